@@ -21,6 +21,7 @@ _COMMANDS = {
     "export": "Write a model as ONNX or TorchScript, checked against PyTorch.",
     "score": "Score texts: write the same rows with a sentiment and a score.",
     "explain": "Show why texts have their scores: words and sentences.",
+    "report": "Show what the reviews of scored files say, on one HTML page.",
 }
 _WITH_WORKERS = ("evaluate", "score")
 _CLOSED_PIPE = 128 + 13  # SIGPIPE, as a shell reports it

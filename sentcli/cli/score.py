@@ -40,6 +40,7 @@ from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 from sentcli.tables.registry import FORMATS, OUTPUT_FORMATS, is_suffix, suffix_of
 
 if TYPE_CHECKING:
+    from sentcli.report.rows import RunReport
     from sentcli.scoring.scorer import Scorer
 
 _REJECTED_ROWS = 3  # exit code of a finished run with rejected rows, or with values that are not in the file
@@ -66,14 +67,25 @@ _EXAMPLES = (
 )
 _GROUPS = {  # first what people use most
     "Choose what is read": ("text_column", "text", "limit"),
-    "Choose what is written": ("output", "output_format", "drop", "keep", "by", "overwrite", "quiet"),
+    "Choose what is written": (
+        "output",
+        "output_format",
+        "drop",
+        "keep",
+        "by",
+        "report",
+        "overwrite",
+        "quiet",
+    ),
     "Choose the labels": ("neutral", "mixed", "probabilities", "explain"),
     "More on what is read": (
         *("format", "sheet", "documents", "encoding", "delimiter", "quotechar", "escapechar", "no_header"),
         *("skip_lines", "skip_rows", "null_values"),
         *("max_row_bytes", "rejects", "max_rejects"),
     ),
-    "More on what is written": (*("summary", "prefix", "strings", "output_encoding", "output_delimiter"),),
+    "More on what is written": (
+        *("summary", "by_time", "prefix", "strings", "output_encoding", "output_delimiter"),
+    ),
     "More on the labels": (
         *("model", "unknown_words", "null_unknown", "sentences", "about", "words"),
         *("backend", "device", "precision"),
@@ -194,6 +206,8 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     callback=not_empty,
     help="Count rows and labels by the values of this column; can be repeated.",
 )
+@click.option("--report", callback=not_empty, help="HTML page of what the rows say, as of sentcli report.")
+@click.option("--by-time", metavar="COLUMN", callback=not_empty, help="Dates of --report; by default found.")
 @click.option(
     "--shard",
     metavar="I/N",
@@ -354,13 +368,14 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
         write = replace(write, format="lines", width=get_terminal_size().columns)
     rejects = RejectOptions(options["rejects"], options["max_rejects"])
     talks = not (quiet or is_shown)  # if rows go to a terminal, write nothing else
+    job = JobOptions(read, write, rejects, options["overwrite"], options["update"])
     settings = {name: options[name] for name in _SCORER} | {"words": weights_of(options["words"])}
     with Scorer(options["model"], **settings) as scorer:
         result = score_files(
             scorer,
             inputs or ("-",),
             output,
-            JobOptions(read, write, rejects, options["overwrite"], options["update"]),
+            replace(job, watcher=_watcher(scorer, options)),
             shard=options["shard"],
             summary_file=summary,
             show_progress=talks,
@@ -380,6 +395,17 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
         )
     if result.rejected or result.formulas_without_value:
         click.get_current_context().exit(_REJECTED_ROWS)
+
+
+def _watcher(scorer: "Scorer", options: dict[str, Any]) -> "RunReport | None":
+    """Return what makes the report of a run, if the user wants one."""
+    if not options["report"]:
+        if options["by_time"]:
+            raise UsageError("--by-time is for --report; add --report report.html")
+        return None
+    from sentcli.report.rows import RunReport
+
+    return RunReport(scorer, Target(options["report"]), options["by_time"])
 
 
 def _refuse_texts(inputs: Sequence[str]) -> None:

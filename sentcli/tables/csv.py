@@ -198,7 +198,9 @@ class _CsvReader(LineReader):
 
     def _sides(self, rows: Sequence[list[str]]) -> list[tuple[str, ...]]:
         places = self._places
-        return [tuple(fields[place] for place in places) for fields in rows] if places else []
+        if len(places) > 1:
+            return [*map(itemgetter(*places), rows)]
+        return [(fields[place],) for fields in rows for place in places]
 
     def _single_lines(self, texts: list[str]) -> list[list[str]]:
         """Return the fields of lines if each is a row; empty if any is not."""

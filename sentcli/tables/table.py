@@ -69,7 +69,7 @@ class Table:
     :param columns: the names of its columns; empty if it has no record.
     :param texts: the names or paths of the columns whose texts are scored, usually one.
     :param places: the indexes of these columns, where a name may belong to several.
-    :param sides: where the values of the columns of `ReadOptions.by` are: indexes or names.
+    :param sides: where the values of the columns of `ReadOptions.sides` are: indexes or names.
     :param lead: the bytes before the first row: a byte order mark, a header record.
     :param style: what else the reader and writer of the format need, such as the dialect of CSV.
     :param taken: the names of the new columns, which no column may have.
