@@ -1,7 +1,8 @@
 """Read labeled texts from local files, as `sentcli score` reads them, from folders and from the hub."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,11 @@ from sentcli.tables.table import Content, Request, Table, log_notes
 
 NO_OPTIONS = ReadOptions()
 
+# The texts, the stored labels, the names of the classes if the data set states them, and the entries of
+# rejected records. Arguments of `Read`: text column and label column.
+Columns = tuple[list[str | None], list[Any], tuple[str, ...], list[dict[str, Any]]]
+Read = Callable[[str | None, str | None], Columns]
+
 
 def load_split(
     spec: str,
@@ -37,18 +43,14 @@ def load_split(
     :param label_column: None: the first of `labels.LABEL_COLUMNS`.
     :param rejects: gets the rows and rejected records that are left out; None: the default limit holds.
     """
-    stated: dict[str, tuple[str, ...]] = {}
+    splits = _open(spec, options)
     if Path(spec).is_file():
-        where, names = f"{spec:.200}", [spec]
+        where, split = f"{spec:.200}", "train"
     else:
-        with requires("evaluate"):
-            from sentcli.datasets import hub  # imports datasets and pandas
-        splits, stated = hub.layout(spec)
-        where, names = f"{spec:.200}, split {split:.100}", splits.get(split, [])
-        if not names:
-            listed = ", ".join(splits)
-            raise DataError(f"{spec:.200}: there is no split {split!r:.200}; the splits are {listed}")
-    texts, values, classes, found = _read_files(names, options, stated, text_column, label_column)
+        where = f"{spec:.200}, split {split:.100}"
+    if split not in splits:
+        raise DataError(f"{spec:.200}: there is no split {split!r:.200}; the splits are {', '.join(splits)}")
+    texts, values, classes, found = splits[split](text_column, label_column)
     labels = [label_name(value, classes, where) for value in values]
     order, read = tuple(map(spell_out, classes)), len(texts) + len(found)
     data = LabeledTexts(texts, labels, order, where, rows=range(1, len(texts) + 1))  # type: ignore[arg-type]  # without None below
@@ -62,14 +64,27 @@ def load_split(
     return data.take(kept) if found else data
 
 
+def _open(spec: str, options: ReadOptions) -> Mapping[str, Read]:
+    """Return the splits of a data set by name; a file is a split called `train`."""
+    if Path(spec).is_file():
+        return {"train": partial(_read_files, [spec], options, {})}
+    with requires("evaluate"):
+        from sentcli.datasets import hub  # imports datasets and pandas
+
+    if spec and Path(spec).is_dir():
+        files, classes = hub.folder_layout(spec)
+        return {split: partial(_read_files, names, options, classes) for split, names in files.items()}
+    return hub.load(spec)
+
+
 def _read_files(
     names: Sequence[str],
     options: ReadOptions,
     classes: Mapping[str, tuple[str, ...]],
     text_column: str | None,
     label_column: str | None,
-) -> tuple[list[str | None], list[Any], tuple[str, ...], list[dict[str, Any]]]:
-    """Return the texts, labels, names of classes and entries of rejected records of a split.
+) -> Columns:
+    """Read a split from local files.
 
     :param classes: the names of the classes by column, if the folder states them.
     """
