@@ -22,7 +22,7 @@ from sentcli.tables.chunk import Chunk, Cursor, Event, Results, Rows, Sheet
 from sentcli.tables.convert import LastLine, six_decimals, to_text
 from sentcli.tables.line_reader import LineReader
 from sentcli.tables.options import ReadOptions, ResultColumn
-from sentcli.tables.table import Content, Layout, Table, missing
+from sentcli.tables.table import Content, Layout, Table
 from sentcli.tables.text_column import join_texts
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
@@ -368,7 +368,10 @@ class Writer:
         if not column.items:
             return values
         name = self._dialect.encoding.name
-        return [json.dumps(json.loads(text)) if text and missing(text, name) else text for text in values]
+        return [
+            json.dumps(json.loads(text)) if text and text.encode(name, "ignore").decode(name) != text else text
+            for text in values
+        ]
 
     def _labels(self, labels: Sequence[str | None]) -> list[bytes]:
         """Return the labels as fields, each with a delimiter before it."""
