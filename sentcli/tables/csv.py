@@ -368,10 +368,9 @@ class Writer:
         if not column.items:
             return values
         name = self._dialect.encoding.name
-        return [
-            json.dumps(json.loads(text)) if text and text.encode(name, "ignore").decode(name) != text else text
-            for text in values
-        ]
+        held = [text and text.encode(name, "ignore").decode(name) for text in values]
+        pairs = zip(values, held, strict=True)
+        return [text if text == same else json.dumps(json.loads(text)) for text, same in pairs]
 
     def _labels(self, labels: Sequence[str | None]) -> list[bytes]:
         """Return the labels as fields, each with a delimiter before it."""
