@@ -22,7 +22,7 @@ from sentcli.tables.chunk import Chunk, Cursor, Event, Results, Rows, Sheet
 from sentcli.tables.convert import LastLine, six_decimals, to_text
 from sentcli.tables.line_reader import LineReader
 from sentcli.tables.options import ReadOptions, ResultColumn
-from sentcli.tables.table import Content, Layout, Table, missing
+from sentcli.tables.table import Content, Layout, Table
 from sentcli.tables.text_column import join_texts
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
@@ -368,7 +368,9 @@ class Writer:
         if not column.items:
             return values
         name = self._dialect.encoding.name
-        return [json.dumps(json.loads(text)) if text and missing(text, name) else text for text in values]
+        held = [text and text.encode(name, "ignore").decode(name) for text in values]
+        pairs = zip(values, held, strict=True)
+        return [text if text == same else json.dumps(json.loads(text)) for text, same in pairs]
 
     def _labels(self, labels: Sequence[str | None]) -> list[bytes]:
         """Return the labels as fields, each with a delimiter before it."""
