@@ -187,6 +187,16 @@ def awaited(source: Source, check: Callable[[], None]) -> Iterator[bytes]:
             yield block
 
 
+def first_bytes(source: Source, size: int, check: Callable[[], None]) -> bytes:
+    """Return the first bytes; fewer if they hold a line, because a live input may wait for an answer."""
+    data = b""
+    for block in awaited(source, check):
+        data += block
+        if len(data) >= size or b"\n" in data:
+            break
+    return data
+
+
 def check_length(line: bytes | bytearray, limit: int, name: str) -> None:
     if len(line) > _LONGEST * limit:
         raise DataError(
