@@ -2,7 +2,6 @@
 
 import csv
 import logging
-import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,9 +12,17 @@ from sentcli.errors import DataError, option
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Cursor
 from sentcli.tables.columns import check_names, list_columns
-from sentcli.tables.csv import DELIMITERS, Dialect, decode_lines, lift_field_limit, malformed, read
+from sentcli.tables.csv import (
+    DELIMITERS,
+    Dialect,
+    decode_lines,
+    lift_field_limit,
+    malformed,
+    next_record,
+    read,
+)
 from sentcli.tables.line_reader import Text, bad_bytes, other_encoding, too_long
-from sentcli.tables.sniff import LIKELY_DELIMITERS, Records, lines_of_titles
+from sentcli.tables.sniff import LIKELY_DELIMITERS, SEPARATOR, Records, lines_of_titles
 from sentcli.tables.table import Content, Request, Table
 from sentcli.tables.text_column import (
     SAMPLE_ROWS,
@@ -139,10 +146,7 @@ class _CsvStart:
         begin, limit = self._start, self._options.max_row_bytes
         parser = self._dialect.parser(iter(self._texts[begin:]))
         while self._start < len(self._lines):
-            try:
-                fields, problem = next(parser), ""
-            except csv.Error as error:
-                fields, problem = [], str(error)
+            fields, problem = next_record(parser)
             end = begin + parser.line_num
             size = sum(map(len, self._lines[self._start : end]))
             may_end = size <= limit and end - self._start < _MOST_LINES
@@ -176,13 +180,12 @@ class _CsvStart:
             try:
                 self._text.encoding.decode(raw)
             except UnicodeDecodeError as error:
-                offset = len(self._text.mark) + sum(map(len, self._lines[: self._start]))
                 is_named = self._options.encoding is not None
-                reason = bad_bytes(raw, error, offset, self._text.encoding, is_named=is_named)
+                reason = bad_bytes(raw, error, len(self._lead()), self._text.encoding, is_named=is_named)
             else:
                 return
         others = f"{option('encoding')}, {option('delimiter')} or {option('quotechar')}"
-        hint = "" if "; try " in reason else f"; is it another {others}?"
+        hint = "" if "; " in reason else f"; is it another {others}?"
         raise DataError(f"{self._name}: the first record cannot be read: {reason}{hint}")
 
     def _without_records(self) -> Table:
@@ -196,13 +199,9 @@ class _CsvStart:
         )
 
     def _other_dialect(self, fields: Sequence[str]) -> Dialect | None:
-        """Return the dialect with the delimiter that the first records share, if it is not the expected one.
-
-        :param fields: the first record.
-        """
+        """Return the dialect with the delimiter that the first records share, if it is not the usual one."""
         options, used = self._options, self._dialect.delimiter
-        mark = re.fullmatch(r"sep=([^\w\"'\\])", used.join(fields), re.IGNORECASE)  # of Excel
-        if mark and options.header:
+        if options.header and (mark := SEPARATOR.fullmatch(used.join(fields))):
             self._start += 1
             return replace(self._dialect, delimiter=options.delimiter or mark[1])
         if options.text_column in fields or self._splits_alike(self._dialect):

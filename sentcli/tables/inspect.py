@@ -22,14 +22,7 @@ from sentcli.tables.line_reader import PAUSE, Text, awaited, first_bytes, other_
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.registry import FORMATS, get_format, instead_of
 from sentcli.tables.signatures import SIGNATURE_BYTES, signature_of
-from sentcli.tables.sniff import (
-    MAY_BEGIN_TABLE,
-    NO_TABLE,
-    SAMPLE_BYTES,
-    SAMPLE_RECORDS,
-    Guess,
-    sniff,
-)
+from sentcli.tables.sniff import MAY_BEGIN_TABLE, NO_TABLE, SAMPLE_BYTES, SAMPLE_RECORDS, Guess, sniff
 from sentcli.tables.table import Content, Note, Request, Table
 
 # That show the encoding: of a file, and of a stream, which are held in memory.

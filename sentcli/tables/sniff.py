@@ -26,6 +26,7 @@ SAMPLE_RECORDS = 20
 _FEWEST_ROWS = 2  # after the header
 _MANY_ROWS = 4  # fewer may have the same number of fields, or a column of numbers, by chance
 MAY_BEGIN_TABLE = re.compile(rb"[^\n]*?(\t|[,;|]\S|\0)")  # a first line; others are not worth a wait
+SEPARATOR = re.compile(r"sep=([^\w\"'\\])\r?$", re.IGNORECASE | re.MULTILINE)  # the first line of Excel
 _JSON = re.compile(r'\s*(\[\s*)?\{\s*"[^"\n]*"\s*:')  # up to the first key
 _NAME = re.compile(r"(?=.{0,40}$)([^\W\d]\S*( \S+){0,4}(?<![.!]))?")
 _WORD = re.compile(r"[^\W\d_]{2,}")
@@ -67,6 +68,8 @@ def sniff(data: bytes, options: ReadOptions) -> Guess | None:
     text = data[:SAMPLE_BYTES].decode(encoding or "utf-8", "replace").lstrip(BOM)
     if (found := _JSON.match(text)) and options.encoding is None:  # JSON is UTF-8
         return Guess(replace(options, format="json" if found[1] else "jsonl"), (), 0)
+    if SEPARATOR.match(text):
+        return Guess(replace(options, format="csv"), (), 0)
     guesses = (_sniff_table(text, delimiter, options) for delimiter in options.delimiter or LIKELY_DELIMITERS)
     return min(filter(None, guesses), key=lambda guess: guess.doubt, default=None)
 

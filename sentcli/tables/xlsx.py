@@ -32,7 +32,7 @@ from sentcli.tables.sniff import SAMPLE_RECORDS, lines_of_titles
 from sentcli.tables.table import Bounds, Content, Layout, Note, Request, Table
 from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_columns, find_texts, is_usual
 from sentcli.tables.types import comes_back, parse, spell
-from sentcli.tables.workbook import Package
+from sentcli.tables.workbook import formulas_without_value
 
 _LONGEST_COVER = 20  # rows of a sheet without a table
 _MOST_EXACT = 1 << 53  # numbers are 64-bit floats
@@ -160,7 +160,7 @@ def _open_sheet(source: Source, wanted: str | None) -> tuple[Any, tuple[Note, ..
         taken = f"texts taken from the sheet {sheet.name!r:.200}, " if wanted is None and place else ""
         note = f"{taken}other sheets are left out: {others:.400}; choose with {option('sheet')}"
         notes.append((logging.WARNING, f"{source.name}: {note}"))
-    count, cell = Package(source.seekable(), place).formulas_without_value()
+    count, cell = formulas_without_value(source.seekable(), place)
     if count:
         note = f"{counted(count, 'formula')} without a value, the first in {cell}, read as 0 or empty"
         hint = "open the workbook in Excel or LibreOffice and save it, which calculates them"

@@ -84,8 +84,6 @@ def test_a_first_line_that_is_cut_off_is_rejected_alone(convert, rejects):
     ("bad", "reason"),
     [
         (b"x", "not JSON: "),
-        (b'{"n":nan,"text":"x"}', "not JSON: nan, for which JSON has null, at character 6"),
-        (b'{"n":-inf,"text":"x"}', "not JSON: inf, for which JSON has null, at character 7"),
         (b'{"n":NaN,"text":"x"', "not JSON: "),
         (b'{"n":NaN,"text":"\xff"}', "byte 0xff at offset 30 is not utf-8"),
         (b"NaN", "null, not an object"),
