@@ -96,8 +96,8 @@ def inspect(source: Source, request: Request) -> Table:
     by_column = [*zip(*body[options.skip_rows :], strict=True)] or [()] * len(columns)
     choice = Choice(first.places) if first else find_texts(columns, {}, options.text_column, name, by_column)
     if request.types:
-        body = islice(sheet.iter_rows(), len(lead) + options.skip_rows, None)
-        request.types.add([dict(zip(columns, map(_typed, cells), strict=True)) for cells in body])
+        rest = islice(sheet.iter_rows(), len(lead) + options.skip_rows, None)
+        request.types.add([dict(zip(columns, map(_typed, cells), strict=True)) for cells in rest])
     return request.table(
         name,
         columns,
