@@ -163,12 +163,12 @@ def train(file: Path, output: Path) -> Bundle:
 
 @pytest.fixture
 def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache of the datasets library, and no way to the hub."""
+    """An empty cache of the hub, and no way to it."""
     huggingface_hub = pytest.importorskip("huggingface_hub")  # without it, `datasets` is tests/datasets
     import datasets
 
     folder = tmp_path_factory.mktemp("cache")
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", folder)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(folder))
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     return folder

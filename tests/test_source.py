@@ -18,7 +18,18 @@ TREES = {name: ast.parse(file.read_text("utf-8")) for name, file in MODULES.item
 
 # From the top down. A module imports from its own folder and from those below it.
 LAYERS = (
-    *("cli", "training", "export", "evaluation", "datasets", "runs", "scoring", "explain", "tables"),
+    *(
+        "cli",
+        "report",
+        "training",
+        "export",
+        "evaluation",
+        "datasets",
+        "runs",
+        "scoring",
+        "explain",
+        "tables",
+    ),
     *("backends", "model", "text", "files", "config", "errors"),
 )
 ENTRANCES = {"", "__main__"}  # import from every folder; nothing imports them

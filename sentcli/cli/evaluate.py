@@ -5,7 +5,7 @@ import shlex
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -15,12 +15,15 @@ from sentcli.cli import say
 from sentcli.cli.grouped_help import GroupedCommand
 from sentcli.config import DataSet
 from sentcli.errors import UsageError, requires
-from sentcli.files.sink import Target
-from sentcli.model.bundle import CARD, load_bundle
+from sentcli.files.sink import Target, write_file
+from sentcli.model.bundle import CARD, Bundle, load_bundle
 from sentcli.tables.options import ReadOptions
 
+if TYPE_CHECKING:
+    from sentcli.evaluation.evaluate import Measurement
+
 # Options that change no figure.
-_NO_FIGURE = ("card", "as_json", "predictions", "plots", "overwrite", "quiet")
+_NO_FIGURE = ("card", "as_json", "predictions", "plots", "page", "overwrite", "quiet")
 _CSV = ("delimiter", "quotechar", "encoding")
 _HARDWARE = ("backend", "device", "precision", "workers")
 
@@ -75,6 +78,9 @@ _HARDWARE = ("backend", "device", "precision", "workers")
     help="New CSV file: row, text, label, predicted label, and the probability of each class.",
 )
 @click.option("--plots", type=common.NamedPath(), help="Folder for plots.")
+@click.option(
+    "--report", "page", type=common.NamedPath(), help="HTML page of the metrics, with some of the texts."
+)
 @common.overwrite_option
 @click.option(
     "--card",
@@ -116,10 +122,9 @@ def evaluate(model: Path, *, card: bool, plots: Path | None, quiet: bool, **opti
         from sentcli.evaluation.report import report
     if card:
         check_card(bundle)
-    if predictions and not options["overwrite"]:
-        Target(predictions).refuse_existing()
     if plots:
         check_folder(plots, overwrite=options["overwrite"])
+    _check_files(predictions, options["page"], overwrite=options["overwrite"])
 
     csv = ReadOptions(**{name: options[name] for name in _CSV}, skip_lines=options["skip_lines"] or 0)
     measured, record = evaluate_bundle(
@@ -135,6 +140,8 @@ def evaluate(model: Path, *, card: bool, plots: Path | None, quiet: bool, **opti
     )
 
     click.echo(json.dumps(record, indent=2) if options["as_json"] else report(record))
+    if options["page"]:
+        _write_page(options["page"], bundle, measured, record, {name: options[name] for name in _HARDWARE})
     if plots:
         draw_evaluation(plots, measured, bundle.config.labels)
     if card:
@@ -143,6 +150,23 @@ def evaluate(model: Path, *, card: bool, plots: Path | None, quiet: bool, **opti
         record_evaluation(bundle, record | {"command": command}, measured)
         if not quiet:
             say(f"{bundle.path / CARD}: updated with these metrics")
+
+
+def _check_files(*paths: Path | None, overwrite: bool) -> None:
+    for path in filter(None, paths):
+        Target(path).check()
+        if not overwrite:
+            Target(path).refuse_existing()
+
+
+def _write_page(
+    path: Path, bundle: Bundle, measured: "Measurement", record: Mapping[str, Any], hardware: dict[str, Any]
+) -> None:
+    from sentcli.report.evaluated import render
+    from sentcli.scoring.scorer import Scorer
+
+    with Scorer(bundle, **hardware) as scorer:
+        write_file(Target(path), render(measured, record, scorer))
 
 
 def _read_targets(table: str) -> Mapping[str, float] | str | None:

@@ -1,97 +1,46 @@
-"""Read data sets of the Hugging Face hub, and folders in their layout, with the library `datasets`."""
+"""The files of data sets of the Hugging Face hub, and of folders in their layout."""
 
 import glob
 import logging
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import datasets
-from datasets.packaged_modules.csv.csv import CsvConfig
+import huggingface_hub
 from huggingface_hub import utils as hub
 
 from sentcli.config import DEFAULT_DATASET, HUB_ID
-from sentcli.datasets.labels import find_label_column
 from sentcli.errors import DataError
-from sentcli.tables.arrow import is_text
 from sentcli.tables.registry import is_suffix, suffix_of
-from sentcli.tables.table import log_notes
-from sentcli.tables.text_column import SAMPLE_ROWS, find_texts, join_columns
-
-_log = logging.getLogger("sentcli")
 
 
-def load(spec: str) -> dict[str, partial[Any]]:
-    """Download a data set of the hub, or take it from the cache; return a function that reads each split."""
-    if not HUB_ID.fullmatch(spec) or is_suffix(suffix_of(spec)):
-        raise DataError(f"{spec:.200}: no such file or folder, and not a hub id such as {DEFAULT_DATASET}")
-    with _translated(spec):
-        source: dict[str, Any] = {"path": spec, "token": False}
-        builder = datasets.load_dataset_builder(**source)
-        if isinstance(builder.config, CsvConfig):  # keep strings unchanged: NA is a text, 001 a label
-            source |= {"na_filter": False}
-            header = next(iter(datasets.load_dataset(**source, nrows=1).values())).column_names
-            strings = datasets.Features(dict.fromkeys(header, datasets.Value("string")))
-            source["features"] = builder.info.features or strings
-        splits = datasets.load_dataset(**source)
-    return {name: partial(_read, f"{spec:.200}, split {name:.100}", data) for name, data in splits.items()}
+def layout(spec: str) -> tuple[dict[str, list[str]], dict[str, tuple[str, ...]]]:
+    """Return the files of each split of a data set, and for each column the class names in its README.
 
-
-def folder_layout(spec: str) -> tuple[dict[str, list[str]], dict[str, tuple[str, ...]]]:
-    """Return the files of each split of a folder, and for each column the class names in its README."""
-    whole = str(Path(spec).resolve())  # `datasets` would take a relative name such as `csv` for a builder
-    if glob.has_magic(whole):  # `datasets` would treat it as a pattern
+    :param spec: a folder, or an id on the hub, whose files are downloaded, or taken from the cache.
+    """
+    folder = str(Path(spec).resolve())  # `datasets` would take a relative name such as `csv` for a builder
+    is_folder = spec != "" and Path(folder).is_dir()
+    if is_folder and glob.has_magic(folder):  # `datasets` would treat it as a pattern
         raise DataError(f"{spec:.200}: the path of a folder may not have *, ? or [; rename it")
-    with _translated(spec), tempfile.TemporaryDirectory() as cache:
-        builder = datasets.load_dataset_builder(whole, cache_dir=cache)
-        files = {str(split): [*map(str, names)] for split, names in builder.config.data_files.items()}
-        return files, _classes(builder.info.features or {})
-
-
-def _read(
-    where: str,
-    data: datasets.Dataset,
-    text_column: str | None,
-    label_column: str | None,
-) -> tuple[list[str | None], list[Any], tuple[str, ...], list[dict[str, Any]]]:
-    """Return the `datasets.load.Columns` of a split."""
-    if any(name and "." in name and name not in data.features for name in (text_column, label_column)):
-        data = data.flatten()
-    schema = data.features.arrow_schema
-    unfit = {field.name: f"is {field.type}, not a string" for field in schema if not is_text(field.type)}
-    table = data.with_format("arrow")[:]
-    values = [() if name in unfit else table.column(name)[:SAMPLE_ROWS].to_pylist() for name in schema.names]
-    places, notes = find_texts(schema.names, unfit, text_column, where, values)
-    log_notes(notes)
-    texts = join_columns([table.column(place).to_pylist() for place in places])
-    text_columns = [schema.names[place] for place in places]
-    label_column = find_label_column(schema.names, label_column, text_columns, where)
-    classes = _classes(data.features).get(label_column, ())
-    return texts, table.column(label_column).to_pylist(), classes, []
-
-
-def _classes(features: dict[str, Any]) -> dict[str, tuple[str, ...]]:
-    return {
+    if not is_folder and (not HUB_ID.fullmatch(spec) or is_suffix(suffix_of(spec))):
+        raise DataError(f"{spec:.200}: no such file or folder, and not a hub id such as {DEFAULT_DATASET}")
+    datasets.disable_progress_bars()
+    hub.disable_progress_bars()  # type: ignore[attr-defined]  # documented, yet not re-exported
+    for library in ("datasets", "huggingface_hub"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
+    try:
+        if not is_folder:
+            folder = huggingface_hub.snapshot_download(spec, repo_type="dataset", token=False)
+        with tempfile.TemporaryDirectory() as cache:
+            builder = datasets.load_dataset_builder(folder, cache_dir=cache)
+    except Exception as error:  # pandas, pyarrow, yaml, httpx and the hub raise many types
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{spec:.200} cannot be read as a data set: {reason:.300}") from error
+    files = {str(split): [*map(str, names)] for split, names in builder.config.data_files.items()}
+    classes = {
         column: tuple(feature.names)
-        for column, feature in features.items()
+        for column, feature in (builder.info.features or {}).items()
         if isinstance(feature, datasets.ClassLabel)
     }
-
-
-@contextmanager
-def _translated(spec: str) -> Iterator[None]:
-    """Raise a DataError for any error of the libraries, and hide their progress bars and logs."""
-    if not _log.isEnabledFor(logging.DEBUG):
-        datasets.disable_progress_bars()
-        hub.disable_progress_bars()  # type: ignore[attr-defined]  # documented, yet not re-exported
-        for library in ("datasets", "huggingface_hub"):
-            logging.getLogger(library).setLevel(logging.CRITICAL)
-    try:
-        yield
-    except Exception as error:  # pandas, pyarrow, yaml, httpx and the hub raise many types
-        inner = isinstance(error, datasets.exceptions.DatasetGenerationError) and error.__cause__
-        reason = " ".join(str(inner or error).split()) or type(error).__name__
-        raise DataError(f"{spec:.200} cannot be read as a data set: {reason:.300}") from error
+    return files, classes

@@ -1,8 +1,7 @@
 """Read labeled texts from local files, as `sentcli score` reads them, from folders and from the hub."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +20,6 @@ from sentcli.tables.table import Content, Request, Table, log_notes
 
 NO_OPTIONS = ReadOptions()
 
-# The texts, the stored labels, the names of the classes if the data set states them, and the entries of
-# rejected records. Arguments of `Read`: text column and label column.
-Columns = tuple[list[str | None], list[Any], tuple[str, ...], list[dict[str, Any]]]
-Read = Callable[[str | None, str | None], Columns]
-
 
 def load_split(
     spec: str,
@@ -43,14 +37,18 @@ def load_split(
     :param label_column: None: the first of `labels.LABEL_COLUMNS`.
     :param rejects: gets the rows and rejected records that are left out; None: the default limit holds.
     """
-    splits = _open(spec, options)
+    stated: dict[str, tuple[str, ...]] = {}
     if Path(spec).is_file():
-        where, split = f"{spec:.200}", "train"
+        where, names = f"{spec:.200}", [spec]
     else:
-        where = f"{spec:.200}, split {split:.100}"
-    if split not in splits:
-        raise DataError(f"{spec:.200}: there is no split {split!r:.200}; the splits are {', '.join(splits)}")
-    texts, values, classes, found = splits[split](text_column, label_column)
+        with requires("evaluate"):
+            from sentcli.datasets import hub  # imports datasets and pandas
+        splits, stated = hub.layout(spec)
+        where, names = f"{spec:.200}, split {split:.100}", splits.get(split, [])
+        if not names:
+            listed = ", ".join(splits)
+            raise DataError(f"{spec:.200}: there is no split {split!r:.200}; the splits are {listed}")
+    texts, values, classes, found = _read_files(names, options, stated, text_column, label_column)
     labels = [label_name(value, classes, where) for value in values]
     order, read = tuple(map(spell_out, classes)), len(texts) + len(found)
     data = LabeledTexts(texts, labels, order, where, rows=range(1, len(texts) + 1))  # type: ignore[arg-type]  # without None below
@@ -64,28 +62,14 @@ def load_split(
     return data.take(kept) if found else data
 
 
-def _open(spec: str, options: ReadOptions) -> Mapping[str, Read]:
-    """Return the splits of a data set by name; a file is a split called `train`."""
-    if Path(spec).is_file():
-        return {"train": partial(_read_files, [spec], options, {})}
-    with requires("evaluate"):
-        from sentcli.datasets import hub  # imports datasets and pandas
-
-    if spec and Path(spec).is_dir():
-        files, classes = hub.folder_layout(spec)
-        return {split: partial(_read_files, names, options, classes) for split, names in files.items()}
-    return hub.load(spec)
-
-
 def _read_files(
     names: Sequence[str],
     options: ReadOptions,
     classes: Mapping[str, tuple[str, ...]],
     text_column: str | None,
     label_column: str | None,
-    labeled: bool = True,
-) -> Columns:
-    """Read a split from local files.
+) -> tuple[list[str | None], list[Any], tuple[str, ...], list[dict[str, Any]]]:
+    """Return the texts, labels, names of classes and entries of rejected records of a split.
 
     :param classes: the names of the classes by column, if the folder states them.
     """
@@ -95,43 +79,34 @@ def _read_files(
     rejected: list[dict[str, Any]] = []
     for name in names:
         with Source(inspect_input(name)) as source:
-            request = _request(name, options, text_column, labeled=labeled)
+            request = _request(name, options, text_column)
             table = inspect(source, request)
             log_notes(table.notes)
-            if labeled and table.columns:
+            if table.columns:
                 column = find_label_column(table.columns, label_column, table.texts, name)
                 stated = classes.get(column) or _stated_classes(table, column)
-            for chunk in _chunks(source, table, request.content):
+            cursor = Cursor()
+            cursor.open(source)
+            for chunk in get_format(table.format).reader()(source, table, cursor, request.content):
+                stop.check()
                 texts += chunk.texts
                 rejected += [json.loads(bad.to_json()) for bad in chunk.rejects]
-                if labeled:
-                    labels += [_field(record, column) for record in _records(chunk, table)]
+                labels += [_field(record, column) for record in _records(chunk, table)]
     if not texts and not rejected:
         raise DataError(f"{', '.join(names):.200}: no rows")
     return texts, labels, stated, rejected
 
 
-def _request(name: str, options: ReadOptions, text_column: str | None, *, labeled: bool) -> Request:
-    """Return how to read a file: with the options that its format has.
-
-    Records of JSON keep the types of their values; values of JSON would be strings.
-    """
+def _request(name: str, options: ReadOptions, text_column: str | None) -> Request:
+    """Return how to read a file: with the options that its format has."""
     if not is_suffix(suffix_of(name)):
         raise DataError(f"{name:.200}: unknown format; known are {', '.join(SUFFIXES)}")
     form = format_of(name, "")
     known = {option: getattr(options, option) for option in get_format(form).options}
     options = ReadOptions(**known | {"text_column": text_column})
-    is_json = get_format(form).module == "jsonl"
-    content = Content.TEXTS if not labeled else Content.RECORDS if is_json else Content.VALUES
+    # Records of JSON keep the types of their values; values of JSON would be strings.
+    content = Content.RECORDS if get_format(form).module == "jsonl" else Content.VALUES
     return Request(form, options, content, check=stop.check)
-
-
-def _chunks(source: Source, table: Table, content: Content) -> Iterator[Chunk]:
-    cursor = Cursor()
-    cursor.open(source)
-    for chunk in get_format(table.format).reader()(source, table, cursor, content):
-        stop.check()
-        yield chunk
 
 
 def _records(chunk: Chunk, table: Table) -> Iterator[dict[str, Any]]:

@@ -24,7 +24,7 @@ Results = Sequence[Sequence[Any]]
 # The rows of a sheet about the run, for formats with more than one sheet.
 Sheet = Sequence[Sequence[Any]]
 
-# The values of the columns of `ReadOptions.by`, for each row as text; empty without such columns.
+# The values of the columns of `ReadOptions.sides`, for each row as text; empty without such columns.
 Sides = Sequence[tuple[str, ...]]
 
 # A row of a text format: the text, what the writer needs, the bytes in the input, and its `Sides` if any.

@@ -65,8 +65,9 @@ def _inspect_records(text: Text, request: Request, style: str | None) -> Table:
     if not page:
         found = found or _json_start(records, text.source, request, is_all=True)
     texts, columns, notes = found or ((), (), ())
-    keys = [*dict.fromkeys(key for record in records for key in _flat(record))] if request.options.by else []
-    sides = find_columns(keys, request.options.by if found else (), "by", text.source.name)
+    named = request.options.sides
+    keys = [*dict.fromkeys(key for record in records for key in _flat(record))] if named else []
+    sides = find_columns(keys, named if found else (), "by", text.source.name)
     keep = request.options.keep if text.source.is_stream else None
     if columns and (request.content is Content.VALUES or request.options.is_partial):
         columns = request.columns or keep or _keys(text, request, style)

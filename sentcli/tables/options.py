@@ -44,6 +44,7 @@ class ReadOptions:
     :param text_column: the column to score: its name, number or dotted path, or several of these with commas;
         None: found by its name or its first values.
     :param by: columns, named as in `text_column`; rows and labels are counted for each of their values.
+    :param watched: further columns, whose values the report of the run gets.
     :param keep: the columns that the output has, beside the new ones; None: all columns.
     :param drop: the columns that the output does not have; the texts may be among them.
     :param sheet: the name or number of the sheet of a workbook; None: the first one with a table.
@@ -63,6 +64,7 @@ class ReadOptions:
     format: str | None = None
     text_column: str | None = None
     by: tuple[str, ...] = ()
+    watched: tuple[str, ...] = ()
     keep: tuple[str, ...] | None = None
     drop: tuple[str, ...] | None = None
     sheet: str | None = None
@@ -97,6 +99,11 @@ class ReadOptions:
             )
         if self.encoding not in (None, AUTO):
             Encoding.named(self.encoding)
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """The columns whose values chunks have in addition to the texts."""
+        return (*self.by, *self.watched)
 
     @property
     def is_partial(self) -> bool:

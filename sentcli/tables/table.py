@@ -49,12 +49,17 @@ class Bounds:
             limit = self.longest_cell
             if limit and 2 * len(text) > limit and (size := len(text.encode("utf-16-le")) // 2) > limit:
                 raise ValueError(f"{size:,} characters in a cell, Excel holds {limit:,}; try -o OUT.csv")
-            if self.encoding:
-                try:
-                    text.encode(self.encoding)
-                except UnicodeEncodeError as error:
-                    missing = f"{text[error.start]!r:.20} is not in {self.encoding}"
-                    raise ValueError(f"{missing}; try --output-encoding utf-8") from error
+            if self.encoding and (lacking := missing(text, self.encoding)):
+                raise ValueError(f"{lacking!r:.20} is not in {self.encoding}; try --output-encoding utf-8")
+
+
+def missing(text: str, encoding: str) -> str:
+    """Return the first character of a text that an encoding does not have; empty if it has all."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError as error:
+        return text[error.start]
+    return ""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ class Table:
     :param columns: the names of its columns; empty if it has no record.
     :param texts: the names or paths of the columns whose texts are scored, usually one.
     :param places: the indexes of these columns, where a name may belong to several.
-    :param sides: where the values of the columns of `ReadOptions.by` are: indexes or names.
+    :param sides: where the values of the columns of `ReadOptions.sides` are: indexes or names.
     :param lead: the bytes before the first row: a byte order mark, a header record.
     :param style: what else the reader and writer of the format need, such as the dialect of CSV.
     :param taken: the names of the new columns, which no column may have.

@@ -26,7 +26,6 @@ from sentcli.training.examples import Examples
 _log = logging.getLogger("sentcli")
 
 _FEW_TOKENS = 2
-_SMALL_PART = 0.5  # of the validation share
 
 
 @dataclass(frozen=True)
@@ -79,19 +78,6 @@ def read_texts(
         trains, validation = list(parts), parts[0].take([])
     else:
         trains, validation = split_data_sets(parts, source.data, labels, validation_share)
-        whole = sum(len(part) for part, data in zip(parts, source.data, strict=True) if data.validate)
-        if len(validation) < _SMALL_PART * validation_share * whole:
-            _log.warning(
-                "%s: only %d texts are left to validate on, since most are repeated; metrics are uncertain",
-                validation.where,
-                len(validation),
-            )
-    missing = [name for name in labels if name not in {*validation.labels}]
-    if missing and len(validation):
-        _log.warning(
-            "no validation text has the class %.100r: metrics and the choice of the epoch ignore it",
-            missing[0],
-        )
     if len(parts) > 1:
         for data, part in zip(source.data, trains, strict=True):
             _log.info("%s: %d texts to train on", data.path, len(part))

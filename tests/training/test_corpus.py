@@ -116,19 +116,6 @@ def test_texts_of_the_validation_part_are_in_no_other_part(tmp_path, caplog, own
     assert texts.validation == read(data, **own).validation
 
 
-def test_a_small_validation_part_is_warned_of(tmp_path, caplog):
-    repeated = [("the worst!", "0"), ("friendly staff!", "1")] * 40
-    texts = read(write(tmp_path / "labeled.csv", repeated + rows(20)), share=0.2)
-    assert len(texts.validation) < 10
-    assert f"only {len(texts.validation)} texts are left to validate on" in caplog.text
-
-
-def test_a_class_without_validation_texts_is_warned_of(tmp_path, caplog):
-    own = write(tmp_path / "own.csv", [("a film", "1")])
-    assert len(read(write(tmp_path / "labeled.csv", rows(40)), validation=own).validation) == 1
-    assert "no validation text has the class '0'" in caplog.text
-
-
 def test_numbers_for_classes_with_names_are_warned_of(tmp_path, caplog):
     labeled = write(tmp_path / "labeled.csv", rows(40, labels=("bad", "good")))
     numbers = write(tmp_path / "numbers.csv", rows(4, 40))
