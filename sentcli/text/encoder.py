@@ -55,12 +55,12 @@ class Encoder:
 
     def __init__(self, vocab: Vocab) -> None:
         self._vocab = vocab
-        words = vocab.words[: vocab.first_bigram]
+        words = " ".join(vocab.words).split(" ")
         meanings = np.array([word.islower() or _has_meaning(word) for word in words], np.int8)
         meanings[: UNK_ID + 1] = 0
-        pairs = np.array(vocab.bigrams, np.int32).reshape(-1, 2)
+        singles, of_bigrams = np.split(meanings, [vocab.first_bigram])
         # For each id, its number of words that are not only digits and marks.
-        self._meanings = np.append(meanings, meanings[pairs].sum(axis=1, dtype=np.int8))
+        self._meanings = np.append(singles, of_bigrams[::2] + of_bigrams[1::2])
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Encode texts, in order."""
@@ -159,7 +159,8 @@ class _BulkEncoder:
     def _look_up(self, values: Any, options: Any) -> Ids:
         """Return the place of each value among those of the options; -1 for others."""
         places = self._call("coalesce", [self._call("index_in", [values], options), self._not_found])
-        return np.asarray(np.from_dlpack(places), np.int32)
+        found: Ids = np.from_dlpack(places)
+        return found
 
     def _pairs(self, pairs: Ids) -> Any:
         """Return an Arrow array with a number for each pair of ids, `[pairs, 2]`."""
