@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import re
-import secrets
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
@@ -133,7 +132,7 @@ def new_bundle(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
     try:
         place = target.resolve()
         place.parent.mkdir(parents=True, exist_ok=True)
-        folder = place.with_name(f".{place.name}.{secrets.token_hex(4)}.tmp")
+        folder = place.with_name(f".{place.name}.{os.urandom(4).hex()}.tmp")
         folder.mkdir()
         try:
             yield folder
