@@ -13,7 +13,7 @@ from sentcli.files.sink import Target
 from sentcli.tables.options import ReadOptions, WriteOptions
 from sentcli.tables.registry import FORMATS
 
-_READ = ("text_column", "format", "encoding", "delimiter", "quotechar")
+_READ = ("text_column", "by", "format", "encoding", "delimiter", "quotechar")
 
 
 @click.command(
@@ -64,9 +64,8 @@ def report(inputs: tuple[str, ...], output: str, model: Path | None, quiet: bool
     read = ReadOptions(**{name: options[name] for name in _READ})
     files = [found.file for found in find_inputs(inputs, options["format"], "")]
     with Scorer(model) as scorer:
-        by, time = options["by"], options["by_time"]
         results = [column.name for column in WriteOptions(prefix=options["prefix"]).columns()][:2]
-        collected = collect(files, read, scorer.labels, results=results, by=by, time=time)
+        collected = collect(files, read, scorer.labels, results, options["by_time"])
         page = render(collected, scorer, title_of(files))
     write(target, page)
     if not quiet and output != "-":

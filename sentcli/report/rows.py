@@ -1,10 +1,9 @@
 """The rows of a report: of scored files, and of a run while it scores."""
 
 import logging
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
-from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +15,6 @@ from sentcli.report.columns import Columns, find_columns
 from sentcli.report.page import write
 from sentcli.report.scored import render
 from sentcli.scoring import stop
-from sentcli.scoring.extras import MIXED
-from sentcli.scoring.labels import NEUTRAL
 from sentcli.tables.chunk import Chunk, Cursor, Results
 from sentcli.tables.columns import list_columns
 from sentcli.tables.convert import to_text
@@ -28,7 +25,6 @@ from sentcli.tables.table import Content, Request, Table, log_notes
 
 if TYPE_CHECKING:
     from sentcli.scoring.scorer import Scorer
-
 
 _MOST_NAMED = 3  # inputs in a title
 
@@ -45,21 +41,20 @@ class RunReport:
         self.target = target
         self._scorer, self._time = scorer, time
         self._title, self._page = "", b""
-        self._collector = new_collector(scorer.labels, Columns())
+        self._collector = Collector(scorer.labels, Columns())
 
-    def begin(self, inputs: Sequence[str], options: ReadOptions) -> tuple[str, ...]:
+    def begin(self, inputs: Sequence[str], options: ReadOptions) -> Mapping[str, str]:
         self._title = title_of(inputs)
         columns = Columns(options.by, self._time)
         with suppress(DataError, UsageError):  # raised again when the input is read
             if not inspect_input(inputs[0]).is_stream:  # of a stream, only the columns of the user are known
-                columns = choose_columns(inputs[0], options, (), options.by, self._time)
-        self._collector = new_collector(self._scorer.labels, columns)
-        return columns.names
+                columns = choose_columns(inputs[0], options, (), self._time)
+        self._collector = Collector(self._scorer.labels, columns)
+        return dict.fromkeys(columns.names, "by_time")
 
     def add(self, chunk: Chunk, results: Results) -> None:
-        width = len(chunk.sides[0]) if chunk.sides else 0
-        places = range(width - len(self._collector.columns.names), width)
-        values = [[*map(itemgetter(place), chunk.sides)] for place in places]
+        names = dict.fromkeys(self._collector.columns.names)
+        values = dict(zip(names, zip(*chunk.sides, strict=True), strict=False))
         self._collector.add(chunk.texts, results[0], results[1], values)
 
     def finish(self) -> None:
@@ -80,48 +75,40 @@ def collect(
     names: Sequence[str],
     options: ReadOptions,
     labels: Sequence[str],
-    *,
     results: Sequence[str],
-    by: tuple[str, ...] = (),
     time: str | None = None,
 ) -> Collector:
     """Collect what a report shows of the rows of scored files.
 
     :param labels: those of the model.
     :param results: the columns of the label and of the score.
-    :param by, time: columns; those that are not named are found by their first values.
+    :param time: the column of dates; None: found by its values.
     """
-    columns = choose_columns(names[0], options, results, by, time)
-    collector = new_collector(labels, columns)
-    options = replace(options, watched=(*results, *columns.names))
+    columns = choose_columns(names[0], options, results, time)
+    collector = Collector(labels, columns)
+    watched = dict.fromkeys(results, "prefix") | dict.fromkeys(columns.names, "by_time")
+    options = replace(options, watched=tuple(watched.items()))
     rejected = 0
     for table, chunk in _chunks(names, options, Content.TEXTS):
         rejected += len(chunk.rejects)
-        found, scores, *values = (
-            zip(*chunk.sides, strict=True) if chunk.sides else [()] * len(options.watched)
-        )
+        values = dict(zip(options.sides, zip(*chunk.sides, strict=True), strict=False))
+        found, scores = (values.get(name, ()) for name in results)
         if others := {*found} - {*collector.labels, ""}:
             hint = f"add the {option('model')} that scored it"
             labeled = ", ".join(collector.labels)
             raise DataError(f"{table.name}: the label {min(others)!r:.200} is none of {labeled:.200}; {hint}")
-        known = [label or None for label in found]
-        collector.add(chunk.texts, known, _numbers(scores, table.name), values)
+        try:
+            numbers = [float(score) if score else None for score in scores]
+        except ValueError as error:
+            hint = f"try {option('prefix')}"
+            raise DataError(f"{table.name}: a score is no number: {error!s:.200}; {hint}") from None
+        collector.add(chunk.texts, [label or None for label in found], numbers, values)
     if rejected:
         _log.warning("%s left out, because they cannot be read", counted(rejected, "row"))
     return collector
 
 
-def new_collector(labels: Sequence[str], columns: Columns) -> Collector:
-    """Return a collector of rows with the labels of a model; of two labels, rows may also be between them."""
-    is_scale = len(labels) == 2
-    return Collector(
-        (labels[0], NEUTRAL, MIXED, labels[1]) if is_scale else labels, columns, is_scale=is_scale
-    )
-
-
-def choose_columns(
-    name: str, options: ReadOptions, results: Sequence[str], by: tuple[str, ...], time: str | None
-) -> Columns:
+def choose_columns(name: str, options: ReadOptions, results: Sequence[str], time: str | None) -> Columns:
     """Choose the columns of a report by the first rows of a file; see `find_columns`.
 
     :param results: columns that the file must have, and that are not chosen.
@@ -129,14 +116,14 @@ def choose_columns(
     with closing(_chunks([name], options, Content.VALUES)) as chunks:
         table, chunk = next(chunks, (None, None))
     if table is None or chunk is None:
-        return Columns(by, time)
+        return Columns(options.by, time)
     for column in results:
         if column not in table.columns:
             hint = f"score it first, or add {option('prefix')}"
             raise DataError(f"{name}: no column {column!r:.200}; {hint}; {list_columns(table.columns)}")
     columns = zip(table.columns, zip(*chunk.rows, strict=True), strict=False)
     others = {name: [*map(to_text, of)] for name, of in columns if name not in (*results, *table.texts)}
-    return find_columns(others, by, time)
+    return find_columns(others, options.by, time)
 
 
 def _chunks(
@@ -154,10 +141,3 @@ def _chunks(
             for chunk in get_format(form).reader()(source, table, cursor, content):
                 stop.check()
                 yield table, chunk
-
-
-def _numbers(scores: Sequence[str], where: str) -> list[float | None]:
-    try:
-        return [float(score) if score else None for score in scores]
-    except ValueError as error:
-        raise DataError(f"{where}: a score is no number: {error!s:.200}; try {option('prefix')}") from None

@@ -64,7 +64,7 @@ class Terms:
 
     def __init__(self, texts: Sequence[str], score: Score) -> None:
         sizes = np.cumsum([len(text) for text in texts])
-        self.texts = max(1, int(np.searchsorted(sizes, _MOST_CHARACTERS, "right")))
+        self.texts = int(np.searchsorted(sizes, _MOST_CHARACTERS, "right"))
         spans = [(text, *span) for text in range(self.texts) for span in sentences_of(texts[text])]
         self._sentences = [texts[text][start:end] for text, start, end in spans]
         self._text_of = np.array([text for text, *_ in spans], np.int64)

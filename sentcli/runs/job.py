@@ -55,8 +55,8 @@ class Watcher(Protocol):
 
     target: Target
 
-    def begin(self, inputs: Sequence[str], options: ReadOptions) -> tuple[str, ...]:
-        """Return the columns whose values it needs."""
+    def begin(self, inputs: Sequence[str], options: ReadOptions) -> Mapping[str, str]:
+        """Return the columns whose values it needs, each with the option that names it."""
 
     def add(self, chunk: Chunk, results: Results) -> None: ...
 
@@ -104,7 +104,7 @@ def score_output(
     if options.in_folder and options.read.format and not write.format:
         write = replace(write, format=written_format(options.read.format))  # suffixes may not name the format
     if options.watcher:
-        watched = options.watcher.begin(inputs, options.read)
+        watched = tuple(options.watcher.begin(inputs, options.read).items())
         options = replace(options, read=replace(options.read, watched=watched))
     classes, labels = scorer.shown_classes, scorer.given_labels
     setup = make_setup(inputs, output, options.read, write, classes, labels, scorer.extras.columns)
@@ -194,12 +194,12 @@ def _score_rows(
     scorer: Scorer, history: History, reader: Reader, output: Output, progress: Progress, started: float
 ) -> Summary:
     files, ledger = history.files, history.ledger
-    chunks, total, groups, by = iter(reader), Counts(), Groups(), history.setup.options.by
-    watcher = history.options.watcher
+    chunks, total, groups = iter(reader), Counts(), Groups()
+    by, watcher = dict.fromkeys(history.setup.options.by), history.options.watcher
 
     def see(chunk: Chunk, results: Results) -> None:
         output.write(chunk, reader.with_partitions(chunk, results))
-        groups.add(by, chunk.sides, results[0])
+        groups.add(by, zip(*chunk.sides, strict=True), results[0])
         if watcher:
             watcher.add(chunk, results)
 
@@ -226,7 +226,9 @@ def _score_rows(
     )
     sizes = output.close(reader, summary.to_sheet(scorer.bundle.name, scorer.labels[-1]))
     if watcher:
+        began = time.perf_counter()
         watcher.finish()
+        started += time.perf_counter() - began  # the speed is that of the rows
     ledger.finish(sizes)
     history.complete(sizes[0], summary)
     output.publish()

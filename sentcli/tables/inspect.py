@@ -249,7 +249,7 @@ def _inspect_records(text: Text, request: Request, style: str | None) -> Table:
     keys = (
         [*dict.fromkeys(key for record in records for key in _flat(record))] if request.options.sides else []
     )
-    sides = find_columns(keys, request.options.sides if found else (), "by", text.source.name)
+    sides = find_columns(keys, request.options.sides if found else {}, text.source.name)
     keep = request.options.keep if text.source.is_stream else None
     if columns and (request.content is Content.VALUES or request.options.is_partial):
         columns = request.columns or keep or _keys(text, request, style)
