@@ -15,7 +15,7 @@ from sentcli.cli import say
 from sentcli.cli.grouped_help import GroupedCommand
 from sentcli.config import DataSet
 from sentcli.errors import UsageError, requires
-from sentcli.files.sink import Target
+from sentcli.files.sink import Target, write_whole
 from sentcli.model.bundle import CARD, Bundle, load_bundle
 from sentcli.tables.options import ReadOptions
 
@@ -157,11 +157,10 @@ def _write_page(
     path: Path, bundle: Bundle, measured: "Measurement", record: Mapping[str, Any], hardware: dict[str, Any]
 ) -> None:
     from sentcli.report.evaluated import render
-    from sentcli.report.page import write
     from sentcli.scoring.scorer import Scorer
 
     with Scorer(bundle, **hardware) as scorer:
-        write(Target(path), render(measured, record, scorer))
+        write_whole(Target(path), render(measured, record, scorer))
 
 
 def _read_targets(table: str) -> Mapping[str, float] | str | None:

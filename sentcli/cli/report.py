@@ -50,9 +50,7 @@ def report(inputs: tuple[str, ...], output: str, model: Path | None, quiet: bool
 
     The page is one file of at most 0.4 MB that loads nothing. It contains some of the texts.
     """
-    from sentcli.report.page import write
-    from sentcli.report.rows import collect, title_of
-    from sentcli.report.scored import render
+    from sentcli.report.rows import Report
     from sentcli.runs.folders import find_inputs
     from sentcli.scoring.scorer import Scorer
 
@@ -65,8 +63,9 @@ def report(inputs: tuple[str, ...], output: str, model: Path | None, quiet: bool
     files = [found.file for found in find_inputs(inputs, options["format"], "")]
     with Scorer(model) as scorer:
         results = [column.name for column in WriteOptions(prefix=options["prefix"]).columns()][:2]
-        collected = collect(files, read, scorer.labels, results, options["by_time"])
-        page = render(collected, scorer, title_of(files))
-    write(target, page)
+        made = Report(scorer, target, options["by_time"])
+        made.read(files, read, results)
+        made.finish()
+    made.publish()
     if not quiet and output != "-":
-        say(f"{output}: {counted(collected.rows, 'review')}, {len(page) / 1000:,.0f} kB")
+        say(f"{output}: {counted(made.collected.rows, 'review')}, {len(made.page) / 1000:,.0f} kB")

@@ -35,12 +35,12 @@ from sentcli.cli.options import (
     words_option,
 )
 from sentcli.errors import DataError, OutputError, UsageError, counted
-from sentcli.files.sink import Target, is_terminal, open_sink
+from sentcli.files.sink import Target, is_terminal, write_whole
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 from sentcli.tables.registry import FORMATS, OUTPUT_FORMATS, is_suffix, suffix_of
 
 if TYPE_CHECKING:
-    from sentcli.report.rows import RunReport
+    from sentcli.report.rows import Report
     from sentcli.scoring.scorer import Scorer
 
 _REJECTED_ROWS = 3  # exit code of a finished run with rejected rows, or with values that are not in the file
@@ -397,15 +397,15 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
         click.get_current_context().exit(_REJECTED_ROWS)
 
 
-def _watcher(scorer: "Scorer", options: dict[str, Any]) -> "RunReport | None":
+def _watcher(scorer: "Scorer", options: dict[str, Any]) -> "Report | None":
     """Return what makes the report of a run, if the user wants one."""
     if not options["report"]:
         if options["by_time"]:
             raise UsageError("--by-time is for --report; add --report report.html")
         return None
-    from sentcli.report.rows import RunReport
+    from sentcli.report.rows import Report
 
-    return RunReport(scorer, Target(options["report"]), options["by_time"])
+    return Report(scorer, Target(options["report"]), options["by_time"])
 
 
 def _refuse_texts(inputs: Sequence[str]) -> None:
@@ -436,11 +436,8 @@ def _provenance(scorer: "Scorer") -> dict[str, Any]:
 
 
 def _write_summary(name: str, values: dict[str, Any], failed: int) -> None:
-    sink = open_sink(Target(name))
     try:
-        sink.write(f"{json.dumps(values, indent=2, default=str)}\n".encode())
-        sink.publish()
+        write_whole(Target(name), f"{json.dumps(values, indent=2, default=str)}\n".encode())
     except OutputError as error:
-        sink.discard()
         kept = "" if failed else "; all rows are written, only this summary is missing"
         raise OutputError(f"{error}{kept}") from error

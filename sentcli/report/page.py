@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
-from sentcli.errors import OutputError
 from sentcli.explain.explanation import phrases
-from sentcli.files.sink import Target, open_sink
 
 if TYPE_CHECKING:
     from sentcli.explain.parts import Word
@@ -42,17 +40,6 @@ def fill(template: str, **values: Any) -> bytes:
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = environment.get_template(template).render(values, style=style, script=script, digest=digest)
     return page.encode("utf-8", "replace")
-
-
-def write(target: Target, page: bytes) -> None:
-    """Write a page; the file gets its name when it is complete."""
-    sink = open_sink(target)
-    try:
-        sink.write(page)
-        sink.publish()
-    except OutputError:
-        sink.discard()
-        raise
 
 
 def shade(texts: Sequence[str], scorer: "Scorer", most: int) -> list[Spans]:

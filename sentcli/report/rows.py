@@ -4,15 +4,15 @@ import logging
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sentcli.errors import DataError, UsageError, counted, option
-from sentcli.files.sink import Target
+from sentcli.files.sink import Target, write_whole
 from sentcli.files.source import STANDARD, Source, inspect_input
 from sentcli.report.collector import Collector
 from sentcli.report.columns import Columns, find_columns
-from sentcli.report.page import write
 from sentcli.report.scored import render
 from sentcli.scoring import stop
 from sentcli.tables.chunk import Chunk, Cursor, Results
@@ -31,8 +31,8 @@ _MOST_NAMED = 3  # inputs in a title
 _log = logging.getLogger("sentcli")
 
 
-class RunReport:
-    """Collects the rows of a run and makes their page, as a `Watcher`.
+class Report:
+    """Collects the rows of a run, as a `Watcher`, or those of scored files, and makes their page.
 
     :param time: the column of dates; None: found by its values.
     """
@@ -40,75 +40,69 @@ class RunReport:
     def __init__(self, scorer: "Scorer", target: Target, time: str | None) -> None:
         self.target = target
         self._scorer, self._time = scorer, time
-        self._title, self._page = "", b""
-        self._collector = Collector(scorer.labels, Columns())
+        self._inputs: Sequence[str] = ()
+        self.collected = Collector(scorer.labels, Columns())
+        self.page = b""
 
     def begin(self, inputs: Sequence[str], options: ReadOptions) -> Mapping[str, str]:
-        self._title = title_of(inputs)
         columns = Columns(options.by, self._time)
         with suppress(DataError, UsageError):  # raised again when the input is read
             if not inspect_input(inputs[0]).is_stream:  # of a stream, only the columns of the user are known
-                columns = choose_columns(inputs[0], options, (), self._time)
-        self._collector = Collector(self._scorer.labels, columns)
+                columns = _choose_columns(inputs[0], options, (), self._time)
+        self._inputs, self.collected = inputs, Collector(self._scorer.labels, columns)
         return dict.fromkeys(columns.names, "by_time")
 
     def add(self, chunk: Chunk, results: Results) -> None:
-        names = dict.fromkeys(self._collector.columns.names)
-        values = dict(zip(names, zip(*chunk.sides, strict=True), strict=False))
-        self._collector.add(chunk.texts, results[0], results[1], values)
+        names = dict.fromkeys(self.collected.columns.names)  # the first columns of `Chunk.sides`
+        values = {name: [*map(itemgetter(place), chunk.sides)] for place, name in enumerate(names)}
+        self.collected.add(chunk.texts, results[0], results[1], values)
+
+    def read(self, inputs: Sequence[str], options: ReadOptions, results: Sequence[str]) -> None:
+        """Collect the rows of scored files.
+
+        :param results: the columns of the label and of the score.
+        """
+        columns = _choose_columns(inputs[0], options, results, self._time)
+        self._inputs, self.collected = inputs, Collector(self._scorer.labels, columns)
+        watched = dict.fromkeys(columns.names, "by_time") | dict.fromkeys(results, "prefix")
+        options = replace(options, watched=tuple(watched.items()))
+        places, rejected = [*map([*options.sides].index, results)], 0
+        for table, chunk in _chunks(inputs, options, Content.TEXTS):
+            rejected += len(chunk.rejects)
+            found = ([*map(itemgetter(place), chunk.sides)] for place in places)
+            self.add(chunk, _read_results(table.name, self.collected.labels, *found))
+        if rejected:
+            _log.warning("%s left out, because they cannot be read", counted(rejected, "row"))
 
     def finish(self) -> None:
-        self._page = render(self._collector, self._scorer, self._title)
+        self.page = render(self.collected, self._scorer, _title_of(self._inputs))
 
     def publish(self) -> None:
-        write(self.target, self._page)
+        write_whole(self.target, self.page)
 
 
-def title_of(names: Sequence[str]) -> str:
+def _read_results(where: str, labels: Sequence[str], found: Sequence[str], scores: Sequence[str]) -> Results:
+    """Read the labels and the scores of rows as results."""
+    if others := {*found} - {*labels, ""}:
+        hint = f"add the {option('model')} that scored it"
+        known = ", ".join(labels)
+        raise DataError(f"{where}: the label {min(others)!r:.200} is none of {known:.200}; {hint}")
+    try:
+        numbers = [float(score) if score else None for score in scores]
+    except ValueError as error:
+        hint = f"try {option('prefix')}"
+        raise DataError(f"{where}: a score is no number: {error!s:.200}; {hint}") from None
+    return [label or None for label in found], numbers
+
+
+def _title_of(names: Sequence[str]) -> str:
     """Return what a page calls its inputs."""
     shown = ["standard input" if name == STANDARD else Path(name).name for name in names[:_MOST_NAMED]]
     more = len(names) - len(shown)
     return ", ".join(shown) + (f" and {more:,} more" if more else "")
 
 
-def collect(
-    names: Sequence[str],
-    options: ReadOptions,
-    labels: Sequence[str],
-    results: Sequence[str],
-    time: str | None = None,
-) -> Collector:
-    """Collect what a report shows of the rows of scored files.
-
-    :param labels: those of the model.
-    :param results: the columns of the label and of the score.
-    :param time: the column of dates; None: found by its values.
-    """
-    columns = choose_columns(names[0], options, results, time)
-    collector = Collector(labels, columns)
-    watched = dict.fromkeys(results, "prefix") | dict.fromkeys(columns.names, "by_time")
-    options = replace(options, watched=tuple(watched.items()))
-    rejected = 0
-    for table, chunk in _chunks(names, options, Content.TEXTS):
-        rejected += len(chunk.rejects)
-        values = dict(zip(options.sides, zip(*chunk.sides, strict=True), strict=False))
-        found, scores = (values.get(name, ()) for name in results)
-        if others := {*found} - {*collector.labels, ""}:
-            hint = f"add the {option('model')} that scored it"
-            labeled = ", ".join(collector.labels)
-            raise DataError(f"{table.name}: the label {min(others)!r:.200} is none of {labeled:.200}; {hint}")
-        try:
-            numbers = [float(score) if score else None for score in scores]
-        except ValueError as error:
-            hint = f"try {option('prefix')}"
-            raise DataError(f"{table.name}: a score is no number: {error!s:.200}; {hint}") from None
-        collector.add(chunk.texts, [label or None for label in found], numbers, values)
-    if rejected:
-        _log.warning("%s left out, because they cannot be read", counted(rejected, "row"))
-    return collector
-
-
-def choose_columns(name: str, options: ReadOptions, results: Sequence[str], time: str | None) -> Columns:
+def _choose_columns(name: str, options: ReadOptions, results: Sequence[str], time: str | None) -> Columns:
     """Choose the columns of a report by the first rows of a file; see `find_columns`.
 
     :param results: columns that the file must have, and that are not chosen.

@@ -38,13 +38,13 @@ def render(collected: Collector, scorer: "Scorer", title: str) -> bytes:
         total=total,
         **figures,
         **_words(collected, scorer),
-        shelves={name: _cards(rows, scorer) for name, rows in collected.shelves.items() if rows},
+        shelves={name: _cards(of.rows, scorer) for name, of in collected.shelves.items() if of.rows},
     )
 
 
 def _words(collected: Collector, scorer: "Scorer") -> dict[str, Any]:
     """Return the terms of praise and of complaints, and the topics of the groups of the first column."""
-    sample = collected.sample
+    sample = collected.sample.rows[::-1]
     terms = Terms([row.text for row in sample], lambda texts: np.array(scorer.score(texts).scores, float))
     sample = sample[: terms.texts]
     everyone = np.arange(len(sample))

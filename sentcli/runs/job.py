@@ -195,11 +195,11 @@ def _score_rows(
 ) -> Summary:
     files, ledger = history.files, history.ledger
     chunks, total, groups = iter(reader), Counts(), Groups()
-    by, watcher = dict.fromkeys(history.setup.options.by), history.options.watcher
+    by, watcher = [*dict.fromkeys(history.setup.options.by)], history.options.watcher
 
     def see(chunk: Chunk, results: Results) -> None:
         output.write(chunk, reader.with_partitions(chunk, results))
-        groups.add(by, zip(*chunk.sides, strict=True), results[0])
+        groups.add(by, chunk.sides, results[0])
         if watcher:
             watcher.add(chunk, results)
 

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import NormalDist
 from typing import Any
@@ -34,13 +34,13 @@ class Groups(dict[str, dict[str, Counter[str]]]):
     """Counts of labels by column and value, as JSON has them. They add up over chunks and over outputs."""
 
     def add(
-        self, columns: Sequence[str], sides: Iterable[Sequence[str]], labels: Sequence[str | None]
+        self, columns: Sequence[str], sides: Sequence[Sequence[str]], labels: Sequence[str | None]
     ) -> None:
         """Count rows.
 
-        :param sides: for each of these columns the values of the rows.
+        :param sides: for each row its values of these columns.
         """
-        for column, values in zip(columns, sides, strict=False):
+        for column, values in zip(columns, zip(*sides, strict=True), strict=False):
             pairs = Counter(zip(values, labels, strict=True))
             for (value, label), count in pairs.items():
                 self._add(column, value[:_LONGEST], label or _NO_LABEL, count)

@@ -11,7 +11,6 @@ from sentcli.report import collector
 from sentcli.report.collector import BINS, LENGTHS, SHELF_SIZE, Collector
 from sentcli.report.columns import Columns
 from sentcli.report.figures import figures_of
-from sentcli.scoring import groups
 
 LABELS = ("negative", "positive")
 ALL = ("negative", "neutral", "mixed", "positive")
@@ -49,8 +48,10 @@ def collect(rows, size):
 
 def everything(found):
     tables = found.by_length, found.by_score, found.by_stars
-    counts = [table.tolist() for table in tables], found.groups, found.days
-    return found.rows, counts, [*found.groups["product"]], found.sample, found.shelves
+    counts = [table.tolist() for table in tables]
+    tallies = [[*zip(tally, tally.counts.tolist(), strict=False)] for tally in found.tallies]
+    shelves = {name: shelf.rows for name, shelf in found.shelves.items()}
+    return found.rows, counts, tallies, found.sample.rows, shelves
 
 
 @pytest.mark.parametrize("size", [1, 7, 512, ROWS])
@@ -92,7 +93,7 @@ def test_an_interval_is_that_of_wilson():
 
 
 def test_shelves_hold_the_extreme_rows(rows):
-    found = collect(rows, 512).shelves
+    found = {name: shelf.rows for name, shelf in collect(rows, 512).shelves.items()}
     long = [row for row in rows if row[1] and len(row[0]) >= 30]
     for name, key in (
         ("negative", lambda row: row[2]),
@@ -112,7 +113,7 @@ def test_equal_texts_are_shown_once():
     found = Collector(LABELS, Columns())
     for _ in range(3):
         found.add(["the same words again and again"] * 50, ["positive"] * 50, [0.9] * 50, {})
-    assert {name: len(rows) for name, rows in found.shelves.items()} == {
+    assert {name: len(shelf.rows) for name, shelf in found.shelves.items()} == {
         **dict.fromkeys(("negative", "positive", "uncertain"), 1),
         "surprising": 0,
     }
@@ -122,14 +123,14 @@ def test_the_sample_is_drawn_evenly():
     found = Collector(LABELS, Columns())
     count = 40_000
     found.add([str(row) for row in range(count)], ["positive"] * count, [0.9] * count, {})
-    rows = [int(row.text) for row in found.sample]
+    rows = [int(row.text) for row in found.sample.rows]
     assert len(set(rows)) == collector.SAMPLE_SIZE
     halves = np.histogram(rows, bins=4, range=(0, count))[0]
     assert halves.min() > 0.9 * collector.SAMPLE_SIZE / 4
 
 
 def test_memory_is_bounded(monkeypatch):
-    monkeypatch.setattr(groups, "_MOST_VALUES", 5)
+    monkeypatch.setattr(collector, "_MOST_VALUES", 5)
     found = Collector(LABELS, Columns(("id",)))
     texts = [f"{row} {'x' * 10**6}" for row in range(20)]
     found.add(texts, ["positive"] * 20, [0.9] * 20, {"id": [*map(str, range(20))]})
@@ -138,8 +139,8 @@ def test_memory_is_bounded(monkeypatch):
     (table,) = figures_of(found)["groups"]
     assert [row["name"] for row in table["rows"]] == ["0", "1", "2", "3", "4"]
     assert table["others"] == 35
-    assert max(len(row.text) for row in found.sample) <= 4_000
-    assert max(len(value) for row in found.sample for value in row.groups) <= 80
+    assert max(len(row.text) for row in found.sample.rows) <= 4_000
+    assert max(len(value) for row in found.sample.rows for value in row.groups) <= 80
 
 
 @pytest.mark.parametrize("labels", [["good"], ["bad", "good", "odd"]])
