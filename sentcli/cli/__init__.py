@@ -39,9 +39,6 @@ _HELP = "Options: sentcli score --help; all commands: sentcli --help"
 class _LazyGroup(click.Group):
     """A group that imports a command only when it is called, and turns errors into exit codes."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.commands:
             return None

@@ -15,7 +15,7 @@ from sentcli.cli import say
 from sentcli.cli.grouped_help import GroupedCommand
 from sentcli.config import DataSet
 from sentcli.errors import UsageError, requires
-from sentcli.files.sink import Target, write_whole
+from sentcli.files.sink import Target, write_file
 from sentcli.model.bundle import CARD, Bundle, load_bundle
 from sentcli.tables.options import ReadOptions
 
@@ -160,7 +160,7 @@ def _write_page(
     from sentcli.scoring.scorer import Scorer
 
     with Scorer(bundle, **hardware) as scorer:
-        write_whole(Target(path), render(measured, record, scorer))
+        write_file(Target(path), render(measured, record, scorer))
 
 
 def _read_targets(table: str) -> Mapping[str, float] | str | None:

@@ -184,8 +184,8 @@ def open_sink(target: Target | None, check: Callable[[], None] = lambda: None) -
     return AtomicFile(target.path) if target.is_file else Stream(target.name, check)
 
 
-def write_whole(target: Target, data: bytes) -> None:
-    """Write an output that gets its name when it is complete."""
+def write_file(target: Target, data: bytes) -> None:
+    """Write a whole output; a file gets its name when it is complete."""
     sink = open_sink(target)
     try:
         sink.write(data)

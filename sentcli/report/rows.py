@@ -1,7 +1,7 @@
 """The rows of a report: of scored files, and of a run while it scores."""
 
 import logging
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from operator import itemgetter
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sentcli.errors import DataError, UsageError, counted, option
-from sentcli.files.sink import Target, write_whole
+from sentcli.files.sink import Target, write_file
 from sentcli.files.source import STANDARD, Source, inspect_input
 from sentcli.report.collector import Collector
 from sentcli.report.columns import Columns, find_columns
@@ -32,7 +32,7 @@ _log = logging.getLogger("sentcli")
 
 
 class Report:
-    """Collects the rows of a run, as a `Watcher`, or those of scored files, and makes their page.
+    """Collects the rows of a run, also those that a stopped one scored, or of scored files; makes their page.
 
     :param time: the column of dates; None: found by its values.
     """
@@ -44,13 +44,14 @@ class Report:
         self.collected = Collector(scorer.labels, Columns())
         self.page = b""
 
-    def begin(self, inputs: Sequence[str], options: ReadOptions) -> Mapping[str, str]:
+    def begin(self, inputs: Sequence[str], options: ReadOptions) -> tuple[tuple[str, str], ...]:
+        """Return the columns whose values it needs, each with the option that names it."""
         columns = Columns(options.by, self._time)
         with suppress(DataError, UsageError):  # raised again when the input is read
             if not inspect_input(inputs[0]).is_stream:  # of a stream, only the columns of the user are known
                 columns = _choose_columns(inputs[0], options, (), self._time)
         self._inputs, self.collected = inputs, Collector(self._scorer.labels, columns)
-        return dict.fromkeys(columns.names, "by_time")
+        return tuple((name, "by_time") for name in columns.names)
 
     def add(self, chunk: Chunk, results: Results) -> None:
         names = dict.fromkeys(self.collected.columns.names)  # the first columns of `Chunk.sides`
@@ -64,8 +65,8 @@ class Report:
         """
         columns = _choose_columns(inputs[0], options, results, self._time)
         self._inputs, self.collected = inputs, Collector(self._scorer.labels, columns)
-        watched = dict.fromkeys(columns.names, "by_time") | dict.fromkeys(results, "prefix")
-        options = replace(options, watched=tuple(watched.items()))
+        watched = *((name, "by_time") for name in columns.names), *((name, "prefix") for name in results)
+        options = replace(options, watched=watched)
         places, rejected = [*map([*options.sides].index, results)], 0
         for table, chunk in _chunks(inputs, options, Content.TEXTS):
             rejected += len(chunk.rejects)
@@ -75,10 +76,11 @@ class Report:
             _log.warning("%s left out, because they cannot be read", counted(rejected, "row"))
 
     def finish(self) -> None:
+        """Make the page in memory, before the output gets its name."""
         self.page = render(self.collected, self._scorer, _title_of(self._inputs))
 
     def publish(self) -> None:
-        write_whole(self.target, self.page)
+        write_file(self.target, self.page)
 
 
 def _read_results(where: str, labels: Sequence[str], found: Sequence[str], scores: Sequence[str]) -> Results:

@@ -35,8 +35,6 @@ from sentcli.tables.types import Types
 
 _log = logging.getLogger("sentcli")
 
-_log = logging.getLogger("sentcli")
-
 _USUAL_COLUMNS = 2  # label and score, of which a line needs no explanation
 _NOT_WRITTEN = (".bz2", ".xz")
 _MOST_OPEN = 16  # inputs that stay open, and in memory, from their inspection until they are read
@@ -91,14 +89,10 @@ def _format_of_all(inputs: Sequence[str], read: ReadOptions) -> str:
         read.format or ("lines" if name == STANDARD else format_of(name, "input_format")) for name in inputs
     }
     if len(formats) > 1:
-        what = (
-            f"add {option('input_format')} (without it, - is read as lines)"
-            if STANDARD in inputs
-            else "give -o DIR/"
-        )
-        raise UsageError(
-            f"inputs of several formats ({', '.join(sorted(formats))}) cannot go to one output; {what}"
-        )
+        hint = f"add {option('input_format')} (without it, - is read as lines)"
+        what = hint if STANDARD in inputs else "give -o DIR/"
+        names = ", ".join(sorted(formats))
+        raise UsageError(f"inputs of several formats ({names}) cannot go to one output; {what}")
     return formats.pop()
 
 
@@ -294,9 +288,11 @@ class Reader:
 
     def _read(self) -> Iterator[Chunk]:
         cursor = Cursor(self._request.options.limit)
-        is_of_documents = self._request.format == "documents"
-        read_all = self._read_documents if is_of_documents else self._read_tables
-        for chunk in read_all(cursor):
+        chunks = self._read_tables(cursor)
+        if self._request.format == "documents":
+            sources = (source for _, source in self._in_turn(cursor))
+            chunks = read_documents(sources, cursor, self._request.options, self._request.bounds)
+        for chunk in chunks:
             self.position = chunk.position
             yield chunk
             if not cursor.rows_left:
@@ -310,10 +306,6 @@ class Reader:
             table = self._tables.pop(number, None) or self._inspect_again(number, source)
             table = replace(table, taken=self.layout.names)
             yield from read(source, table, cursor, self.layout.content)
-
-    def _read_documents(self, cursor: Cursor) -> Iterator[Chunk]:
-        sources = (source for _, source in self._in_turn(cursor))
-        return read_documents(sources, cursor, self._request.options, self._request.bounds)
 
     def _in_turn(self, cursor: Cursor) -> Iterator[tuple[int, Source]]:
         for number in range(len(self._files)):

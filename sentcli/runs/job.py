@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from sentcli import __version__
 from sentcli.config import NOTE
@@ -42,29 +42,15 @@ from sentcli.tables.chunk import Chunk, Results
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 from sentcli.tables.registry import written_format
 
+if TYPE_CHECKING:
+    from sentcli.report.rows import Report
+
 _KEPT = "; what was scored so far is kept, and the same command continues"
 
 # Errors that concern one output of a folder. Others, such as a full disk, would stop every output.
 OF_ONE_OUTPUT = (DataError, UsageError, ExistingOutputError, ResumeError, LockedError)
 
 _log = logging.getLogger("sentcli")
-
-
-class Watcher(Protocol):
-    """Sees all rows of an output in order, also those that a stopped run scored, and makes a file of them."""
-
-    target: Target
-
-    def begin(self, inputs: Sequence[str], options: ReadOptions) -> Mapping[str, str]:
-        """Return the columns whose values it needs, each with the option that names it."""
-
-    def add(self, chunk: Chunk, results: Results) -> None: ...
-
-    def finish(self) -> None:
-        """Make the file in memory, before the output gets its name."""
-
-    def publish(self) -> None:
-        """Write the file, when the output has its name."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +64,7 @@ class JobOptions:
     update: bool = False  # start over where the input changed; the output is one of a folder
     in_folder: bool = False  # skip finished outputs and count them; each one gets a record file for this
     waits: bool = True  # for an output that another run is writing
-    watcher: Watcher | None = None  # the output is a single one
+    report: "Report | None" = None  # of a single output
     listing: Mapping[str, int] | None = None  # sizes of the objects in a folder at a URL; None: ask for each
 
 
@@ -103,8 +89,8 @@ def score_output(
     write = options.write
     if options.in_folder and options.read.format and not write.format:
         write = replace(write, format=written_format(options.read.format))  # suffixes may not name the format
-    if options.watcher:
-        watched = tuple(options.watcher.begin(inputs, options.read).items())
+    if options.report:
+        watched = options.report.begin(inputs, options.read)
         options = replace(options, read=replace(options.read, watched=watched))
     classes, labels = scorer.shown_classes, scorer.given_labels
     setup = make_setup(inputs, output, options.read, write, classes, labels, scorer.extras.columns)
@@ -195,13 +181,13 @@ def _score_rows(
 ) -> Summary:
     files, ledger = history.files, history.ledger
     chunks, total, groups = iter(reader), Counts(), Groups()
-    by, watcher = [*dict.fromkeys(history.setup.options.by)], history.options.watcher
+    by, report = [*dict.fromkeys(history.setup.options.by)], history.options.report
 
     def see(chunk: Chunk, results: Results) -> None:
         output.write(chunk, reader.with_partitions(chunk, results))
         groups.add(by, chunk.sides, results[0])
-        if watcher:
-            watcher.add(chunk, results)
+        if report:
+            report.add(chunk, results)
 
     with closing(Bar(progress, history.target.name, reader.total_bytes)) as bar:
         for chunk, results, counts in ledger.replay(chunks, [file.name for file in files]):
@@ -225,15 +211,15 @@ def _score_rows(
         inputs=[file.fingerprint() for file in files],
     )
     sizes = output.close(reader, summary.to_sheet(scorer.bundle.name, scorer.labels[-1]))
-    if watcher:
+    if report:
         began = time.perf_counter()
-        watcher.finish()
+        report.finish()
         started += time.perf_counter() - began  # the speed is that of the rows
     ledger.finish(sizes)
     history.complete(sizes[0], summary)
     output.publish()
-    if watcher:
-        watcher.publish()
+    if report:
+        report.publish()
     if output.rejected:
         place = f"; see {history.rejects.name}" if history.rejects else ""
         level = NOTE if history.rejects else logging.WARNING  # else standard error has the rows themselves

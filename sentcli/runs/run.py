@@ -48,7 +48,7 @@ def score_files(  # the options of a run
     target, rejects = Target(output), options.rejects
     if cluster and (STANDARD in inputs or rejects.path or not target.is_folder):
         raise UsageError("--ray makes an output of each file: give files and -o FOLDER/, without --rejects")
-    pairs = plan_outputs(inputs, target, options.write, options.read)
+    pairs = plan_outputs(inputs, target, options.write.format, options.read.format)
     rejects = replace(rejects, path=as_path(rejects.path) if rejects.path else None)
     if rejects.path and len(pairs) > 1:
         raise UsageError(f"--rejects names one file for {len(pairs)} outputs; without it, each gets its own")
@@ -143,10 +143,10 @@ def _refuse_other_inputs(pairs: Sequence[Pair]) -> None:
 def _check_files(summary: str | None, output: Target, pairs: Sequence[Pair], options: JobOptions) -> None:
     """Check the places of the files that are written after the rows: the summary and the report."""
     files = {"--summary": Target(summary)} if summary else {}
-    if options.watcher:
+    if options.report:
         if output.is_folder:
             raise UsageError("--report shows one output; for others: sentcli report FILES -o report.html")
-        files["--report"] = options.watcher.target
+        files["--report"] = options.report.target
     for flag, file in files.items():
         _check_file(flag, file, output, pairs, options.rejects.path)
         if not (options.overwrite or output.is_folder):

@@ -6,6 +6,7 @@ A quote inside a field that does not begin with one is part of the value.
 """
 
 import csv
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,8 +21,8 @@ from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Results, Rows, Sheet
 from sentcli.tables.convert import LastLine, six_decimals, to_text
 from sentcli.tables.line_reader import LineReader
-from sentcli.tables.options import ReadOptions
-from sentcli.tables.table import Content, Layout, Table
+from sentcli.tables.options import ReadOptions, ResultColumn
+from sentcli.tables.table import Content, Layout, Table, missing
 from sentcli.tables.text_column import join_texts
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
@@ -354,13 +355,20 @@ class Writer:
         else:
             records, ends = self._dialect.encoding.cut_line_ends(chunk.rows)
         added = (
-            self._numbers(values) if column.is_number else self._labels(values)
+            self._numbers(values) if column.is_number else self._labels(self._held(values, column))
             for column, values in zip(self._layout.results, results, strict=True)
         )
         return self._last_line.then(chunk.join(records, *added, ends))
 
     def close(self, summary: Sheet = ()) -> bytes:
         return b""
+
+    def _held(self, values: Sequence[Any], column: ResultColumn) -> Sequence[Any]:
+        """Return values, lists with escapes of JSON if the encoding lacks one of their characters."""
+        if not column.items:
+            return values
+        name = self._dialect.encoding.name
+        return [json.dumps(json.loads(text)) if text and missing(text, name) else text for text in values]
 
     def _labels(self, labels: Sequence[str | None]) -> list[bytes]:
         """Return the labels as fields, each with a delimiter before it."""

@@ -9,6 +9,7 @@ numbers with their digits in the input. A record with another key, or a repeated
 import json
 import logging
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -103,7 +104,7 @@ class _JsonlReader(LineReader):
             return self.reject(line, "an object without keys")
         names = filter(self.table.options.keeps, record) if self.table.options.is_partial else record
         if (name := find_taken(names, self.table.taken)) is not None:
-            return self.reject(line, f"there is a {name!r:.200} already; try --prefix new_")
+            return self.reject(line, f"there is a {name!r:.200} already; try {self._room_for(name)}")
         text = text_of(record, self.table.texts)
         text = None if text is MISSING else text
         if text is not None and type(text) is not str:
@@ -119,6 +120,11 @@ class _JsonlReader(LineReader):
         except (RecursionError, orjson.JSONEncodeError):  # which one depends on the version of Python
             return self.reject(line, "a value is nested too deeply")
         return text, row, line, *sides
+
+    def _room_for(self, name: str) -> str:
+        """Return the option that makes room for a key with the name of a folder or of a new column."""
+        folder = re.search(f"(?:^|/)({re.escape(name)})=", self.name, re.IGNORECASE)
+        return f"--drop {shlex.quote(folder[1])}" if folder else "--prefix new_"
 
     def _again(self, line: bytes) -> bytes | list[str | None]:
         """Decode a record again, with the digits of its numbers; return its values, or a part of it."""

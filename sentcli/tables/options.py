@@ -44,8 +44,7 @@ class ReadOptions:
     :param text_column: the column to score: its name, number or dotted path, or several of these with commas;
         None: found by its name or its first values.
     :param by: columns, named as in `text_column`; rows and labels are counted for each of their values.
-    :param watched: further columns whose values a `Watcher` of the run gets, each with the option that names
-        it.
+    :param watched: further columns, whose values the report gets, each with the option that names it.
     :param keep: the columns that the output has, beside the new ones; None: all columns.
     :param drop: the columns that the output does not have; the texts may be among them.
     :param sheet: the name or number of the sheet of a workbook; None: the first one with a table.

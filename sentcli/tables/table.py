@@ -49,11 +49,11 @@ class Bounds:
             limit = self.longest_cell
             if limit and 2 * len(text) > limit and (size := len(text.encode("utf-16-le")) // 2) > limit:
                 raise ValueError(f"{size:,} characters in a cell, Excel holds {limit:,}; try -o OUT.csv")
-            if self.encoding and (missing := _missing(text, self.encoding)):
-                raise ValueError(f"{missing!r:.20} is not in {self.encoding}; try --output-encoding utf-8")
+            if self.encoding and (lacking := missing(text, self.encoding)):
+                raise ValueError(f"{lacking!r:.20} is not in {self.encoding}; try --output-encoding utf-8")
 
 
-def _missing(text: str, encoding: str) -> str:
+def missing(text: str, encoding: str) -> str:
     """Return the first character of a text that an encoding does not have; empty if it has all."""
     try:
         text.encode(encoding)

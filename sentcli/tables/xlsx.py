@@ -34,6 +34,7 @@ from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_columns, find_t
 from sentcli.tables.types import comes_back, parse, spell
 from sentcli.tables.workbook import Package
 
+_LONGEST = 32_767  # characters of a cell
 _LONGEST_COVER = 20  # rows of a sheet without a table
 _MOST_EXACT = 1 << 53  # numbers are 64-bit floats
 _MOST_WHOLE = 10**15  # Excel shows zeros for further digits
@@ -250,9 +251,7 @@ class Writer:
         if self._layout.converts:
             rows = [[*map(_cell, values, self._kinds)] for values in rows]
         for cells, *new in zip(rows, *results, strict=True):
-            self._write(
-                [*cells, *(_Score(round(each, 6)) if isinstance(each, float) else each for each in new)]
-            )
+            self._write([*cells, *map(_held, new)])
         return b""
 
     def close(self, summary: Sheet = ()) -> bytes:
@@ -306,6 +305,13 @@ class Writer:
                 shown = f"{cell:.9g}" if isinstance(cell, float) else str(cell).partition("\n")[0]
                 self._widths[place] = max(len(shown), self._widths.get(place, 0))
         self._row += 1
+
+
+def _held(value: Any) -> Any:
+    """Return a value of a new column; of a list that is too long for a cell, its first items."""
+    if isinstance(value, str) and len(value) > _LONGEST:
+        return value[: value.rfind("], ", 0, _LONGEST) + 1] + "]"
+    return _Score(round(value, 6)) if isinstance(value, float) else value
 
 
 def _cell(value: Any, kind: Any) -> Any:
