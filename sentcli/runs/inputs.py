@@ -15,9 +15,9 @@ from sentcli.files.source import STANDARD, InputFile, Source
 from sentcli.runs.partitions import Partitions
 from sentcli.scoring import stop
 from sentcli.tables.chunk import Chunk, Cursor, Position, Results
-from sentcli.tables.columns import check_kept, check_room, find_taken
+from sentcli.tables.columns import check_kept, check_room, columns_of_all, find_taken
 from sentcli.tables.documents import read_documents
-from sentcli.tables.inspect import columns_of_all, guess_format, inspect, notes_of
+from sentcli.tables.inspect import guess_format, inspect, notes_of
 from sentcli.tables.options import ReadOptions, ResultColumn, WriteOptions
 from sentcli.tables.registry import (
     OUTPUT_FORMATS,

@@ -22,7 +22,7 @@ from sentcli.tables.chunk import Chunk, Cursor, Event, Results, Rows, Sheet
 from sentcli.tables.convert import LastLine, six_decimals, to_text
 from sentcli.tables.line_reader import LineReader
 from sentcli.tables.options import ReadOptions, ResultColumn
-from sentcli.tables.table import Content, Layout, Table, missing
+from sentcli.tables.table import Content, Layout, Table
 from sentcli.tables.text_column import join_texts
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
@@ -173,10 +173,7 @@ class _CsvReader(LineReader):
                     return
 
         parser = self._dialect.parser(chain.from_iterable(texts()))
-        try:
-            fields, problem = next(parser), ""
-        except csv.Error as error:
-            fields, problem = [], str(error)
+        fields, problem = next_record(parser)
         size += sum(map(len, lines[: parser.line_num - count]))
         return parser.line_num, size, fields, problem
 
@@ -218,10 +215,7 @@ class _CsvReader(LineReader):
         start = begin = 0  # the first line of the record, and the first line that the parser got
         parser = self._dialect.parser(iter(texts))
         while start < len(lines):
-            try:
-                fields, problem = next(parser), ""
-            except csv.Error as error:
-                fields, problem = [], str(error)
+            fields, problem = next_record(parser)
             end = begin + parser.line_num
             size = len(lines[start]) if end == start + 1 else sum(map(len, lines[start:end]))
             if problem and end == len(lines) and size <= self._limit:
@@ -271,6 +265,14 @@ class _CsvReader(LineReader):
                     f"{option('quotechar')}"
                 )
         return malformed(line, error, size, self.table.options)
+
+
+def next_record(parser: Iterator[list[str]]) -> tuple[list[str], str]:
+    """Return the fields of the next record, and why it cannot be read, or an empty text."""
+    try:
+        return next(parser), ""
+    except csv.Error as error:
+        return [], str(error)
 
 
 def decode_lines(lines: list[bytes], encoding: Encoding) -> tuple[list[str], set[int]]:
@@ -368,7 +370,9 @@ class Writer:
         if not column.items:
             return values
         name = self._dialect.encoding.name
-        return [json.dumps(json.loads(text)) if text and missing(text, name) else text for text in values]
+        held = [text and text.encode(name, "ignore").decode(name) for text in values]
+        pairs = zip(values, held, strict=True)
+        return [text if text == same else json.dumps(json.loads(text)) for text, same in pairs]
 
     def _labels(self, labels: Sequence[str | None]) -> list[bytes]:
         """Return the labels as fields, each with a delimiter before it."""

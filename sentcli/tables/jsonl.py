@@ -34,7 +34,6 @@ _log = logging.getLogger("sentcli")
 ARRAY, INSIDE = "array", "inside"
 _MOST_NAMED = 1000  # keys that have no column
 MISSING: Any = object()
-_NO_NUMBER = re.compile("nan|inf")  # as C writes it
 _KINDS = {
     dict: "an object",
     list: "an array",
@@ -86,12 +85,10 @@ class _JsonlReader(LineReader):
 
     def _broken(self, line: bytes, error: orjson.JSONDecodeError) -> Event:
         try:
-            text = line.decode()
+            line.decode()
         except UnicodeDecodeError as bad:
             return self.reject(line, self.bad_bytes(line, bad, 0 if self._is_array else self.offset))
-        no_number = _NO_NUMBER.match(text, error.pos)
-        what = f"{no_number[0]}, for which JSON has null" if no_number else error.msg
-        return self.reject(line, f"not JSON: {what}, at character {error.pos + 1}")
+        return self.reject(line, f"not JSON: {error.msg}, at character {error.pos + 1}")
 
     def reject(self, raw: bytes, reason: str) -> Reject:
         reject = super().reject(raw, reason)

@@ -81,15 +81,9 @@ class ReadOptions:
     def __post_init__(self) -> None:
         if self.delimiter == r"\t":
             object.__setattr__(self, "delimiter", "\t")
-        _check_delimiter("delimiter", self.delimiter)
-        if self.quotechar and (len(self.quotechar) != 1 or self.quotechar in "\r\n"):
-            raise UsageError(
-                f"{option('quotechar')} is {self.quotechar!r:.200}; it has to be one character, or empty"
-            )
-        if self.escapechar is not None and (len(self.escapechar) != 1 or self.escapechar in "\r\n"):
-            raise UsageError(
-                f"{option('escapechar')} is {self.escapechar!r:.200}; it has to be one character"
-            )
+        _check_character("delimiter", self.delimiter, r", or \t")
+        _check_character("quotechar", self.quotechar or None, ", or empty")
+        _check_character("escapechar", self.escapechar)
         if self.delimiter is not None:
             self.separators(self.delimiter)
         if not 1 <= self.max_row_bytes <= _LARGEST_ROW:
@@ -160,7 +154,7 @@ class WriteOptions:
     def __post_init__(self) -> None:
         if self.output_delimiter == r"\t":
             object.__setattr__(self, "output_delimiter", "\t")
-        _check_delimiter("output_delimiter", self.output_delimiter)
+        _check_character("output_delimiter", self.output_delimiter, r", or \t")
         if self.output_encoding is not None:
             Encoding.named(self.output_encoding, field="output_encoding")
         if not is_utf8(self.prefix):
@@ -193,9 +187,9 @@ class WriteOptions:
         return tuple(replace(column, name=self.prefix + column.name) for column in (*columns, *added))
 
 
-def _check_delimiter(field: str, value: str | None) -> None:
+def _check_character(field: str, value: str | None, other: str = "") -> None:
     if value is not None and (len(value) != 1 or value in "\r\n"):
-        raise UsageError(f"{option(field)} is {value!r:.200}; it has to be one character, or \\t")
+        raise UsageError(f"{option(field)} is {value!r:.200}; it has to be one character{other}")
 
 
 def _probability_of(place: int) -> "Callable[[Scores], Sequence[Any]]":

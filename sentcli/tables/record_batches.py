@@ -56,10 +56,7 @@ class Style:
 def table_of(
     name: str, request: Request, schema: pa.Schema, begin: Sequence[pa.RecordBatch], **style: Any
 ) -> Table:
-    """Return the table of a file by its schema and its first rows.
-
-    :param style: what else is known for the `Style`.
-    """
+    """Return the table of a file by its schema and its first rows, with what else its `Style` has."""
     columns = tuple(schema.names)
     check_names(columns, request, name)
     first = request.first

@@ -3,7 +3,7 @@
 import importlib
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path, PurePath
@@ -17,11 +17,8 @@ from sentcli.tables.chunk import Chunk, Cursor, Results, Sheet
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.table import Content, Layout, Table
 
-
-class Reader(Protocol):
-    """A function that reads one input from its start."""
-
-    def __call__(self, source: Source, table: Table, cursor: Cursor, content: Content) -> Iterator[Chunk]: ...
+# A function that reads one input from its start.
+Reader = Callable[[Source, Table, Cursor, Content], Iterator[Chunk]]
 
 
 class Writer(Protocol):
@@ -46,7 +43,6 @@ class Format:
     :param options: the options of `ReadOptions` that the format supports, except those of all formats.
     :param records: the format whose records are the same, so that a record is copied; empty: its own.
     :param has_types: its columns have types, which are found by the values of text formats.
-    :param longest_cell: see `Bounds`.
     :param written_as: of a format that can only be read, whose module has no `Writer`: the format of the
         output by default.
     """

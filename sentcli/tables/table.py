@@ -49,11 +49,11 @@ class Bounds:
             limit = self.longest_cell
             if limit and 2 * len(text) > limit and (size := len(text.encode("utf-16-le")) // 2) > limit:
                 raise ValueError(f"{size:,} characters in a cell, Excel holds {limit:,}; try -o OUT.csv")
-            if self.encoding and (lacking := missing(text, self.encoding)):
-                raise ValueError(f"{lacking!r:.20} is not in {self.encoding}; try --output-encoding utf-8")
+            if self.encoding and (missing := _missing(text, self.encoding)):
+                raise ValueError(f"{missing!r:.20} is not in {self.encoding}; try --output-encoding utf-8")
 
 
-def missing(text: str, encoding: str) -> str:
+def _missing(text: str, encoding: str) -> str:
     """Return the first character of a text that an encoding does not have; empty if it has all."""
     try:
         text.encode(encoding)
@@ -75,7 +75,6 @@ class Table:
     :param taken: the names of the new columns, which no column may have.
     :param types: the types of the columns that are not text, for an output with types; see `tables.types`.
     :param is_empty: there is no record that decides.
-    :param bounds: what the output can hold.
     :param formulas_without_value: the number of cells of a workbook whose value is not in the file.
     """
 
@@ -113,7 +112,6 @@ class Request:
     :param types: collects the types of the columns of all inputs; None: all columns are text.
     :param first: the table of an earlier input of the same output, which decides on the text columns.
     :param columns: those of JSON in another format, if all inputs are known; empty: the keys of the records.
-    :param bounds: see `Table`.
     :param check: called while a pipe has no bytes; it may raise an error.
     """
 
@@ -130,10 +128,7 @@ class Request:
     def table(self, name: str, columns: tuple[str, ...] = (), **found: Any) -> Table:
         """Return the table of an input that was found to be so."""
         return Table(
-            *(name, self.format, self.options, columns),
-            taken=self.taken,
-            bounds=self.bounds,
-            **found,
+            *(name, self.format, self.options, columns), taken=self.taken, bounds=self.bounds, **found
         )
 
 

@@ -28,8 +28,11 @@ _BULK = 1 << 18
 # Characters to look up at once: more need more memory, fewer take more time, because each call builds a hash
 # table of the vocabulary.
 _SLICE = 1 << 22
-# Characters to split at once, so that they stay in the processor's cache.
+# Characters to split and to search for bigrams at once, so that they stay in the processor's cache.
 _BLOCK = 1 << 18
+
+# Size of a hash of two words. Of 20,000 bigrams, one in 26 shares its slot; the table takes 1 MB.
+_HASH_BITS = 18
 
 # The bytes that separate words and texts; UTF-8 has neither.
 _SEPARATOR, _END = 0xFE, 0xFF
@@ -55,12 +58,12 @@ class Encoder:
 
     def __init__(self, vocab: Vocab) -> None:
         self._vocab = vocab
-        words = vocab.words[: vocab.first_bigram]
+        words = " ".join(vocab.words).split(" ")
         meanings = np.array([word.islower() or _has_meaning(word) for word in words], np.int8)
         meanings[: UNK_ID + 1] = 0
-        pairs = np.array(vocab.bigrams, np.int32).reshape(-1, 2)
+        singles, of_bigrams = np.split(meanings, [vocab.first_bigram])
         # For each id, its number of words that are not only digits and marks.
-        self._meanings = np.append(meanings, meanings[pairs].sum(axis=1, dtype=np.int8))
+        self._meanings = np.append(singles, of_bigrams[::2] + of_bigrams[1::2])
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Encode texts, in order."""
@@ -130,46 +133,96 @@ class _BulkEncoder:
         # Without <pad> and <unk>, as in Vocab.
         words = [word.encode() for word in vocab.words[UNK_ID + 1 : self._first_bigram]]
         self._words = SetLookupOptions(self._strings(b"".join(words), [*map(len, words)]))
-        pairs = np.array(vocab.bigrams, np.int32)
-        self._bigrams = SetLookupOptions(self._pairs(pairs)) if vocab.bigrams else None
+        self._bigrams = _BigramTable(vocab.bigrams) if vocab.bigrams else None
 
     def encode(self, texts: Sequence[str]) -> tuple[Ids, Numbers]:
         """Encode texts with at least one character in total; see `Encoder._encode`."""
         blocks = [_tokens(block) for block in slices(texts, _BLOCK)]
-        letters, lengths, counts = map(np.concatenate, zip(*blocks, strict=True))
-        ids = self._look_up(self._strings(letters, lengths), self._words) + np.int32(UNK_ID + 1)
-        return self._join(ids, counts) if self._bigrams else (ids, counts)
+        letters, lengths, counts = zip(*blocks, strict=True)
+        ids = self._look_up(self._strings(np.concatenate(letters), np.concatenate(lengths)))
+        if not self._bigrams:
+            return ids, np.concatenate(counts)
+        parts = np.split(ids, np.cumsum([*map(len, lengths)])[:-1])
+        joined = [self._join(*part, self._bigrams) for part in zip(parts, counts, strict=True)]
+        ids, kept = map(np.concatenate, zip(*joined, strict=True))
+        return ids, kept
 
-    def _join(self, ids: Ids, counts: Numbers) -> tuple[Ids, Numbers]:
+    def _join(self, ids: Ids, counts: Numbers, bigrams: "_BigramTable") -> tuple[Ids, Numbers]:
         """Replace pairs of words by bigrams, as `Vocab.encode` does."""
         ends = np.cumsum(counts)
-        second = np.append(ids, np.int32(UNK_ID))[1:]
+        second = np.append(ids[1:], np.int32(UNK_ID))
         second[ends[ends > 0] - 1] = UNK_ID  # the next word belongs to another text
-        numbers = self._look_up(self._pairs(np.stack([ids, second], axis=1)), self._bigrams)
-        starts = np.flatnonzero(numbers >= 0)
+        starts, numbers = bigrams.find(ids, second)
+        # Bigrams in a run overlap: each begins with the last word of the previous one. Take every other one.
         order = np.arange(len(starts))
         first = np.maximum.accumulate(order * (np.diff(starts, prepend=-2) > 1))
         is_taken = (order - first) & 1 == 0
         starts = np.compress(is_taken, starts)
-        ids[starts] = numbers[starts] + np.int32(self._first_bigram)
+        ids[starts] = np.compress(is_taken, numbers) + np.int32(self._first_bigram)
         is_kept = np.ones(len(ids), bool)
         is_kept[starts + 1] = False
         return np.compress(is_kept, ids), counts - np.diff(np.searchsorted(starts, ends), prepend=0)
 
-    def _look_up(self, values: Any, options: Any) -> Ids:
-        """Return the place of each value among those of the options; -1 for others."""
-        places = self._call("coalesce", [self._call("index_in", [values], options), self._not_found])
-        return np.asarray(np.from_dlpack(places), np.int32)
-
-    def _pairs(self, pairs: Ids) -> Any:
-        """Return an Arrow array with a number for each pair of ids, `[pairs, 2]`."""
-        return self._pa.Array.from_buffers(self._pa.int64(), len(pairs), [None, self._pa.py_buffer(pairs)])
+    def _look_up(self, words: Any) -> Ids:
+        """Return the id of each word; unknown words get the id of `<unk>`."""
+        places = self._call("coalesce", [self._call("index_in", [words], self._words), self._not_found])
+        ids: Ids = np.add(np.from_dlpack(places), UNK_ID + 1, dtype=np.int32)
+        return ids
 
     def _strings(self, letters: Any, lengths: npt.ArrayLike) -> Any:
         """Return an Arrow array of the strings in a buffer, given the length of each."""
         offsets = np.append(np.int32(0), np.cumsum(lengths, dtype=np.int32))
         buffers = map(self._pa.py_buffer, (offsets, letters))
         return self._pa.StringArray.from_buffers(len(offsets) - 1, *buffers)
+
+
+class _BigramTable:
+    """Finds bigrams by their two words: a hash table that NumPy searches for many pairs at once.
+
+    Each slot holds the first bigram with its hash, and each bigram holds the next one with the same hash. The
+    last entry is a pair that matches no words.
+
+    :param pairs: the ids of the two words of each bigram; at least one.
+    """
+
+    def __init__(self, pairs: Sequence[tuple[int, int]]) -> None:
+        self._none = len(pairs)
+        self._first, self._second = np.array([*pairs, (-1, -1)], np.int32).T.copy()
+        slots = _hashes(self._first[:-1], self._second[:-1])
+        order = np.argsort(slots, kind="stable")
+        shared = np.flatnonzero(slots[order[1:]] == slots[order[:-1]])
+        self._slots = np.full(1 << _HASH_BITS, self._none, np.int32)
+        self._slots[slots[order[::-1]]] = order[::-1]
+        self._next = np.full(len(pairs) + 1, self._none, np.int32)
+        self._next[order[shared]] = order[shared + 1]
+
+    def find(self, first: Ids, second: Ids) -> tuple[Numbers, Ids]:
+        """Return the indices at which the two words are a bigram, and the numbers of the bigrams."""
+        numbers = self._slots.take(_hashes(first, second), mode="clip")
+        is_bigram = self._are(numbers, first, second)
+        rest = np.flatnonzero(~is_bigram & self._has_next(numbers))
+        while len(rest):
+            numbers[rest] = self._next.take(numbers[rest])
+            is_bigram[rest] = self._are(numbers[rest], first[rest], second[rest])
+            rest = rest[~is_bigram[rest] & self._has_next(numbers[rest])]
+        places = np.flatnonzero(is_bigram)
+        return places, numbers[places]
+
+    def _are(self, numbers: Ids, first: Ids, second: Ids) -> npt.NDArray[np.bool_]:
+        """Return for each bigram whether it consists of these words."""
+        are: npt.NDArray[np.bool_] = self._first.take(numbers, mode="clip") == first
+        are &= self._second.take(numbers, mode="clip") == second
+        return are
+
+    def _has_next(self, numbers: Ids) -> npt.NDArray[np.bool_]:
+        has_next: npt.NDArray[np.bool_] = self._next.take(numbers, mode="clip") != self._none
+        return has_next
+
+
+def _hashes(first: Ids, second: Ids) -> npt.NDArray[np.uint32]:
+    """Return a hash below `1 << _HASH_BITS` for each pair: the high bits of products with odd constants."""
+    mixed = (first * np.int32(0x1B873593)) ^ (second * np.int32(0x27D4EB2F))
+    return mixed.view(np.uint32) >> np.uint32(32 - _HASH_BITS)
 
 
 def _tables() -> tuple[bytes, bytes]:

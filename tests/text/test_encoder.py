@@ -126,7 +126,9 @@ def test_of_bigrams_in_a_row(given_texts: list[str]) -> None:
     check(BIGRAMS, given_texts)
 
 
-def test_of_all_three_words_in_a_row() -> None:
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_bigrams_that_share_a_slot_of_the_table(monkeypatch: pytest.MonkeyPatch, bits: int) -> None:
+    monkeypatch.setattr(encoding, "_HASH_BITS", bits)
     words = BIGRAMS.words[2 : BIGRAMS.first_bigram]
     check(BIGRAMS, [" ".join(three) for three in itertools.product([*words, "zzz"], repeat=3)])
 
