@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sentcli.evaluation.evaluate import Measurement
 
 # Options that change no figure.
-_NO_FIGURE = ("card", "as_json", "predictions", "plots", "page", "overwrite", "quiet")
+_NO_FIGURE = ("card", "as_json", "predictions", "page", "overwrite", "quiet")
 _CSV = ("delimiter", "quotechar", "encoding")
 _HARDWARE = ("backend", "device", "precision", "workers")
 
@@ -32,7 +32,7 @@ _HARDWARE = ("backend", "device", "precision", "workers")
     cls=GroupedCommand,
     examples=(
         "sentcli evaluate my-model --dataset test.csv --label-column stars",
-        "sentcli evaluate my-model --dataset test.csv --card --plots plots",
+        "sentcli evaluate my-model --dataset test.csv --card --report page.html",
         "sentcli evaluate my-model --dataset test.csv --against other-model",
     ),
     groups={
@@ -77,7 +77,6 @@ _HARDWARE = ("backend", "device", "precision", "workers")
     type=common.NamedPath(dir_okay=False),
     help="New CSV file: row, text, label, predicted label, and the probability of each class.",
 )
-@click.option("--plots", type=common.NamedPath(), help="Folder for plots.")
 @click.option(
     "--report", "page", type=common.NamedPath(), help="HTML page of the metrics, with some of the texts."
 )
@@ -88,7 +87,7 @@ _HARDWARE = ("backend", "device", "precision", "workers")
     help="Write the metrics into the model card; a repeated command replaces its earlier metrics.",
 )
 @common.quiet_option
-def evaluate(model: Path, *, card: bool, plots: Path | None, quiet: bool, **options: Any) -> None:
+def evaluate(model: Path, *, card: bool, quiet: bool, **options: Any) -> None:
     """Measure a model on a labeled split of a data set.
 
     MODEL is a model folder, or a model file in it; by default the included model. The command prints
@@ -118,12 +117,9 @@ def evaluate(model: Path, *, card: bool, plots: Path | None, quiet: bool, **opti
     with requires("evaluate"):
         from sentcli.evaluation.evaluate import evaluate_bundle
         from sentcli.evaluation.model_card import check_card, record_evaluation
-        from sentcli.evaluation.plots import check_folder, draw_evaluation
         from sentcli.evaluation.report import report
     if card:
         check_card(bundle)
-    if plots:
-        check_folder(plots, overwrite=options["overwrite"])
     _check_files(predictions, options["page"], overwrite=options["overwrite"])
 
     csv = ReadOptions(**{name: options[name] for name in _CSV}, skip_lines=options["skip_lines"] or 0)
@@ -142,8 +138,6 @@ def evaluate(model: Path, *, card: bool, plots: Path | None, quiet: bool, **opti
     click.echo(json.dumps(record, indent=2) if options["as_json"] else report(record))
     if options["page"]:
         _write_page(options["page"], bundle, measured, record, {name: options[name] for name in _HARDWARE})
-    if plots:
-        draw_evaluation(plots, measured, bundle.config.labels)
     if card:
         record.pop("errors")  # a model folder contains no texts
         command = _command(click.get_current_context())

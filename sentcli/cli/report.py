@@ -9,11 +9,11 @@ from sentcli.cli import options as common
 from sentcli.cli import say
 from sentcli.cli.grouped_help import GroupedCommand
 from sentcli.errors import counted
-from sentcli.files.sink import Target, write_file
+from sentcli.files.sink import Target
 from sentcli.tables.options import ReadOptions, WriteOptions
 from sentcli.tables.registry import FORMATS
 
-_READ = ("text_column", "format", "encoding", "delimiter", "quotechar")
+_READ = ("text_column", "by", "format", "encoding", "delimiter", "quotechar")
 
 
 @click.command(
@@ -50,8 +50,7 @@ def report(inputs: tuple[str, ...], output: str, model: Path | None, quiet: bool
 
     The page is one file of at most 0.4 MB that loads nothing. It contains some of the texts.
     """
-    from sentcli.report.rows import collect, title_of
-    from sentcli.report.scored import render
+    from sentcli.report.rows import Report
     from sentcli.runs.folders import find_inputs
     from sentcli.scoring.scorer import Scorer
 
@@ -63,10 +62,10 @@ def report(inputs: tuple[str, ...], output: str, model: Path | None, quiet: bool
     read = ReadOptions(**{name: options[name] for name in _READ})
     files = [found.file for found in find_inputs(inputs, options["format"], "")]
     with Scorer(model) as scorer:
-        by, time = options["by"], options["by_time"]
         results = [column.name for column in WriteOptions(prefix=options["prefix"]).columns()][:2]
-        collected = collect(files, read, scorer.labels, results=results, by=by, time=time)
-        page = render(collected, scorer, title_of(files))
-    write_file(target, page)
+        made = Report(scorer, target, options["by_time"])
+        made.read(files, read, results)
+        made.finish()
+    made.publish()
     if not quiet and output != "-":
-        say(f"{output}: {counted(collected.rows, 'review')}, {len(page) / 1000:,.0f} kB")
+        say(f"{output}: {counted(made.collected.rows, 'review')}, {len(made.page) / 1000:,.0f} kB")

@@ -26,7 +26,7 @@ from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 from sentcli.tables.registry import FORMATS, OUTPUT_FORMATS, is_suffix, suffix_of
 
 if TYPE_CHECKING:
-    from sentcli.report.rows import RunReport
+    from sentcli.report.rows import Report
     from sentcli.runs.summary import Summary
     from sentcli.scoring.scorer import Scorer
 
@@ -379,15 +379,15 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
         click.get_current_context().exit(_REJECTED_ROWS)
 
 
-def _report(scorer: "Scorer", options: dict[str, Any]) -> "RunReport | None":
+def _report(scorer: "Scorer", options: dict[str, Any]) -> "Report | None":
     """Return what makes the report of a run, if the user wants one."""
     if not options["report"]:
         if options["by_time"]:
             raise UsageError("--by-time is for --report; add --report report.html")
         return None
-    from sentcli.report.rows import RunReport
+    from sentcli.report.rows import Report
 
-    return RunReport(scorer, Target(options["report"]), options["by_time"])
+    return Report(scorer, Target(options["report"]), options["by_time"])
 
 
 def _refuse_texts(inputs: Sequence[str]) -> None:

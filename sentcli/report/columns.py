@@ -42,9 +42,7 @@ def find_columns(values: Mapping[str, Sequence[str]], by: tuple[str, ...], time:
     """
     filled = {name: [value for value in column if value] for name, column in values.items()}
     free = {name: column for name, column in filled.items() if column and name not in (*by, time)}
-    stars = find_usual(
-        [name for name in free if _are(lambda value: stars_of(value) > "0", free[name])], _STARS
-    )
+    stars = find_usual([name for name in free if _are(stars_of, free[name])], _STARS)
     dates = [name for name in free if name != stars and _are(day_of, free[name])]
     # Other numbers look like seconds too.
     dates = [name for name in dates if _TIME.search(name) or not _are(_NUMBER.fullmatch, free[name])]
@@ -70,12 +68,12 @@ def _are_groups(values: Sequence[str]) -> bool:
 
 
 @lru_cache(_CACHED)
-def stars_of(value: str) -> str:
+def stars_of(value: str) -> int:
     """Return the nearest whole number of a value from 1 to 5, such as 4.0; 0 for anything else."""
     if not re.fullmatch(r"\s*[1-5]([.,]\d*)?\s*", value):
-        return "0"
+        return 0
     stars = float(value.replace(",", "."))
-    return str(int(stars + 0.5)) if stars <= 5 else "0"
+    return int(stars + 0.5) if stars <= 5 else 0
 
 
 @lru_cache(_CACHED)

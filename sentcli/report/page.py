@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sentcli.scoring.scorer import Scorer
 
 _FOLDER = Path(__file__).parent
+EXCERPT = 380  # characters of a text
 _MOST_MARKS, _FULL = 12, 2.5  # shaded phrases; log odds of the strongest shade
 _BLANK = re.compile(r"</?(?:br|p|div|li|ul|b|i|em|strong|span)\s*/?>|\s+", re.IGNORECASE)
 
@@ -35,7 +36,6 @@ def fill(template: str, **values: Any) -> bytes:
     environment.filters["percent"] = lambda share: f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
     environment.filters["exact"] = lambda share: f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
     environment.filters["place"] = lambda share: f"{100 * share:.4g}%"
-    environment.filters["colors"] = lambda labels: {label: color for label, color, _ in labels}
     style, script = ((_FOLDER / name).read_text("utf-8") for name in ("page.css", "page.js"))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = environment.get_template(template).render(values, style=style, script=script, digest=digest)

@@ -15,8 +15,6 @@ from sentcli.report.collector import Collector
 from sentcli.report.columns import Columns, find_columns
 from sentcli.report.scored import render
 from sentcli.scoring import stop
-from sentcli.scoring.extras import MIXED
-from sentcli.scoring.labels import NEUTRAL
 from sentcli.tables.chunk import Chunk, Cursor, Results
 from sentcli.tables.columns import list_columns
 from sentcli.tables.convert import to_text
@@ -28,14 +26,13 @@ from sentcli.tables.table import Content, Request, Table, log_notes
 if TYPE_CHECKING:
     from sentcli.scoring.scorer import Scorer
 
-
 _MOST_NAMED = 3  # inputs in a title
 
 _log = logging.getLogger("sentcli")
 
 
-class RunReport:
-    """Collects all rows of an output in order, also those that a stopped run scored, and makes their page.
+class Report:
+    """Collects the rows of a run, also those that a stopped one scored, or of scored files; makes their page.
 
     :param time: the column of dates; None: found by its values.
     """
@@ -43,86 +40,71 @@ class RunReport:
     def __init__(self, scorer: "Scorer", target: Target, time: str | None) -> None:
         self.target = target
         self._scorer, self._time = scorer, time
-        self._title, self._page = "", b""
-        self._collector = new_collector(scorer.labels, Columns())
+        self._inputs: Sequence[str] = ()
+        self.collected = Collector(scorer.labels, Columns())
+        self.page = b""
 
-    def begin(self, inputs: Sequence[str], options: ReadOptions) -> tuple[str, ...]:
-        """Return the columns whose values it needs."""
-        self._title = title_of(inputs)
+    def begin(self, inputs: Sequence[str], options: ReadOptions) -> tuple[tuple[str, str], ...]:
+        """Return the columns whose values it needs, each with the option that names it."""
         columns = Columns(options.by, self._time)
         with suppress(DataError, UsageError):  # raised again when the input is read
             if not inspect_input(inputs[0]).is_stream:  # of a stream, only the columns of the user are known
-                columns = choose_columns(inputs[0], options, (), options.by, self._time)
-        self._collector = new_collector(self._scorer.labels, columns)
-        return columns.names
+                columns = _choose_columns(inputs[0], options, (), self._time)
+        self._inputs, self.collected = inputs, Collector(self._scorer.labels, columns)
+        return tuple((name, "by_time") for name in columns.names)
 
     def add(self, chunk: Chunk, results: Results) -> None:
-        width = len(chunk.sides[0]) if chunk.sides else 0
-        places = range(width - len(self._collector.columns.names), width)
-        values = [[*map(itemgetter(place), chunk.sides)] for place in places]
-        self._collector.add(chunk.texts, results[0], results[1], values)
+        names = dict.fromkeys(self.collected.columns.names)  # the first columns of `Chunk.sides`
+        values = {name: [*map(itemgetter(place), chunk.sides)] for place, name in enumerate(names)}
+        self.collected.add(chunk.texts, results[0], results[1], values)
+
+    def read(self, inputs: Sequence[str], options: ReadOptions, results: Sequence[str]) -> None:
+        """Collect the rows of scored files.
+
+        :param results: the columns of the label and of the score.
+        """
+        columns = _choose_columns(inputs[0], options, results, self._time)
+        self._inputs, self.collected = inputs, Collector(self._scorer.labels, columns)
+        watched = *((name, "by_time") for name in columns.names), *((name, "prefix") for name in results)
+        options = replace(options, watched=watched)
+        places, rejected = [*map([*options.sides].index, results)], 0
+        for table, chunk in _chunks(inputs, options, Content.TEXTS):
+            rejected += len(chunk.rejects)
+            found = ([*map(itemgetter(place), chunk.sides)] for place in places)
+            self.add(chunk, _read_results(table.name, self.collected.labels, *found))
+        if rejected:
+            _log.warning("%s left out, because they cannot be read", counted(rejected, "row"))
 
     def finish(self) -> None:
         """Make the page in memory, before the output gets its name."""
-        self._page = render(self._collector, self._scorer, self._title)
+        self.page = render(self.collected, self._scorer, _title_of(self._inputs))
 
     def publish(self) -> None:
-        write_file(self.target, self._page)
+        write_file(self.target, self.page)
 
 
-def title_of(names: Sequence[str]) -> str:
+def _read_results(where: str, labels: Sequence[str], found: Sequence[str], scores: Sequence[str]) -> Results:
+    """Read the labels and the scores of rows as results."""
+    if others := {*found} - {*labels, ""}:
+        hint = f"add the {option('model')} that scored it"
+        known = ", ".join(labels)
+        raise DataError(f"{where}: the label {min(others)!r:.200} is none of {known:.200}; {hint}")
+    try:
+        numbers = [float(score) if score else None for score in scores]
+    except ValueError as error:
+        hint = f"try {option('prefix')}"
+        raise DataError(f"{where}: a score is no number: {error!s:.200}; {hint}") from None
+    return [label or None for label in found], numbers
+
+
+def _title_of(names: Sequence[str]) -> str:
     """Return what a page calls its inputs."""
     shown = ["standard input" if name == STANDARD else Path(name).name for name in names[:_MOST_NAMED]]
     more = len(names) - len(shown)
     return ", ".join(shown) + (f" and {more:,} more" if more else "")
 
 
-def collect(
-    names: Sequence[str],
-    options: ReadOptions,
-    labels: Sequence[str],
-    *,
-    results: Sequence[str],
-    by: tuple[str, ...] = (),
-    time: str | None = None,
-) -> Collector:
-    """Collect what a report shows of the rows of scored files.
-
-    :param labels: those of the model.
-    :param results: the columns of the label and of the score.
-    :param by, time: columns; those that are not named are found by their first values.
-    """
-    columns = choose_columns(names[0], options, results, by, time)
-    collector = new_collector(labels, columns)
-    options = replace(options, watched=(*results, *columns.names))
-    rejected = 0
-    for table, chunk in _chunks(names, options, Content.TEXTS):
-        rejected += len(chunk.rejects)
-        found, scores, *values = (
-            zip(*chunk.sides, strict=True) if chunk.sides else [()] * len(options.watched)
-        )
-        if others := {*found} - {*collector.labels, ""}:
-            hint = f"add the {option('model')} that scored it"
-            labeled = ", ".join(collector.labels)
-            raise DataError(f"{table.name}: the label {min(others)!r:.200} is none of {labeled:.200}; {hint}")
-        known = [label or None for label in found]
-        collector.add(chunk.texts, known, _numbers(scores, table.name), values)
-    if rejected:
-        _log.warning("%s left out, because they cannot be read", counted(rejected, "row"))
-    return collector
-
-
-def new_collector(labels: Sequence[str], columns: Columns) -> Collector:
-    """Return a collector of rows with the labels of a model; of two labels, rows may also be between them."""
-    is_scale = len(labels) == 2
-    return Collector(
-        (labels[0], NEUTRAL, MIXED, labels[1]) if is_scale else labels, columns, is_scale=is_scale
-    )
-
-
-def choose_columns(
-    name: str, options: ReadOptions, results: Sequence[str], by: tuple[str, ...], time: str | None
-) -> Columns:
+def _choose_columns(name: str, options: ReadOptions, results: Sequence[str], time: str | None) -> Columns:
     """Choose the columns of a report by the first rows of a file; see `find_columns`.
 
     :param results: columns that the file must have, and that are not chosen.
@@ -130,14 +112,14 @@ def choose_columns(
     with closing(_chunks([name], options, Content.VALUES)) as chunks:
         table, chunk = next(chunks, (None, None))
     if table is None or chunk is None:
-        return Columns(by, time)
+        return Columns(options.by, time)
     for column in results:
         if column not in table.columns:
             hint = f"score it first, or add {option('prefix')}"
             raise DataError(f"{name}: no column {column!r:.200}; {hint}; {list_columns(table.columns)}")
     columns = zip(table.columns, zip(*chunk.rows, strict=True), strict=False)
     others = {name: [*map(to_text, of)] for name, of in columns if name not in (*results, *table.texts)}
-    return find_columns(others, by, time)
+    return find_columns(others, options.by, time)
 
 
 def _chunks(
@@ -155,10 +137,3 @@ def _chunks(
             for chunk in get_format(form).reader()(source, table, cursor, content):
                 stop.check()
                 yield table, chunk
-
-
-def _numbers(scores: Sequence[str], where: str) -> list[float | None]:
-    try:
-        return [float(score) if score else None for score in scores]
-    except ValueError as error:
-        raise DataError(f"{where}: a score is no number: {error!s:.200}; try {option('prefix')}") from None

@@ -26,7 +26,7 @@ _CLEAR = 1.0  # log odds of a sentence that praises or complains
 _PRIOR = 500.0  # sentences that the prior is worth
 _FEWEST, _FEWEST_SHARE = 5, 1 / 400  # sentences with a term, and their number by that of texts
 _LEAST_Z, _LEAST_SHARE = 1.5, 0.6  # of a term, and of its sentences on one side
-_NOUN, _JUDGING, _NEUTRAL = 0.15, 2.0, 3.0  # see `Terms._kinds`
+_NOUN, _JUDGING, _NEUTRAL = 0.15, 2.0, 3.0  # see `Terms.of`
 _PAIR_SHARE = 0.4  # of a word's occurrences, from which a pair stands for it
 _QUOTES, _QUOTE_CHARACTERS = 3, (25, 200)
 _SPREAD = 12  # of so many parts of the sentences by their scores, the first ones are quoted
@@ -64,7 +64,7 @@ class Terms:
 
     def __init__(self, texts: Sequence[str], score: Score) -> None:
         sizes = np.cumsum([len(text) for text in texts])
-        self.texts = max(1, int(np.searchsorted(sizes, _MOST_CHARACTERS, "right")))
+        self.texts = int(np.searchsorted(sizes, _MOST_CHARACTERS, "right"))
         spans = [(text, *span) for text in range(self.texts) for span in sentences_of(texts[text])]
         self._sentences = [texts[text][start:end] for text, start, end in spans]
         self._text_of = np.array([text for text, *_ in spans], np.int64)
@@ -77,6 +77,7 @@ class Terms:
                 owners.append(number)
                 nouns.append(noun)
         self._names = [*ids]
+        self._is_special = np.array([name.split()[-1] not in _GENERAL for name in ids], bool)
         self._terms, self._owners = np.array(terms, np.int64), np.array(owners, np.int64)
         counts = np.bincount(self._terms, minlength=len(ids))
         self._nouns = np.bincount(self._terms, nouns, len(ids)) / np.maximum(1, counts)
@@ -99,25 +100,17 @@ class Terms:
         own, other = (np.bincount(terms[rows], minlength=size) for rows in (is_own, odds < -_CLEAR))
         every[every < max(_FEWEST, _FEWEST_SHARE * len(texts))] = 0
         z = np.where(every, _z_scores(own, other, every), 0.0)
-        is_clear = (z > _LEAST_Z) & (own >= _LEAST_SHARE * (own + other))
+        is_clear = self._is_special & (z > _LEAST_Z) & (own >= _LEAST_SHARE * (own + other))
         ranked = [term for term in np.argsort(-z, kind="stable").tolist() if is_clear[term]]
+        is_topic = (self._nouns >= _NOUN) & (sign * self._own < _NEUTRAL)
+        judges = ~is_topic & (sign * self._own >= _JUDGING)
         places = terms[is_own], owners[is_own]
-        kinds = zip(self._kinds(ranked, sign), (topics, judging), strict=True)
-        found = [
-            [self._term(term, *places) for term in self._distinct(of, every)[:most]] for of, most in kinds
-        ]
-        return found[0], found[1]
 
-    def _kinds(self, ranked: Sequence[int], sign: int) -> tuple[list[int], list[int]]:
-        """Divide terms into nouns that do not judge strongly alone, and other words that judge."""
-        topics, judging = [], []
-        for term in ranked:
-            if self._names[term].split()[-1] not in _GENERAL:
-                if self._nouns[term] >= _NOUN and sign * self._own[term] < _NEUTRAL:
-                    topics.append(term)
-                elif sign * self._own[term] >= _JUDGING:
-                    judging.append(term)
-        return topics, judging
+        def best(is_kind: npt.NDArray[np.bool_], most: int) -> list[Term]:
+            kept = self._distinct([term for term in ranked if is_kind[term]], every)[:most]
+            return [self._term(term, *places) for term in kept]
+
+        return best(is_topic, topics), best(judges, judging)
 
     def _distinct(self, ranked: Sequence[int], counts: Numbers) -> list[int]:
         """Return terms without those that share a word with a better one; a usual pair replaces its word."""

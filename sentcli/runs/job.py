@@ -43,7 +43,7 @@ from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 from sentcli.tables.registry import written_format
 
 if TYPE_CHECKING:
-    from sentcli.report.rows import RunReport
+    from sentcli.report.rows import Report
 
 _KEPT = "; what was scored so far is kept, and the same command continues"
 
@@ -64,7 +64,7 @@ class JobOptions:
     update: bool = False  # start over where the input changed; the output is one of a folder
     in_folder: bool = False  # skip finished outputs and count them; each one gets a record file for this
     waits: bool = True  # for an output that another run is writing
-    report: "RunReport | None" = None  # of a single output
+    report: "Report | None" = None  # of a single output
     listing: Mapping[str, int] | None = None  # sizes of the objects in a folder at a URL; None: ask for each
 
 
@@ -180,8 +180,8 @@ def _score_rows(
     scorer: Scorer, history: History, reader: Reader, output: Output, progress: Progress, started: float
 ) -> Summary:
     files, ledger = history.files, history.ledger
-    chunks, total, groups, by = iter(reader), Counts(), Groups(), history.setup.options.by
-    report = history.options.report
+    chunks, total, groups = iter(reader), Counts(), Groups()
+    by, report = [*dict.fromkeys(history.setup.options.by)], history.options.report
 
     def see(chunk: Chunk, results: Results) -> None:
         output.write(chunk, reader.with_partitions(chunk, results))
@@ -212,7 +212,9 @@ def _score_rows(
     )
     sizes = output.close(reader, summary.to_sheet(scorer.bundle.name, scorer.labels[-1]))
     if report:
+        began = time.perf_counter()
         report.finish()
+        started += time.perf_counter() - began  # the speed is that of the rows
     ledger.finish(sizes)
     history.complete(sizes[0], summary)
     output.publish()

@@ -111,7 +111,7 @@ class _CsvStart:
             columns,
             texts=tuple(columns[place] for place in choice.places),
             places=choice.places,
-            sides=find_columns(columns, options.sides, "by", self._name),
+            sides=find_columns(columns, options.sides, self._name),
             lead=self._lead() + (raw if options.header else b""),
             style=self._dialect,
             notes=(*self._notes, *choice.notes),

@@ -67,7 +67,7 @@ def _inspect_records(text: Text, request: Request, style: str | None) -> Table:
     texts, columns, notes = found or ((), (), ())
     named = request.options.sides
     keys = [*dict.fromkeys(key for record in records for key in _flat(record))] if named else []
-    sides = find_columns(keys, named if found else (), "by", text.source.name)
+    sides = find_columns(keys, named if found else {}, text.source.name)
     keep = request.options.keep if text.source.is_stream else None
     if columns and (request.content is Content.VALUES or request.options.is_partial):
         columns = request.columns or keep or _keys(text, request, style)

@@ -1,7 +1,7 @@
 """The columns that a run adds, and the options for reading, writing and rejecting rows."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -44,7 +44,7 @@ class ReadOptions:
     :param text_column: the column to score: its name, number or dotted path, or several of these with commas;
         None: found by its name or its first values.
     :param by: columns, named as in `text_column`; rows and labels are counted for each of their values.
-    :param watched: further columns, whose values the report of the run gets.
+    :param watched: further columns, whose values the report gets, each with the option that names it.
     :param keep: the columns that the output has, beside the new ones; None: all columns.
     :param drop: the columns that the output does not have; the texts may be among them.
     :param sheet: the name or number of the sheet of a workbook; None: the first one with a table.
@@ -64,7 +64,7 @@ class ReadOptions:
     format: str | None = None
     text_column: str | None = None
     by: tuple[str, ...] = ()
-    watched: tuple[str, ...] = ()
+    watched: tuple[tuple[str, str], ...] = ()
     keep: tuple[str, ...] | None = None
     drop: tuple[str, ...] | None = None
     sheet: str | None = None
@@ -101,9 +101,10 @@ class ReadOptions:
             Encoding.named(self.encoding)
 
     @property
-    def sides(self) -> tuple[str, ...]:
-        """The columns whose values chunks have in addition to the texts."""
-        return (*self.by, *self.watched)
+    def sides(self) -> Mapping[str, str]:
+        """The columns whose values chunks have beside the texts, each with the option that names it."""
+        by = dict.fromkeys(self.by, "by")
+        return {**by, **dict(self.watched), **by}
 
     @property
     def is_partial(self) -> bool:

@@ -68,7 +68,7 @@ def table_of(
     wanted = request.options.text_column
     choice = Choice(first.places) if first else find_text_columns(paths, rows, wanted, name)
     used = [paths[place] for place in choice.places]
-    sides = find_columns([name for name, _, _ in paths], request.options.sides, "by", name)
+    sides = find_columns([name for name, _, _ in paths], request.options.sides, name)
     return request.table(
         name,
         columns,

@@ -200,6 +200,6 @@ def check_options(options: ReadOptions, format_name: str, name: str) -> None:
     for given in fields(options):
         is_given = getattr(options, given.name) != given.default
         if is_given and given.name not in everywhere | get_format(format_name).options:
-            named = option("no_header" if given.name == "header" else given.name)
+            named = option({"header": "no_header", "watched": "by_time"}.get(given.name, given.name))
             hint = f"; add {option('input_format')} with another" if format_name == "lines" else ""
             raise UsageError(f"{named} does not apply to {format_name} input, such as {name}{hint}")

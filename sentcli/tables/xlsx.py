@@ -104,7 +104,7 @@ def inspect(source: Source, request: Request) -> Table:
         columns,
         texts=tuple(columns[place] for place in choice.places),
         places=choice.places,
-        sides=find_columns(columns, options.sides, "by", name),
+        sides=find_columns(columns, options.sides, name),
         lead=to_json([lead[:-1], header]),
         style=Style(sheet.name, tuple(lead), sheet),
         formulas_without_value=formulas,

@@ -163,7 +163,7 @@ def test_each_command_on_the_card_gives_its_metrics_again(model):
     lines = Path("test.csv").read_text().replace(",positive", "\tpositive")
     Path("tabs.csv").write_text(lines.replace(",negative", "\tnegative").replace("review,", "review\t"))
     lines = [
-        ("--dataset", "test.csv", "--plots", "one", "-q", "model"),
+        ("--dataset", "test.csv", "--report", "page.html", "-q", "model"),
         ("--dataset", "tabs.csv", "--delimiter", "\t", "--label-column", "label", "model"),
     ]
     found = [evaluate("--card", *line) for line in lines]

@@ -6,12 +6,14 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from sentcli.errors import UsageError
 from sentcli.report import collector
 from sentcli.report.collector import BINS, LENGTHS, SHELF_SIZE, Collector
 from sentcli.report.columns import Columns
 from sentcli.report.figures import figures_of
 
-LABELS = ("negative", "neutral", "positive")
+LABELS = ("negative", "positive")
+ALL = ("negative", "neutral", "mixed", "positive")
 COLUMNS = Columns(("product",), "date", "stars")
 ROWS = 3_000
 
@@ -24,7 +26,7 @@ def rows():
     for _ in range(ROWS):
         text = " ".join(["word", str(draw.randrange(500))] * draw.choice((1, 2, 5, 30, 120)))
         score = round(draw.random(), 6)
-        label = "neutral" if 0.4 <= score <= 0.6 else LABELS[2 * (score > 0.5)]
+        label = "neutral" if 0.4 <= score <= 0.6 else LABELS[score > 0.5]
         if draw.random() < 0.05:
             text, label, score = None, None, None
         values = (
@@ -40,16 +42,16 @@ def collect(rows, size):
     found = Collector(LABELS, COLUMNS)
     for start in range(0, len(rows), size):
         texts, labels, scores, *values = map(list, zip(*rows[start : start + size], strict=True))
-        found.add(texts, labels, scores, values)
+        found.add(texts, labels, scores, dict(zip(COLUMNS.names, values, strict=True)))
     return found
 
 
 def everything(found):
-    tallies = {
-        name: (tally.names, {key: [*of] for key, of in tally.counts.items()}, tally.others)
-        for name, tally in found.by_column.items()
-    }
-    return found.rows, found.by_length.tolist(), found.by_score.tolist(), tallies, found.sample, found.shelves
+    tables = found.by_length, found.by_score, found.by_stars
+    counts = [table.tolist() for table in tables]
+    tallies = [[*zip(tally, tally.counts.tolist(), strict=False)] for tally in found.tallies]
+    shelves = {name: shelf.rows for name, shelf in found.shelves.items()}
+    return found.rows, counts, tallies, found.sample.rows, shelves
 
 
 @pytest.mark.parametrize("size", [1, 7, 512, ROWS])
@@ -63,7 +65,7 @@ def test_counts_equal_a_plain_recount(rows):
     labeled = [row for row in rows if row[1]]
     figures = figures_of(found)
     assert found.rows == ROWS
-    assert figures["all"]["counts"] == [sum(row[1] == label for row in labeled) for label in LABELS]
+    assert figures["all"]["counts"] == [sum(row[1] == label for row in labeled) for label in ALL]
     bins = Counter(min(BINS - 1, int(row[2] * BINS)) for row in labeled)
     assert found.by_score.sum(axis=1).tolist() == [bins[place] for place in range(BINS)]
     lengths = Counter(max(start for start in LENGTHS if start <= len(row[0])) for row in labeled)
@@ -80,18 +82,18 @@ def test_counts_equal_a_plain_recount(rows):
     assert figures["time"][0]["name"] == "Jan 2024"
     clear = [row for row in labeled if row[5][:1] in {"1", "2", "4", "5"} and row[1] != "neutral"]
     agree = sum((row[5][:1] in "45") == (row[1] == "positive") for row in clear)
-    assert figures["stars"]["agree"]["counts"] == [len(clear) - agree, agree]
+    assert figures["agree"]["counts"] == [len(clear) - agree, agree]
 
 
 def test_an_interval_is_that_of_wilson():
-    found = Collector(LABELS[::2], Columns())
-    found.add(["a b"] * 10, ["positive"] * 8 + ["negative"] * 2, [0.9] * 8 + [0.1] * 2, [])
+    found = Collector(LABELS, Columns())
+    found.add(["a b"] * 10, ["positive"] * 8 + ["negative"] * 2, [0.9] * 8 + [0.1] * 2, {})
     share = figures_of(found)["all"]
     assert (share["low"], share["high"]) == pytest.approx((0.4902, 0.9433), abs=1e-4)
 
 
 def test_shelves_hold_the_extreme_rows(rows):
-    found = collect(rows, 512).shelves
+    found = {name: shelf.rows for name, shelf in collect(rows, 512).shelves.items()}
     long = [row for row in rows if row[1] and len(row[0]) >= 30]
     for name, key in (
         ("negative", lambda row: row[2]),
@@ -104,24 +106,24 @@ def test_shelves_hold_the_extreme_rows(rows):
         assert [row.score for row in found[name]] == [*best.values()][:SHELF_SIZE]
     against = found["surprising"]
     assert len(against) == SHELF_SIZE
-    assert all((row.score > 0.5) == (row.values[2] in "12") for row in against)
+    assert all((row.score > 0.5) == (row.stars in {1, 2}) for row in against)
 
 
 def test_equal_texts_are_shown_once():
-    found = Collector(LABELS[::2], Columns())
+    found = Collector(LABELS, Columns())
     for _ in range(3):
-        found.add(["the same words again and again"] * 50, ["positive"] * 50, [0.9] * 50, [])
-    assert {name: len(rows) for name, rows in found.shelves.items()} == {
+        found.add(["the same words again and again"] * 50, ["positive"] * 50, [0.9] * 50, {})
+    assert {name: len(shelf.rows) for name, shelf in found.shelves.items()} == {
         **dict.fromkeys(("negative", "positive", "uncertain"), 1),
         "surprising": 0,
     }
 
 
 def test_the_sample_is_drawn_evenly():
-    found = Collector(LABELS[::2], Columns())
+    found = Collector(LABELS, Columns())
     count = 40_000
-    found.add([str(row) for row in range(count)], ["positive"] * count, [0.9] * count, [])
-    rows = [int(row.text) for row in found.sample]
+    found.add([str(row) for row in range(count)], ["positive"] * count, [0.9] * count, {})
+    rows = [int(row.text) for row in found.sample.rows]
     assert len(set(rows)) == collector.SAMPLE_SIZE
     halves = np.histogram(rows, bins=4, range=(0, count))[0]
     assert halves.min() > 0.9 * collector.SAMPLE_SIZE / 4
@@ -129,21 +131,19 @@ def test_the_sample_is_drawn_evenly():
 
 def test_memory_is_bounded(monkeypatch):
     monkeypatch.setattr(collector, "_MOST_VALUES", 5)
-    found = Collector(LABELS[::2], Columns(("id",)))
-    names = [f"{'long ' * 1000}{row}" for row in range(20)]
-    found.add(
-        [f"{row} {'x' * 10**6}" for row in range(20)], ["positive"] * 20, [0.9] * 20, [[*map(str, range(20))]]
-    )
-    found.add(["a"] * 20, ["negative"] * 20, [0.1] * 20, [names])
-    tally = found.by_column["id"]
-    assert [*tally.names] == ["0", "1", "2", "3", "4"]
-    assert tally.others == 35
-    assert max(len(row.text) for row in found.sample) <= 4_000
-    assert max(len(value) for row in found.sample for value in row.values) <= 80
+    found = Collector(LABELS, Columns(("id",)))
+    texts = [f"{row} {'x' * 10**6}" for row in range(20)]
+    found.add(texts, ["positive"] * 20, [0.9] * 20, {"id": [*map(str, range(20))]})
+    long = [f"{'long ' * 1000}{row}" for row in range(20)]
+    found.add(["a"] * 20, ["negative"] * 20, [0.1] * 20, {"id": long})
+    (table,) = figures_of(found)["groups"]
+    assert [row["name"] for row in table["rows"]] == ["0", "1", "2", "3", "4"]
+    assert table["others"] == 35
+    assert max(len(row.text) for row in found.sample.rows) <= 4_000
+    assert max(len(value) for row in found.sample.rows for value in row.groups) <= 80
 
 
-def test_more_than_two_labels_have_no_scale():
-    found = Collector(("bad", "good", "odd"), Columns(), is_scale=False)
-    found.add(["one two three four five six"] * 3, ["odd", "bad", None], [0.9, 0.4, None], [])
-    assert [row.score for row in found.shelves["uncertain"]] == [0.4]
-    assert figures_of(found)["all"]["counts"] == [1, 0, 1]
+@pytest.mark.parametrize("labels", [["good"], ["bad", "good", "odd"]])
+def test_other_than_two_labels_are_refused(labels):
+    with pytest.raises(UsageError, match=f"two labels, not {len(labels)}; sentcli score --by"):
+        Collector(labels, Columns())

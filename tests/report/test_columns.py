@@ -29,7 +29,7 @@ def test_days(value, day):
     [("4", 4), ("4.0", 4), ("4,5", 5), ("3.4", 3), ("5.5", 0), ("0", 0), ("10", 0), ("good", 0)],
 )
 def test_stars(value, stars):
-    assert stars_of(value) == str(stars)
+    assert stars_of(value) == stars
 
 
 ROWS = 100

@@ -17,6 +17,10 @@ def test_it_has_the_metrics_and_the_errors(evaluated):
         "accuracy",
         "ROC AUC",
         "Confusion matrix",
+        "By length in tokens",
+        "Reliability",
+        "Accuracy by confidence",
+        "Precision and recall of positive",
         "Coverage and accuracy",
         "predicted positive, labeled negative",
     ):
@@ -42,4 +46,5 @@ def test_more_than_two_classes(tmp_path, trained_three):
     assert done.exit_code == 0, done.output
     text = Elements((tmp_path / "page.html").read_text("utf-8")).text
     assert "Reliability" in text
+    assert text.count(", area 0.") + text.count(", area 1.") == 3  # a ROC curve of each class
     assert "Precision and recall of" not in text  # of a second class

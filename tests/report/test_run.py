@@ -1,6 +1,8 @@
 """The report of a run equals that of its output, also after a stop."""
 
+import json
 import re
+import time
 
 import pytest
 from commands import fail, invoke
@@ -75,6 +77,8 @@ def test_a_pipe_has_the_columns_that_the_user_names(source, tmp_path):
 def test_lines_have_no_columns(source, tmp_path):
     score(*("-o", "out.txt", "--report", "lines.html"), stdin="an absolute joy, all of it and more\n")
     assert "1 review in" in (tmp_path / "lines.html").read_text("utf-8")
+    dates = ("--report", "x.html", "--by-time", "when")
+    assert "--by-time does not apply to lines" in fail("score", "-", *dates, stdin="a joy\n").message
 
 
 def test_a_folder_has_no_report(source):
@@ -101,11 +105,26 @@ def test_dates_without_a_report(source):
     assert "add --report report.html" in fail("score", "in.csv", "--by-time", "when").message
 
 
-def test_more_than_two_labels(source, tmp_path, trained_three):
-    score("in.csv", "-o", "out.csv", "--model", trained_three.path, "--report", "run.html")
-    page = (tmp_path / "run.html").read_text("utf-8")
-    assert "Least certain" in page
-    assert "Most negative" not in page
-    done = invoke("report", "out.csv", "-o", "file.html", "--model", trained_three.path)
-    assert done.exit_code == 0, done.output
-    assert page_of(tmp_path / "file.html") == page_of(tmp_path / "run.html")
+def test_a_wrong_column_of_dates_is_said_as_such(source):
+    message = fail("score", "in.csv", "-o", "out.csv", "--report", "x.html", "--by-time", "date").message
+    assert "no column 'date'" in message
+    assert "try another --by-time" in message
+    assert "try another --by;" not in message
+
+
+def test_the_speed_is_that_of_the_rows(source, tmp_path, monkeypatch):
+    """The page takes seconds, however few the rows are."""
+    clock, late = time.perf_counter, []
+    monkeypatch.setattr(time, "perf_counter", lambda: clock() + 1000 * len(late))
+    monkeypatch.setattr("sentcli.report.rows.render", lambda *_: late.append(1) or b"page")
+    score("in.csv", "-o", "out.csv", "--report", "run.html", "--summary", "run.json")
+    assert (tmp_path / "run.html").read_bytes() == b"page"
+    assert json.loads((tmp_path / "run.json").read_text())["seconds"] < 1000
+
+
+def test_more_than_two_labels_are_refused(source, trained_three):
+    model = ("--model", trained_three.path)
+    refused = "for models with two labels, not 3"
+    assert refused in fail("score", "in.csv", "-o", "out.csv", "--report", "x.html", *model).message
+    score("in.csv", "-o", "out.csv", *model)
+    assert refused in fail("report", "out.csv", "-o", "x.html", *model).message
