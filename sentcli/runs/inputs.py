@@ -159,10 +159,19 @@ class Reader:
             is_changed = setup.options.is_partial or setup.write.has_dialect
             content = content_for(setup.format, setup.output_format, is_changed=is_changed)
             self.layout = Layout(
-                *(setup.output_format, setup.results, setup.labels, content, setup.write), graded=setup.labels
+                setup.output_format,
+                setup.results,
+                setup.labels,
+                content,
+                setup.write,
+                graded=setup.labels,
             )
             self._request = Request(
-                *(setup.format, setup.options, content, self.layout.names, self._types(setup)),
+                setup.format,
+                setup.options,
+                content,
+                self.layout.names,
+                self._types(setup),
                 bounds=Bounds(get_format(setup.output_format).longest_cell, setup.write.output_encoding),
                 check=stop.check,
             )

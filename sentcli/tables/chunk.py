@@ -258,7 +258,11 @@ class _Draft:
         """Return the chunk and begin the next one, which after a pause gets only the room that was left."""
         position = self._cursor.advance(self._size, len(self._texts), len(self._rejects))
         chunk = Chunk(
-            *(self._texts, self._rows, self._rejects, position, self._size),
+            self._texts,
+            self._rows,
+            self._rejects,
+            position,
+            self._size,
             gaps=self._gaps,
             whole=whole,
             sides=self._sides,

@@ -78,7 +78,9 @@ _FORMATS = {
     "arrow": Format("arrow_orc", (".arrow", ".feather", ".ipc"), _COLUMNS, "parquet", written_as="parquet"),
     "orc": Format("arrow_orc", (".orc",), _COLUMNS, "parquet", written_as="parquet"),
     "xlsx": Format(
-        *("xlsx", (".xlsx",), _COLUMNS | {"sheet", "skip_lines", "skip_rows"}),
+        "xlsx",
+        (".xlsx",),
+        _COLUMNS | {"sheet", "skip_lines", "skip_rows"},
         has_types=True,
         longest_cell=32_767,
     ),

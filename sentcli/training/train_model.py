@@ -231,5 +231,7 @@ def _warn_of_chance(name: str, figures: Evaluation, *, is_balanced: bool) -> Non
     advice = f", or {option('class_weight', 'balanced')}" if is_skewed and not is_balanced else ""
     _log.warning(
         "%s: on validation texts, it is no better than %r for every text; try more texts%s",
-        *(name, most_frequent.name, advice),
+        name,
+        most_frequent.name,
+        advice,
     )
