@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sentcli.errors import OutputError, UsageError, option
 from sentcli.files.compression import SUFFIXES
@@ -16,7 +17,6 @@ from sentcli.runs.partitions import Partitions
 from sentcli.scoring import stop
 from sentcli.tables.chunk import Chunk, Cursor, Position, Results
 from sentcli.tables.columns import check_kept, check_room, columns_of_all, find_taken
-from sentcli.tables.documents import read_documents
 from sentcli.tables.inspect import guess_format, inspect, notes_of
 from sentcli.tables.options import ReadOptions, ResultColumn, WriteOptions
 from sentcli.tables.registry import (
@@ -31,7 +31,9 @@ from sentcli.tables.registry import (
 )
 from sentcli.tables.sniff import Guess
 from sentcli.tables.table import Bounds, Content, Layout, Note, Request, Table, log_notes
-from sentcli.tables.types import Types
+
+if TYPE_CHECKING:
+    from sentcli.tables.types import Types
 
 _log = logging.getLogger("sentcli")
 
@@ -240,11 +242,15 @@ class Reader:
             log_notes(notes_of(best, name, is_refused=setup.output_format != "lines"))
         return setup
 
-    def _types(self, setup: Setup) -> Types | None:
+    def _types(self, setup: Setup) -> "Types | None":
         """Return what collects the types of columns; None if the output has none, or a stream has no end."""
         is_typed = get_format(self.layout.format).has_types and self.layout.content is Content.VALUES
         is_decided = setup.write.strings or any(file.is_stream for file in self._files)
-        return Types() if is_typed and not is_decided else None
+        if not is_typed or is_decided:
+            return None
+        from sentcli.tables.types import Types  # most runs have none
+
+        return Types()
 
     def _source(self, number: int) -> Source:
         """Return an input that is open, else open it."""
@@ -299,6 +305,8 @@ class Reader:
         cursor = Cursor(self._request.options.limit)
         chunks = self._read_tables(cursor)
         if self._request.format == "documents":
+            from sentcli.tables.documents import read_documents  # few runs have any
+
             sources = (source for _, source in self._in_turn(cursor))
             chunks = read_documents(sources, cursor, self._request.options, self._request.bounds)
         for chunk in chunks:

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sentcli.config import NOTE
 from sentcli.tables.convert import to_text
 from sentcli.tables.options import ReadOptions, ResultColumn, WriteOptions
-from sentcli.tables.types import Types
+
+if TYPE_CHECKING:
+    from sentcli.tables.types import Types
 
 Note = tuple[int, str]  # for the log: the level and the message
 
@@ -119,7 +121,7 @@ class Request:
     options: ReadOptions = field(default_factory=ReadOptions)
     content: Content = Content.RECORDS
     taken: tuple[str, ...] = ()
-    types: Types | None = None
+    types: "Types | None" = None
     first: Table | None = None
     columns: tuple[str, ...] = ()
     bounds: Bounds = Bounds()
