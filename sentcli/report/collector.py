@@ -4,6 +4,7 @@ The result depends on the rows and their order alone, not on the ends of chunks.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import compress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -126,9 +127,9 @@ class Collector:
         columns = self.columns
         sides: list[Any] = [values.get(name, blank) for name in (*columns.by, columns.time, columns.stars)]
         if None in labels:
-            kept = [place for place, label in enumerate(labels) if label is not None]
+            is_labeled = [label is not None for label in labels]
             texts, labels, scores, *sides = (
-                [column[place] for place in kept] for column in (texts, labels, scores, *sides)
+                [*compress(column, is_labeled)] for column in (texts, labels, scores, *sides)
             )
         *by, days, stars = *sides[:-2], [*map(day_of, sides[-2])], _numbers(stars_of, sides[-1])
         codes, lengths = _numbers(self.labels.index, labels), _numbers(len, texts)

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Generator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
-from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,7 +54,7 @@ class Report:
 
     def add(self, chunk: Chunk, results: Results) -> None:
         names = dict.fromkeys(self.collected.columns.names)  # the first columns of `Chunk.sides`
-        values = {name: [*map(itemgetter(place), chunk.sides)] for place, name in enumerate(names)}
+        values = dict(zip(names, chunk.sides, strict=False))
         self.collected.add(chunk.texts, results[0], results[1], values)
 
     def read(self, inputs: Sequence[str], options: ReadOptions, results: Sequence[str]) -> None:
@@ -70,8 +69,9 @@ class Report:
         places, rejected = [*map([*options.sides].index, results)], 0
         for table, chunk in _chunks(inputs, options, Content.TEXTS):
             rejected += len(chunk.rejects)
-            found = ([*map(itemgetter(place), chunk.sides)] for place in places)
-            self.add(chunk, _read_results(table.name, self.collected.labels, *found))
+            if chunk.texts:
+                found = (chunk.sides[place] for place in places)
+                self.add(chunk, _read_results(table.name, self.collected.labels, *found))
         if rejected:
             _log.warning("%s left out, because they cannot be read", counted(rejected, "row"))
 

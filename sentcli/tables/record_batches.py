@@ -150,7 +150,7 @@ class BatchReader:
         position = self._cursor.advance(count, len(rows), len(rejects), progress)
         is_kept = self._content is Content.RECORDS
         cargo = [RowGroupPart(rows.select(self._kept), part.ends_group)] if is_kept else values
-        sides = [*zip(*(to_texts(column_at(rows, path)) for path in self._sides), strict=True)]
+        sides = [to_texts(column_at(rows, path)) for path in self._sides]
         return Chunk(texts, cargo, rejects, position, size, sides=sides)
 
     def _decode(self, rows: pa.RecordBatch) -> tuple[list[str | None], list[Any]]:
