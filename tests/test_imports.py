@@ -126,7 +126,7 @@ def test_evaluating_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["score", "explain"])
 def test_scoring_a_line(command: str) -> None:
-    output, loaded = run(RUN, (*HEAVY, METADATA), command, stdin="a warm and clever film\n")
+    output, loaded = run(RUN, (*HEAVY, METADATA, "socket"), command, stdin="a warm and clever film\n")
     assert loaded == {"onnxruntime"}
     assert "positive" in output
 
