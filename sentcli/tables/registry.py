@@ -126,7 +126,8 @@ def format_of(name: str, field: str) -> str:
             return known
     if suffix in _INSTEAD and field == "input_format":
         raise UsageError(f"{name}: {suffix} is not a supported format; {instead_of(suffix, name)}")
-    hint = f"Add {option(field)} with one of {', '.join(FORMATS)}"
+    formats = FORMATS if field == "input_format" else OUTPUT_FORMATS
+    hint = f"Add {option(field)} with one of {', '.join(formats)}"
     raise UsageError(f"{name}: what format is {suffix or 'this'}? {hint}")
 
 

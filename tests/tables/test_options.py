@@ -94,8 +94,10 @@ def test_a_suffix_tells_the_format(name, form):
 def test_a_suffix_of_no_format_is_refused_with_a_way_out(name, message):
     with pytest.raises(UsageError, match=re.escape(message).replace(r"\.\*", ".*")):
         format_of(name, "input_format")
-    with pytest.raises(UsageError, match=r"what format is .*--output-format with one of"):
-        format_of(name, "--output-format")
+    with pytest.raises(
+        UsageError, match="what format is .* one of csv, tsv, jsonl, json, parquet, xlsx, lines$"
+    ):
+        format_of(name, "output_format")
     assert not is_suffix(suffix_of(name))
 
 
