@@ -169,6 +169,12 @@ CASES = {
         "compressed with",
         0,
     ),
+    "a table of tabs that is called a workbook": (
+        write(a__xls=csv_text(ROWS, delimiter="\t")),
+        "sentcli score a.xls -o b.xlsx",
+        ".xls is not a supported format",
+        1,
+    ),
     "a database": (write_database, "sentcli score shop.db -o b.csv", "sqlite3", 1),
     "texts in another language": (
         write(a__txt="a good thing\nDas Hotel war schrecklich laut und schmutzig\n"),
