@@ -29,7 +29,7 @@ from sentcli.tables.convert import to_json, to_text
 from sentcli.tables.limits import check_workbook
 from sentcli.tables.line_reader import too_long
 from sentcli.tables.sniff import SAMPLE_RECORDS, lines_of_titles
-from sentcli.tables.table import Bounds, Content, Layout, Note, Request, Table
+from sentcli.tables.table import Content, Layout, Note, Request, Table
 from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_columns, find_texts, is_usual
 from sentcli.tables.types import comes_back, parse, spell
 from sentcli.tables.workbook import formulas_without_value
@@ -130,7 +130,7 @@ def _events(source: Source, table: Table, *, is_kept: bool) -> Iterator[Event]:
         sides = [tuple(_text(cells[place]) for place in table.sides)] if table.sides else []
         if number < table.options.skip_rows:
             yield (None, values, raw, *sides) if is_kept else raw
-        elif reason := too_long(limit) if len(text.encode()) > limit else _misfit(values, table.bounds):
+        elif reason := too_long(limit) if len(text.encode()) > limit else table.bounds.misfit(values):
             yield Reject(table.name, skip + number + 1, None, reason, raw)
         else:
             yield text, values, raw, *sides
@@ -191,15 +191,6 @@ def _first_table(sheets: Iterable[Any]) -> Any:
             return sheet
         others.append((not filled, sheet))
     return min(others, key=itemgetter(0))[1]
-
-
-def _misfit(cells: list[Any], bounds: Bounds) -> str:
-    """Return why the output cannot hold a row; empty if it can."""
-    try:
-        bounds.check(cells)
-    except ValueError as error:
-        return str(error)
-    return ""
 
 
 def _portable(cell: Any) -> Any:
