@@ -111,11 +111,12 @@ class _JsonlReader(LineReader):
             return text, line, line, *sides
         try:
             row = self._again(line)
-            self.table.bounds.check(row)
         except ValueError as error:
             return self.reject(line, str(error))
         except (RecursionError, orjson.JSONEncodeError):  # which one depends on the version of Python
             return self.reject(line, "a value is nested too deeply")
+        if misfit := self.table.bounds.misfit(row):
+            return self.reject(line, misfit)
         return text, row, line, *sides
 
     def _room_for(self, name: str) -> str:

@@ -162,7 +162,8 @@ class BatchReader:
         if self._content is not Content.VALUES:
             return texts, texts
         values = list(zip(*map(to_values, rows.select(self._kept).columns), strict=True))
-        self._bounds.check(chain.from_iterable(values))
+        if misfit := self._bounds.misfit(chain.from_iterable(values)):
+            raise ValueError(misfit)
         return texts, values
 
     def _without_bad_rows(self, rows: pa.RecordBatch) -> tuple[pa.RecordBatch, list[Reject]]:

@@ -149,6 +149,16 @@ def test_damage_is_found_at_the_latest_at_the_end(here):
     assert not (here / "out.csv").exists()
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damage_of_what_is_compressed(here, method):
+    with zipfile.ZipFile("a.zip", "w", method) as archive:
+        archive.writestr("a.csv", 1000 * CSV)
+    data = (here / "a.zip").read_bytes()
+    (here / "a.zip").write_bytes(data[:60] + bytes(byte ^ 90 for byte in data[60:80]) + data[80:])
+    with pytest.raises(DataError, match=r"^a\.zip/a\.csv: cannot be read: "):
+        score_files(["a.zip"], here / "out.csv")
+
+
 def test_rejects_name_the_file_in_the_archive(here):
     pack("a.zip", [("a.csv", CSV + b"3\n")])
     score_files(["a.zip"], here / "out.csv")
