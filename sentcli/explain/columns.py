@@ -11,8 +11,8 @@ from sentcli.explain.parts import Parts
 from sentcli.explain.phrases import Phrases
 from sentcli.explain.pieces import sentences_of
 
-# Where a clause may end that judges something of its own. It does if both sides have a word that says this
-# much alone, in log odds: "fair price, rude staff", but not "the price, the staff and the food".
+# Where a clause may end. It does if both sides have a word with this effect alone, in log odds: "fair price,
+# rude staff", but not "the price, the staff and the food".
 _CLAUSE_END = re.compile(r"[,;]\s+|\s(?=(?:and|with|while|whereas|though|yet)\s)", re.IGNORECASE)
 _SAYS = 1.0
 
