@@ -11,9 +11,9 @@ from sentcli.explain.parts import Parts
 from sentcli.explain.phrases import Phrases
 from sentcli.explain.pieces import sentences_of
 
-# Where a clause may end that judges something of its own. It does if both sides have a word that says this
-# much alone, in log odds: "fair price, rude staff", but not "the price, the staff and the food". A word
-# that says so much keeps the "with" after it: "bad rooms with good beds", but not "happy with the beds".
+# Where a clause may end. It does if both sides have a word with this effect alone, in log odds: "fair price,
+# rude staff", but not "the price, the staff and the food". A word with this effect keeps the "with" after it:
+# "bad rooms with good beds", but not "happy with the beds".
 _CLAUSE_END = re.compile(
     r"[,;]\s+|\b([^\W_]+)\s(?=with\s)|\s(?=(?:and|while|whereas|though|yet)\s)", re.IGNORECASE
 )

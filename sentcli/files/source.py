@@ -73,7 +73,7 @@ def inspect_input(path: str, name: str | None = None) -> InputFile:
     except OSError as error:
         raise DataError(f"{name}: {error.strerror}") from None
     if stat.S_ISDIR(status.st_mode):
-        raise DataError(f"{name} is a folder that a glob found, or an empty one; name folders or files")
+        raise DataError(f"{name} is a folder, empty or found by a glob; name folders or files")
     identity = (status.st_dev, status.st_ino)
     if not stat.S_ISREG(status.st_mode):
         return InputFile(name, path, identity=identity)

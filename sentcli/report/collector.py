@@ -17,7 +17,7 @@ from sentcli.scoring.labels import NEUTRAL, Floats
 
 BINS = 20  # of scores
 LENGTHS = (1, 100, 250, 500, 1000, 2000)  # characters; where each slice begins
-_MOST_VALUES = 10_000  # of a column that are told apart; further ones are counted together
+_MOST_VALUES = 10_000  # of a column that are counted separately; further ones are counted together
 _LONGEST_VALUE, _LONGEST_TEXT = 80, 4_000  # characters that are kept
 SAMPLE_SIZE, _SEED = 5_000, 20_261_201
 SHELF_SIZE = 12
@@ -37,7 +37,7 @@ class Row(NamedTuple):
 
 
 class Tally(dict[str, int]):
-    """Numbers the values of a column in the order of the first rows.
+    """Numbers the values of a column in the order of their first rows.
 
     :ivar counts: rows by number and label; in the last row those with further values.
     """
@@ -56,7 +56,7 @@ class Tally(dict[str, int]):
 class Shelf:
     """Keeps the rows with the smallest keys.
 
-    :param distinct: keep one of the rows whose texts begin alike.
+    :param distinct: of several rows whose texts begin alike, keep one.
     """
 
     def __init__(self, size: int, *, distinct: bool) -> None:
@@ -81,7 +81,7 @@ class Shelf:
 
     @property
     def rows(self) -> list[Row]:
-        """The rows, that with the smallest key first."""
+        """The rows, in the order of their keys."""
         self._sort()
         return [row for *_, row in self._kept]
 

@@ -31,7 +31,7 @@ _log = logging.getLogger("sentcli")
 
 
 class Report:
-    """Collects the rows of a run, also those that a stopped one scored, or of scored files; makes their page.
+    """Collects the rows of scored files, or of a run with those that a stopped run scored; makes their page.
 
     :param time: the column of dates; None: found by its values.
     """
@@ -93,7 +93,7 @@ def _read_results(where: str, labels: Sequence[str], found: Sequence[str], score
         numbers = [float(score) if score else None for score in scores]
     except ValueError as error:
         hint = f"try {option('prefix')}"
-        raise DataError(f"{where}: a score is no number: {error!s:.200}; {hint}") from None
+        raise DataError(f"{where}: a score is not a number: {error!s:.200}; {hint}") from None
     return [label or None for label in found], numbers
 
 

@@ -317,7 +317,7 @@ def _dialect_of(layout: Layout, table: Table) -> tuple[Dialect, bytes, str]:
         mark = "".encode(name)  # only with encodings that begin with one, such as utf-8-sig
         dialect = replace(dialect, encoding=Encoding.named(name, mark))
     if dialect.delimiter in (dialect.quotechar, dialect.escapechar):
-        raise UsageError(f"{option('output_delimiter', dialect.delimiter)} is also what quotes or escapes")
+        raise UsageError(f"{option('output_delimiter', dialect.delimiter)} also quotes or escapes")
     return dialect, mark, end
 
 

@@ -30,7 +30,7 @@ from sentcli.tables.text_column import join_texts
 
 _log = logging.getLogger("sentcli")
 
-# The styles of tables whose records are not one per line, but those of an array, or of one in an object.
+# The styles of tables whose records are in an array, or in an array in an object, and not one per line.
 ARRAY, INSIDE = "array", "inside"
 _MOST_NAMED = 1000  # keys that have no column
 MISSING: Any = object()

@@ -33,7 +33,7 @@ from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_columns, join_c
 
 @dataclass(frozen=True)
 class RowGroupPart:
-    """Consecutive rows of one row group; other formats than Parquet have no row groups that end."""
+    """Consecutive rows of one row group; only Parquet has row groups that end."""
 
     rows: pa.RecordBatch
     ends_group: bool = False

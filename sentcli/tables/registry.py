@@ -31,7 +31,7 @@ class Writer(Protocol):
         """Return the bytes of a chunk's rows with their results, which are empty for a blank row."""
 
     def close(self, summary: Sheet = ()) -> bytes:
-        """Return the bytes after the last row; what has sheets gets one with a summary."""
+        """Return the bytes after the last row; a format with sheets gets one with a summary."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Format:
         format; imported only when needed, as pyarrow loads slowly.
     :param options: the options of `ReadOptions` that the format supports, except those of all formats.
     :param records: the format whose records are the same, so that a record is copied; empty: its own.
-    :param has_types: its columns have types, which are found by the values of text formats.
+    :param has_types: its columns have types; from text formats, they are found by the values.
     :param written_as: of a format that can only be read, whose module has no `Writer`: the format of the
         output by default.
     """

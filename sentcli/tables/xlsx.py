@@ -46,8 +46,8 @@ _FORMATS: dict[type, str] = {
     time: "hh:mm:ss",
     timedelta: "[h]:mm:ss",
 }
-_CHECKED = (*_FORMATS, Decimal)  # types of which a text may be a value that Excel or Python changes
-_FIRST_YEAR = 1900  # of dates in Excel, which has no parts of milliseconds
+_CHECKED = (*_FORMATS, Decimal)  # types whose texts may differ when they are written back
+_FIRST_YEAR = 1900  # of dates in Excel, whose times have whole milliseconds
 _LOW, _BETWEEN, _HIGH = "#FFC7CE", "#FFEB9C", "#C6EFCE"
 _SHADES = {2: (_LOW, _HIGH), 3: (_LOW, _BETWEEN, _HIGH)}  # by the number of labels
 _WIDTH_ROWS = 1000  # the first ones, which decide on the widths of columns
@@ -219,7 +219,7 @@ class _Share(float):
 class Writer:
     """Writes one sheet, and one about the run.
 
-    Numbers, booleans, dates and times are such cells if Excel keeps their values.
+    Cells have numbers, booleans, dates and times if Excel keeps their values, else text.
     """
 
     def __init__(self, layout: Layout, table: Table) -> None:
@@ -277,7 +277,7 @@ class Writer:
         return self._file.getvalue()
 
     def _shade(self, first: int, last: int, place: int) -> None:
-        """Let a rule shade two labels of a column, one between them, and `mixed`; more have no order."""
+        """Let a rule shade two labels, one between them, and `mixed`; more labels have no order."""
         labels = self._layout.graded
         is_mixed = labels[-1:] == ("mixed",)
         colors = _SHADES.get(len(labels) - is_mixed, ())

@@ -113,8 +113,8 @@ def encrypted(data):
 @pytest.mark.parametrize(
     ("members", "change", "message"),
     [
-        ([], None, "no files in it"),
-        ([("a.csv", CSV), ("a.csv", CSV)], None, "two files in it have one name"),
+        ([], None, "it has no files"),
+        ([("a.csv", CSV), ("a.csv", CSV)], None, "two of its files have one name"),
         ([("a.csv", CSV)], encrypted, "'a.csv' is encrypted, .*; try: unzip 'my a.zip'"),
         ([("a.csv", CSV)], lambda data: data[:-9], "cannot be read: File is not a zip file"),
         (
