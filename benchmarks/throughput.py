@@ -1,222 +1,404 @@
-"""Measure accuracy and reviews/s of sentcli and of other tools, in one run.
+"""Measure sentcli and other tools in one run: accuracy, reviews/s, memory, model size, dollars.
 
-    python benchmarks/throughput.py
-    python benchmarks/throughput.py --dataset reviews.csv --systems sentcli fasttext
-    python benchmarks/throughput.py --docs
+    python benchmarks/throughput.py --prepare    # train and measure all peers, once: an hour of one core
+    python benchmarks/throughput.py              # then time them in turn, on a quiet machine
+    python benchmarks/throughput.py --docs       # measure nothing: write the last figures into the documents
 
-Each system runs in a process of its own, loads once, and takes turns with the others, in rounds. In a turn it
-scores a CSV file to a new CSV file three times, and the middle time counts: other work on the machine moves a
-single second by a tenth. Then it scores the same texts from memory. A system that needs longer than --seconds
-for all reviews gets a sample. Peers learn from the train split before anything is timed. They come with
-`pip install '.[train,peers]'`; a peer that is not installed is left out.
+Run it in the folder of the recipe (docs/models.md) with the folder `snippets` (benchmarks/snippets.py), after
+`pip install '.[train,peers]'`. Each peer learns once from IMDb and once from IMDb and the reviews of the
+recipe. It is measured on IMDb's test split and on whole sources that the recipe does not name. The second
+model is timed: in each round, each tool scores a file of one row, of reviews and of sentences, in a new
+process. A peer that does not work here is left out, with its reason. What is trained and measured is kept.
 """
 
 import argparse
 import csv
+import hashlib
 import json
-import statistics
+import os
+import random
+import re
+import select
+import shutil
+import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+import time
+import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import machine
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from ending import run
-from systems import ENTRIES, Entry
-from systems.base import LABELS, Context
-from systems.worker import Worker, WorkerError, train
-from throughput_picture import draw
-from throughput_report import ratios, summary_lines, table, write_docs
+from systems import ALL_REVIEWS, CORE, ENTRIES, SHORT_ROWS, Entry
+from systems.base import LABELS, kibibytes
+from throughput_pictures import draw
+from throughput_report import ROOT, digest_of_code, pages
 
 from sentcli.config import DEFAULT_DATASET
 from sentcli.datasets.labels import label_ids
 from sentcli.datasets.load import load_split
+from sentcli.evaluation.metrics import evaluate
+from sentcli.model.bundle import default_bundle_path, load_bundle
 from sentcli.scoring.cores import usable_cores
 
-ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
-_PACKAGES = ("sentcli", "numpy", "onnxruntime", "torch")
-_TIMES = 3  # runs from file to file in a turn
+TRAININGS = ("imdb", "mix")
+TASKS = ("start", "reviews", "short")
+Texts = tuple[list[str], list[int]]
 
 
-class Reviews:
-    """The reviews in random order, so that the first n are a fair sample, as files of any length.
+class PeerError(Exception):
+    """A peer that does not work here, with its own message."""
 
-    :param folder: for the files.
-    :param rows: number of reviews to keep; None: all.
+
+@dataclass(frozen=True)
+class Spent:
+    """What a process took."""
+
+    seconds: float
+    cpu_seconds: float
+    memory_mib: float
+    output: str
+
+
+def spend(
+    command: Sequence[str], log: Path, environment: Mapping[str, str], *, on_one_core: bool = False
+) -> Spent:
+    """Run a process to its end.
+
+    :raises PeerError: if it fails.
     """
 
-    def __init__(
-        self, texts: Sequence[str], labels: Sequence[int], folder: Path, rows: int | None = None
-    ) -> None:
-        order = np.random.default_rng(1).permutation(len(texts))[:rows]
-        self._texts = [texts[row] for row in order]
-        self._labels = [labels[row] for row in order]
-        self._folder = folder
+    def bind() -> None:
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
-    def __len__(self) -> int:
-        return len(self._texts)
+    with log.open("wb") as file:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=file,
+            env=environment,
+            text=True,
+            preexec_fn=bind if on_one_core else None,
+        )
+        assert process.stdout
+        memory = 0
+        while not select.select([process.stdout], [], [], 0.05)[0]:  # a process that ended has no memory
+            memory = max(memory, kibibytes(Path(f"/proc/{process.pid}/status"), "VmHWM"))
+        output = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        lines = log.read_text("utf-8", "replace").strip().splitlines()
+        raise PeerError(lines[-1] if lines else f"it ended with code {process.returncode}")
+    return Spent(seconds, usage.ru_utime + usage.ru_stime, memory / 1024, output)
 
-    def file(self, rows: int) -> Path:
-        """Return a CSV file of the first `rows` reviews, without their labels."""
-        path = self._folder / f"reviews-{rows}.csv"
+
+def read_labeled(path: str, split: str, most: int | None = None) -> Texts:
+    """Return the texts with one of the two labels, at most so many of each."""
+    data = load_split(path, split, None, None)
+    data = data.take([row for row, label in enumerate(data.labels) if label not in ("2", "neutral")])
+    labels = label_ids(data.labels, LABELS, data.where).tolist()
+    rows = [[row for row, label in enumerate(labels) if label == side] for side in (0, 1)]
+    drawn = sorted(
+        row for side in rows for row in random.Random(1).sample(side, min(most or len(side), len(side)))
+    )
+    return [data.texts[row] for row in drawn], [labels[row] for row in drawn]
+
+
+class Data:
+    """The texts that peers learn from, those that they are measured on, and the files that are timed."""
+
+    def __init__(self, recipe: Path, snippets: Path, cache: Path) -> None:
+        tables = tomllib.loads(recipe.read_text("utf-8"))["data"]
+        self._learned = [table for table in tables if Path(table["path"]).parent.name == "reviews"]
+        folder = Path(self._learned[0]["path"]).parent
+        names = {Path(table["path"]).stem for table in self._learned}
+        self._reviews = [path for path in sorted(folder.glob("*.parquet")) if path.stem not in names]
+        self._sentences = sorted(path for path in snippets.glob("*.csv") if path.stem != "passages")
+        drawn = [(table["path"], table.get("most")) for table in self._learned]
+        digest = hashlib.sha256(json.dumps(drawn).encode())
+        for path in [*self._reviews, *self._sentences]:
+            digest.update(path.read_bytes())
+        self.folder = cache / digest.hexdigest()[:8]
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def describe(self) -> dict[str, list[str]]:
+        return {
+            "learned": [Path(table["path"]).stem for table in self._learned],
+            "reviews": [path.stem for path in self._reviews],
+            "sentences": [path.stem for path in self._sentences],
+        }
+
+    def training(self, name: str) -> Path:
+        """Return a Parquet file of the training texts."""
+
+        def write(path: Path) -> None:
+            parts = [read_labeled(DEFAULT_DATASET, "train")]
+            if name == "mix":
+                parts += [read_labeled(table["path"], "train", table.get("most")) for table in self._learned]
+            texts, labels = (
+                [each for part in column for each in part] for column in zip(*parts, strict=True)
+            )
+            pq.write_table(pa.table({"text": texts, "label": labels}), path)
+
+        return self._made(f"{name}.parquet", write)
+
+    def measured(self, one_of: int) -> Path:
+        """Return a CSV file of one of so many of the texts to measure on, in random order."""
+
+        def write(path: Path) -> None:
+            rows = []
+            unseen = [*self._reviews, *self._sentences]
+            for name, source, split in [("imdb", DEFAULT_DATASET, "test")] + [
+                (path.stem, str(path), "train") for path in unseen
+            ]:
+                rows += [
+                    (name, label, text) for text, label in zip(*read_labeled(source, split), strict=True)
+                ]
+            random.Random(1).shuffle(rows)
+            _write_csv(path, ("set", "label", "text"), rows[::one_of])
+
+        return self._made(f"measured-{one_of}.csv", write)
+
+    def timed(self, task: str, rows: int) -> Path:
+        """Return a CSV file of one text, of reviews, or of sentences of reviews, all of them different."""
+
+        def write(path: Path) -> None:
+            texts, _ = read_labeled(DEFAULT_DATASET, "test")
+            random.Random(1).shuffle(texts)
+            if task == "short":
+                sentences = (part for text in texts for part in re.split(r"(?<=[.!?])\s+|<br />", text))
+                texts = [*dict.fromkeys(part.strip() for part in sentences if any(map(str.isalpha, part)))]
+            _write_csv(path, ("id", "text"), list(enumerate(texts[:rows])))
+
+        return self._made(f"{task}-{rows}.csv", write)
+
+    def _made(self, name: str, write: Callable[[Path], None]) -> Path:
+        path = self.folder / name
         if not path.exists():
-            with path.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.writer(file)
-                writer.writerow(["id", "text"])
-                writer.writerows(enumerate(self._texts[:rows]))
+            write(path.with_suffix(".tmp"))
+            path.with_suffix(".tmp").rename(path)
         return path
-
-    def accuracy(self, scored: Path, rows: int) -> float:
-        """Return the accuracy of a scored file.
-
-        :raises WorkerError: if it does not contain the same rows in the same order.
-        """
-        with scored.open(newline="", encoding="utf-8") as file:
-            found = [(row["id"], row["sentiment"]) for row in csv.DictReader(file)]
-        if [number for number, _ in found] != list(map(str, range(rows))):
-            raise WorkerError(f"{len(found)} rows came out of {rows}, or not in their order")
-        names = [LABELS[label] for label in self._labels[:rows]]
-        return sum(name == right for (_, name), right in zip(found, names, strict=True)) / rows
 
 
 class Contest:
-    """The systems that run, their workers and their figures."""
+    """The tools that work here, and their figures."""
 
-    def __init__(self, reviews: Reviews, context: Context, folder: Path, options: argparse.Namespace) -> None:
-        self._reviews = reviews
-        self._context = context
-        self._folder = folder
-        self._options = options
-        self._workers: dict[str, Worker] = {}
-        self._stack = ExitStack()
+    def __init__(self, data: Data, model: Path, entries: Iterable[Entry]) -> None:
+        self._data = data
+        self._bundle = model
+        self._cores = usable_cores()
+        self._entries = [*entries]
+        self._log = data.folder / "log"
+        self.left_out: dict[str, str] = {}
         self.records: dict[str, dict[str, Any]] = {}
-        self.left_out: list[dict[str, str]] = []
 
-    def __enter__(self) -> "Contest":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stack.close()
-
-    def admit(self, entry: Entry) -> None:
-        """Start a system, or record why it is left out."""
-        if reason := entry.missing():
-            self._leave_out(entry, reason)
-            return
-        say(f"{entry.title}: starting")
-        log = self._folder / f"{entry.key}.log"
-        try:
-            if entry.system.trains or "export" in entry.options:
-                self._train(entry, log)
-            worker = Worker(entry, self._context, log)
-            self._stack.enter_context(closing(worker))
-            speed = worker.ask(
-                "speed", source=str(self._reviews.file(len(self._reviews))), rows=len(self._reviews)
-            )
-        except WorkerError as error:
-            self._leave_out(entry, str(error))
-            return
-        rows = max(min(len(self._reviews), round(speed * self._options.seconds)), 16)
-        rows = len(self._reviews) if rows > 0.9 * len(self._reviews) else rows
-        self._workers[entry.key] = worker
-        named = {
-            name: getattr(entry, name) for name in ("key", "title", "short", "how", "is_peer", "published")
-        }
-        if self._context.distilbert and entry.published:
-            named["published"] = None
-        versions = machine.versions(entry.needs)
-        measured: dict[str, Any] = {"pipeline": [], "model": []}
-        self.records[entry.key] = {**named, "versions": versions, "rows": rows, **measured}
-        self.records[entry.key]["load_seconds"] = round(worker.load_seconds, 3)
-
-    def _train(self, entry: Entry, log: Path) -> None:
-        module = sys.modules[entry.system.__module__].__file__ or ""
-        name = entry.key.removesuffix("-pool")
-        if entry.published and self._context.distilbert:
-            name += "-checkpoint"  # a checkpoint has its own vocabulary
-        done = self._context.trained(f"{name}.done", module)
-        if not done.exists() or "export" in entry.options:  # the model may have changed
-            say(f"{entry.title}: preparing")
-            train(entry, self._context, log)
-            done.touch()
-
-    def round(self, number: int) -> None:
-        """Run a turn of each system, each round with another first one; leave out a system that fails."""
-        keys = list(self._workers)
-        first = number % max(len(keys), 1)
-        for key in keys[first:] + keys[:first]:
-            with self._or_left_out(key):
-                self._turn(key, number)
-
-    def _turn(self, key: str, number: int) -> None:
-        record, worker = self.records[key], self._workers[key]
-        rows = record["rows"]
-        source, target = str(self._reviews.file(rows)), self._folder / f"{key}.csv"
-        seconds = [worker.ask("pipeline", source=source, target=str(target)) for _ in range(_TIMES)]
-        record["pipeline"].append(rows / statistics.median(seconds))
-        if number == 0:
-            record["memory_mib"] = round(worker.ask("memory"))
-            record |= {"accuracy": self._reviews.accuracy(target, rows), "accuracy_rows": rows}
-        record["model"].append(rows / worker.ask("model", source=source, rows=rows))
-        speed = record["pipeline"][-1]
-        say(f"round {number + 1}: {record['title']}, {record['how']}: {speed:,.0f} reviews/s")
-
-    def complete_accuracy(self) -> None:
-        """Measure the accuracy of sampled systems on as many reviews as --accuracy-seconds allow."""
-        for key, record in [*self.records.items()]:
-            rows = min(len(self._reviews), round(record["pipeline"][0] * self._options.accuracy_seconds))
-            if record["published"] or rows <= record["accuracy_rows"]:
+    def prepare(self) -> None:
+        """Train and measure what is not in the cache."""
+        for entry in self._entries:
+            if entry.is_missing:
+                self._leave_out(entry, f"{entry.package} is not installed")
                 continue
-            say(f"{record['title']}: accuracy on {rows:,} reviews")
-            target = self._folder / f"{key}.csv"
-            with self._or_left_out(key):
-                self._workers[key].ask("pipeline", source=str(self._reviews.file(rows)), target=str(target))
-                record |= {"accuracy": self._reviews.accuracy(target, rows), "accuracy_rows": rows}
+            try:
+                self._install(entry)
+                accuracy = {name: self._measure(entry, name) for name in self._trainings(entry)}
+            except PeerError as error:
+                self._leave_out(entry, str(error))
+                continue
+            versions = machine.versions([entry.package])
+            names = {name: getattr(entry, name) for name in ("key", "title", "how", "model")}
+            sizes = {"cores": 1 if entry.how == CORE else self._cores, "size_mb": self._size_mb(entry)}
+            rows = {"start": 1, "reviews": entry.reviews, "short": SHORT_ROWS * entry.reviews}
+            figures = {"seconds": {task: [] for task in TASKS}, "cpu_seconds": {task: [] for task in TASKS}}
+            self.records[entry.key] = {
+                **names,
+                **sizes,
+                "versions": versions,
+                "one_of": entry.one_of,
+                "accuracy": accuracy,
+                "rows": rows,
+                **figures,
+            }
 
-    @contextmanager
-    def _or_left_out(self, key: str) -> Iterator[None]:
-        """Leave out a system that fails."""
-        try:
-            yield
-        except WorkerError as error:
-            del self.records[key]
-            self._leave_out(self._workers.pop(key).entry, str(error))
+    def time(self, rounds: int, reviews: int) -> None:
+        """Let the tools take turns, each round with another first one; leave out one that fails.
+
+        :param reviews: most reviews to time, for a trial.
+        """
+        for record in self.records.values():
+            record["rows"]["reviews"] = min(record["rows"]["reviews"], reviews)
+            record["rows"]["short"] = min(record["rows"]["short"], SHORT_ROWS * reviews)
+        for number in range(rounds):
+            entries = [entry for entry in self._entries if entry.key in self.records]
+            for entry in entries[number:] + entries[:number]:
+                try:
+                    self._turn(entry)
+                except PeerError as error:
+                    del self.records[entry.key]
+                    self._leave_out(entry, str(error))
+
+    def _turn(self, entry: Entry) -> None:
+        record, target = self.records[entry.key], self._data.folder / f"{entry.key}.csv"
+        for task in TASKS:
+            rows = record["rows"][task]
+            spent = self._score(entry, TRAININGS[-1], self._data.timed(task, rows), target)
+            record["seconds"][task].append(round(spent.seconds, 4))
+            record["cpu_seconds"][task].append(round(spent.cpu_seconds, 3))
+            if task == "reviews":
+                record["memory_mib"] = round(max(spent.memory_mib, json.loads(spent.output or "0")))
+            if [row["id"] for row in _read_csv(target)] != [str(row) for row in range(rows)]:
+                raise PeerError("the rows that came out are not those that went in, in their order")
+        say(f"{entry.title}, {entry.how}: {record['seconds']['reviews'][-1]:.2f} s")
+
+    def _install(self, entry: Entry) -> None:
+        """Install a package by itself."""
+        if entry.apart and not self._apart(entry).exists():
+            install = [
+                "-m",
+                "pip",
+                "install",
+                "--no-deps",
+                "--target",
+                str(self._apart(entry)),
+                entry.package,
+            ]
+            spend([sys.executable, *install], self._log, os.environ)
+
+    def _trainings(self, entry: Entry) -> Sequence[str]:
+        return TRAININGS if entry.model else TRAININGS[-1:]
+
+    def _measure(self, entry: Entry, training: str) -> dict[str, Any]:
+        """Return the accuracy of an entry on each data set."""
+        # The cores make no difference: the entries of one factory and model share their figures.
+        name = f"{entry.factory}-{entry.model}" if entry.factory else load_bundle(self._bundle).digest
+        file = self._data.folder / training / f"{name}.json"
+        if not file.exists():
+            self._train(entry, training)
+            say(f"{entry.title}, {entry.how}: measuring, {training}")
+            source, target = self._data.measured(entry.one_of), self._data.folder / f"{entry.key}.csv"
+            self._score(entry, training, source, target)
+            file.write_text(json.dumps(figures_of(_read_csv(target))), "utf-8")
+        found: dict[str, Any] = json.loads(file.read_text("utf-8"))
+        return found
+
+    def _train(self, entry: Entry, training: str) -> None:
+        folder = self._model(entry, training)
+        folder.mkdir(parents=True, exist_ok=True)
+        if not entry.model or (folder / "trained.json").exists():
+            return
+        say(f"{entry.title}: training, {training}")
+        data = str(self._data.training(training))
+        command = [sys.executable, "-m", "systems", "train", entry.key, data, str(folder)]
+        spent = spend(command, self._log, _paths(dict(os.environ)))
+        (folder / "trained.json").write_text(json.dumps({"cpu_seconds": round(spent.cpu_seconds)}), "utf-8")
+
+    def _score(self, entry: Entry, training: str, source: Path, target: Path) -> Spent:
+        target.unlink(missing_ok=True)  # replacing a large file takes some ms
+        environment, is_on_one_core = machine.all_cores(), entry.how == CORE
+        if entry.factory:
+            folder, cores = str(self._model(entry, training)), str(1 if is_on_one_core else self._cores)
+            command = ["-m", "systems", "score", entry.key, folder, str(source), str(target), cores]
+            environment = _paths(environment, *([self._apart(entry)] if entry.apart else []))
+        else:
+            command = [
+                "-m",
+                "sentcli",
+                "score",
+                str(source),
+                "-o",
+                str(target),
+                "-q",
+                "--text-column",
+                "text",
+            ]
+            command += ["--model", str(self._bundle)]
+        return spend([sys.executable, *command], self._log, environment, on_one_core=is_on_one_core)
+
+    def _model(self, entry: Entry, training: str) -> Path:
+        return self._data.folder / training / (entry.model or "none")
+
+    def _apart(self, entry: Entry) -> Path:
+        return self._data.folder.parent / entry.package
+
+    def _size_mb(self, entry: Entry) -> float:
+        """Return the size of what is loaded: a model, or the package of a lexicon."""
+        if entry.model:
+            folder, pattern = self._model(entry, TRAININGS[-1]), "*"
+        elif entry.factory:
+            found = find_spec(entry.needs)
+            assert found
+            assert found.origin
+            folder, pattern = Path(found.origin).parent, "*"
+        else:
+            folder, pattern = self._bundle, "[mv]*[xt]"  # model.onnx and vocab.txt: scoring reads no other
+        return round(sum(path.stat().st_size for path in folder.rglob(pattern) if path.is_file()) / 1e6, 1)
 
     def _leave_out(self, entry: Entry, reason: str) -> None:
-        say(f"{entry.title}: left out: {reason}")
-        self.left_out.append({"key": entry.key, "title": entry.title, "reason": reason})
+        say(f"{entry.title}, {entry.how}: left out: {reason}")
+        self.left_out[entry.key] = reason
 
 
-def measure(options: argparse.Namespace) -> dict[str, Any]:
-    """Run all systems and return the figures for JSON."""
-    ran_on = machine.describe(_PACKAGES)  # before the load of this process counts
-    if warning := machine.busy(ran_on):
+def figures_of(rows: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """Return the figures of scored rows for each data set.
+
+    :param rows: with `set`, the right `label`, and what was added; a text without a score has the score 0.5.
+    """
+    found = {}
+    for name in dict.fromkeys(row["set"] for row in rows):
+        of_set = [row for row in rows if row["set"] == name]
+        positive = np.array([float(row["sentiment_score"] or 0.5) for row in of_set])
+        positive = positive.clip(0, 1)  # fastText's can be 1.00001
+        labels = np.array([int(row["label"]) for row in of_set])
+        figures = evaluate(labels, np.column_stack([1 - positive, positive]), LABELS)
+        found[name] = {
+            "texts": figures.examples,
+            "balanced_accuracy": figures.balanced_accuracy,
+            "calibration_error": figures.expected_calibration_error,
+        }
+    return found
+
+
+def lengths_of(texts: Iterable[str]) -> dict[str, float]:
+    """Return the mean number of characters, and of the units that services charge for."""
+    lengths = np.array([*map(len, texts)])
+    units = {"units_100": np.maximum(np.ceil(lengths / 100), 3), "units_1000": np.ceil(lengths / 1000)}
+    return {"characters": float(lengths.mean())} | {name: float(each.mean()) for name, each in units.items()}
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any] | None:
+    """Return the figures for JSON; None if peers are only prepared."""
+    data = Data(options.recipe, options.snippets, options.cache)
+    entries = [entry for entry in ENTRIES if not options.systems or entry.key in options.systems]
+    contest = Contest(data, options.model, entries)
+    contest.prepare()
+    if options.prepare:
+        return None
+    described = machine.describe(("sentcli", "numpy", "onnxruntime", "torch"))
+    if warning := machine.busy(described):
         say(warning)
-    data = load_split(options.dataset, options.split, options.text_column, options.label_column)
-    labels = label_ids(data.labels, LABELS, data.where).tolist()
-    train_from = options.train or (DEFAULT_DATASET if Path(options.dataset).is_file() else options.dataset)
-    options.cache.mkdir(parents=True, exist_ok=True)
-    context = Context(str(options.cache), train_from, options.model, options.distilbert, usable_cores())
-    with tempfile.TemporaryDirectory() as name:
-        reviews = Reviews(data.texts, labels, Path(name), options.rows)
-        with Contest(reviews, context, Path(name), options) as contest:
-            for entry in ENTRIES:
-                if not options.systems or entry.key in options.systems:
-                    contest.admit(entry)
-            if not contest.records:
-                sys.exit("none of the systems works here")
-            for number in range(options.repeats):
-                contest.round(number)
-            contest.complete_accuracy()
+    contest.time(options.rounds, options.reviews)
+    git = shutil.which("git")
+    assert git
+    commit = subprocess.run(
+        [git, "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
+    ).stdout
     return {
-        "machine": ran_on,
-        "dataset": {"name": Path(options.dataset).name, "split": options.split, "rows": len(reviews)},
-        "settings": {"repeats": options.repeats, "times": _TIMES, "seconds": options.seconds},
-        "systems": list(contest.records.values()),
+        "commit": commit.strip(),
+        "code": digest_of_code(options.model),
+        "machine": described,
+        "data": data.describe(),
+        "lengths": lengths_of(read_labeled(DEFAULT_DATASET, "test")[0]),
+        "rounds": options.rounds,
+        "systems": [*contest.records.values()],
         "left_out": contest.left_out,
     }
 
@@ -226,46 +408,57 @@ def say(line: str) -> None:
 
 
 def main() -> None:
-    """Measure, write the figures and the picture, print the table and the ratios."""
+    """Measure, write the figures, the pictures and the documents."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--dataset", default=DEFAULT_DATASET, help="as for sentcli evaluate")
-    parser.add_argument("--split", default="test")
-    parser.add_argument("--text-column")
-    parser.add_argument("--label-column")
-    parser.add_argument(
-        "--train",
-        help="data set whose train split peers learn from; by default --dataset, for a file IMDb",
-    )
-    parser.add_argument("--rows", type=int, help="size of a sample; by default all reviews")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=10, help="longest time of a turn, roughly")
-    parser.add_argument(
-        "--accuracy-seconds", type=float, default=120, help="longest time for the accuracy of a slow system"
-    )
+    parser.add_argument("--recipe", type=Path, default=ROOT / "data" / "recipe.toml")
+    parser.add_argument("--snippets", type=Path, default=Path("snippets"), help="folder of sentences")
+    parser.add_argument("--model", type=Path, default=default_bundle_path(), help="a model folder of sentcli")
     parser.add_argument("--systems", nargs="+", choices=[entry.key for entry in ENTRIES])
-    parser.add_argument("--model", help="a model folder; by default the included model")
-    parser.add_argument(
-        "--distilbert", help="folder of a fine-tuned DistilBERT with tokenizer.json; its label 1 is positive"
-    )
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for JSON and picture")
-    parser.add_argument("--cache", type=Path, default=RESULTS / "cache", help="folder for the trained peers")
-    parser.add_argument(
-        "--docs", action="store_true", help="measure nothing: write the last results into docs/"
-    )
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--reviews", type=int, default=ALL_REVIEWS, help="time so many at most, for a trial")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for JSON and pictures")
+    parser.add_argument("--cache", type=Path, default=Path("peers"), help="folder for the trained peers")
+    parser.add_argument("--prepare", action="store_true", help="train and measure the peers, time nothing")
+    parser.add_argument("--docs", action="store_true", help="write the last figures into README and docs/")
     options = parser.parse_args()
 
     file = options.results / "throughput.json"
     if not options.docs:
         result = measure(options)
-        result["ratios"] = {ratio.key: ratio.median for ratio in ratios(result)}
+        if result is None:
+            return
         options.results.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
-        draw(options.results / "throughput.png", result)
-        print(table(result), *summary_lines(result), sep="\n")
-    else:
-        write_docs(ROOT / "docs" / "speed.md", json.loads(file.read_text("utf-8")))
+    result = json.loads(file.read_text("utf-8"))
+    draw(options.results, result)
+    if options.results == RESULTS:
+        for path, page in pages(result).items():
+            path.write_text(page, "utf-8")
+
+
+def _paths(environment: dict[str, str], *first: Path) -> dict[str, str]:
+    """Return the environment in which Python finds the peers, and `data/teacher.py`."""
+    folders = [
+        *map(str, first),
+        str(ROOT / "benchmarks"),
+        str(ROOT / "data"),
+        environment.get("PYTHONPATH", ""),
+    ]
+    return environment | {"PYTHONPATH": os.pathsep.join(filter(None, folders))}
+
+
+def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def _read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return [*csv.DictReader(file)]
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ import csv
 import json
 import os
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -253,17 +252,6 @@ def test_accuracies_are_those_of_the_card() -> None:
     (band,) = (of for of in texts["stanfordnlp/imdb"]["bands"] if of["low"] == 0.2)
     line = f"| the {100 * band['coverage']:.0f} % of them with a score below 0.2 or above 0.8"
     assert f"{line} | {band['accuracy']:.3f} |" in readme
-
-
-def test_speeds_are_those_measured() -> None:
-    measured = json.loads((ROOT / "benchmarks" / "results" / "throughput.json").read_text("utf-8"))
-    speeds = {of["key"]: statistics.median(of["pipeline"]) for of in measured["systems"]}
-    ratios = measured["ratios"]
-    readme = " ".join(read("README.md").split())
-    assert f"{round(speeds['sentcli'], -2):,.0f} IMDb reviews per second" in readme
-    assert f"{ratios['fasttext-pool']:.1f} times as fast as fastText" in readme
-    distilbert = ratios["distilbert-torch-512"]
-    assert f"{round(distilbert, -2):,.0f} times as fast as DistilBERT" in readme
 
 
 def test_the_included_model_is_small_and_has_two_labels() -> None:

@@ -1,4 +1,4 @@
-"""List the systems of the comparison: the backends of sentcli, and other tools."""
+"""List the peers of the comparison, and how each of them uses the cores."""
 
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -7,51 +7,38 @@ from typing import Any
 
 from systems.base import System
 
-# The range that five authors published for DistilBERT fine-tuned on IMDb.
-PUBLISHED_DISTILBERT = (0.923, 0.931)
+CORE, PROCESSES, THREADS = "one core", "a process per core", "threads of its own"
+ALL_REVIEWS = 25_000
+SHORT_ROWS = 10  # as many short rows as reviews are timed
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A system of the comparison.
+    """A peer in one way of using the cores.
 
     :param key: its name for `--systems`.
-    :param factory: module and class; only the worker imports it.
-    :param options: arguments of the class.
-    :param needs: modules that it imports, by their packages.
-    :param short: its name in the picture.
-    :param how: how it uses the machine, for the table.
-    :param published: the published range of accuracy of a system that has random weights here.
+    :param package: that it is part of, as PyPI names it.
+    :param needs: the module of the package.
+    :param factory: module and class here, which only its own process imports; "" for `sentcli score`.
+    :param model: folder of its trained model; entries can share one. None: it is not trained.
+    :param options: settings of the training.
+    :param reviews: number of reviews that are timed.
+    :param one_of: it is measured on one of so many texts.
+    :param apart: whether its package has a folder of its own, without what it requires: fasttext-turbo
+        replaces the modules of fastText, and fasttext-threaded asks for NumPy 1, but runs with NumPy 2.
     """
 
     key: str
     title: str
-    short: str
+    package: str
+    needs: str
     factory: str
+    how: str
+    model: str | None
     options: dict[str, Any] = field(default_factory=dict)
-    needs: dict[str, str] = field(default_factory=dict)
-    how: str = "all cores"
-    is_peer: bool = False
-    published: tuple[float, float] | None = None
-
-    def missing(self) -> str | None:
-        """Return why this system cannot run here, or None."""
-        for package, module in self.needs.items():
-            if find_spec(module) is None:
-                return f"{package} is not installed"
-        if self.options.get("device") == "cuda":
-            import torch
-
-            if not torch.cuda.is_available():
-                return "PyTorch finds no CUDA device"
-        elif self.options.get("precision"):
-            import torch
-
-            from sentcli.model.bilstm import has_lstm
-
-            if not has_lstm(torch.bfloat16):
-                return "this processor has no bf16"
-        return None
+    reviews: int = ALL_REVIEWS
+    one_of: int = 1
+    apart: bool = False
 
     @property
     def system(self) -> type[System]:
@@ -59,158 +46,114 @@ class Entry:
         found: type[System] = getattr(import_module(f"systems.{module}"), name)
         return found
 
-
-_OURS, _TUTORIAL, _DISTILBERT = "ours:Sentcli", "ours:Tutorial", "distilbert:DistilBert"
-_TORCH = {"torch": "torch"}
-_ONNX = {"onnx": "onnx", **_TORCH}
-_VADER, _TEXTBLOB = {"vaderSentiment": "vaderSentiment"}, {"textblob": "textblob"}
-_FASTTEXT, _SKLEARN = {"fasttext-community": "fasttext"}, {"scikit-learn": "sklearn"}
-_TRANSFORMERS = {"transformers": "transformers", **_TORCH}
-_ONE_CORE, _POOL, _GPU = "one core, as the library works", "a process a core", "one GPU"
+    @property
+    def is_missing(self) -> bool:
+        return not self.apart and find_spec(self.needs) is None
 
 
-def _cuda(precision: str) -> Entry:
-    options = {"backend": "torch", "device": "cuda", "precision": None if precision == "fp32" else precision}
-    return Entry(
-        f"cuda-{precision}",
-        f"sentcli, PyTorch CUDA {precision}",
-        f"sentcli, CUDA {precision}",
-        _OURS,
-        options,
-        needs=_TORCH,
-        how=_GPU,
-    )
-
-
-def _on_each_core(entry: Entry) -> Entry:
-    return Entry(
-        f"{entry.key}-pool",
-        entry.title,
-        f"{entry.short}, all cores",
-        entry.factory,
-        {"pooled": True},
-        entry.needs,
-        _POOL,
-        is_peer=True,
-    )
-
-
-_ON_ONE_CORE = [
-    Entry("vader", "VADER", "VADER", "lexicons:Vader", {}, _VADER, _ONE_CORE, is_peer=True),
-    Entry("textblob", "TextBlob", "TextBlob", "lexicons:TextBlob", {}, _TEXTBLOB, _ONE_CORE, is_peer=True),
-    Entry(
-        "fasttext",
-        "fastText, word bigrams",
-        "fastText",
-        "fasttext_bigrams:FastText",
-        {},
-        _FASTTEXT,
-        _ONE_CORE,
-        is_peer=True,
-    ),
-    Entry(
-        "tfidf",
-        "TF-IDF (1,2) + logistic regression",
-        "TF-IDF + LR",
-        "ngrams:Tfidf",
-        {},
-        _SKLEARN,
-        _ONE_CORE,
-        is_peer=True,
-    ),
-    Entry(
-        "naive-bayes",
-        "NB-weighted (1,2)-grams + logistic regression",
-        "NB n-grams + LR",
-        "ngrams:NaiveBayes",
-        {},
-        _SKLEARN,
-        _ONE_CORE,
-        is_peer=True,
-    ),
-]
+_VW = ("vowpalwabbit", "vowpalwabbit", "bags:VowpalWabbit")
+_FASTTEXT = ("fasttext-community", "fasttext", "fasttexts:FastText")
+_SMALL = {"dim": 10, "bucket": 1_000_000}
+_SKLEARN = ("scikit-learn", "sklearn")
+_MODEL2VEC = ("model2vec", "model2vec")
 
 ENTRIES = [
-    Entry("sentcli", "sentcli, folded graph, fp32 (default)", "sentcli", _OURS),
+    Entry("sentcli", "sentcli", "sentcli", "sentcli", "", THREADS, None),
+    Entry("sentcli-1", "sentcli", "sentcli", "sentcli", "", CORE, None),
+    Entry("vw", "Vowpal Wabbit", *_VW, PROCESSES, "vw"),
+    Entry("vw-1", "Vowpal Wabbit", *_VW, CORE, "vw"),
+    Entry("fasttext-10", "fastText, 10 dimensions", *_FASTTEXT, PROCESSES, "fasttext-10", _SMALL),
+    Entry("fasttext-10-1", "fastText, 10 dimensions", *_FASTTEXT, CORE, "fasttext-10", _SMALL),
     Entry(
-        "sentcli-1",
-        "sentcli, folded graph, fp32, `--workers 1`",
-        "sentcli, --workers 1",
-        _OURS,
-        {"workers": 1},
-        how="one core",
+        "fasttext-new",
+        "fasttext-new, 10 dimensions",
+        "fasttext-new",
+        "fasttext_new",
+        "fasttexts:New",
+        THREADS,
+        "fasttext-10",
+        _SMALL,
     ),
     Entry(
-        "lstm",
-        "sentcli, LSTM operators, fp32",
-        "sentcli, LSTM operators",
-        _OURS,
-        {"export": {"formats": ["onnx"], "graph": "portable"}},
-        _ONNX,
+        "fasttext-threaded",
+        "fasttext-threaded, 10 dimensions",
+        "fasttext-threaded",
+        "fasttext_threaded",
+        "fasttexts:Threaded",
+        THREADS,
+        "fasttext-10",
+        _SMALL,
+        apart=True,
     ),
     Entry(
-        "torch-fp32",
-        "sentcli, PyTorch fp32",
-        "sentcli, PyTorch",
-        _OURS,
-        {"backend": "torch", "device": "cpu"},
-        _TORCH,
+        "fasttext-turbo",
+        "fasttext-turbo, 10 dimensions",
+        "fasttext-turbo",
+        "fasttext",
+        "fasttexts:FastText",
+        PROCESSES,
+        "fasttext-10",
+        _SMALL,
+        apart=True,
+    ),
+    Entry("hashing", "hashed (1,2)-grams + SGD", *_SKLEARN, "bags:Hashing", PROCESSES, "hashing"),
+    Entry("tfidf", "TF-IDF (1,2)-grams + logistic regression", *_SKLEARN, "bags:Tfidf", PROCESSES, "tfidf"),
+    Entry("nblr", "NB-weighted (1,2)-grams + LR", *_SKLEARN, "bags:NaiveBayes", PROCESSES, "nblr"),
+    Entry("fasttext-100", "fastText, 100 dimensions", *_FASTTEXT, PROCESSES, "fasttext-100"),
+    Entry("fasttext-100-1", "fastText, 100 dimensions", *_FASTTEXT, CORE, "fasttext-100"),
+    Entry(
+        "model2vec-tuned",
+        "model2vec, fine-tuned",
+        *_MODEL2VEC,
+        "embeddings:StaticFineTuned",
+        PROCESSES,
+        "model2vec-tuned",
+        reviews=6_000,
+        one_of=2,
     ),
     Entry(
-        "torch-bf16",
-        "sentcli, PyTorch bf16",
-        "sentcli, PyTorch bf16",
-        _OURS,
-        {"backend": "torch", "device": "cpu", "precision": "bf16"},
-        _TORCH,
+        "model2vec-lr",
+        "model2vec + logistic regression",
+        *_MODEL2VEC,
+        "embeddings:StaticWithRegression",
+        PROCESSES,
+        "model2vec-lr",
+        reviews=6_000,
+        one_of=2,
     ),
     Entry(
-        "torchscript",
-        "sentcli, TorchScript fp32",
-        "sentcli, TorchScript",
-        _OURS,
-        {"backend": "torchscript", "device": "cpu", "export": {"formats": ["torchscript"]}},
-        _TORCH,
-    ),
-    *map(_cuda, ("fp32", "bf16", "fp16")),
-    Entry(
-        "tutorial",
-        "the same model in a tutorial's loop, PyTorch fp32",
-        "same model, tutorial loop",
-        _TUTORIAL,
-        {},
-        _TORCH,
-    ),
-    *_ON_ONE_CORE,
-    *map(_on_each_core, _ON_ONE_CORE[2:]),
-    Entry(
-        "distilbert-torch",
-        "DistilBERT's shape, 256 tokens, PyTorch fp32",
-        "DistilBERT, 256 tokens",
-        _DISTILBERT,
-        {"runtime": "torch"},
-        _TRANSFORMERS,
-        is_peer=True,
-        published=PUBLISHED_DISTILBERT,
+        "spacy",
+        "spaCy, bag of words",
+        "spacy",
+        "spacy",
+        "bags:Spacy",
+        PROCESSES,
+        "spacy",
+        reviews=4_000,
+        one_of=2,
     ),
     Entry(
-        "distilbert-torch-512",
-        "DistilBERT's shape, 512 tokens, PyTorch fp32",
-        "DistilBERT, 512 tokens",
-        _DISTILBERT,
-        {"runtime": "torch", "tokens": 512},
-        _TRANSFORMERS,
-        is_peer=True,
-        published=PUBLISHED_DISTILBERT,
+        "minilm",
+        "MiniLM-L6, fine-tuned on 4,000 texts, 128 tokens, int8",
+        "transformers",
+        "transformers",
+        "embeddings:MiniLM",
+        THREADS,
+        "minilm",
+        reviews=100,
+        one_of=8,
     ),
     Entry(
-        "distilbert-onnx",
-        "DistilBERT's shape, 256 tokens, onnxruntime fp32",
-        "DistilBERT, onnxruntime",
-        _DISTILBERT,
-        {"runtime": "onnxruntime"},
-        {"onnxscript": "onnxscript", **_TRANSFORMERS},
-        is_peer=True,
-        published=PUBLISHED_DISTILBERT,
+        "vader",
+        "VADER",
+        "vaderSentiment",
+        "vaderSentiment",
+        "lexicons:Vader",
+        PROCESSES,
+        None,
+        reviews=2_000,
+    ),
+    Entry(
+        "textblob", "TextBlob", "textblob", "textblob", "lexicons:TextBlob", PROCESSES, None, reviews=4_000
     ),
 ]

@@ -1,16 +1,16 @@
 """Run VADER and TextBlob: lexicons of polarities with rules, without training."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from systems.base import Context, System
+from systems.base import System
 
 
 class Vader(System):
-    def __init__(self, context: Context, *, pooled: bool = False) -> None:
+    def __init__(self, folder: Path, threads: int = 1) -> None:
         from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
         self._analyzer = SentimentIntensityAnalyzer()
-        super().__init__(context, pooled=pooled)
 
     def positive(self, texts: Sequence[str]) -> list[float]:
         """Return the compound score, scaled from -1..1 to 0..1."""
@@ -18,11 +18,10 @@ class Vader(System):
 
 
 class TextBlob(System):
-    def __init__(self, context: Context, *, pooled: bool = False) -> None:
+    def __init__(self, folder: Path, threads: int = 1) -> None:
         from textblob import TextBlob
 
         self._blob = TextBlob
-        super().__init__(context, pooled=pooled)
 
     def positive(self, texts: Sequence[str]) -> list[float]:
         """Return the polarity, scaled from -1..1 to 0..1."""

@@ -1,15 +1,16 @@
 import csv
+from dataclasses import replace
 
-from systems.base import Context, System
+from systems import ENTRIES
+from systems.base import System, score_file, spaced
 
 
 class Shouting(System):
+    def __init__(self):
+        pass
+
     def positive(self, texts):
         return [float("!" in text) for text in texts]
-
-
-def context(folder):
-    return Context(str(folder), "train", None, None, cores=2)
 
 
 def write(path, texts):
@@ -27,9 +28,23 @@ def check(path, texts):
 def test_a_peer_returns_every_row_in_order(tmp_path):
     texts = [f'line\n"{number}",{"!" * (number % 2)}' for number in range(9_000)]  # more than one chunk
     write(tmp_path / "in.csv", texts)
-    for options in ({}, {"pooled": True}):
-        system = Shouting(context(tmp_path), **options)
-        system.score_file(tmp_path / "in.csv", tmp_path / "out.csv")
+    for processes in (1, 2):
+        memory = score_file(Shouting(), tmp_path / "in.csv", tmp_path / "out.csv", processes)
         check(tmp_path / "out.csv", texts)
-        assert system.score_texts(texts) == system.positive(texts)
-        system.close()
+        assert 1 < memory < 2_000
+
+
+def test_entries_of_one_model_train_it_alike():
+    assert len({entry.key for entry in ENTRIES}) == len(ENTRIES)
+    models = {entry.model: entry.options for entry in ENTRIES if entry.model}
+    assert all(models[entry.model] == entry.options for entry in ENTRIES if entry.model)
+
+
+def test_a_package_that_is_not_installed_is_missing():
+    entry = replace(ENTRIES[-1], needs="no_such_module")
+    assert entry.is_missing
+    assert not replace(entry, apart=True).is_missing
+
+
+def test_a_text_is_one_line_with_its_marks_apart():
+    assert spaced("It's\nOK.") == "it ' s ok . "

@@ -1,0 +1,73 @@
+"""Draw what `throughput.py` measured: accuracy against reviews/s, and dollars for a million reviews."""
+
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, PercentFormatter
+from throughput_report import CORE_HOUR, OURS, SERVICES, Record, Report, accuracy, dollars, rate
+
+from sentcli.evaluation.plots import COLORS, GREY, saved_figure
+
+
+def draw(folder: Path, result: dict[str, Any]) -> None:
+    """Write both pictures as PNG.
+
+    :raises OutputError: when one cannot be written.
+    """
+    report = Report(result)
+    fastest: dict[str, Record] = {}  # of the ways to run a model
+    for record in report.records:
+        fastest.setdefault(record["model"] or record["title"], record)
+    records = [*fastest.values()]
+    cores = result["machine"]["cores"]
+    with saved_figure(folder / "throughput.png", 11, 5) as figure:
+        panels = {"IMDb": ["imdb"], "sources that no tool learned from": report.reviews}
+        for place, (title, sets) in enumerate(panels.items(), start=1):
+            axes = figure.add_subplot(1, 2, place, xscale="log", xlabel=f"reviews/s on {cores} cores")
+            _points(axes, records, sets)
+            axes.set_title(title)
+        figure.axes[0].set_ylabel("balanced accuracy")
+    with saved_figure(folder / "dollars.png", 9, 5) as figure:
+        axes = figure.add_subplot(
+            xscale="log", xlabel=f"dollars for a million reviews; a core for an hour: ${CORE_HOUR}"
+        )
+        _bars(axes, records, result["lengths"])
+
+
+def _points(axes: Axes, records: list[Record], sets: list[str]) -> None:
+    """Draw a point for each tool, and its name where no other name is."""
+    low, high = (end(accuracy(each, sets) for each in records) for end in (min, max))
+    height = (high - low) / 28
+    taken: list[tuple[float, float]] = []
+    for record in sorted(records, key=lambda each: -accuracy(each, sets)):
+        x, y, is_ours = rate(record), accuracy(record, sets), record["key"] == OURS
+        color = COLORS[1] if is_ours else COLORS[2]
+        axes.plot(x, y, "o", color=color, markersize=6)
+        place = y
+        while any(abs(place - other) < height and 1 / 30 < x / near < 30 for near, other in taken):
+            place -= height / 4
+        taken.append((x, place))
+        side = "right" if x > 2_000 else "left"
+        start = x / 1.25 if side == "right" else x * 1.25
+        weight = "bold" if is_ours else "normal"
+        axes.text(start, place, record["title"], ha=side, va="center", fontsize=7, fontweight=weight)
+        axes.plot([x, start], [y, place], color=GREY, linewidth=0.5)
+    axes.margins(x=0.15)
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+
+
+def _bars(axes: Axes, records: list[Record], lengths: dict[str, float]) -> None:
+    prices = {record["title"]: (dollars(record), record["key"]) for record in records}
+    prices |= {name: (price(lengths), "") for name, _, price, _ in SERVICES}
+    ranked = sorted(prices.items(), key=lambda item: -item[1][0])
+    colors = [COLORS[1] if key == OURS else COLORS[2] if key else COLORS[0] for _, (_, key) in ranked]
+    axes.barh([name for name, _ in ranked], [price for _, (price, _) in ranked], color=colors, zorder=3)
+    for row, (_, (price, _)) in enumerate(ranked):
+        axes.text(
+            price * 1.1, row, f"{price:,.4f}" if price < 1 else f"{price:,.0f}", va="center", fontsize=7
+        )
+    axes.tick_params(axis="y", labelsize=7)
+    axes.margins(x=0.12)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
