@@ -140,7 +140,7 @@ ENTRIES = [
         "embeddings:MiniLM",
         THREADS,
         "minilm",
-        reviews=100,
+        reviews=60,
         one_of=8,
     ),
     Entry(
