@@ -46,6 +46,10 @@ class ResumeError(OutputError):
     """A run that cannot continue an earlier one, because the input, model or options changed."""
 
 
+class ChangedInputError(ResumeError):
+    """A run whose input changed since an earlier run read it; nothing else did."""
+
+
 class LockedError(OutputError):
     """An output that another run is writing."""
 

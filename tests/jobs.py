@@ -15,6 +15,7 @@ from sentcli.runs import run as runs
 from sentcli.runs.inputs import Reader, make_setup
 from sentcli.runs.job import JobOptions, score_output
 from sentcli.runs.summary import Progress, Summary
+from sentcli.scoring.extras import Extras
 from sentcli.scoring.labels import Counts, Scores
 from sentcli.tables.chunk import Chunk
 from sentcli.tables.options import ReadOptions, WriteOptions
@@ -36,6 +37,7 @@ class ParityScorer:
     ) -> None:
         self.given_labels = given_labels
         self.shown_classes = given_labels if probabilities else ()
+        self.extras = Extras()
         self.fingerprint = {"model": model, "probabilities": probabilities}
         self.scored = 0  # texts
         self._stop_after = stop_after
@@ -72,7 +74,11 @@ def run_job(
 
 def score_files(scorer: Any, inputs: Sequence[str], output: str, **options: Any) -> Summary:
     """Score files as `sentcli score` does; the fields of `JobOptions` are options as the others."""
-    given = {name: options.pop(name) for name in ("read", "write", "rejects", "overwrite") if name in options}
+    given = {
+        name: options.pop(name)
+        for name in ("read", "write", "rejects", "overwrite", "update")
+        if name in options
+    }
     return runs.score_files(scorer, inputs, output, JobOptions(**given), **options)
 
 

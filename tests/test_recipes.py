@@ -26,7 +26,8 @@ IN_PYTHON = {
     for section in SECTIONS
     for code in re.findall(r"^```python\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
 }
-ROWS = [(1, 'Sturdy, and "cheap".'), (2, "It rattles.\nTwice."), (3, "")]
+ROWS = [(1, 'Sturdy, and "cheap".'), (2, "It rattles.\nTwice."), (3, ""), (10, None), (11, "I hate it.")]
+SCORED = "SELECT id, text, sentiment, sentiment_score FROM scored ORDER BY id"
 
 
 def recipe(database: str) -> str:
@@ -43,14 +44,12 @@ def run(commands: str, folder: Path) -> None:
 
 
 def check(found: Sequence[Sequence[Any]]) -> None:
-    """Check that rows have the scores that Python gets."""
+    """Check that rows have their types, and the scores that Python gets."""
     with sentcli.load() as scorer:
         scores = scorer.score([text for _, text in ROWS])
     for row, (key, text), label, score in zip(found, ROWS, scores.labels, scores.scores, strict=True):
-        assert (int(row[0]), row[1] or "", row[2] or None) == (key, text, label)
-        assert (float(row[3]) if row[3] not in (None, "") else None) == (
-            score if score is None else round(score, 6)
-        )
+        assert (row[0], row[1] or "", row[2]) == (key, text or "", label)
+        assert row[3] == (score if score is None else pytest.approx(score, abs=1e-6))
 
 
 @pytest.mark.skipif(not shutil.which("sqlite3"), reason="needs the program sqlite3")
@@ -59,7 +58,11 @@ def test_sqlite(tmp_path: Path) -> None:
         database.execute("CREATE TABLE reviews (id INTEGER, text TEXT)")
         database.executemany("INSERT INTO reviews VALUES (?, ?)", ROWS)
     run(recipe("SQLite"), tmp_path)
-    check(database.execute("SELECT id, text, sentiment, sentiment_score FROM scored").fetchall())
+    check(database.execute(SCORED).fetchall())
+    low = "SELECT sentiment, count(*) FROM scored WHERE sentiment_score < 0.5 GROUP BY 1"
+    assert database.execute(low).fetchall() == [("negative", 2)]
+    types = "SELECT DISTINCT typeof(id), typeof(sentiment_score) FROM scored ORDER BY 2"
+    assert database.execute(types).fetchall() == [("integer", "null"), ("integer", "real")]
 
 
 def test_duckdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +79,7 @@ def test_duckdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         else:
             run(line, tmp_path)
     with duckdb.connect("shop.duckdb") as database:
-        check(database.execute("SELECT id, text, sentiment, sentiment_score FROM scored").fetchall())
+        check(database.execute(SCORED).fetchall())
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The runtimes that run a model: onnxruntime, PyTorch and TorchScript, all with the same interface."""
 
 import os
+import shlex
 from pathlib import Path
 from typing import Protocol
 
@@ -96,7 +97,8 @@ def choose(name: str | None, bundle: Bundle) -> tuple[str, str]:
     for candidate, file in candidates.items():
         if file in bundle.digests:
             return candidate, file
-    hint = "give the folder that `sentcli train` wrote" if name == "torch" else "try sentcli export"
+    export = f"try: sentcli export {shlex.quote(str(bundle.path))} --format {name or 'onnx'} -o OUT"
+    hint = "give the folder that `sentcli train` wrote" if name == "torch" else export
     raise BundleError(f"{bundle.path}: the bundle has no {' or '.join(candidates.values())}; {hint}")
 
 

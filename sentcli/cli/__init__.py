@@ -31,6 +31,16 @@ Example:
   sentcli score reviews.csv -o scored.csv
 """
 
+_FIRST_COMMANDS = """\
+Label and score texts: a file, one text, and the reasons of a score:
+
+  sentcli score reviews.csv -o scored.csv
+  sentcli score --text "an absolute joy"
+  sentcli explain "an absolute joy"
+
+Their options: sentcli score --help. All commands: sentcli --help
+"""
+
 
 class _LazyGroup(click.Group):
     """A group that imports a command only when it is called, and turns errors into exit codes."""
@@ -66,7 +76,7 @@ class _LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
     epilog=_EXAMPLES,
 )
-@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.version_option(__version__, "-V", "--version", message="%(prog)s %(version)s")
 def main() -> None:
     """Score files of reviews, and train the models for it."""
 
@@ -77,7 +87,7 @@ def exit_codes(ctx: click.Context | None = None) -> Iterator[None]:
     try:
         yield
     except click.exceptions.NoArgsIsHelpError as error:
-        for line in error.format_message().splitlines():
+        for line in _FIRST_COMMANDS.splitlines():
             say(line)
         raise click.exceptions.Exit(error.exit_code) from None
     except click.UsageError as error:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from sentcli.cli.grouped_help import GroupedCommand
-from sentcli.cli.options import NamedPath, is_terminal
+from sentcli.cli.options import NamedPath, words_option
 from sentcli.errors import UsageError, printable
+from sentcli.files.sink import is_terminal
 
 if TYPE_CHECKING:
     from sentcli.explain.explanation import Explanation
@@ -35,8 +36,11 @@ _LONGEST_NAME = 200  # of a file, in characters
 )
 @click.argument("texts", metavar="[TEXTS]...", nargs=-1)
 @click.option("--model", type=NamedPath(), help="Model folder or file; by default imdb-bilstm, included.")
+@words_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object per text, with all words.")
-def explain(texts: tuple[str, ...], model: Path | None, as_json: bool) -> None:
+def explain(
+    texts: tuple[str, ...], model: Path | None, words: tuple[tuple[str, float], ...], as_json: bool
+) -> None:
     """Show why texts have their scores: words and sentences.
 
     Without TEXTS, each line of stdin is a text. The number of a word says how far the log odds of the label
@@ -55,7 +59,7 @@ def explain(texts: tuple[str, ...], model: Path | None, as_json: bool) -> None:
         if len(text) < _LONGEST_NAME and Path(text).is_file():
             raise UsageError(f"{text} is a file; to explain its lines: sentcli explain < {text}")
     is_colored = is_terminal(sys.stdout) and not os.environ.get("NO_COLOR")
-    with Scorer(model) as scorer:
+    with Scorer(model, words=words) as scorer:
         # A thread of its own reads, so that a signal can end the wait for a line.
         for number, (text, _) in enumerate(prefetch(texts or _lines_of_stdin(), lambda _: None, 2)):
             (explanation,) = scorer.explain([text])
@@ -96,6 +100,9 @@ def _lines(explanation: "Explanation", towards: str | None, *, is_colored: bool)
         yield f"words for {towards} (+) and against (-):"
     for phrase in explanation.phrases[:_MOST]:
         yield f"  {phrase.part:+8.2f}  {_shown(phrase.text)}"
+    if explanation.own_words:
+        own = (f"{_shown(word.text)} {word.part:+.2f}" for word in explanation.own_words)
+        yield f"of these by your own words: {', '.join(own)}"
     if explanation.unknown:
         yield f"unknown to the model: {', '.join(_shown(word.text) for word in explanation.unknown)}"
 

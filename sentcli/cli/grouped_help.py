@@ -21,8 +21,8 @@ _NAMES_ELSEWHERE = {  # of options, in other tools
 class GroupedCommand(click.Command):
     """A command that lists its options under headings.
 
-    :param groups: the parameter names of the options under each heading. Options without a heading come
-        last.
+    :param groups: the parameter names of the options under each heading, in their order. Options without a
+        heading come last.
     """
 
     def __init__(
@@ -48,13 +48,12 @@ class GroupedCommand(click.Command):
                 formatter.write(f"{'':{formatter.current_indent}}{line}\n")
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        heading_of = {name: heading for heading, names in self._groups.items() for name in names}
-        sections: dict[str, list[tuple[str, str]]] = {heading: [] for heading in (*self._groups, _OTHERS)}
+        records: dict[str | None, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record is not None and isinstance(parameter, click.Option):
-                sections[heading_of.get(str(parameter.name), _OTHERS)].append(record)
-        for heading, records in sections.items():
-            if records:
+                records.setdefault(parameter.name, []).append(record)
+        for heading, names in {**self._groups, _OTHERS: [*records]}.items():
+            if found := [record for name in names for record in records.pop(name, ())]:
                 with formatter.section(heading):
-                    formatter.write_dl(records)
+                    formatter.write_dl(found)

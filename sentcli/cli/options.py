@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 
@@ -36,6 +36,17 @@ def _spelled_tab(context: click.Context, parameter: click.Parameter, value: str 
     return r"\t" if value == "\t" else value
 
 
+def _weights(
+    context: click.Context, parameter: click.Parameter, path: Path | None
+) -> tuple[tuple[str, float], ...]:
+    """Return the phrases and weights of a file."""
+    if path is None:
+        return ()
+    from sentcli.explain.phrases import read_weights
+
+    return tuple(read_weights(path).items())
+
+
 def new_folder(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
     """Check that the path of a new folder ends with a name, since the work folder next to it contains it."""
     if path is not None and path.name in ("", ".."):
@@ -67,6 +78,7 @@ dataset_option = click.option(
     help="Id on the Hugging Face hub, folder, or file: CSV, TSV, JSONL, JSON, Parquet, XLSX.",
 )
 text_column_option = click.option(
+    "-c",
     "--text-column",
     help="Column of the texts, or several: name, number or title,body; by default found by name or content.",
 )
@@ -89,6 +101,13 @@ overwrite_option = click.option(
 quiet_option = click.option(
     "-q", "--quiet", is_flag=True, help="Write only errors and uncertain guesses to stderr."
 )
+words_option = click.option(
+    "--words",
+    metavar="FILE",
+    type=NamedPath(),
+    callback=_weights,
+    help="Phrases with weights added to the log odds, as in killer,2: CSV phrase,weight or TOML.",
+)
 
 
 def log_to_stderr(*, quiet: bool) -> None:
@@ -102,8 +121,3 @@ def log_to_stderr(*, quiet: bool) -> None:
 class _Sayer(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         say(record.getMessage())
-
-
-def is_terminal(stream: TextIO | None) -> bool:
-    """Return whether a stream is a terminal; a stream that was closed at the start is None."""
-    return stream is not None and stream.isatty()

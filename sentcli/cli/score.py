@@ -5,11 +5,13 @@ import json
 import os
 import platform
 import re
+import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from io import BytesIO, TextIOWrapper
 from itertools import pairwise
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,7 +24,6 @@ from sentcli.cli.options import (
     backend_option,
     delimiter_option,
     device_option,
-    is_terminal,
     log_to_stderr,
     not_empty,
     overwrite_option,
@@ -30,9 +31,10 @@ from sentcli.cli.options import (
     quiet_option,
     quotechar_option,
     text_column_option,
+    words_option,
 )
 from sentcli.errors import DataError, OutputError, UsageError, counted
-from sentcli.files.sink import Target, open_sink
+from sentcli.files.sink import Target, is_terminal, open_sink
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 from sentcli.tables.registry import FORMATS, OUTPUT_FORMATS, is_suffix, suffix_of
 
@@ -42,7 +44,13 @@ if TYPE_CHECKING:
 _REJECTED_ROWS = 3  # exit code of a finished run with rejected rows
 
 _LIBRARIES = ("numpy", "onnxruntime", "orjson", "pyarrow")  # that affect scores and files
-_SCORER = ("backend", "device", "precision", "workers", "neutral", "null_values", "probabilities")
+_SCORER = (
+    *("backend", "device", "precision", "workers", "neutral", "null_values", "probabilities"),
+    *("unknown_words", "null_unknown", "explain", "sentences", "about", "words", "mixed"),
+)
+
+_OF_OUTPUT = ("strings", "output_delimiter", "output_encoding")
+_OF_WHOLE_ROWS = ("output_format", "prefix", "keep", "drop", *_OF_OUTPUT)  # else a terminal gets texts
 
 _OWN_BAND = "model"  # the value of --neutral without a value
 _TWO_NUMBERS = re.compile(r"[-+.e\d]+,[-+.e\d]+", re.IGNORECASE)
@@ -55,16 +63,21 @@ _EXAMPLES = (
     "sentcli score big.csv --limit 1000",
     "sentcli score 's3://bucket/in/*.parquet' -o s3://bucket/out/ --ray auto",
 )
-_GROUPS = {
-    "Output": (
-        *("output", "output_format", "prefix", "probabilities", "overwrite", "shard", "summary", "quiet"),
-    ),
-    "Input": (
-        *("text", "limit", "text_column", "columns", "sheet", "null_values", "format", "encoding"),
-        *("delimiter", "quotechar", "escapechar", "no_header", "skip_lines", "skip_rows"),
+_GROUPS = {  # first what people use most
+    "Choose what is read": ("text_column", "text", "limit"),
+    "Choose what is written": ("output", "output_format", "drop", "keep", "by", "overwrite", "quiet"),
+    "Choose the labels": ("neutral", "mixed", "probabilities", "explain"),
+    "More on what is read": (
+        *("format", "sheet", "documents", "encoding", "delimiter", "quotechar", "escapechar", "no_header"),
+        *("skip_lines", "skip_rows", "null_values"),
         *("max_row_bytes", "rejects", "max_rejects"),
     ),
-    "Model": ("model", "neutral", "backend", "device", "precision", "workers", "ray"),
+    "More on what is written": (*("summary", "prefix", "strings", "output_encoding", "output_delimiter"),),
+    "More on the labels": (
+        *("model", "unknown_words", "null_unknown", "sentences", "about", "words"),
+        *("backend", "device", "precision"),
+    ),
+    "Large runs": ("workers", "shard", "update", "ray"),
 }
 
 
@@ -93,6 +106,19 @@ def _band(
     return low, high
 
 
+def _aspects(
+    context: click.Context, parameter: click.Parameter, values: Sequence[str]
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the name and the words of each aspect."""
+    found = []
+    for value in values:
+        name, _, words = value.partition("=")
+        if not (name.strip() and words.strip(" ,")):
+            raise UsageError(f"--about {value!r:.80}: type a name and words: --about price=price,cost,fee")
+        found.append((name.strip(), tuple(word.strip() for word in words.split(",") if word.strip())))
+    return tuple(found)
+
+
 def _shard(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, int]:
     """Return the number of this run and the number of all runs, `1/1` without the option."""
     number, _, count = ("1/1" if value is None else value).partition("/")
@@ -101,6 +127,11 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
             f"--shard {value!r:.80}: not I/N with I from 1 to N; type --shard 1/4 to --shard 4/4"
         )
     return int(number), int(count)
+
+
+def _names(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    """Return names with commas between them."""
+    return None if value is None else tuple(dict.fromkeys(value.split(",")))
 
 
 @click.command(cls=_ScoreCommand, examples=_EXAMPLES, groups=_GROUPS)
@@ -113,13 +144,39 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
     help="File; folder or URL ending in / for one output per input; or - for stdout.",
 )
 @click.option(
+    "-f",
     "--output-format",
     type=click.Choice(OUTPUT_FORMATS),
-    help="Default: from the file suffix; on stdout, the input format.",
+    help="Default: from the suffix of OUTPUT; on stdout, the input format, cut to fit in a terminal.",
 )
-@click.option("--prefix", help="Prefix of the new columns, such as sentiment and sentiment_score.")
+@click.option("--prefix", help="Prefix of the names of the new columns, such as sentiment.")
 @click.option("--probabilities", is_flag=True, help="Add the probability of each label: probability_LABEL.")
+@click.option(
+    "--explain",
+    metavar="N",
+    type=click.IntRange(0),
+    default=0,
+    show_default=False,
+    help="Add the N words or phrases that decided: sentiment_words.",
+)
+@click.option("--sentences", is_flag=True, help="Add the place and score of sentences: sentiment_sentences.")
+@click.option(
+    "--about",
+    metavar="NAME=A,B,...",
+    multiple=True,
+    callback=_aspects,
+    help="Add the score of the clauses with one of these words: sentiment_NAME. Repeatable.",
+)
+@click.option("--unknown-words", is_flag=True, help="Add the share of unknown words: sentiment_unknown.")
+@click.option(
+    "--strings", is_flag=True, help="Parquet and XLSX: all columns of CSV, JSONL and XLSX stay text."
+)
 @overwrite_option
+@click.option(
+    "--update",
+    is_flag=True,
+    help="In a folder, make the outputs again whose input changed since; keep others.",
+)
 @click.option("--summary", type=click.Path(), callback=not_empty, help="File for the summary, as JSON.")
 @click.option(
     "--shard",
@@ -128,15 +185,23 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
     help="Score every N-th input, starting with the I-th, so that N runs can share a folder.",
 )
 @quiet_option
-@click.option("--text", help="Score this text instead of INPUTS.")
+@click.option("--text", multiple=True, help="Score this text instead of INPUTS; may be given several times.")
 @click.option("--limit", type=click.IntRange(1), help="Score only the first N rows of each output.")
 @text_column_option
 @click.option(
-    "--columns",
+    "--keep",
     metavar="A,B,...",
-    callback=lambda _, __, value: None if value is None else tuple(dict.fromkeys(value.split(","))),
-    help="Columns when JSONL is converted. Default: every key in the file; of a pipe, in its first records.",
+    callback=_names,
+    help="Write only these columns of the input, and the new ones.",
 )
+@click.option(
+    "--drop",
+    metavar="A,B,...",
+    callback=_names,
+    help="Do not write these columns, the text for example; a rejected row is kept whole, in the rejects.",
+)
+@click.option("--output-delimiter", help="CSV and TSV output: the delimiter; by default that of the input.")
+@click.option("--output-encoding", help="CSV and TSV output: utf-8-sig for Excel; by default as the input.")
 @click.option("--sheet", help="XLSX: name or number of the sheet; by default the first one.")
 @click.option(
     "--null-values",
@@ -149,6 +214,9 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
     "format",
     type=click.Choice(FORMATS),
     help="By default given by the suffix; for stdin and .txt by the first lines.",
+)
+@click.option(
+    "--documents", "format", flag_value="documents", help="Each file is one text: a row of its name and text."
 )
 @click.option(
     "--encoding",
@@ -194,6 +262,18 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
     callback=_band,
     help="Label scores in this band as neutral, e.g. 0.3,0.7. Without a value: as the model has learned.",
 )
+@click.option(
+    "--mixed", is_flag=True, help="With --neutral: label texts with clear sentences of both kinds as mixed."
+)
+@words_option
+@click.option(
+    "--null-unknown",
+    metavar="SHARE",
+    type=click.FloatRange(0, 1),
+    default=1.0,
+    show_default=False,
+    help="No label for rows with a larger share of words unknown to the model, e.g. 0.5 (other languages).",
+)
 @backend_option
 @device_option
 @precision_option
@@ -236,29 +316,32 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
 
     tune_interpreter()
     log_to_stderr(quiet=quiet)
-    if options["text"] is not None:
+    if options["text"]:
         if inputs or options["format"]:
             raise UsageError("--text is scored in place of INPUTS and has no --input-format")
-        # As a line of standard input, so that it is written in the same way and all other options apply.
-        data = re.sub(rb"[\r\n]+", b" ", os.fsencode(options["text"])) + b"\n"
-        sys.stdin = TextIOWrapper(BytesIO(data))
+        # As lines of standard input, so that they are written in the same way and all other options apply.
+        lines = [re.sub(rb"[\r\n]+", b" ", os.fsencode(text)) + b"\n" for text in options["text"]]
+        sys.stdin = TextIOWrapper(BytesIO(b"".join(lines)))
         options["format"] = "lines"
     elif not inputs and is_terminal(sys.stdin):
         raise UsageError("nothing to score: name a file, or pipe text to stdin; see sentcli score --help")
     _refuse_texts(inputs)
     given = {field.name: options[field.name] for field in fields(ReadOptions) if field.name in options}
     read = ReadOptions(**given, header=not options["no_header"])
-    write = WriteOptions(format=options["output_format"], prefix=options["prefix"] or "")
+    of_output = {name: options[name] for name in _OF_OUTPUT}
+    write = WriteOptions(options["output_format"], options["prefix"] or "", **of_output)
+    is_shown = output == "-" and is_terminal(sys.stdout)
+    if is_shown and not any(options[name] for name in _OF_WHOLE_ROWS):
+        write = replace(write, format="lines", width=get_terminal_size().columns)
     rejects = RejectOptions(options["rejects"], options["max_rejects"])
-    # If rows go to a terminal, write nothing else.
-    talks = not quiet and not (output == "-" and is_terminal(sys.stdout))
+    talks = not (quiet or is_shown)  # if rows go to a terminal, write nothing else
     settings = {name: options[name] for name in _SCORER}
     with Scorer(options["model"], **settings) as scorer:
         result = score_files(
             scorer,
             inputs or ("-",),
             output,
-            JobOptions(read, write, rejects, options["overwrite"]),
+            JobOptions(read, write, rejects, options["overwrite"], options["update"]),
             shard=options["shard"],
             summary_file=summary,
             show_progress=talks,
@@ -266,9 +349,9 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
         )
     if summary:
         _write_summary(summary, {**result.to_json(), **_provenance(scorer)}, result.failed)
-    if talks:
-        for line in result.lines("" if output == "-" else output):
-            say(line)
+    lines = result.lines("" if output == "-" else output) if talks else []
+    for line in (*lines, *result.warnings):
+        say(line)
     if result.failed:
         raise DataError(
             f"{counted(result.failed, 'output')} failed, for the reasons above; "
@@ -283,7 +366,8 @@ def _refuse_texts(inputs: Sequence[str]) -> None:
     for name in inputs:
         is_name = is_suffix(suffix_of(name)) or "://" in name or glob.glob(name)  # noqa: PTH207  # absolute
         if " " in name.strip() and not is_name:
-            raise UsageError(f'{name!r:.80}: no such file; if this is a text: sentcli score --text "..."')
+            text = shlex.quote(name if len(name) <= 80 else "...")
+            raise UsageError(f"{name!r:.80}: no such file; if this is a text: sentcli score --text {text}")
 
 
 def _provenance(scorer: "Scorer") -> dict[str, Any]:

@@ -24,6 +24,10 @@ class Sentence(NamedTuple):
     end: int
 
 
+# Returns the label and the score of each text.
+Score = Callable[[Sequence[str | None]], Iterable[tuple[str | None, float | None]]]
+
+
 @dataclass(frozen=True)
 class Explanation:
     """The explanation of a score. An empty text has no label, score, words and sentences.
@@ -32,6 +36,7 @@ class Explanation:
     :param words: the words that the model reads, in order. A part above 0 speaks for the second of two
         labels, or for the predicted one of more.
     :param phrases: the words that decided, with the largest part first; neighbors of one sign are joined.
+    :param own_words: the phrases with a weight of the user's own, which is their part.
     """
 
     text: str
@@ -40,6 +45,7 @@ class Explanation:
     words: list[Word]
     phrases: list[Word]
     sentences: list[Sentence]
+    own_words: list[Word]
 
     @property
     def unknown(self) -> list[Word]:
@@ -49,6 +55,7 @@ class Explanation:
     def to_json(self) -> dict[str, Any]:
         """Return the explanation as JSON, with scores of six decimals as in files."""
         groups = {"phrases": self.phrases, "words": self.words, "unknown": self.unknown}
+        groups |= {"own_words": self.own_words} if self.own_words else {}
         return {
             "text": self.text,
             "label": self.label,
@@ -61,25 +68,25 @@ class Explanation:
         }
 
 
-def explain(
-    texts: Sequence[str | None],
-    parts: Parts,
-    score: Callable[[Sequence[str | None]], Iterable[tuple[str | None, float | None]]],
-) -> list[Explanation]:
-    """Return the explanation of each text.
-
-    :param score: returns the label and the score of each text.
-    """
+def explain(texts: Sequence[str | None], parts: Parts, score: Score) -> list[Explanation]:
+    """Return the explanation of each text."""
     scores = list(score(texts))
     read = [text if text and label else "" for text, (label, _) in zip(texts, scores, strict=True)]
-    spans = [sentences_of(text) for text in read]
-    alone = iter(score([text[start:end] for text, of in zip(read, spans, strict=True) for start, end in of]))
     found = []
-    for text, labeled, words, of in zip(texts, scores, parts.words(read), spans, strict=True):
+    for text, labeled, words, sentences in zip(
+        texts, scores, parts.words(read), score_sentences(read, score), strict=True
+    ):
         text = text or ""
-        sentences = [Sentence(text[start:end], *next(alone), start, end) for start, end in of]
-        found.append(Explanation(text, *labeled, words, phrases(text, words), sentences))
+        own = [Word(text[start:end], weight, start, end) for weight, start, end in parts.own_words(text)]
+        found.append(Explanation(text, *labeled, words, phrases(text, words), sentences, own))
     return found
+
+
+def score_sentences(texts: Sequence[str], score: Score) -> list[list[Sentence]]:
+    """Return the sentences of each text."""
+    spans = [[(text[start:end], start, end) for start, end in sentences_of(text)] for text in texts]
+    alone = iter(score([sentence for of in spans for sentence, _, _ in of]))
+    return [[Sentence(sentence, *next(alone), start, end) for sentence, start, end in of] for of in spans]
 
 
 def phrases(text: str, words: Sequence[Word]) -> list[Word]:
@@ -92,7 +99,7 @@ def phrases(text: str, words: Sequence[Word]) -> list[Word]:
     found: list[Word] = []
     for word in words:
         last = found[-1] if found else word
-        if abs(word.part) < least or word.alone < least_alone:
+        if abs(word.part) < least or (word.alone < least_alone and not word.shift):
             continue
         if text[last.end : word.start].isspace() and (last.part > 0) == (word.part > 0):
             part = max(last.part, word.part, key=abs)

@@ -1,21 +1,26 @@
 """The part of each word in the score of its text: leave the word out, and read the text again."""
 
+from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from heapq import nlargest
+from itertools import accumulate, chain, pairwise
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from sentcli.explain.pieces import MARKS, pieces_of
+from sentcli.explain.phrases import Span, shift
+from sentcli.explain.pieces import MARKS, Piece, pieces_of
 from sentcli.text.encoder import slices
-from sentcli.text.tokenizer import truncate
+from sentcli.text.tokenizer import truncate, words_of
 from sentcli.text.vocabulary import UNK_ID, Vocab
 
 Floats = npt.NDArray[np.floating[Any]]
 
 _GROUP = 1 << 15  # characters of texts that are read together
+_AHEAD = 2  # groups that are read while the workers compute
 _SHARE, _FEWEST = 4, 4  # in bulk, a quarter of the words of a text is left out, and at least this many
 
 
@@ -25,6 +30,7 @@ class Word(NamedTuple):
     :param part: by how much the log odds of the label fall without the word, in six decimals. The label is
         the second of two, or the predicted one of more.
     :param alone: how far the log odds of the word as a text of its own are from those of an unknown word.
+    :param shift: what of the part is due to weights of the user's own.
     """
 
     text: str
@@ -33,6 +39,7 @@ class Word(NamedTuple):
     end: int
     is_known: bool = True
     alone: float = 0.0
+    shift: float = 0.0
 
 
 class _Cut(NamedTuple):
@@ -45,11 +52,19 @@ class _Cut(NamedTuple):
 class Parts:
     """Finds the parts of words. They depend on the text and the model alone. Threads may share it.
 
-    :param logits: returns the logits `[sequences, classes]` of sequences of ids, each of at least one id.
+    :param begin: begins to compute the logits `[sequences, classes]` of sequences of ids, none of them empty,
+        and returns a function that waits for them.
+    :param own_words: returns the weights of the user's own that stand in a text.
     """
 
-    def __init__(self, vocab: Vocab, max_tokens: int, logits: Callable[[list[list[int]]], Floats]) -> None:
-        self._vocab, self._max_tokens, self._logits = vocab, max_tokens, logits
+    def __init__(
+        self,
+        vocab: Vocab,
+        max_tokens: int,
+        begin: Callable[[list[list[int]]], Callable[[], Floats]],
+        own_words: Callable[[str], list[Span]] = lambda _: [],
+    ) -> None:
+        self._vocab, self._max_tokens, self._begin, self.own_words = vocab, max_tokens, begin, own_words
         self._alone: dict[str, float] = {}  # of the known tokens that were read so far
 
     def words(self, texts: Sequence[str], *, exact: bool = True) -> Iterator[list[Word]]:
@@ -58,22 +73,34 @@ class Parts:
         :param exact: leave out every word; else only the quarter that says most alone. That takes a third of
             the time, and nearly all words that decide are among them.
         """
+        if not exact:  # at once: waiting for a few words at a time would leave the workers idle
+            self._read_alone({*self._vocab.words[UNK_ID + 1 : self._vocab.first_bigram]})
+        begun: deque[tuple[list[_Cut], Callable[[], Floats]]] = deque()
         for group in slices(texts, _GROUP):
-            cuts = [self._cut(text, exact=exact) for text in group]
-            logits = self._logits([ids for cut in cuts for ids in self._variants(cut)])
-            ends = np.cumsum([1 + len(cut.words) for cut in cuts])
-            for cut, found in zip(cuts, np.split(logits, ends[:-1]), strict=True):
-                odds = _log_odds(found)
-                parts = np.round(odds[0] - odds[1:], 6).tolist()
-                yield [word._replace(part=part) for (word, *_), part in zip(cut.words, parts, strict=True)]
+            read = [self._pieces(text) for text in group]
+            self._read_alone({token for pieces in read for piece in pieces for token in piece.tokens})
+            cuts = [self._cut(text, pieces, exact=exact) for text, pieces in zip(group, read, strict=True)]
+            begun.append((cuts, self._begin([ids for cut in cuts for ids in self._variants(cut)])))
+            if len(begun) > _AHEAD:
+                yield from _finish(*begun.popleft())
+        for cuts, finish in begun:
+            yield from _finish(cuts, finish)
 
-    def _cut(self, text: str, *, exact: bool) -> _Cut:
+    def alone(self, texts: Sequence[str]) -> list[float]:
+        """Return for each text how much the word says that says most alone; see `Word.alone`."""
+        read = [words_of(text) for text in texts]
+        self._read_alone({token for tokens in read for token in tokens})
+        return [max((self._alone.get(token, 0.0) for token in tokens), default=0.0) for tokens in read]
+
+    def _pieces(self, text: str) -> list[Piece]:
+        """Return the pieces that the model reads, and perhaps a few more."""
         pieces = [piece for piece in pieces_of(text) if piece.tokens]
         most = 2 * self._max_tokens  # an id is two tokens at most
-        if len(pieces) > 2 * most:
-            pieces = pieces[:most] + pieces[-most:]
+        return pieces[:most] + pieces[-most:] if len(pieces) > 2 * most else pieces
+
+    def _cut(self, text: str, pieces: Sequence[Piece], *, exact: bool) -> _Cut:
         tokens = [token for piece in pieces for token in piece.tokens]
-        self._read_alone({*tokens})
+        placed = self.own_words(text)
         words: list[tuple[Word, int, int]] = []
         last = 0
         for start, end, own in pieces:
@@ -81,24 +108,49 @@ class Parts:
             if not MARKS.issuperset(own):
                 is_known = all(token in self._alone for token in own)
                 alone = max(self._alone.get(token, 0.0) for token in own)
-                words.append((Word(text[start:end], 0.0, start, end, is_known, alone), first, last))
+                others = [span for span in placed if span[2] <= start or span[1] >= end]
+                moved = shift(placed) - shift(others) if placed else 0.0
+                words.append((Word(text[start:end], 0.0, start, end, is_known, alone, moved), first, last))
         if not exact:
             count = max(_FEWEST, -(-len(words) // _SHARE))
-            words = sorted(nlargest(count, words, key=lambda word: word[0].alone), key=itemgetter(1))
+            most = nlargest(count, words, key=lambda word: (word[0].shift != 0, word[0].alone))
+            words = sorted(most, key=itemgetter(1))
         return _Cut(tokens, words)
 
     def _read_alone(self, tokens: set[str]) -> None:
         """Score tokens as texts of their own, each once."""
         new = [token for token in tokens if token in self._vocab and token not in self._alone]
         if new:
-            logits = self._logits([[UNK_ID], *(self._vocab.encode([token]) for token in new)])
+            logits = self._begin([[UNK_ID], *(self._vocab.encode([token]) for token in new)])()
             self._alone.update(zip(new, np.ptp(logits[1:] - logits[0], axis=1).tolist(), strict=True))
 
     def _variants(self, cut: _Cut) -> Iterator[list[int]]:
-        """Yield the ids of a text, and those of the text without each of its words."""
-        for first, last in ((0, 0), *(places for _, *places in cut.words)):
-            ids = self._vocab.encode(cut.tokens[:first] + cut.tokens[last:])
-            yield truncate(ids, self._max_tokens) or [UNK_ID]
+        """Yield the ids of a text, and those of the text without each of its words.
+
+        Only the tokens around a word are encoded again, up to the next places that no bigram spans.
+        """
+        tokens, encode = cut.tokens, self._vocab.encode
+        pairs = enumerate(pairwise(tokens), start=1)
+        places = [0, *(place for place, pair in pairs if " ".join(pair) not in self._vocab), len(tokens)]
+        runs = [encode(tokens[start:end]) for start, end in pairwise(places)]
+        before = dict(zip(places, accumulate(map(len, runs), initial=0), strict=True))  # ids
+        ids = [*chain.from_iterable(runs)]
+        yield truncate(ids, self._max_tokens) or [UNK_ID]
+        for _, first, last in cut.words:
+            start = places[max(bisect_left(places, first) - 1, 0)]
+            end = places[min(bisect_right(places, last), len(places) - 1)]
+            middle = encode(tokens[start:first] + tokens[last:end])
+            without = ids[: before[start]] + middle + ids[before[end] :]
+            yield truncate(without, self._max_tokens) or [UNK_ID]
+
+
+def _finish(cuts: Sequence[_Cut], finish: Callable[[], Floats]) -> Iterator[list[Word]]:
+    """Yield the words of each text with their parts."""
+    ends = np.cumsum([1 + len(cut.words) for cut in cuts])
+    for cut, logits in zip(cuts, np.split(finish(), ends[:-1]), strict=True):
+        odds = _log_odds(logits)
+        parts = np.round(odds[0] - odds[1:] + [word.shift for word, *_ in cut.words], 6).tolist()
+        yield [word._replace(part=part) for (word, *_), part in zip(cut.words, parts, strict=True)]
 
 
 def _log_odds(logits: Floats) -> Floats:

@@ -31,13 +31,13 @@ _CACHED = 40  # characters: longer chunks are rare, and would fill the memory
 
 # Sentences end with a mark, but not with the period of "e.g." and "Mr.", a line break, or a tag. Clauses end
 # before a word that begins another judgement, but not in "nothing but". Each alternative begins at the first
-# of several marks, so that a search takes linear time.
+# of several marks, so that a search takes linear time, and with no letter, so that most places fail at once.
 _SENTENCE_END = re.compile(
-    r"(?<![^\w\s<])(?:(?!\.\s)|(?<!\b[^\W\d_])(?<!\b[MD][rs])(?<!\bMrs))"
+    r"(?=\W)(?:(?<![^\w\s<])(?:(?!\.\s)|(?<!\b[^\W\d_])(?<!\b[MD][rs])(?<!\bMrs))"
     r"(?=[^\w\s<]*[.!?…。])(?![^\w\s<]*,)[^\w\s<]++(?:\s+|(?=<))"
     r"|(?<!&amp)(?<!&quot)(?<!&#39)(?<!&nbsp);\s+|\n|<(?:br|/?p|/?div|/?li)\b[^<>]*>"
     r"|[,:\u2013\u2014-](?=\s?(?:but|although|though|however|yet|while|whereas|except)\s\w)"
-    r"|(?<!\ball)(?<!\blast)(?<!\bnothing)(?<!\banything)(?<!\beverything)\s(?=but\s\w)",
+    r"|(?<!\ball)(?<!\blast)(?<!\bnothing)(?<!\banything)(?<!\beverything)\s(?=but\s\w))",
     re.IGNORECASE,
 )
 

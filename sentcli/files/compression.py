@@ -1,7 +1,8 @@
-"""Compression by suffix: decompress inputs, and compress outputs in members of a fixed size."""
+"""Compression: decompress inputs, and compress outputs in members of a fixed size."""
 
 import gzip
 import re
+import zipfile
 import zlib
 from collections.abc import Callable
 from functools import partial
@@ -10,7 +11,8 @@ from typing import IO, Any
 
 _GZIP, _ZSTD = ".gz", ".zst"
 SUFFIXES = (_GZIP, _ZSTD)
-DAMAGE = (OSError, EOFError, zlib.error)  # raised by a read of a damaged file
+_MARKS = {_GZIP: b"\x1f\x8b\x08", _ZSTD: b"\x28\xb5\x2f\xfd"}  # the first bytes
+DAMAGE = (OSError, EOFError, zlib.error, zipfile.BadZipFile)  # raised by a read of a damaged file
 
 _MEMBER = 1 << 20  # bytes of content
 
@@ -24,6 +26,11 @@ def compression_of(name: str) -> str:
     """Return the compression suffix of a file name or URL, empty for none."""
     suffix = PurePath(path_of(name)).suffix.lower()
     return suffix if suffix in SUFFIXES else ""
+
+
+def compression_in(start: bytes) -> str:
+    """Return the suffix of the compression that the first bytes of a file show, empty for none."""
+    return next((suffix for suffix, mark in _MARKS.items() if start.startswith(mark)), "")
 
 
 def decompressed(raw: IO[bytes], suffix: str) -> Any:

@@ -5,25 +5,28 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import numpy as np
 
 from sentcli.errors import OutputError, UsageError, option
 
 BOM = "\ufeff"
+WIDE = ("utf-32", "utf-16")  # in this order: a mark of UTF-32 begins with one of UTF-16
 AUTO = "auto"  # in place of the name of an encoding: the bytes show which it is
 # Encodings whose bytes may depend on an earlier line, or that can write a line end with letters.
 _NOT_BY_LINES = re.compile("iso2022|hz$|utf-7$|raw-unicode-escape$")
 _WESTERN = re.compile(rb"[A-Za-z][\x80-\xff]|[\x80-\xff][A-Za-z]| [\x80-\x9f] ")
 _NOT_WESTERN = re.compile(rb"[\x80-\xff]{3,}")
 _NOT_CP1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
+_FURTHER = 4  # blocks after the first byte that is not UTF-8
+_SHARE = 10  # at least so many lines for each that may be damaged
 _ASCII_WIDE = {unit: re.compile(b"\0{%d}[\t\n\r -~]" % (unit - 1)) for unit in (2, 4)}
 
 
 def marked_encoding(start: bytes) -> str | None:
     """Return `utf-16` or `utf-32` if an input begins with its byte order mark, else None."""
-    for name in ("utf-32", "utf-16"):  # in this order: a mark of UTF-32 begins with one of UTF-16
+    for name in WIDE:
         if start.startswith(tuple(BOM.encode(f"{name}-{order}") for order in ("le", "be"))):
             return name
     return None
@@ -32,21 +35,36 @@ def marked_encoding(start: bytes) -> str | None:
 def detect_encoding(blocks: Iterable[bytes]) -> str | None:
     """Return the encoding of an input: UTF-16 or UTF-32 by its mark or zero bytes, else UTF-8 or cp1252.
 
-    :param blocks: the bytes of the input, which are read up to the first character beyond ASCII.
-    :returns: None if the input is neither UTF-8 nor plainly of a Western language.
+    :param blocks: the bytes of the input, which are read up to the first character beyond ASCII, or some
+        blocks further if that is not UTF-8.
+    :returns: `ascii` if there is none; None if many lines are neither UTF-8 nor plainly in cp1252.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
+    blocks = iter(blocks)
     for number, block in enumerate(blocks):
         if number == 0 and (name := marked_encoding(block)):
             return name
-        if number == 0 and 3 * block.count(0) > len(block):
+        if number == 0 and _has_zeros_on_one_side(block):
             return "utf-16"
         try:
             if not decoder.decode(block).isascii():
-                break
+                return "utf-8"
         except UnicodeDecodeError:
-            return likely_encoding(block)
-    return "utf-8"
+            data = b"".join([block, *islice(blocks, _FURTHER)])
+            return likely_encoding(data) or ("utf-8" if _has_few_others(data) else None)
+    return "ascii"
+
+
+def _has_zeros_on_one_side(data: bytes) -> bool:
+    """Return whether every second byte is usually zero, as in UTF-16 of ASCII, and few others are."""
+    few, many = sorted((data[::2].count(0), data[1::2].count(0)))
+    return 3 * many > len(data) and _SHARE * few < many
+
+
+def _has_few_others(data: bytes) -> bool:
+    """Return whether few lines are not UTF-8, as in a file with some damaged ones."""
+    lines = data.decode("utf-8", "replace").split("\n")
+    return _SHARE * sum("\ufffd" in line for line in lines) < len(lines)
 
 
 def likely_encoding(data: bytes) -> str | None:
@@ -74,12 +92,13 @@ class Encoding:
     carriage_return: bytes
 
     @classmethod
-    def named(cls, name: str | None, start: bytes = b"") -> "Encoding":
+    def named(cls, name: str | None, start: bytes = b"", field: str = "encoding") -> "Encoding":
         """Return the encoding of a name.
 
         :param name: any of Python's text encodings; None: UTF-8.
         :param start: the first bytes of the input, whose byte order mark decides the byte order of UTF-16 and
             UTF-32. Without a mark it is little-endian, unless `start` is a big-endian ASCII character.
+        :param field: the option, for messages.
         """
         try:
             known = codecs.lookup(name or "utf-8").name
@@ -92,14 +111,14 @@ class Encoding:
             is_plain &= letter.decode(known, "replace") == "a"
             if _NOT_BY_LINES.match(known):
                 raise UsageError(
-                    f"{option('encoding')} {name!r:.200}: its lines cannot be read alone; "
+                    f"{option(field)} {name!r:.200}: its lines cannot be read alone; "
                     "convert the file to UTF-8"
                 )
             if is_plain and len(newline) == len(carriage_return) == unit:
                 return cls(known, unit, newline, carriage_return)
         except (LookupError, ValueError):  # unknown, or not from text to bytes
             pass
-        raise UsageError(f"{option('encoding')} {name!r:.200} is not one of Python's text encodings")
+        raise UsageError(f"{option(field)} {name!r:.200} is not one of Python's text encodings")
 
     @cached_property
     def is_plain(self) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import IO
+from typing import IO, TextIO
 
 from sentcli.errors import ExistingOutputError, OutputError, option
 from sentcli.files import remote
@@ -100,6 +100,11 @@ def _descriptor_of(name: str) -> int | None:
         return _STREAMS.index(name)
     number = _DESCRIPTOR.fullmatch(name)
     return int(number[1]) if number else None
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Return whether a stream is a terminal; a stream that was closed at the start is None."""
+    return stream is not None and stream.isatty()
 
 
 class Stream:

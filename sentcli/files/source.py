@@ -17,6 +17,7 @@ from xxhash import xxh3_64_hexdigest
 
 from sentcli.errors import DataError, OutputError, without_secrets
 from sentcli.files import remote
+from sentcli.files.archive import inspect_member, open_member, split_member
 from sentcli.files.compression import DAMAGE, compression_of, decompressed
 
 STANDARD = "-"
@@ -28,7 +29,8 @@ class InputFile:
     """The facts about an input before it is opened.
 
     :param size: bytes on disk; None for a pipe or a device.
-    :param version: what the server of a URL calls the version of the file; None for other inputs.
+    :param version: what the server of a URL calls the version of the file; of a file in an archive its
+        checksum; None for other inputs.
     :param identity: device and inode; None for a URL.
     """
 
@@ -60,6 +62,10 @@ def inspect_input(path: str, name: str | None = None) -> InputFile:
     if remote.is_url(path):
         size, version = remote.inspect(path)
         return InputFile(name, path, size, version=version)
+    if member := split_member(path):
+        status = Path(member[0]).stat()
+        size, version = inspect_member(*member)
+        return InputFile(name, path, size, version=version, identity=(status.st_dev, status.st_ino))
     try:
         status = os.fstat(_standard_input().fileno()) if path == STANDARD else Path(path).stat()
     except io.UnsupportedOperation:  # a replaced sys.stdin, as in tests of commands
@@ -67,10 +73,7 @@ def inspect_input(path: str, name: str | None = None) -> InputFile:
     except OSError as error:
         raise DataError(f"{name}: {error.strerror}") from None
     if stat.S_ISDIR(status.st_mode):
-        file = next((path for path in Path(name).rglob("*.*") if path.is_file()), Path(name, "x.csv"))
-        suffix = "".join(file.suffixes[-2:]) if compression_of(file.name) else file.suffix
-        pattern = Path(name, "" if file.parent == Path(name) else "**", f"*{suffix}")
-        raise DataError(f"{name} is a folder; name its files: sentcli score '{pattern}' -o OUT/")
+        raise DataError(f"{name} is a folder that a glob found, or an empty one; name folders or files")
     identity = (status.st_dev, status.st_ino)
     if not stat.S_ISREG(status.st_mode):
         return InputFile(name, path, identity=identity)
@@ -105,6 +108,15 @@ class Source:
     def _decompressed(self) -> Any:
         return decompressed(self._raw, self._compression) if self._compression else self._raw
 
+    def decompress(self, suffix: str) -> None:
+        """Decompress the input from its start, because the bytes that were looked at show a compression."""
+        if self._compression:
+            raise DataError(f"{self.name}: it is compressed twice; decompress it once")
+        self._compression, self.live, self._is_over, self._count = suffix, False, False, 0
+        raw = _Unread(self._ahead, self._raw) if self.is_stream else self._raw
+        self._ahead = deque()
+        self._streams = [decompressed(raw, suffix)]
+
     def __enter__(self) -> Self:
         return self
 
@@ -120,7 +132,9 @@ class Source:
     @property
     def progress(self) -> int:
         """The number of bytes on disk that were read so far."""
-        return self._count if self._file.size is None else self._raw.tell()
+        if self._file.size is None:
+            return self._count
+        return self._file.size if self._raw.closed else self._raw.tell()
 
     def read(self) -> bytes:
         """Return the next block, or the bytes that a pipe has now; empty at the end."""
@@ -181,7 +195,8 @@ class Source:
 
     def seekable(self) -> IO[bytes]:
         """Return the content as a seekable file; a stream is first copied to a nameless temporary file."""
-        if not self._compression and self._raw.seekable() and self._file.size is not None:
+        is_member = self._file.version is not None and self._file.identity is not None
+        if not (self._compression or is_member or self._file.size is None) and self._raw.seekable():
             self._copy = self._raw
         if self._copy:
             self._copy.seek(0)
@@ -207,6 +222,23 @@ class Source:
                 raise DataError(f"{self.name} changed while it was read; score a copy of it")
 
 
+class _Unread(io.RawIOBase):
+    """A stream from its start: the blocks that were looked at, then the others."""
+
+    def __init__(self, blocks: deque[bytes], others: IO[bytes]) -> None:
+        self._blocks = blocks
+        self._others = others
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        block = self._blocks.popleft() if self._blocks else self._others.read(size)
+        if block[size:]:
+            self._blocks.appendleft(block[size:])
+        return block[:size]
+
+
 def _standard_input() -> IO[bytes]:
     if sys.stdin is None:
         raise DataError("standard input is closed; give a file")
@@ -216,6 +248,8 @@ def _standard_input() -> IO[bytes]:
 def _open(name: str, buffering: int) -> IO[bytes]:
     if remote.is_url(name):
         return remote.open_input(name)
+    if member := split_member(name):
+        return open_member(*member)
     if name != STANDARD:
         return Path(name).open("rb", buffering=buffering)
     try:

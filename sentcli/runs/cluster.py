@@ -24,8 +24,9 @@ from sentcli.errors import (
     signal_of,
 )
 from sentcli.files.source import inspect_input
+from sentcli.runs.folders import absolute
 from sentcli.runs.job import JobOptions
-from sentcli.runs.plan import Pair, absolute
+from sentcli.runs.plan import Pair
 from sentcli.runs.summary import Bar, Progress, Summary
 from sentcli.runs.task import File, Result, conditions_of, score_task
 from sentcli.scoring import stop

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sentcli.errors import ExistingOutputError, ResumeError, counted, option
+from sentcli.errors import ChangedInputError, ExistingOutputError, ResumeError, counted, option
 from sentcli.files import remote
 from sentcli.files.atomic import new_file, output_errors
 from sentcli.files.sink import Target
@@ -83,6 +83,9 @@ class History:
         if record is None:
             raise ExistingOutputError(f"{target.name} exists but was not written by this command; {hint}")
         if changed := _changes(record["facts"], self._facts(size)):
+            if changed == "the input":
+                hint = f"make it again with {option('update', True)}"
+                raise ChangedInputError(f"{target.name} is finished, and the input changed since; {hint}")
             raise ResumeError(f"{target.name} is finished, and {changed} changed since; {hint}")
         return Summary(**record["summary"])
 

@@ -6,14 +6,17 @@ import stat
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sentcli.errors import OutputError, UsageError, option
 from sentcli.files.compression import SUFFIXES
 from sentcli.files.source import STANDARD, InputFile, Source
+from sentcli.runs.partitions import Partitions
 from sentcli.scoring import stop
-from sentcli.tables.chunk import Chunk, Cursor, Position
+from sentcli.tables.chunk import Chunk, Cursor, Position, Results
+from sentcli.tables.columns import check_kept, check_room, find_taken
+from sentcli.tables.documents import read_documents
 from sentcli.tables.inspect import columns_of_all, guess_format, inspect, notes_of
 from sentcli.tables.options import ReadOptions, ResultColumn, WriteOptions
 from sentcli.tables.registry import (
@@ -24,9 +27,15 @@ from sentcli.tables.registry import (
     format_of,
     get_format,
     suffix_of,
+    written_format,
 )
 from sentcli.tables.sniff import Guess
 from sentcli.tables.table import Content, Layout, Note, Request, Table, log_notes
+from sentcli.tables.types import Types
+
+_log = logging.getLogger("sentcli")
+
+_log = logging.getLogger("sentcli")
 
 _USUAL_COLUMNS = 2  # label and score, of which a line needs no explanation
 _NOT_WRITTEN = (".bz2", ".xz")
@@ -39,6 +48,7 @@ class Setup:
 
     :param format: format of the inputs; empty: their text decides.
     :param output_format: empty: the format of the inputs.
+    :param partitions: columns from the names of folders, which one output of all inputs does not have.
     """
 
     options: ReadOptions
@@ -48,6 +58,7 @@ class Setup:
     labels: tuple[str, ...] = ()
     format: str = ""
     output_format: str = ""
+    partitions: Partitions = field(default_factory=dict)
 
 
 def make_setup(
@@ -57,6 +68,7 @@ def make_setup(
     write: WriteOptions,
     classes: Sequence[str] = (),
     labels: Sequence[str] = (),
+    added: Sequence[ResultColumn] = (),
 ) -> Setup:
     """Choose the formats of the inputs and the output: from the options, else from the suffixes."""
     is_open = not read.format and inputs.count(STANDARD) <= 1 and all(map(_is_text, inputs))
@@ -66,12 +78,12 @@ def make_setup(
     output_form = write.format or ""
     if not output_form and output != STANDARD and suffix_of(output) and not (is_open and _is_text(output)):
         output_form = format_of(output, "output_format")
-    setup = Setup(read, write, output, write.columns(classes), (*labels,), form, output_form)
+    setup = Setup(read, write, output, write.columns(classes, added), (*labels,), form, output_form)
     return setup if is_open else _checked(setup, inputs[0])
 
 
 def _is_text(name: str) -> bool:
-    return name == STANDARD or suffix_of(name) == ".txt"
+    return name == STANDARD or suffix_of(name) in ("", ".txt")
 
 
 def _format_of_all(inputs: Sequence[str], read: ReadOptions) -> str:
@@ -94,17 +106,19 @@ def _checked(setup: Setup, name: str) -> Setup:
     """Return the setup with both formats, if the options apply to them."""
     read, output = setup.options, setup.output
     check_options(read, setup.format, name)
-    setup = replace(setup, output_format=setup.output_format or setup.format)
-    if not get_format(setup.output_format).is_written:
+    setup = replace(setup, output_format=setup.output_format or written_format(setup.format))
+    if get_format(setup.output_format).written_as:
         hint = f"give -o OUT.parquet, or {option('output_format')} with one of {', '.join(OUTPUT_FORMATS)}"
         raise UsageError(f"{setup.output_format} can only be read: {output}; {hint}")
-    content = content_for(setup.format, setup.output_format)
     if setup.write.prefix and setup.output_format == "lines":
         raise UsageError(
             f"{option('prefix')} does not apply to lines output, which has no column names: {output}"
         )
-    if read.columns is not None and content is not Content.VALUES:
-        raise UsageError(f"{option('columns')} does not apply to {setup.output_format} output: {output}")
+    if read.is_partial and setup.output_format == "lines":
+        raise UsageError(f"{option('keep')} and {option('drop')} do not apply to lines output: {output}")
+    if setup.write.has_dialect and get_format(setup.output_format).module != "csv":
+        names = f"{option('output_delimiter')} and {option('output_encoding')}"
+        raise UsageError(f"{names} do not apply to {setup.output_format} output: {output}")
     return setup
 
 
@@ -147,23 +161,41 @@ class Reader:
         with ExitStack() as stack:
             stack.callback(self.close)
             setup = setup if setup.format else self._guess(setup)
-            self.layout = Layout(
-                setup.output_format,
-                setup.results,
-                setup.labels,
-                content_for(setup.format, setup.output_format),
-            )
+            is_changed = setup.options.is_partial or setup.write.has_dialect
+            content = content_for(setup.format, setup.output_format, is_changed=is_changed)
+            self.layout = Layout(setup.output_format, setup.results, setup.labels, content, setup.write)
             self._request = Request(
-                setup.format, setup.options, self.layout.content, self.layout.names, check=stop.check
+                *(setup.format, setup.options, content, self.layout.names, self._types(setup)),
+                check=stop.check,
             )
             self.table = self._inspect_all()
             log_notes(_notes_of(setup, self.layout))
+            self._add_partitions(setup)
             stack.pop_all()
         self.text_columns = [*self.table.texts] if setup.format != "lines" else []
         self._chunks = self._read()
 
     def __iter__(self) -> Iterator[Chunk]:
         return self._chunks
+
+    def _add_partitions(self, setup: Setup) -> None:
+        """Add the columns of folders to the new columns, except those that an input has itself."""
+        has_names = self.layout.names and self._request.format != "documents"  # which have their folders
+        new = [each for each in setup.partitions if has_names and not find_taken([each.name], self._columns)]
+        names = [column.name for column in new]
+        check_room(names, self.layout.names, self._files[0].name)
+        self._values = [setup.partitions[column] for column in new]
+        labels = [str(value) for values in self._values for value in {*values}]
+        self.layout = replace(
+            self.layout, results=(*new, *self.layout.results), labels=(*self.layout.labels, *labels)
+        )
+        if names:
+            _log.info("%s: columns from the names of folders: %s", setup.output, ", ".join(names))
+
+    def with_partitions(self, chunk: Chunk, results: Results) -> Results:
+        """Return the values of all new columns of a chunk: those of the folders of its input come first."""
+        rows = len(chunk.texts)
+        return [*([values[chunk.position.input]] * rows for values in self._values), *results]
 
     def writer(self, scratch: Path | None = None) -> Writer:
         """Return the writer of the output."""
@@ -175,10 +207,10 @@ class Reader:
             self._open.popitem()[1].close()
 
     def _guess(self, setup: Setup) -> Setup:
-        """Find out whether standard input or `.txt` files are a table, or may be one."""
+        """Find out what the inputs are whose names do not say it, such as standard input and `.txt` files."""
         guesses: list[Guess] = []
         for number, file in enumerate(self._files):
-            if file.size is not None or file.path == STANDARD:  # a named pipe may wait for its turn
+            if file.size is not None or number == 0:  # a later pipe may wait for its turn
                 guess = guess_format(self._source(number), setup.options, stop.check)
                 guesses += [guess] if guess else []
                 self._keep(number)
@@ -193,6 +225,12 @@ class Reader:
             name = "standard input" if file.path == STANDARD else file.name
             log_notes(notes_of(best, name, is_refused=setup.output_format != "lines"))
         return setup
+
+    def _types(self, setup: Setup) -> Types | None:
+        """Return what collects the types of columns; None if the output has none, or a stream has no end."""
+        is_typed = get_format(self.layout.format).has_types and self.layout.content is Content.VALUES
+        is_decided = setup.write.strings or any(file.is_stream for file in self._files)
+        return Types() if is_typed and not is_decided else None
 
     def _source(self, number: int) -> Source:
         """Return an input that is open, else open it."""
@@ -222,32 +260,55 @@ class Reader:
             if self._keep(number):
                 self._tables[number] = table
         first = first or tables[-1]
+        self._columns = {name for table in tables for name in table.columns}
         has_keys = first.format in ("json", "jsonl")  # records may have others than `columns`
-        if has_keys and self.layout.content is Content.VALUES and not first.options.columns:
+        if has_keys and (self.layout.content is Content.VALUES or first.options.is_partial):
             columns = columns_of_all(tables)
-            options = replace(first.options, columns=columns)
-            self._request = replace(self._request, options=options)
+            self._request = replace(self._request, columns=columns)
             self._tables = {number: replace(table, columns=columns) for number, table in self._tables.items()}
             first = replace(first, columns=columns)
-        return first
+        check_kept(first)
+        return self._typed(first)
+
+    def _typed(self, first: Table) -> Table:
+        """Return the first table with the types of its columns, and end their search."""
+        if not (types := self._request.types):
+            return replace(first, types={})
+        found, mixed = types.decide(first.texts)
+        if named := ", ".join(filter(first.options.keeps, mixed)):
+            _log.warning("%s: columns with values of several types become text: %.400s", first.name, named)
+        self._request = replace(self._request, types=None)
+        return replace(first, types={**first.types, **found})
 
     def _read(self) -> Iterator[Chunk]:
-        read = get_format(self._request.format).reader()
         cursor = Cursor(self._request.options.limit)
-        for number in range(len(self._files)):
+        is_of_documents = self._request.format == "documents"
+        read_all = self._read_documents if is_of_documents else self._read_tables
+        for chunk in read_all(cursor):
+            self.position = chunk.position
+            yield chunk
             if not cursor.rows_left:
                 break
+        self.is_finished = True
+        self.close()
+
+    def _read_tables(self, cursor: Cursor) -> Iterator[Chunk]:
+        read = get_format(self._request.format).reader()
+        for number, source in self._in_turn(cursor):
+            table = self._tables.pop(number, None) or self._inspect_again(number, source)
+            table = replace(table, taken=self.layout.names)
+            yield from read(source, table, cursor, self.layout.content)
+
+    def _read_documents(self, cursor: Cursor) -> Iterator[Chunk]:
+        sources = (source for _, source in self._in_turn(cursor))
+        return read_documents(sources, cursor, self._request.options)
+
+    def _in_turn(self, cursor: Cursor) -> Iterator[tuple[int, Source]]:
+        for number in range(len(self._files)):
             with self._source(number) as source:
                 del self._open[number]  # this thread alone closes it
                 cursor.open(source)
-                table = self._tables.pop(number, None) or self._inspect_again(number, source)
-                for chunk in read(source, table, cursor, self.layout.content):
-                    self.position = chunk.position
-                    yield chunk
-                    if not cursor.rows_left:
-                        break
-        self.is_finished = True
-        self.close()
+                yield number, source
 
     def _inspect_again(self, number: int, source: Source) -> Table:
         """Inspect an input whose turn it is: a stream for the first time, others were closed since."""
@@ -261,7 +322,8 @@ def _notes_of(setup: Setup, layout: Layout) -> Iterator[Note]:
     """Return what a conversion leaves out."""
     if layout.content is Content.TEXTS:
         left_out = "lines hold only the new columns and the text; other columns are left out"
-        yield logging.WARNING, f"{setup.output}: {left_out}"
+        whole = f"new columns and the start of each text; whole rows: {option('output_format', 'csv')}"
+        yield logging.WARNING, whole if layout.write.width else f"{setup.output}: {left_out}"
     if layout.converts and setup.options.skip_rows:
         left_out = f"rows after the header that are left out: {setup.options.skip_rows}"
         yield logging.WARNING, f"{setup.output}: {left_out}, by {option('skip_rows')}"

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
@@ -9,7 +10,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from sentcli import __version__
+from sentcli.config import NOTE
 from sentcli.errors import (
+    ChangedInputError,
     DataError,
     ExistingOutputError,
     InterruptedRunError,
@@ -23,17 +26,19 @@ from sentcli.errors import (
     signal_of,
 )
 from sentcli.files.lock import Lock
-from sentcli.files.sink import Target
+from sentcli.files.sink import Target, is_terminal
 from sentcli.files.source import STANDARD, InputFile, inspect_input
 from sentcli.runs.history import History, history_kind
 from sentcli.runs.inputs import Reader, Setup, make_setup, refuse_inputs
 from sentcli.runs.ledger import Ledger, NoLedger
 from sentcli.runs.output import Output
+from sentcli.runs.partitions import partitions_of
 from sentcli.runs.summary import Bar, Progress, Summary
 from sentcli.scoring import stop
 from sentcli.scoring.labels import Counts
 from sentcli.scoring.scorer import Scorer
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
+from sentcli.tables.registry import written_format
 
 _KEPT = "; what was scored so far is kept, and the same command continues"
 
@@ -51,6 +56,7 @@ class JobOptions:
     write: WriteOptions = field(default_factory=WriteOptions)
     rejects: RejectOptions = field(default_factory=RejectOptions)
     overwrite: bool = False  # start over, and replace the files that exist
+    update: bool = False  # start over where the input changed; the output is one of a folder
     in_folder: bool = False  # skip finished outputs and count them; each one gets a record file for this
     waits: bool = True  # for an output that another run is writing
     listing: Mapping[str, int] | None = None  # sizes of the objects in a folder at a URL; None: ask for each
@@ -76,20 +82,29 @@ def score_output(
     files = [inspect_input(path, name) for path in inputs]
     write = options.write
     if options.in_folder and options.read.format and not write.format:
-        write = replace(write, format=options.read.format)  # suffixes may not name the format
+        write = replace(write, format=written_format(options.read.format))  # suffixes may not name the format
     classes, labels = scorer.shown_classes, scorer.given_labels
-    setup = make_setup(inputs, output, options.read, write, classes, labels)
+    setup = make_setup(inputs, output, options.read, write, classes, labels, scorer.extras.columns)
+    if not options.in_folder:  # where the folders are kept
+        setup = replace(setup, partitions=partitions_of([file.name for file in files]))
+    if setup.output_format in ("parquet", "xlsx") and target.is_standard_output and is_terminal(sys.stdout):
+        raise UsageError(f"{setup.output_format} is not for a terminal; add -o OUT.{setup.output_format}")
     given = Target(options.rejects.path) if options.rejects.path else None
     rejects = given or (target.rejects if target.is_file or target.is_url else None)
     refuse_inputs(files, [output, *([rejects.name] if rejects else [])])
     _check_places(target, given)
     conditions = _conditions(scorer, files, setup, options)
     history = history_kind(target, options)(target, rejects, files, conditions, setup, options)
-    with ExitStack() as stack:
-        for place in (target, given):
-            if place and place.is_file:
-                stack.enter_context(Lock(place.path, check=stop.check, waits=options.waits))
-        return history.settle() or _score(scorer, history, progress)
+    try:
+        with ExitStack() as stack:
+            for place in (target, given):
+                if place and place.is_file:
+                    stack.enter_context(Lock(place.path, check=stop.check, waits=options.waits))
+            return history.settle() or _score(scorer, history, progress)
+    except ChangedInputError:
+        if not options.update or options.overwrite:  # with which a second change ends the run
+            raise
+    return score_output(scorer, inputs, target, replace(options, overwrite=True), progress, name=name)
 
 
 def _check_places(target: Target, rejects: Target | None) -> None:
@@ -159,12 +174,12 @@ def _score_rows(
     with closing(Bar(progress, history.target.name, reader.total_bytes)) as bar:
         for chunk, results, counts in ledger.replay(chunks, [file.name for file in files]):
             stop.check()
-            output.write(chunk, results)
+            output.write(chunk, reader.with_partitions(chunk, results))
             total += counts
         replayed = output.rows
         for chunk, scores in scorer.stream(chunks):
             results = [column.values(scores) for column in history.setup.results]
-            output.write(chunk, results)
+            output.write(chunk, reader.with_partitions(chunk, results))
             total += scores.counts
             ledger.add(chunk, results, scores.counts)
             bar.update(chunk.position.progress, output.rows, output.rows - replayed)
@@ -181,7 +196,8 @@ def _score_rows(
     output.publish()
     if output.rejected:
         place = f"; see {history.rejects.name}" if history.rejects else ""
-        _log.warning("%s rejected%s%s", counted(output.rejected, "row"), output.main_reason, place)
+        level = NOTE if history.rejects else logging.WARNING  # else standard error has the rows themselves
+        _log.log(level, "%s rejected%s%s", counted(output.rejected, "row"), output.main_reason, place)
     ledger.remove()
     return replace(summary, scored=output.rows - replayed, seconds=time.perf_counter() - started)
 

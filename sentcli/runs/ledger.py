@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from xxhash import xxh3_64_intdigest
 
-from sentcli.errors import ResumeError, option
+from sentcli.errors import ChangedInputError, ResumeError, option
 from sentcli.files.atomic import create, output_errors, sync, temporary_path, write_all
 from sentcli.scoring.labels import Counts
 from sentcli.tables.chunk import Chunk, Results
@@ -31,7 +31,7 @@ _POSITION = ("input", "offset", "rows", "rejected", "xxh3")
 # The kinds of records, with the types of their values.
 _CONDITIONS = {"run": dict, "overwrite": bool}
 _COUNTS = {**dict.fromkeys(vars(Counts()), int), "labels": dict}
-_CHUNK = {**dict.fromkeys(_POSITION, int), "xxh3": str, "counts": _COUNTS}
+_CHUNK = {**dict.fromkeys(_POSITION, int), "xxh3": str, "counts": _COUNTS, "lists": list}
 _END = {"sizes": list}
 
 _Replayed = tuple[Chunk, Results, Counts]
@@ -56,7 +56,10 @@ class Ledger:
         self._target = target
         self._path = temporary_path(target, "ledger")
         self._columns = columns
-        self._type = np.dtype([(column.name, "<f8" if column.is_number else "<u2") for column in columns])
+        fixed = [
+            (column.name, "<f8" if column.is_number else "<u2") for column in columns if not column.items
+        ]
+        self._type = np.dtype(fixed)
         self._labels = [*labels, None]
         self._codes = {label: code for code, label in enumerate(self._labels)}
         self._last_commit = time.monotonic()
@@ -106,7 +109,7 @@ class Ledger:
             for entry, data in _records(file):
                 if "xxh3" in entry and not (yield from self._replay_record(chunks, entry, data)):
                     name = names[entry["input"] % len(names)]
-                    raise ResumeError(
+                    raise ChangedInputError(
                         f"{name} changed since the interrupted run read it. What was scored is kept: restore "
                         f"the file, or start over with {option('overwrite', True)}"
                     )
@@ -118,11 +121,11 @@ class Ledger:
 
         :returns: whether the chunks match the record.
         """
-        results = self._unpack(data)
+        results = self._unpack(data, entry["lists"])
         start = 0
         for chunk in chunks:
             stop = start + len(chunk.texts)
-            if stop > len(results[0]) or (chunk.whole and not _end_of(chunk).items() <= entry.items()):
+            if stop > min(map(len, results)) or (chunk.whole and not _end_of(chunk).items() <= entry.items()):
                 return False
             part = [values[start:stop] for values in results]
             yield chunk, part, Counts(**entry["counts"]) if chunk.whole else Counts()
@@ -137,7 +140,9 @@ class Ledger:
         self._counts += counts
         if not chunk.whole:
             return
-        self._pending.append(_record({**_end_of(chunk), "counts": vars(self._counts)}, self._pack()))
+        data, lists = self._pack()
+        entry = {**_end_of(chunk), "counts": vars(self._counts), "lists": lists}
+        self._pending.append(_record(entry, data))
         self._pending_rows = chunk.position.rows
         self._parts.clear()
         self._counts = Counts()
@@ -176,19 +181,26 @@ class Ledger:
         with output_errors(self._path):
             self._path.unlink(missing_ok=True)
 
-    def _pack(self) -> bytes:
-        """Encode the results: numbers with NaN for None, labels as codes."""
+    def _pack(self) -> tuple[bytes, list[list[Any]]]:
+        """Encode the results: numbers with NaN for None, labels as codes; and return the columns of lists."""
         rows = np.empty(sum(len(part[0]) for part in self._parts), self._type)
+        lists = []
         for column, parts in zip(self._columns, zip(*self._parts, strict=True), strict=True):
             values = list(chain.from_iterable(parts))
-            rows[column.name] = values if column.is_number else [self._codes[label] for label in values]
-        return rows.tobytes()
+            if column.items:
+                lists.append(values)
+            else:
+                rows[column.name] = values if column.is_number else [self._codes[label] for label in values]
+        return rows.tobytes(), lists
 
-    def _unpack(self, data: bytes) -> list[list[Any]]:
+    def _unpack(self, data: bytes, lists: list[list[Any]]) -> list[list[Any]]:
         """Decode what `_pack` encoded."""
         rows = np.frombuffer(data, self._type)
         results = []
         for column in self._columns:
+            if column.items:
+                results.append(lists.pop(0) if lists else [])
+                continue
             values = rows[column.name]
             if column.is_number:
                 objects = values.astype(object)

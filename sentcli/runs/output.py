@@ -2,13 +2,15 @@
 
 import re
 import shutil
+import sys
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 from sentcli.errors import RejectsError, SentcliError, option
 from sentcli.files.atomic import AtomicFile
 from sentcli.files.compression import Compressor, compression_of
-from sentcli.files.sink import Sink, Target, open_sink
+from sentcli.files.sink import Sink, Target, is_terminal, open_sink
 from sentcli.runs.inputs import Reader
 from sentcli.scoring import stop
 from sentcli.tables.chunk import Chunk, Position, Reject, Results
@@ -16,6 +18,7 @@ from sentcli.tables.options import RejectOptions
 from sentcli.tables.registry import Writer
 
 _SHARE_FROM = 10_000  # rows to read before --max-rejects P% is checked
+_MOST_SHOWN = 10  # rejects in a terminal
 _OF_ONE_ROW = re.compile(r"'.*'|0x\w+|\d+")  # what differs among reasons of one kind
 _OFFSET = re.compile(r" at offset \d+")
 
@@ -43,6 +46,7 @@ class Output:
         self._compressor = Compressor(compression_of(target.name))
         self._rejects: Sink | None = None
         self._sink = open_sink(target, stop.check)
+        self._is_brief = rejects is None and is_terminal(sys.stderr)
 
     def write(self, chunk: Chunk, results: Results) -> None:
         """Append the rows of a chunk with the values of the new columns, and its rejects.
@@ -59,8 +63,15 @@ class Output:
                 self._examples.setdefault(kind, reject)
             self._check_rejects(is_end=False)
             self._rejects = self._rejects or open_sink(self._rejects_target, stop.check)
-            self._rejects.write(b"".join(reject.to_json() for reject in chunk.rejects))
+            self._rejects.write(b"".join(self._shown(chunk.rejects)))
         self._write(self._writer.encode(chunk, results))
+
+    def _shown(self, rejects: Sequence[Reject]) -> Iterator[bytes]:
+        """Return the rejects as JSON; for a terminal, the first ones of the output as brief lines."""
+        if not self._is_brief:
+            return (reject.to_json() for reject in rejects)
+        room = max(_MOST_SHOWN - self.rejected + len(rejects), 0)
+        return (reject.to_line() for reject in rejects[:room])
 
     def _write(self, data: bytes) -> None:
         for piece in (self._begin, data):
@@ -72,7 +83,8 @@ class Output:
         """The commonest reason of the rejects, for a message."""
         ((kind, _),) = self._kinds.most_common(1)
         reason = _OFFSET.sub("", self._examples[kind].reason)
-        return f"{', mostly' if len(self._kinds) > 1 else ''}: {reason:.300}"
+        hint = f"; keep them with {option('rejects', 'FILE')}" if self._is_brief else ""
+        return f"{', mostly' if len(self._kinds) > 1 else ''}: {reason:.300}{hint}"
 
     def close(self, reader: Reader) -> tuple[int, int | None]:
         """Write the end of the output, and make both files durable.

@@ -1,8 +1,6 @@
 """Decide which inputs go to which output."""
 
-import glob
 import logging
-import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -11,30 +9,34 @@ from pathlib import Path, PurePath
 from sentcli.errors import DataError, UsageError
 from sentcli.files.atomic import output_errors
 from sentcli.files.compression import compression_of, path_of
-from sentcli.files.remote import as_path, expand, is_url
+from sentcli.files.remote import as_path, is_url
 from sentcli.files.sink import Target
 from sentcli.files.source import STANDARD
-from sentcli.tables.options import WriteOptions
-from sentcli.tables.registry import get_format, is_suffix
+from sentcli.runs.folders import Found, absolute, find_inputs
+from sentcli.tables.options import ReadOptions, WriteOptions
+from sentcli.tables.registry import format_of, get_format, is_suffix, written_format
 
 Pair = tuple[list[str], Target]  # inputs, and the output that gets their rows
 
 _log = logging.getLogger("sentcli")
 
-_FIXED = re.compile(r"^(?:[^*?[]*/)?")  # the folders before the first wildcard of a glob
 
-
-def plan_outputs(inputs: Sequence[str], output: Target, write: WriteOptions | None = None) -> list[Pair]:
+def plan_outputs(
+    inputs: Sequence[str], output: Target, write: WriteOptions | None = None, read: ReadOptions | None = None
+) -> list[Pair]:
     """Pair inputs with outputs: all with one file, or each with a file of the same name in a folder.
 
-    In a folder, the files that a glob finds keep their folders below its first wildcard, because file names
-    repeat in the folders of a partitioned data set.
+    In a folder, the files of an input folder keep their folders below it, and those that a glob finds their
+    folders below its first wildcard, because file names repeat in the folders of a partitioned data set.
 
-    :param inputs: files, `-`, URLs, and globs of files or URLs; the files of a glob are sorted.
+    :param inputs: files, `-`, URLs, folders, and globs of files or URLs; what stands for several is sorted.
     :param write: if it sets a format, files in the folder get the suffix of that format.
+    :param read: if it sets a format, the inputs may have any suffix.
     """
-    found = [(name, file) for name in map(_plain, inputs) for file in _expand(name)]
-    files = [file for _, file in found]
+    folder = output.name if output.is_folder else ""
+    read_format = read.format if read else None
+    found = find_inputs([*map(_plain, inputs)], read_format, folder)
+    files = [each.file for each in found]
     if not files:
         raise UsageError("no input; give a file, or - for standard input")
     name = output.name
@@ -42,10 +44,12 @@ def plan_outputs(inputs: Sequence[str], output: Target, write: WriteOptions | No
         raise UsageError("-o is empty; give a file, a folder, or - for standard output")
     if not output.is_folder:
         if len(files) > 1 and output.is_file and not (Path(name).suffix or Path(name).exists()):
-            _log.warning("%s: one file for all inputs; for one file each, give %s/", name, name)
+            _log.warning("%s: one file for all inputs; for one file each, give -o %s/", name, name)
         return [(files, output)]
+    if read_format == "documents":
+        raise UsageError(f"--documents makes one table of all files; give -o {name.rstrip('/')}.csv")
     form = write.format if write else None
-    below = [_folder_below(pattern, file) / _output_name(file, form) for pattern, file in found]
+    below = [_folder_below(each) / _output_name(each.file, form) for each in found]
     outputs = [Target(f"{name}{path}" if output.is_url else Path(name, path)) for path in below]
     _refuse_collisions(files, outputs)
     if not output.is_url:
@@ -70,49 +74,21 @@ def _refuse_collisions(files: Sequence[str], outputs: Sequence[Target]) -> None:
             )
 
 
-def absolute(name: str) -> str:
-    return name if is_url(name) else str(Path(name).absolute())
-
-
 def _plain(name: str) -> str:
     """Return a name without repeated slashes, as the names that a glob finds have none."""
     path = as_path(name)
     return path if is_url(path) else re.sub("//+", "/", path)
 
 
-def _expand(name: str) -> list[str]:
-    if is_url(name):
-        found = expand(name) if "*" in name else [name]
-    elif name == STANDARD or not glob.has_magic(name) or Path(name).exists():
-        return [name]
-    else:
-        _check_folders(name)
-        # A set: with two `**` in a pattern, glob finds a file more than once.
-        files = {*glob.glob(name, recursive=True)}  # noqa: PTH207  # Path.glob takes no absolute pattern
-        found = sorted(f"./{file}" if file == STANDARD else file for file in files)
-    if not found:
-        raise DataError(f"{name}: no such files")
-    return found
-
-
-def _check_folders(pattern: str) -> None:
-    """Refuse folders without read permission, which glob skips without an error."""
-    while glob.has_magic(pattern := os.path.dirname(pattern)):  # noqa: PTH120  # a pattern, not a path
-        for found in glob.iglob(pattern, recursive=True):  # noqa: PTH207  # as in `_expand`
-            folder = found or os.curdir
-            if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK):  # noqa: PTH112
-                raise DataError(f"{folder}: Permission denied; nothing in it can be scored")
-
-
-def _folder_below(name: str, file: str) -> PurePath:
-    """Return the folders between the first wildcard of a glob and a file that it found.
+def _folder_below(found: Found) -> PurePath:
+    """Return the folders between the folder or the first wildcard that was named, and a file found there.
 
     :raises DataError: if the name would lead out of the output folder, as a key of a bucket can.
     """
-    fixed = _FIXED.findall(name)[0]
-    if file == name or not file.startswith(fixed):
+    file, base = found
+    if base is None or not file.startswith(base):
         return PurePath()
-    below = PurePath(file.removeprefix(fixed))
+    below = PurePath(file.removeprefix(base))
     if below.is_absolute() or ".." in below.parts or "\0" in file:
         raise DataError(f"{file}: the output folder cannot hold such a name; rename it, or narrow the glob")
     return below.parent
@@ -125,6 +101,8 @@ def _output_name(file: str, form: str | None) -> str:
     name = path_of(file)
     compression = compression_of(name)
     plain = PurePath(name[: len(name) - len(compression)])
+    if is_suffix(plain.suffix):
+        form = form or written_format(format_of(plain.name, "input_format"))
     if form and plain.suffix.lower() not in get_format(form).suffixes:
         stem = plain.stem if is_suffix(plain.suffix) else plain.name
         plain = plain.with_name(stem + get_format(form).suffixes[0])

@@ -48,7 +48,7 @@ def score_files(  # the options of a run
     target, rejects = Target(output), options.rejects
     if cluster and (STANDARD in inputs or rejects.path or not target.is_folder):
         raise UsageError("--ray makes an output of each file: give files and -o FOLDER/, without --rejects")
-    pairs = plan_outputs(inputs, target, options.write)
+    pairs = plan_outputs(inputs, target, options.write, options.read)
     rejects = replace(rejects, path=as_path(rejects.path) if rejects.path else None)
     if rejects.path and len(pairs) > 1:
         raise UsageError(f"--rejects names one file for {len(pairs)} outputs; without it, each gets its own")
@@ -59,8 +59,10 @@ def score_files(  # the options of a run
     options = replace(options, rejects=rejects, in_folder=target.is_folder)
     progress = Progress(shown=show_progress)
     if not target.is_folder:
-        if shard != (1, 1):
-            raise UsageError("--shard divides the inputs of a folder among several runs; give -o FOLDER/")
+        if shard != (1, 1) or options.update:
+            shards = "--shard divides the inputs of a folder among several runs"
+            what = "--update makes outputs of a folder again" if options.update else shards
+            raise UsageError(f"{what}; give -o FOLDER/")
         return score_output(scorer, *pairs[0], options, progress)
     _refuse_other_inputs(pairs)
     if shard != (1, 1):  # sorted, because all runs have to divide one list
@@ -74,7 +76,7 @@ def score_files(  # the options of a run
     return total
 
 
-def score_file(
+def score_file(  # noqa: PLR0913  # the options of a run
     source: str | Path,
     target: str | Path,
     *,
@@ -84,6 +86,7 @@ def score_file(
     write: WriteOptions | None = None,
     rejects: RejectOptions | None = None,
     overwrite: bool = False,
+    update: bool = False,
 ) -> Summary:
     """Score a file as `sentcli score` scores each input of a folder: the same bytes, wherever it runs.
 
@@ -97,12 +100,13 @@ def score_file(
     :param scorer: what `load` returns; None: load the included model for this file.
     :param read, write, rejects: how to read and write rows; None: as the names of the files say.
     :param overwrite: start over, and replace the output if it exists.
+    :param update: start over if the input changed since the output was made.
     :returns: the counts; `skipped` is 1 if the output was finished before.
     :raises UsageError, DataError, OutputError, BundleError, MissingExtraError, InterruptedRunError: as
         `sentcli score`; a LockedError if another process is writing the output.
     """
     read, write, rejects = read or ReadOptions(), write or WriteOptions(), rejects or RejectOptions()
-    options = JobOptions(read, write, rejects, overwrite, in_folder=True)
+    options = JobOptions(read, write, rejects, overwrite, update, in_folder=True)
     with nullcontext(scorer) if scorer else load() as model:
         return score_output(model, [str(source)], Target(target), options, Progress(), name=name)
 

@@ -10,6 +10,7 @@ from sentcli.errors import counted
 from sentcli.files.source import STANDARD
 from sentcli.scoring.labels import Counts
 
+_MANY_UNKNOWN = 0.05  # of the rows with words
 _SILENCE = 600.0  # seconds between two progress lines in a log
 
 _log = logging.getLogger("sentcli")
@@ -53,12 +54,17 @@ class Summary(Counts):
         """
         where = f"{output}: " if output else ""
         rejected = f", {self.rejected:,} rejected" if self.rejected else ""
+        now = f"; this run scored {self.scored:,}" if self.scored < self.rows else ""
         minutes, seconds = divmod(self.seconds, 60)
         time = f" in {minutes:.0f} min {seconds:.0f} s" if minutes else f" in {seconds:.2g} s"
         speed = f", {self.scored / self.seconds:,.0f} rows/s" if self.seconds >= 1 else ""
         labeled = sum(self.labels.values())
         kinds = [f"{count:,} {label} ({count / labeled:.1%})" for label, count in sorted(self.labels.items())]
-        no_score = {"blank": self.blank, "no known word": self.no_known_word}
+        no_score = {
+            "blank": self.blank,
+            "no known word": self.no_known_word,
+            "too many unknown words": self.too_unknown,
+        }
         kinds += [f"{count:,} {name}" for name, count in no_score.items() if count]
         columns = " and ".join(f"{name!r:.100}" for name in sorted({*self.text_columns}))
         texts = [f"texts in {columns}"] if columns else []
@@ -66,14 +72,25 @@ class Summary(Counts):
             texts.append(f"{self.unknown / self.tokens:.1%} of the words unknown to the model")
         if self.truncated:
             texts.append(f"{self.truncated:,} truncated")
-        is_other = 2 * self.mostly_unknown > self.rows - self.blank
         lines = [
-            f"{where}{counted(self.rows, 'row')}{rejected}{time + speed if self.scored else ''}",
+            f"{where}{counted(self.rows, 'row')}{rejected}{now + time + speed if self.scored else ''}",
             ", ".join(kinds),
             ", ".join(texts),
-            "most texts look like another language than the model's" if is_other else "",
         ]
         return [line for line in lines if line]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What to say of rows that have a label in spite of mostly unknown words, unless they are few."""
+        if self.mostly_unknown < max(1, _MANY_UNKNOWN * (self.rows - self.blank)):
+            return []
+        verb = "has" if self.rows == 1 else "have"
+        line = (
+            f"{self.mostly_unknown:,} of {counted(self.rows, 'row')} {verb} mostly words that the model does "
+            "not know, perhaps of another language: their labels mean little; --null-unknown 0.5 leaves them "
+            "without a label, --unknown-words adds a column with the share of unknown words"
+        )
+        return [line]
 
 
 @dataclass

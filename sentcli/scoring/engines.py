@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sentcli.scoring.scorer import load
-from sentcli.tables.options import WriteOptions
+from sentcli.tables.options import ResultColumn, WriteOptions
 
 
 class RayScorer:
@@ -30,7 +30,7 @@ def score_spark(df: Any, text_column: str, prefix: str = "", *, workers: int = 1
     :param workers: scoring threads of a task, as many as `spark.task.cpus`.
     :param options: the other arguments of `sentcli.load`, whose errors are raised; all nodes need the model.
     """
-    from pyspark.sql.types import DoubleType, StringType, StructField, StructType
+    from pyspark.sql import types
 
     def run(batches: Iterator[Any]) -> Iterator[Any]:
         with load(workers=workers, **options) as scorer:
@@ -38,6 +38,15 @@ def score_spark(df: Any, text_column: str, prefix: str = "", *, workers: int = 1
                 yield scorer.score_arrow(batch, text_column, prefix)
 
     with load(workers=workers, **options) as scorer:
-        added = WriteOptions(prefix=prefix).columns(scorer.shown_classes)
-    new = [StructField(column.name, DoubleType() if column.is_number else StringType()) for column in added]
-    return df.mapInArrow(run, StructType([*df.schema.fields, *new]))
+        added = WriteOptions(prefix=prefix).columns(scorer.shown_classes, scorer.extras.columns)
+    new = [types.StructField(column.name, _spark_type(column, types)) for column in added]
+    return df.mapInArrow(run, types.StructType([*df.schema.fields, *new]))
+
+
+def _spark_type(column: ResultColumn, types: Any) -> Any:
+    """Return the type that Spark has for a new column."""
+    if not column.items:
+        return types.DoubleType() if column.is_number else types.StringType()
+    of_arrow = {"string": types.StringType, "int64": types.LongType, "float64": types.DoubleType}
+    fields = [types.StructField(name, of_arrow[kind]()) for name, kind in column.items]
+    return types.ArrayType(types.StructType(fields))

@@ -1,10 +1,10 @@
 """From logits to probabilities, the band of neutral ones, and the labels and scores of many texts."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import islice
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -53,11 +53,12 @@ def softmax(logits: npt.NDArray[np.floating]) -> Floats:
 class Counts:
     """The counts of a sequence of texts. They add up over chunks and over outputs.
 
-    An empty text gets no label and no score: it is blank, or has no known word.
+    An empty text gets no label and no score: it is blank, or has no known word, or too many unknown ones.
 
     :param blank: the number of texts that are null values or have no word.
     :param no_known_word: the number of other texts in which the model knows only digits and marks.
-    :param mostly_unknown: the number of texts with more unknown words than known ones.
+    :param too_unknown: the number of other texts without a label, because of `null_unknown` of `Scorer`.
+    :param mostly_unknown: the number of texts that have a label, but more unknown words than known ones.
     :param truncated: the number of texts with more than the model's `max_tokens`.
     :param tokens, unknown: the number of words, and of words that are not in the model's vocabulary.
     :param labels: the number of texts with each label.
@@ -65,6 +66,7 @@ class Counts:
 
     blank: int = 0
     no_known_word: int = 0
+    too_unknown: int = 0
     mostly_unknown: int = 0
     truncated: int = 0
     tokens: int = 0
@@ -90,12 +92,16 @@ class Scores:
         more classes; None for an empty text.
     :param counts: the counts of these texts.
     :param probabilities: for each class, one probability per text; empty without this option of `Scorer`.
+    :param unknown: for each text the share of words that the model does not know; None without any word.
+    :param more: by the name of its column, what else `Scorer` was asked for; None for an empty text.
     """
 
     labels: list[str | None]
     scores: list[float | None]
     counts: Counts
     probabilities: Sequence[list[float | None]] = ()
+    unknown: Sequence[float | None] = ()
+    more: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)

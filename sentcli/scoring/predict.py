@@ -21,7 +21,7 @@ def predict(bundle: Bundle, texts: Sequence[str], *, title: str = "", quiet: boo
         Scorer(bundle, **options) as scorer,
         progress_bar(quiet=quiet, total=len(texts), desc=title, unit="texts") as bar,
     ):
-        probabilities = np.empty((len(texts), len(scorer.given_labels)))
+        probabilities = np.empty((len(texts), len(scorer.classes)))
         for start in range(0, len(texts), _CHUNK):
             stop.check()
             chunk = texts[start : start + _CHUNK]

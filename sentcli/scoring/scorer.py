@@ -19,6 +19,7 @@ from sentcli.errors import UsageError, option
 from sentcli.model.bundle import Bundle, default_bundle_path, load_bundle
 from sentcli.scoring.batches import BATCH_ROWS, BATCH_TOKENS, gather, length_buckets, pad
 from sentcli.scoring.cores import usable_cores
+from sentcli.scoring.extras import MIXED, Extras
 from sentcli.scoring.frames import texts_of, with_results
 from sentcli.scoring.labels import HEAD, NEUTRAL, Band, Counts, Scores, softmax
 from sentcli.scoring.pool import Pools, prefetch, wait_for
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from sentcli.explain.parts import Parts
 
 _CHUNK_TEXTS, _CHUNK_CHARACTERS = 4096, 8 << 20  # limits of a chunk, as for files
+_OWN_WORDS = np.array([0.0, 1.0, -0.5, 0.0, 0.5])  # what a weight adds to the logits of classes and head
 _MANY = 1 << 16  # characters of a chunk that needs the whole model, because its batches are large
 
 
@@ -50,6 +52,7 @@ class _Predictions(NamedTuple):
     lengths: npt.NDArray[np.int64]  # before truncation
     words: npt.NDArray[np.int64]
     unknown: npt.NDArray[np.int64]
+    shares: npt.NDArray[np.float64]
 
 
 class Scorer:
@@ -69,7 +72,10 @@ class Scorer:
     :param null_values: texts that count as blank, in any case, such as `NULL` and `N/A`; None: those of
         `sentcli.text.null_values`.
     :param probabilities: also return the probability of each label of the model, or of its neutral head.
-    :ivar shown_classes: labels that get a probability column (all or none).
+    :param extras: fields of `sentcli.scoring.extras.Extras`, such as `null_unknown=0.5`.
+    :ivar classes: the labels of the model, or with `neutral=True` those of its neutral head.
+    :ivar shown_classes: those that get a probability column (all or none).
+    :ivar extras: what else is asked for.
     :raises BundleError: for a file that is missing, changed or not valid; the message names it.
     :raises MissingExtraError: when the backend needs PyTorch and it is not installed.
     :raises UsageError: for options that contradict each other, fewer than 1 worker, values of
@@ -88,20 +94,25 @@ class Scorer:
         neutral: tuple[float, float] | bool = False,
         null_values: Iterable[str] | None = None,
         probabilities: bool = False,
+        **extras: Any,
     ) -> None:
         path = default_bundle_path() if model is None else model
         self.bundle = bundle = path if isinstance(path, Bundle) else load_bundle(Path(path))
         self.labels = bundle.config.labels
         self.neutral = _band(bundle, neutral) if neutral else None
-        self._classes = tuple(self.given_labels) if self.neutral == HEAD else self.labels
-        self.shown_classes = self._classes if probabilities else ()
+        has_head = self.neutral == HEAD
+        self.classes = (self.labels[0], NEUTRAL, self.labels[1]) if has_head else self.labels
+        self.shown_classes = self.classes if probabilities else ()
         self._null_values = NullValues(NULL_VALUES if null_values is None else null_values)
+        self.extras = Extras(**extras)
+        self.extras.check(bundle.name, self.labels, has_neutral=bool(neutral))
         if workers is not None and workers < 1:
             raise UsageError(f"workers is {workers}; it has to be 1 or more, or None for every core")
+        self._own_words = self.extras.own_words
         self._encoder = Encoder(bundle.vocab)
         self._backend = load_backend(backend, bundle, device, precision=precision)
         self._max_tokens = bundle.config.text.max_tokens
-        self._outputs = len(self.labels) + (SIDES if self.neutral == HEAD else 0)
+        self._outputs = len(self.labels) + SIDES * has_head
         factor = self._backend.batch_factor
         self._batch_limits = factor * BATCH_TOKENS, factor * BATCH_ROWS
         self._pools = Pools(workers or usable_cores())
@@ -111,7 +122,8 @@ class Scorer:
     def given_labels(self) -> list[str]:
         """All labels that a text can get: those of the model, and `neutral` if the option is set."""
         first, *others = self.labels
-        return [first, NEUTRAL, *others] if self.neutral else [first, *others]
+        labels = [first, NEUTRAL, *others] if self.neutral else [first, *others]
+        return [*labels, MIXED] if self.extras.mixed else labels
 
     @property
     def fingerprint(self) -> dict[str, Any]:
@@ -123,6 +135,7 @@ class Scorer:
             "null_values": self._null_values.values,
             "probabilities": bool(self.shown_classes),
             "neutral": [*astuple(self.neutral)] if isinstance(self.neutral, Band) else self.neutral,
+            **self.extras.fingerprint,
         }
 
     def __enter__(self) -> Self:
@@ -143,17 +156,20 @@ class Scorer:
         :raises MemoryError: when memory is short.
         :raises RuntimeError: when the scorer was closed.
         """
+        texts = as_texts(texts)
+        return self.extras.add_to(self._scores(self._run(texts)), texts, self)
+
+    def score_alone(self, texts: Iterable[str | None]) -> Scores:
+        """Return the labels and scores of texts, as `score` does, without what else is asked for."""
         return self._scores(self._run(texts))
 
     def probabilities(self, texts: Iterable[str | None]) -> npt.NDArray[np.float64]:
-        """Return the probability of each class, `[texts, classes]`; NaN for an empty text.
-
-        The classes are the labels of the neutral head, if `neutral` is True and the model has one.
+        """Return the probability of each of `classes`, `[texts, classes]`; NaN for an empty text.
 
         :param texts: as for `score`.
         :raises TypeError, BundleError, MemoryError, RuntimeError: as `score`.
         """
-        return softmax(self._run(texts).logits[:, -len(self._classes) :])
+        return softmax(self._run(texts).logits[:, -len(self.classes) :])
 
     def explain(self, texts: Iterable[str | None]) -> "list[Explanation]":
         """Return why each text has its label and score: the parts of its words, and its sentences.
@@ -162,24 +178,29 @@ class Scorer:
         """
         from sentcli.explain.explanation import explain
 
-        return explain(as_texts(texts), self.parts, self.score)
+        return explain(as_texts(texts), self.parts, self.score_alone)
 
     @cached_property
     def parts(self) -> "Parts":
         """What finds the parts of words in the scores of this model."""
         from sentcli.explain.parts import Parts
 
-        return Parts(self.bundle.vocab, self._max_tokens, self._logits_of)
+        find = self._own_words.find if self._own_words else lambda _: []
+        return Parts(self.bundle.vocab, self._max_tokens, self._begin_logits, find)
 
-    def _logits_of(self, sequences: Sequence[list[int]]) -> Logits:
-        """Return the logits of sequences of ids, each of at least one id."""
-        logits = np.empty((len(sequences), len(self.labels)), np.float32)
+    def _begin_logits(self, sequences: Sequence[list[int]]) -> Callable[[], Logits]:
+        """Submit sequences of ids, each of at least one id; return a function that waits for their logits."""
         batches = length_buckets([*map(len, sequences)], *self._batch_limits)
         run = self._pools.workers.submit
         futures = [run(self._backend.logits, *pad([sequences[row] for row in rows])) for rows in batches]
-        for rows, future in zip(batches, futures, strict=True):
-            logits[rows] = wait_for(future)[:, : len(self.labels)]
-        return logits
+
+        def finish() -> Logits:
+            logits = np.empty((len(sequences), len(self.labels)), np.float32)
+            for rows, future in zip(batches, futures, strict=True):
+                logits[rows] = wait_for(future)[:, : len(self.labels)]
+            return logits
+
+        return finish
 
     def score_frame(
         self, frame: "pd.DataFrame", text_column: str | None = None, prefix: str = ""
@@ -196,7 +217,7 @@ class Scorer:
             values (None, NaN, NA); for a new column that already exists; for columns of several levels.
         :raises BundleError, MemoryError, RuntimeError: as `score`.
         """
-        columns = WriteOptions(prefix=prefix).columns(self.shown_classes)
+        columns = WriteOptions(prefix=prefix).columns(self.shown_classes, self.extras.columns)
         scores = self.score(texts_of(frame, text_column, columns))
         return with_results(frame, scores, columns)
 
@@ -216,7 +237,7 @@ class Scorer:
         """
         from sentcli.scoring import arrow
 
-        columns = WriteOptions(prefix=prefix).columns(self.shown_classes)
+        columns = WriteOptions(prefix=prefix).columns(self.shown_classes, self.extras.columns)
         scores = self.score(arrow.texts_of(batch, text_column, columns))
         return arrow.with_results(batch, scores, columns)
 
@@ -229,7 +250,7 @@ class Scorer:
         """
         with closing(self._predict(chunks, lambda chunk: chunk.texts)) as parts:
             for chunk, predictions in parts:
-                yield chunk, self._scores(predictions)
+                yield chunk, self.extras.add_to(self._scores(predictions), chunk.texts, self)
 
     def _run(self, texts: Iterable[str | None]) -> _Predictions:
         chunks = _chunks(as_texts(texts))
@@ -272,13 +293,16 @@ class Scorer:
         batches = [rows[places] for places in length_buckets(kept, *self._batch_limits)]
         run = self._pools.workers.submit
         futures = [run(self._logits, encoded, batch, is_cancelled) for batch in batches]
+        shifts = [*map(self._own_words.shift, distinct)] if self._own_words else []
 
         def finish() -> _Predictions:
             logits = np.full((len(distinct), self._outputs), np.nan)
             for batch, future in zip(batches, futures, strict=True):
                 logits[batch] = wait_for(future)
-            of_texts = encoded.lengths[inverse], encoded.words[inverse], encoded.unknown[inverse]
-            return _Predictions(logits[inverse], *of_texts)
+            if shifts:
+                logits += np.outer(shifts, _OWN_WORDS[: self._outputs])
+            of_texts = encoded.lengths, encoded.words, encoded.unknown, encoded.shares
+            return _Predictions(logits[inverse], *(numbers[inverse] for numbers in of_texts))
 
         return finish
 
@@ -290,8 +314,10 @@ class Scorer:
 
     def _scores(self, predictions: _Predictions) -> Scores:
         probabilities = softmax(predictions.logits[:, : len(self.labels)])
-        is_empty = predictions.lengths == 0
         blank = predictions.words == 0
+        has_no_word = (predictions.lengths == 0) & ~blank
+        is_strange = (predictions.shares > self.extras.null_unknown) & (predictions.lengths > 0)
+        is_empty = blank | has_no_word | is_strange
         classes = probabilities.argmax(axis=1)
         shown = classes if len(self.labels) > 2 else np.ones_like(classes)
         scores = probabilities[np.arange(len(classes)), shown].astype(object)
@@ -307,13 +333,15 @@ class Scorer:
         counts = Counts(
             labels=Counter(labels[~is_empty].tolist()),
             blank=int(blank.sum()),
-            no_known_word=int((is_empty & ~blank).sum()),
-            mostly_unknown=int((2 * predictions.unknown > predictions.words).sum()),
+            no_known_word=int(has_no_word.sum()),
+            too_unknown=int(is_strange.sum()),
+            mostly_unknown=int((~is_empty & (predictions.shares > 0.5)).sum()),
             truncated=int((predictions.lengths > self._max_tokens).sum()),
             tokens=int(predictions.words.sum()),
             unknown=int(predictions.unknown.sum()),
         )
-        return Scores(labels.tolist(), scores.tolist(), counts, of_classes.tolist())
+        shares = np.where(np.isnan(predictions.shares), None, predictions.shares)
+        return Scores(labels.tolist(), scores.tolist(), counts, of_classes.tolist(), shares.tolist())
 
 
 load = Scorer  # reads as a call where a model is opened by its path

@@ -1,7 +1,10 @@
 """Arrow columns, nested to any depth: their types, and their values in Python."""
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from itertools import islice, pairwise
 from typing import Any
 
@@ -15,7 +18,38 @@ from sentcli.tables.text_column import Choice, find_texts
 _MOST_MICROSECONDS = (1 << 63) // 1000 - 1  # the last one before nanoseconds overflow
 _NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 1000, "ns": 1}
 _OUT_OF_RANGE = "<value out of range"  # pyarrow's text for such a time
+_ARROW_TYPES = {
+    str: pa.string(),
+    bool: pa.bool_(),
+    int: pa.int64(),
+    float: pa.float64(),
+    date: pa.date32(),
+    datetime: pa.timestamp("us"),
+    time: pa.time64("us"),
+    timedelta: pa.duration("us"),
+}
+_SPELLED: tuple[tuple[Callable[[pa.DataType], bool], type], ...] = (
+    (pa.types.is_date, date),
+    (pa.types.is_timestamp, datetime),
+    (pa.types.is_time, time),
+    (pa.types.is_duration, timedelta),
+    (pa.types.is_decimal, Decimal),
+)
 _KNOWN_EXTENSIONS = ("arrow.uuid", "arrow.bool8")  # for other extension types, the stored values are used
+
+
+def arrow_type(kind: Any) -> pa.DataType:
+    """Return the Arrow type of a type that `tables.types` found."""
+    if isinstance(kind, list):
+        return pa.list_(arrow_type(kind[0]))
+    if isinstance(kind, dict):
+        return pa.struct([(name, arrow_type(field)) for name, field in kind.items()])
+    return _ARROW_TYPES[kind]
+
+
+def python_type(kind: pa.DataType) -> type | None:
+    """Return the type of the values that `to_values` spells, if Python has it."""
+    return next((each for is_kind, each in _SPELLED if is_kind(kind)), None)
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -72,13 +106,20 @@ def _sample(column: pa.Array) -> list[Any]:
 
 
 def result_field(column: ResultColumn) -> pa.Field:
-    return pa.field(column.name, pa.float64() if column.is_number else pa.string())
+    if column.items:
+        return pa.field(column.name, pa.list_(pa.struct(column.items)))
+    whole = pa.int64() if column.is_integer else pa.string()
+    return pa.field(column.name, pa.float64() if column.is_number else whole)
 
 
 def result_array(column: ResultColumn, values: Sequence[Any]) -> pa.Array:
     """Return the values of a new column as files have them: numbers have six decimals."""
     if column.is_number:
         values = [None if number is None else round(number, 6) for number in values]
+    elif column.items:
+        names = [name for name, _ in column.items]
+        lists = [None if text is None else json.loads(text) for text in values]
+        values = [of and [dict(zip(names, item, strict=True)) for item in of] for of in lists]
     return pa.array(values, result_field(column).type)
 
 

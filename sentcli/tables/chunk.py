@@ -11,6 +11,7 @@ from typing import Any, Union
 
 from xxhash import xxh3_128
 
+from sentcli.errors import printable
 from sentcli.files.source import Source
 
 CHUNK_ROWS = 8192  # with 4,096 a short row takes 4 us more: each encoder call hashes the vocabulary
@@ -52,6 +53,10 @@ class Reject:
     offset: int | None
     reason: str
     raw: bytes
+
+    def to_line(self) -> bytes:
+        """Return the place and the reason as a line for a terminal."""
+        return f"{printable(f'{self.input}, line {self.line:,}: {self.reason:.200}')}\n".encode()
 
     def to_json(self) -> bytes:
         r"""Return one line of JSON in ASCII, without characters that a terminal acts on.
@@ -193,7 +198,7 @@ class _Draft:
 
     @property
     def is_empty(self) -> bool:
-        return not self._size
+        return not (self._size or self._texts)
 
     @property
     def is_open(self) -> bool:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from sentcli.errors import DataError, option
-from sentcli.tables.table import Content, Request
+from sentcli.tables.table import Content, Request, Table
 
 _MAX_LISTED = 20
 
@@ -29,9 +29,24 @@ def find_taken(columns: Iterable[str], names: Iterable[str]) -> str | None:
     return next((name for name in columns if str(name).lower() in new), None)
 
 
+def check_kept(table: Table) -> None:
+    """Refuse names to keep or to drop that no column has, and an output without any of the columns."""
+    options, name = table.options, table.name
+    if table.is_empty:
+        return
+    for field in ("keep", "drop"):
+        for column in getattr(options, field) or ():
+            if column not in table.columns:
+                hint = f"{list_columns(table.columns)}; try another {option(field)}"
+                raise DataError(f"{name}: no column {column!r:.200}; {hint}")
+    if options.is_partial and not table.kept:
+        hint = f"{list_columns(table.columns)}; try {option('keep')} with one"
+        raise DataError(f"{name}: no column is left; {hint}")
+
+
 def check_names(columns: Sequence[str], request: Request, where: str) -> None:
     """Refuse columns with the name of a new one, and of one name, which no other format could hold."""
-    check_room(columns, request.taken, where)
+    check_room([*filter(request.options.keeps, columns)], request.taken, where)
     for name, count in Counter(columns).items() if request.content is Content.VALUES else ():
         if count > 1:
             raise DataError(

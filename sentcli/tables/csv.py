@@ -8,13 +8,13 @@ A quote inside a field that does not begin with one is part of the value.
 import csv
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-from sentcli.errors import DataError, OutputError, counted, option
+from sentcli.errors import DataError, OutputError, UsageError, counted, option
 from sentcli.files.encodings import Encoding
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Results, Rows
@@ -188,8 +188,11 @@ class _CsvReader(LineReader):
         if rest:
             yield [rest]
 
-    def _cargo(self, values: Any, raw: Any) -> Any:
-        return values if self.content is Content.VALUES else raw
+    def _cargo(self, rows: list[list[str]], raw: list[bytes]) -> Sequence[Any]:
+        if self.content is not Content.VALUES:
+            return raw
+        kept = self.table.kept
+        return rows if len(kept) == self._width else [[fields[place] for place in kept] for fields in rows]
 
     def _single_lines(self, texts: list[str]) -> list[list[str]]:
         """Return the fields of lines if each is a row; empty if any is not."""
@@ -241,7 +244,7 @@ class _CsvReader(LineReader):
             is_kept = len(fields) == self._width and self.content is Content.RECORDS
             return (None, raw, raw) if is_kept else raw
         if len(fields) == self._width:
-            return self._text(fields), self._cargo(fields, raw), raw
+            return self._text(fields), self._cargo([fields], [raw])[0], raw
         return self.reject(raw, f"{counted(len(fields), 'field')} instead of {self._width}")
 
     def _malformed(self, line: bytes, error: str, size: int) -> str:
@@ -291,33 +294,50 @@ def malformed(line: bytes, error: str, size: int, options: ReadOptions) -> str:
     return f"a quote is not closed{bound}"
 
 
+def _dialect_of(layout: Layout, table: Table) -> tuple[Dialect, bytes, str]:
+    """Return the dialect of an output, its byte order mark and its line end, as the input has them."""
+    dialect, mark, end = Dialect(DELIMITERS.get(layout.format, ","), '"', Encoding.named(None)), b"", "\n"
+    if table.format == layout.format:
+        dialect = table.style
+        mark = dialect.encoding.byte_order_mark(table.lead)
+        end = dialect.encoding.decode(dialect.encoding.line_end(table.lead)) or end
+    if delimiter := layout.write.output_delimiter:
+        dialect = replace(dialect, delimiter=delimiter)
+    if name := layout.write.output_encoding:
+        mark = "".encode(name)  # only with encodings that begin with one, such as utf-8-sig
+        dialect = replace(dialect, encoding=Encoding.named(name, mark))
+    if dialect.delimiter in (dialect.quotechar, dialect.escapechar):
+        raise UsageError(f"{option('output_delimiter', dialect.delimiter)} is also what quotes or escapes")
+    return dialect, mark, end
+
+
 class Writer:
     """Appends the new fields to the records of the input; writes values of another format as new records."""
 
     def __init__(self, layout: Layout, table: Table) -> None:
         self._layout = layout
         self._table = table
-        new = Dialect(DELIMITERS.get(layout.format, ","), '"', Encoding.named(None))
-        self._dialect: Dialect = new if layout.converts else table.style
+        self._dialect, self._mark, self._end = _dialect_of(layout, table)
         self._last_line = LastLine(self._dialect.encoding, universal=True)
 
     def begin(self) -> bytes:
         table, names = self._table, self._layout.names
         has_header = table.options.header and bool(table.columns)
-        if self._layout.converts:
-            header = f"{self._dialect.record((*table.columns, *names))}\n"
-            return header.encode() if has_header else b""
+        encoding = self._dialect.encoding
         self._labels(self._layout.labels)
+        if self._layout.converts:
+            header = self._dialect.record((*table.kept_columns, *names)) if has_header else ""
+            return self._mark + (encoding.encode(header + self._end) if has_header else b"")
         if not has_header:
             return table.lead
-        encoding = self._dialect.encoding
         record, end = encoding.cut_line_end(table.lead)
         return self._last_line.then(record + encoding.encode(self._dialect.record(("", *names))) + end)
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:
         if self._layout.converts:
-            records = [self._dialect.record([*map(to_text, row)]).encode() for row in chunk.rows]
-            ends = [b"\n"] * len(records)
+            encode = self._dialect.encoding.encode
+            records = [encode(self._dialect.record([*map(to_text, row)])) for row in chunk.rows]
+            ends = [encode(self._end)] * len(records)
         else:
             records, ends = self._dialect.encoding.cut_line_ends(chunk.rows)
         added = (
@@ -331,7 +351,7 @@ class Writer:
 
     def _labels(self, labels: Sequence[str | None]) -> list[bytes]:
         """Return the labels as fields, each with a delimiter before it."""
-        fields = {label: self._field(label or "") for label in {*labels}}
+        fields = {label: self._field("" if label is None else str(label)) for label in {*labels}}
         return [fields[label] for label in labels]
 
     def _numbers(self, numbers: Sequence[float | None]) -> list[bytes]:

@@ -10,7 +10,6 @@ from dataclasses import replace
 from itertools import accumulate, islice
 
 from sentcli.errors import DataError, option
-from sentcli.files.encodings import likely_encoding
 from sentcli.tables.columns import check_names, list_columns
 from sentcli.tables.csv import DELIMITERS, Dialect, decode_lines, lift_field_limit, malformed
 from sentcli.tables.line_reader import Text, bad_bytes, too_long
@@ -56,9 +55,7 @@ class _CsvStart:
         self._notes = text.notes
         self._lines = lines
         self._start = skipped = min(request.options.skip_lines, len(lines))  # of the record
-        texts, bad = decode_lines(lines[skipped:], text.encoding)
-        self._texts = [""] * skipped + texts
-        self._bad = [self._lines[skipped + number] for number in sorted(bad)]
+        self._texts = [""] * skipped + decode_lines(lines[skipped:], text.encoding)[0]
 
     def table(self) -> Table:
         """Return the table."""
@@ -69,7 +66,7 @@ class _CsvStart:
             if end == len(self._lines):  # the next records decide
                 self._need_more()
             self._dialect = other
-            self._note_dialect()
+            self._note(f"read with {_delimiter(other.delimiter)}")
             fields, end = self._first_record()
         options, first = self._options, self._request.first
         raw = b"".join(self._lines[self._start : end])
@@ -184,13 +181,6 @@ class _CsvStart:
             raise DataError(f"{self._name}: {list_columns(fields)}; {hint}")
         return None
 
-    def _note_dialect(self) -> None:
-        """Note the delimiter, and the encoding that lines which cannot be decoded may have."""
-        found = _delimiter(self._dialect.delimiter)
-        is_western = self._options.encoding is None and "cp1252" in map(likely_encoding, self._bad)
-        hint = f"; it is not UTF-8, so try {option('encoding', 'cp1252')} {found}" if is_western else ""
-        self._note(f"read with {found}{hint}")
-
     def _note(self, message: str) -> None:
         self._notes = (*self._notes, (logging.WARNING, f"{self._name}: {message}"))
 
@@ -229,8 +219,8 @@ class _CsvStart:
             raise DataError(f"{self._name}: the first record has one cell, {max(fields)!r:.80}; {hint}")
         if options.text_column is None and not (self._request.first or any(map(is_usual, fields))):
             if number := next(filter(str.isdecimal, fields), None):
-                no_header, named = option("no_header"), option("text_column", "NAME")
-                hint = f"if the first line is a row, add {no_header}, else {named}"
+                no_header, named = option("no_header"), option("text_column")
+                hint = f"if the first line is a row, add {no_header}, else name the text with {named}"
                 raise DataError(
                     f"{self._name}: a column is called {number:.80}; {hint}; {list_columns(fields)}"
                 )

@@ -11,8 +11,10 @@ that decided are read again for the rows, see `Source.looking_ahead`.
 
 import logging
 import re
+import shlex
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -20,15 +22,17 @@ import orjson
 
 from sentcli.config import NOTE
 from sentcli.errors import DataError, UsageError, option
-from sentcli.files.compression import SUFFIXES
-from sentcli.files.encodings import AUTO, Encoding, detect_encoding, marked_encoding
-from sentcli.files.source import STANDARD, Source
+from sentcli.files.compression import compression_in
+from sentcli.files.encodings import AUTO, WIDE, Encoding, detect_encoding, marked_encoding
+from sentcli.files.source import Source
+from sentcli.tables.chunk import Cursor
 from sentcli.tables.columns import check_room, list_columns
 from sentcli.tables.json_records import split_records
 from sentcli.tables.jsonl import ARRAY, MISSING, no_string, text_names, text_of
-from sentcli.tables.line_reader import PAUSE, Text, awaited
+from sentcli.tables.line_reader import PAUSE, Text, awaited, blocks_of
 from sentcli.tables.options import ReadOptions
-from sentcli.tables.registry import get_format
+from sentcli.tables.registry import FORMATS, get_format, instead_of
+from sentcli.tables.signatures import SIGNATURE_BYTES, signature_of
 from sentcli.tables.sniff import (
     MAY_BEGIN_TABLE,
     NO_TABLE,
@@ -39,17 +43,10 @@ from sentcli.tables.sniff import (
 )
 from sentcli.tables.table import Content, Note, Request, Table
 from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, find_texts, is_decided
+from sentcli.tables.types import Types
 
-# First bytes of compressed files. `BZh` could begin a text, so the digit and marker after it count too.
-_COMPRESSED = {
-    ".gz": re.compile(rb"\x1f\x8b"),
-    ".zst": re.compile(rb"\x28\xb5\x2f\xfd"),
-    ".bz2": re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"),
-    ".xz": re.compile(rb"\xfd7zX"),
-}
-_ARCHIVE = b"PK\x03\x04"
-_START, _LONG_START = 4, 6  # bytes that show a compression or a byte order mark; further bytes of bzip2
-_AUTO_BYTES = 1 << 19  # of a stream, that show its encoding
+# That show the encoding: of a file, and of a stream, which are held in memory.
+_AUTO_BYTES, _AUTO_AHEAD = 16 << 20, 1 << 20
 _DOCUMENT_START = 64
 # The start of an array, or of an object on many lines.
 _DOCUMENT = re.compile(rb'\s*(\[\s*(\{|\n|$)|\{\s*\n\s*")')
@@ -71,15 +68,18 @@ def guess_format(source: Source, options: ReadOptions, check: Callable[[], None]
 
     Waits for the first bytes; if they may begin a table in a pipe, a short time for more.
     """
+    if binary := _binary_format(source, _start_of(source, check)):
+        return Guess(replace(options, format=binary), (), 0)
     with source.looking_ahead():
-        while source.live and not source.ready(PAUSE):
-            check()
         data = more = source.read()
         while more and source.live and len(data) < SAMPLE_BYTES and data.count(b"\n") <= SAMPLE_RECORDS:
             if not (MAY_BEGIN_TABLE.match(data) and source.ready(PAUSE)):
                 break
             more = source.read()
             data += more
+    if options.encoding in (None, AUTO) and b"\0" in data and detect_encoding([data]) not in WIDE:
+        hint = f"if it is lines of text, add {option('input_format', 'lines')}"
+        raise DataError(f"{source.name}: not a text, and no format that is known by its first bytes; {hint}")
     return (sniff(data, options) or Guess(options, (), NO_TABLE)) if data else None
 
 
@@ -97,56 +97,88 @@ def notes_of(guess: Guess, name: str, *, is_refused: bool) -> tuple[Note, ...]:
     return ((logging.WARNING, f"{hint}; it is read as one review per line"),)
 
 
+def _start_of(source: Source, check: Callable[[], None]) -> bytes:
+    """Return the first bytes of an input, which is decompressed from now on if they are compressed."""
+    while True:
+        with source.looking_ahead():
+            start = _first_bytes(source, SIGNATURE_BYTES, check)
+        if not (compression := compression_in(start)):
+            return start
+        source.decompress(compression)
+
+
+def _first_bytes(source: Source, size: int, check: Callable[[], None]) -> bytes:
+    """Return the first bytes; fewer if they hold a line, because a live input may wait for an answer."""
+    data = b""
+    for block in awaited(source, check):
+        data += block
+        if len(data) >= size or b"\n" in data:
+            break
+    return data
+
+
+def _binary_format(source: Source, start: bytes) -> str:
+    """Return the binary format of an input, empty for a text; raise a DataError if it is not read."""
+    found = signature_of(start)
+    if not found or found in FORMATS:
+        return found
+    hint = f"give it a name that ends in {found}"
+    if source.is_stream:
+        hint = instead_of(found, f"FILE{found}")
+    raise DataError(f"{source.name}: its first bytes are those of {found}; {hint}")
+
+
 def _text_of(source: Source, request: Request) -> Text:
-    """Decide on the encoding; refuse compressed bytes, and wide characters without --encoding."""
+    """Decide on the encoding; refuse what is not a text."""
+    start = _start_of(source, request.check)
+    if binary := _binary_format(source, start):
+        hint = f"add {option('input_format', binary)}"
+        raise DataError(f"{source.name}: its first bytes are those of {binary}; {hint}")
     name = request.options.encoding
     notes: tuple[Note, ...] = ()
-    with source.looking_ahead():
-        start = _first_bytes(source, _START, request)
-        if start.startswith(b"BZh") and not start.endswith(b"\n"):
-            start += _first_bytes(source, _LONG_START, request)
-    if name in (None, AUTO):
-        _refuse_compressed(start, source.name)
-    if name is None and (marked := marked_encoding(start)):
-        is_json = get_format(request.format).module == "jsonl"
-        hint = "JSON Lines are UTF-8: convert it" if is_json else f"try {option('encoding', marked)}"
-        raise DataError(f"{source.name}: begins with the byte order mark of {marked}; {hint}")
-    if name == AUTO:
+    if get_format(request.format).module == "jsonl":
+        _refuse_wide(source, start)
+    elif name in (None, AUTO):
         name, notes = _detect(source, request)
     encoding = Encoding.named(name, start)
     return Text(source, encoding, encoding.byte_order_mark(start), notes, not start)
 
 
-def _first_bytes(source: Source, size: int, request: Request) -> bytes:
-    """Return the first bytes; fewer at the end of a line, because a live input may wait for an answer."""
-    data = b""
-    for block in awaited(source, request):
-        data += block
-        if len(data) >= size or data.endswith(b"\n"):
-            break
-    return data
-
-
-def _refuse_compressed(start: bytes, name: str) -> None:
-    if start.startswith(_ARCHIVE):
-        hint = f"unzip it, or add {option('input_format', 'xlsx')}"
-        raise DataError(f"{name}: a zip archive or a workbook; {hint}")
-    for suffix, mark in _COMPRESSED.items():
-        if mark.match(start):
-            is_piped = name == STANDARD or suffix not in SUFFIXES
-            hint = "pipe it decompressed" if is_piped else f"give it a name that ends in {suffix}"
-            raise DataError(f"{name}: compressed, as {suffix} is; {hint}")
+def _refuse_wide(source: Source, start: bytes) -> None:
+    """Refuse JSON that is not UTF-8."""
+    if marked := marked_encoding(start):
+        file = "" if source.is_stream else f" {shlex.quote(source.name)}"
+        command = f"iconv -f {marked} -t utf-8{file} | sentcli score --input-format jsonl -o OUT.jsonl"
+        raise DataError(f"{source.name}: begins with the byte order mark of {marked}; try: {command}")
 
 
 def _detect(source: Source, request: Request) -> tuple[str, tuple[Note, ...]]:
-    """Find the encoding by the bytes: those of a file up to the first one that is not ASCII."""
+    """Find the encoding by the bytes, and say which one it is if it is not UTF-8."""
     with source.looking_ahead():
-        is_short = source.is_stream
-        blocks = [_first_bytes(source, _AUTO_BYTES, request)] if is_short else iter(source.read, b"")
-        name = detect_encoding(blocks)
+        name = detect_encoding(_sample(source, request))
     if name is None:
-        raise DataError(f"{source.name}: not UTF-8; which {option('encoding')} is it, in place of {AUTO}?")
+        named, utf_8 = option("encoding"), option("encoding", "utf-8")
+        raise DataError(
+            f"{source.name}: neither UTF-8 nor plainly cp1252; which {named} is it? "
+            f"{utf_8} rejects the rows that are not UTF-8"
+        )
+    if name == "ascii":  # as the first input, where later bytes may be others
+        style = request.first and request.first.style
+        first = getattr(style, "encoding", style)
+        return first.name if first and first.is_plain else "utf-8", ()
     return name, () if name == "utf-8" else ((logging.WARNING, f"{source.name}: read as {name}"),)
+
+
+def _sample(source: Source, request: Request) -> Iterator[bytes]:
+    """Yield the blocks that show the encoding, of a live input up to its first pause."""
+    size, most = 0, _AUTO_AHEAD if source.is_stream else _AUTO_BYTES
+    for block in blocks_of(source):
+        if block is not None:
+            size += len(block)
+            yield block
+        if size and (block is None or size >= most):
+            return
+        request.check()
 
 
 def _inspect_lines(text: Text, request: Request) -> Table:
@@ -183,11 +215,12 @@ def _inspect_json(text: Text, request: Request) -> Table:
                 break
     found = found or _json_start(records, text.source.name, request, is_all=True)
     texts, columns, notes = found or ((), (), ())
-    if request.content is Content.VALUES and columns:
-        columns = request.options.columns or _keys(text, request, is_array=is_array)
-        check_room(columns, request.taken, text.source.name)
-        if text.source.is_stream and not request.options.columns:
-            said = f"the first {_AHEAD_LINES} lines give the columns; or name them: {option('columns')}"
+    keep = request.options.keep if text.source.is_stream else None
+    if columns and (request.content is Content.VALUES or request.options.is_partial):
+        columns = request.columns or keep or _keys(text, request, is_array=is_array)
+        check_room([*filter(request.options.keeps, columns)], request.taken, text.source.name)
+        if text.source.is_stream and not (request.columns or keep):
+            said = f"the first {_AHEAD_LINES} lines give the columns; or name them: {option('keep')}"
             notes = (*notes, (logging.INFO, f"{text.source.name}: {said}"))
     return request.table(
         text.source.name,
@@ -203,10 +236,10 @@ def _inspect_json(text: Text, request: Request) -> Table:
 def _is_document(text: Text, request: Request) -> bool:
     """Return whether the records are those of an array, or stand on several lines each."""
     with text.looking_ahead():
-        data = _first_bytes(text.source, _DOCUMENT_START, request)
+        data = _first_bytes(text.source, _DOCUMENT_START, request.check)
         if request.format != "json" and not _DOCUMENT.match(data[:_DOCUMENT_START]):
             return False
-        for block in chain([b""], awaited(text.source, request)):
+        for block in chain([b""], awaited(text.source, request.check)):
             data = (data + block).lstrip()
             if data and (b"\n" in data or data[:1] != b"{" or len(data) > request.options.max_row_bytes):
                 break
@@ -217,7 +250,7 @@ def _is_document(text: Text, request: Request) -> bool:
 def _json_lines(text: Text, request: Request, *, is_array: bool) -> Iterator[list[bytes]]:
     if not is_array:
         return text.lines(request)
-    blocks = awaited(text.source, request)
+    blocks = awaited(text.source, request.check)
     return split_records(blocks, request.options.max_row_bytes, text.source.name)
 
 
@@ -247,7 +280,7 @@ def _json_start(
         return None
     texts, notes = found
     for record in records:
-        check_room([*record], request.taken, name)
+        check_room([*filter(request.options.keeps, record)], request.taken, name)
         if text_of(record, texts) is not MISSING:
             return texts, tuple(record), notes
     if not is_all:
@@ -290,20 +323,30 @@ def _flat(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _keys(text: Text, request: Request, *, is_array: bool) -> tuple[str, ...]:
-    """Return the keys of all records of a file, or of the first records of a stream, as they appear."""
+    """Return the keys of all records of a file, or of the first records of a stream, as they appear.
+
+    Their values decide on the types of the columns.
+    """
     keys: dict[str, None] = {}
     count = size = 0
+    is_over = False
     with text.looking_ahead():
         for lines in _json_lines(text, request, is_array=is_array):
             request.check()
+            records: list[dict[str, Any]] = []
             for line in lines:
-                if text.source.is_stream and (count >= _AHEAD_LINES or size >= _AHEAD_BYTES):
-                    return tuple(keys)
-                for record in _objects(line, request):
-                    keys |= dict.fromkeys(record)
+                if is_over := text.source.is_stream and (count >= _AHEAD_LINES or size >= _AHEAD_BYTES):
+                    break
+                records += _objects(line, request)
                 count += 1
                 size += len(line)
+            keys |= dict.fromkeys(chain.from_iterable(records))
             _check_count(keys, text.source.name)
+            if is_over:
+                break
+            if request.types:
+                values = {key: [each[key] for each in records if key in each] for key in keys}
+                request.types.add(values)
     return tuple(keys)
 
 
@@ -325,7 +368,23 @@ def _check_count(columns: Collection[str], name: str) -> None:
 def _inspect_csv(text: Text, request: Request) -> Table:
     from sentcli.tables.csv_header import inspect_csv  # the other formats start without it
 
-    return inspect_csv(text, request)
+    table = inspect_csv(text, request)
+    if request.types and not table.is_empty:
+        _add_types(text.source, table, request, request.types)
+    return table
+
+
+def _add_types(source: Source, table: Table, request: Request, types: Types) -> None:
+    """Read the values of all rows, until no column can have a type."""
+    cursor = Cursor(request.options.limit)
+    with source.looking_ahead():
+        cursor.open(source)
+        for chunk in get_format(request.format).reader()(source, table, cursor, Content.VALUES):
+            request.check()
+            columns = zip(*(chunk.rows or [[""] * len(table.kept)]), strict=True)
+            may_have = types.add_texts(dict(zip(table.kept_columns, columns, strict=True)))
+            if not (may_have and cursor.rows_left):
+                break
 
 
 _TEXT_FORMATS: dict[str, Callable[[Text, Request], Table]] = {

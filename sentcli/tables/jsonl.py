@@ -60,7 +60,7 @@ class _JsonlReader(LineReader):
     def events(self) -> Iterator[Event]:
         yield from super().events()
         if self._new_keys:
-            columns = option("columns", ",".join([*self.table.columns, *self._new_keys]))
+            columns = option("keep", ",".join([*self.table.columns, *self._new_keys]))
             keys = " or ".join(map(repr, self._new_keys))
             _log.warning(
                 "%s: records with the unexpected key %s were rejected; try %s", self.name, keys, columns
@@ -97,29 +97,34 @@ class _JsonlReader(LineReader):
     def _row(self, record: Any, line: bytes) -> Event:
         if type(record) is not dict:
             return self.reject(line, f"{_KINDS[type(record)]}, not an object")
-        if (name := find_taken(record, self.table.taken)) is not None:
-            return self.reject(line, f"there is a {name!r:.200} already; try --prefix")
+        names = filter(self.table.options.keeps, record) if self.table.options.is_partial else record
+        if (name := find_taken(names, self.table.taken)) is not None:
+            return self.reject(line, f"there is a {name!r:.200} already; try --prefix new_")
         text = text_of(record, self.table.texts)
         if text is MISSING:
             return self.reject(line, f"no {text_names(self.table.texts)}")
         if text is not None and type(text) is not str:
             return self.reject(line, f"{text_names(self.table.texts)} {no_string(text)}")
-        if self.content is not Content.VALUES:
+        if self.content is not Content.VALUES and not self.table.options.is_partial:
             return text, line, line
         try:
-            return text, self._values(line), line
+            return text, self._again(line), line
         except ValueError as error:
             return self.reject(line, str(error))
         except (RecursionError, orjson.JSONEncodeError):  # which one depends on the version of Python
             return self.reject(line, "a value is nested too deeply")
 
-    def _values(self, line: bytes) -> list[str | None]:
-        """Decode a record again, with the digits of its numbers, for a writer of another format."""
+    def _again(self, line: bytes) -> bytes | list[str | None]:
+        """Decode a record again, with the digits of its numbers; return its values, or a part of it."""
         record = json.loads(line.decode(), parse_int=_Number, parse_float=_Number, object_pairs_hook=_unique)
-        if new := [key for key in record if key not in self.table.columns]:
+        keeps = self.table.options.keeps
+        if self.content is not Content.VALUES:
+            kept = {key: value for key, value in record.items() if keeps(key)}
+            return _dump(kept or {self.table.kept_columns[0]: None}) + b"\n"
+        if new := [key for key in record if key not in self.table.columns and keeps(key)]:
             self._new_keys |= dict.fromkeys(new[: _MOST_NAMED - len(self._new_keys)])
-            raise ValueError(f"the key {new[0]!r:.200} is not among the columns; try --columns")
-        return [_cell(record.get(name)) for name in self.table.columns]
+            raise ValueError(f"the key {new[0]!r:.200} is not among the columns; try --keep")
+        return [_cell(record.get(name)) for name in self.table.kept_columns]
 
 
 def text_of(record: dict[str, Any], names: Sequence[str]) -> Any:
@@ -166,7 +171,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _cell(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    return orjson.dumps(value, default=lambda number: orjson.Fragment(number.digits)).decode()
+    return _dump(value).decode()
+
+
+def _dump(value: Any) -> bytes:
+    return orjson.dumps(value, default=lambda number: orjson.Fragment(number.digits))
 
 
 class Writer:
@@ -188,7 +197,8 @@ class Writer:
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:
         if self._layout.converts:
-            raws = [to_json(dict(zip(self._table.columns, row, strict=True))) + b"\n" for row in chunk.rows]
+            names = self._table.kept_columns
+            raws = [to_json(dict(zip(names, row, strict=True))) + b"\n" for row in chunk.rows]
         else:
             raws = [*chunk.rows]
         # A record with a text is not empty, so a comma always precedes the new fields.
@@ -213,5 +223,7 @@ class Writer:
 def _fields(column: ResultColumn, name: bytes, values: Sequence[Any]) -> list[bytes]:
     if column.is_number:
         return six_decimals(values, name, b"null")
+    if column.items:
+        return [name + (text or "null").encode() for text in values]
     fields = {label: name + to_json(label) for label in {*values}}
     return [fields[label] for label in values]

@@ -2,7 +2,7 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -170,11 +170,11 @@ def blocks_of(source: Source) -> Iterator[bytes | None]:
         yield block
 
 
-def awaited(source: Source, request: Request) -> Iterator[bytes]:
-    """Yield the blocks of an input, and call `request.check` while a live input has none."""
+def awaited(source: Source, check: Callable[[], None]) -> Iterator[bytes]:
+    """Yield the blocks of an input, and call `check` while a live input has none."""
     for block in blocks_of(source):
         if block is None:
-            request.check()
+            check()
         else:
             yield block
 

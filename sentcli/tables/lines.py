@@ -1,13 +1,15 @@
 """Plain lines: each line is a text; the output has the new columns and the text, separated by tabs.
 
 Lines end with a line feed; a carriage return before it belongs to the line end. From another format, only the
-texts are written, with spaces in place of their line breaks.
+texts are written, with spaces in place of their line breaks. For a terminal, the fields are aligned and the
+texts are cut to its width.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from sentcli.errors import printable
 from sentcli.files.encodings import Encoding
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Results
@@ -41,7 +43,7 @@ class Writer:
 
     def __init__(self, layout: Layout, table: Table) -> None:
         self._layout = layout
-        self._lead = b"" if layout.converts else table.lead
+        self._lead = b"" if layout.converts or layout.write.width else table.lead
         self._encoding: Encoding = Encoding.named(None) if layout.converts else table.style
         self._last_line = LastLine(self._encoding, universal=False)
 
@@ -51,6 +53,8 @@ class Writer:
         return self._lead
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:
+        if self._layout.write.width:
+            return b"".join(map(self._aligned, chunk.texts, *results))
         lines: Sequence[bytes] = chunk.rows
         if self._layout.converts:
             lines = [re.sub(r"[\r\n]+", " ", text or "").encode() + b"\n" for text in chunk.texts]
@@ -63,6 +67,18 @@ class Writer:
             return [self._encoding.encode(f"{number.decode()}\t") for number in numbers]
         fields = {label: self._encoding.encode(f"{_in_a_line(label or '')}\t") for label in {*values}}
         return [fields[label] for label in values]
+
+    def _aligned(self, text: str | None, *values: Any) -> bytes:
+        """Return a row as a line for a terminal."""
+        width = self._layout.write.width
+        longest = max(map(len, self._layout.labels), default=0)
+        fields = [
+            f"{'' if value is None else f'{value:.6f}':8}" if column.is_number else f"{value or '':{longest}}"
+            for column, value in zip(self._layout.results, values, strict=True)
+        ]
+        start = " ".join((text or "")[: 4 * width].split())
+        line = printable("  ".join([*fields, start]))
+        return f"{line if len(line) <= width else f'{line[: width - 1]}…'}\n".encode()
 
     def close(self) -> bytes:
         return b""

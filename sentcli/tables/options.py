@@ -1,6 +1,7 @@
 """The columns that a run adds, and the options for reading, writing and rejecting rows."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
@@ -19,12 +20,17 @@ class ResultColumn:
     """A column that a run adds.
 
     :param values: returns its values, one for each text.
-    :param is_number: True for numbers, False for labels.
+    :param is_number: True for numbers, False for labels and lists.
+    :param is_integer: True for whole numbers, in place of labels.
+    :param items: of a column of lists the names and the Arrow types of what an item has; its values are the
+        lists as JSON, in which an item is a list too.
     """
 
     name: str
     values: "Callable[[Scores], Sequence[Any]]" = field(compare=False)
     is_number: bool = False
+    is_integer: bool = False
+    items: tuple[tuple[str, str], ...] = ()
 
 
 _LARGEST_ROW = (1 << 31) - 1  # bytes; neither csv nor Parquet can hold a longer value
@@ -38,7 +44,8 @@ class ReadOptions:
         the text.
     :param text_column: the column to score: its name, number or dotted path, or several of these with commas;
         None: found by its name or its first values.
-    :param columns: all columns when JSON Lines become another format; None: the keys of the records.
+    :param keep: the columns that the output has, beside the new ones; None: all columns.
+    :param drop: the columns that the output does not have; the texts may be among them.
     :param sheet: the name or number of the sheet of a workbook; None: the first one.
     :param delimiter: one character, or `\t`; None: a comma for CSV, a tab for TSV.
     :param quotechar: one character, or "" for no quoting; None: `"`.
@@ -54,7 +61,8 @@ class ReadOptions:
 
     format: str | None = None
     text_column: str | None = None
-    columns: tuple[str, ...] | None = None
+    keep: tuple[str, ...] | None = None
+    drop: tuple[str, ...] | None = None
     sheet: str | None = None
     delimiter: str | None = None
     quotechar: str | None = None
@@ -69,10 +77,7 @@ class ReadOptions:
     def __post_init__(self) -> None:
         if self.delimiter == r"\t":
             object.__setattr__(self, "delimiter", "\t")
-        if self.delimiter is not None and (len(self.delimiter) != 1 or self.delimiter in "\r\n"):
-            raise UsageError(
-                f"{option('delimiter')} is {self.delimiter!r:.200}; it has to be one character, or \\t"
-            )
+        _check_delimiter("delimiter", self.delimiter)
         if self.quotechar and (len(self.quotechar) != 1 or self.quotechar in "\r\n"):
             raise UsageError(
                 f"{option('quotechar')} is {self.quotechar!r:.200}; it has to be one character, or empty"
@@ -97,6 +102,15 @@ class ReadOptions:
         if self.encoding not in (None, AUTO):
             Encoding.named(self.encoding)
 
+    @property
+    def is_partial(self) -> bool:
+        """Whether the output does not have all columns."""
+        return self.keep is not None or self.drop is not None
+
+    def keeps(self, column: str) -> bool:
+        """Return whether the output has a column."""
+        return (self.keep is None or column in self.keep) and column not in (self.drop or ())
+
     def separators(self, usual: str) -> tuple[str, str]:
         """Return the delimiter and the quotechar.
 
@@ -119,20 +133,40 @@ class WriteOptions:
 
     :param format: as for `ReadOptions`; None: from the suffix, else the format of the input.
     :param prefix: put before the names of the new columns.
-    :raises UsageError: when the prefix cannot be encoded as UTF-8.
+    :param width: the width of the terminal that lines are for; 0: they are for other programs.
+    :param strings: all columns of text formats and workbooks stay text where the output has types.
+    :param output_delimiter: of CSV and TSV; None: that of the input, or the usual one.
+    :param output_encoding: of CSV and TSV: any of Python's text encodings; None: that of the input, or UTF-8.
+    :raises UsageError: for an invalid value, naming the option.
     """
 
     format: str | None = None
     prefix: str = ""
+    width: int = 0
+    strings: bool = False
+    output_delimiter: str | None = None
+    output_encoding: str | None = None
 
     def __post_init__(self) -> None:
+        if self.output_delimiter == r"\t":
+            object.__setattr__(self, "output_delimiter", "\t")
+        _check_delimiter("output_delimiter", self.output_delimiter)
+        if self.output_encoding is not None:
+            Encoding.named(self.output_encoding, field="output_encoding")
         if not is_utf8(self.prefix):
             raise UsageError(f"{option('prefix')} {self.prefix!r:.200}: it has to be UTF-8")
 
-    def columns(self, classes: Sequence[str] = ()) -> tuple[ResultColumn, ...]:
+    @property
+    def has_dialect(self) -> bool:
+        return self.output_delimiter is not None or self.output_encoding is not None
+
+    def columns(
+        self, classes: Sequence[str] = (), added: Sequence[ResultColumn] = ()
+    ) -> tuple[ResultColumn, ...]:
         """Return the new columns in their order.
 
         :param classes: the labels whose probabilities get a column each.
+        :param added: further columns, still without the prefix.
         :raises UsageError: when the columns of two classes would have the same name, in any case.
         """
         if len({label.lower() for label in classes}) < len(classes):
@@ -146,7 +180,16 @@ class WriteOptions:
         ]
         for place, label in enumerate(classes):
             columns.append(ResultColumn(f"probability_{label}", _probability_of(place), is_number=True))
+        columns += added
+        names = Counter(column.name.lower() for column in columns)
+        if twice := [name for name, count in names.items() if count > 1]:
+            raise UsageError(f"{option('about')}: two new columns would be called {twice[0]!r:.200}")
         return tuple(replace(column, name=self.prefix + column.name) for column in columns)
+
+
+def _check_delimiter(field: str, value: str | None) -> None:
+    if value is not None and (len(value) != 1 or value in "\r\n"):
+        raise UsageError(f"{option(field)} is {value!r:.200}; it has to be one character, or \\t")
 
 
 def _probability_of(place: int) -> "Callable[[Scores], Sequence[Any]]":
@@ -170,11 +213,13 @@ class RejectOptions:
             raise UsageError(f"{option('rejects')} takes the name of a file; standard output is for the rows")
         if self.path is not None and compression_of(self.path):
             raise UsageError(
-                f"{option('rejects')} {self.path!r:.200}: rejected rows are not compressed; try .jsonl"
+                f"{option('rejects')} {self.path!r:.200}: rejected rows are not compressed; "
+                f"try {option('rejects', self.path.removesuffix(compression_of(self.path)))}"
             )
         if self.limit is not None and not re.fullmatch(r"[0-9]{1,18}|[0-9]{1,3}(\.[0-9]+)?%", self.limit):
             raise UsageError(
-                f"{option('max_rejects')} is {self.limit!r:.200}; give a number of rows, or a share: 0.5%"
+                f"{option('max_rejects')} is {self.limit!r:.200}; it has to be a number of rows, or a share, "
+                f"such as {option('max_rejects', '0.5%')}"
             )
 
     @property

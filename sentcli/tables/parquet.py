@@ -1,40 +1,34 @@
 """Parquet through pyarrow: row groups are streamed, schema and metadata are kept, new columns are appended.
 
-Row groups keep their size, but large ones are divided to limit memory. A row is rejected when its text is not
-UTF-8 or is longer than the limit; in its reject, `raw` is the text and `line` the number of the row. From
-another format, all columns are strings.
+Row groups keep their size, but large ones are divided to limit memory. From a format that is not read in
+record batches, columns have the types that `tables.types` finds, and others are strings.
 """
 
 import io
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sentcli.errors import DataError, OutputError, SentcliError
+from sentcli.errors import DataError, OutputError
 from sentcli.files.source import Source
-from sentcli.tables.arrow import (
-    column_at,
-    compare_times,
-    find_text_columns,
-    has_valid_indices,
-    own_bytes,
-    paths_of,
-    result_array,
-    result_field,
-    to_values,
-)
-from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor, Reject, Results
-from sentcli.tables.columns import check_names
+from sentcli.tables.arrow import arrow_type, compare_times, has_valid_indices, result_array, result_field
+from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor, Results
 from sentcli.tables.convert import to_text
 from sentcli.tables.limits import check_row_groups
-from sentcli.tables.line_reader import too_long
+from sentcli.tables.record_batches import (
+    BatchReader,
+    HashedFile,
+    RowGroupPart,
+    joined,
+    table_of,
+    translated,
+)
 from sentcli.tables.table import Content, Layout, Request, Table
-from sentcli.tables.text_column import SAMPLE_ROWS, Choice, join_columns
+from sentcli.tables.text_column import SAMPLE_ROWS
+from sentcli.tables.types import parse
 
 _GROUP_BYTES = 32 << 20  # of input, at which a row group of the output ends
 _GROUP_ROWS = 15 * CHUNK_ROWS
@@ -47,31 +41,9 @@ _READ_ROWS = 128
 _ARROW_SCHEMA = b"ARROW:schema"  # pyarrow's own metadata key, which it writes again
 
 
-@dataclass(frozen=True)
-class RowGroupPart:
-    """Consecutive rows of one row group."""
-
-    rows: pa.RecordBatch
-    ends_group: bool
-
-
-@dataclass(frozen=True)
-class Style:
-    """The schema and the compression of a file, and how its times are read.
-
-    :param codec: the compression of all columns of the first row group; None: the default one.
-    :param int96: the unit for INT96, the type of times in files of older programs; None: nanoseconds.
-    """
-
-    schema: pa.Schema
-    codec: str | None
-    paths: tuple[tuple[int, ...], ...]
-    int96: str | None
-
-
 def inspect(source: Source, request: Request) -> Table:
     """Return the table of a file by its schema and its first rows; see `inspect.inspect`."""
-    with _translated(source.name, DataError):
+    with translated(source.name, DataError):
         file = source.seekable()
         limit = request.options.max_row_bytes
         check_row_groups(_open(file).metadata, file.seek(0, io.SEEK_END), limit, source.name)
@@ -80,41 +52,27 @@ def inspect(source: Source, request: Request) -> Table:
         parts = _parts(opened, source.name, SAMPLE_ROWS)
         begin = [*islice(parts, 1)]  # before the schema: with damaged columns it would crash the process
         schema = _schema(opened)
-        columns = tuple(schema.names)
-        check_names(columns, request, source.name)
         if request.content is not Content.TEXTS:
             _refuse_intervals(opened, source.name)
-        first = request.first
-        if first and not first.style.schema.equals(schema):
-            differs = _difference(first.style.schema, schema)
-            raise DataError(f"{source.name}: the schema differs from the first input: {differs}")
-        paths = paths_of(schema)
-        rows = [part.rows.slice(0, SAMPLE_ROWS) for part in begin]
-        wanted = request.options.text_column
-        choice = Choice(first.places) if first else find_text_columns(paths, rows, wanted, source.name)
-        used = [paths[place] for place in choice.places]
-        return request.table(
-            source.name,
-            columns,
-            texts=tuple(name for name, _, _ in used),
-            places=choice.places,
-            style=Style(schema, _codec(opened), tuple(path for _, path, _ in used), int96),
-            notes=choice.notes,
-        )
+        rows = [part.rows for part in begin]
+        return table_of(source.name, request, schema, rows, codec=_codec(opened), int96=int96)
 
 
 def read(source: Source, table: Table, cursor: Cursor, content: Content) -> Iterator[Chunk]:
     """Read one file; see `registry.Reader`."""
-    with _translated(source.name, DataError):
-        yield from _ParquetReader(source, table, cursor, content).chunks()
+    with translated(source.name, DataError):
+        file = _open(HashedFile(source.seekable(), cursor), table.style.int96)
+        # Progress counts rows, because a file is not read from its beginning to its end.
+        reader = BatchReader(source, table, cursor, content, file.metadata.num_rows)
+        yield from reader.chunks(_parts(file, source.name, CHUNK_ROWS))
         source.check_unchanged()
 
 
-def _open(file: IO[bytes], int96: str | None = None) -> Any:
+def _open(file: Any, int96: str | None = None) -> Any:
     return pq.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER, coerce_int96_timestamp_unit=int96)
 
 
-def _unit_of_int96(file: IO[bytes], name: str) -> str | None:
+def _unit_of_int96(file: Any, name: str) -> str | None:
     """Choose the unit for INT96.
 
     pyarrow uses nanoseconds, which overflow outside 1677 to 2262. The year 9999 often means "never".
@@ -181,124 +139,22 @@ def _parts(file: Any, name: str, most: int) -> Iterator[RowGroupPart]:
         some = file.iter_batches(
             min(_READ_ROWS, most, max(1, fitting)), row_groups=[group], use_threads=False
         )
-        pending: list[pa.RecordBatch] = []
-        size = count = 0
-        for rows in some:
-            if not all(map(has_valid_indices, rows.columns)):
-                raise DataError(f"{name}: row group {group} is damaged")
-            pending.append(rows)
-            size += sum(map(own_bytes, rows.columns))
-            count += len(rows)
+        for rows in joined(_checked(some, name, group), most):
             left -= len(rows)
-            if count >= most or size >= CHUNK_BYTES or not left:
-                yield RowGroupPart(pa.concat_batches(pending), ends_group=left == 0)
-                pending = []
-                size = count = 0
+            yield RowGroupPart(rows, ends_group=left == 0)
         if left:
             raise DataError(f"{name}: row group {group} does not have as many rows as it says")
 
 
-class _ParquetReader:
-    """Reads a file that is not trusted."""
-
-    def __init__(self, source: Source, table: Table, cursor: Cursor, content: Content) -> None:
-        self._name = source.name
-        self._size = source.size or 0
-        self._content = content
-        self._limit = table.options.max_row_bytes
-        self._paths = table.style.paths
-        self._cursor = cursor
-        self._file = _open(_Hashed(source.seekable(), cursor), table.style.int96)  # type: ignore[arg-type]
-        self._row = 1  # number of the next row
-
-    def chunks(self) -> Iterator[Chunk]:
-        for part in _parts(self._file, self._name, CHUNK_ROWS):
-            while len(part.rows) > (room := self._cursor.rows_left):  # the last rows of --limit
-                yield self._chunk(RowGroupPart(part.rows.slice(0, room), ends_group=False))
-                part = RowGroupPart(part.rows.slice(room), part.ends_group)
-            yield self._chunk(part)
-
-    def _chunk(self, part: RowGroupPart) -> Chunk:
-        rows = part.rows
-        size, count = sum(map(own_bytes, rows.columns)), len(rows)
-        rejects: list[Reject] = []
-        try:
-            texts, values = self._decode(rows)
-        except ValueError:
-            rows, rejects = self._without_bad_rows(rows)
-            texts, values = self._decode(rows)
-        self._row += count
-        # Progress counts rows, because a file is not read from its beginning to its end.
-        progress = self._size * (self._row - 1) // max(1, self._file.metadata.num_rows)
-        position = self._cursor.advance(count, len(rows), len(rejects), progress)
-        is_kept = self._content is Content.RECORDS
-        cargo = [RowGroupPart(rows, part.ends_group)] if is_kept else values
-        return Chunk(texts, cargo, rejects, position, size)
-
-    def _decode(self, rows: pa.RecordBatch) -> tuple[list[str | None], list[Any]]:
-        """Return the texts, and the values of each row where they are asked for."""
-        texts = join_columns([to_values(column_at(rows, path)) for path in self._paths])
-        # A character has at most four bytes, so only long texts must be encoded to know their size.
-        if any(len(text.encode()) > self._limit for text in texts if text and 4 * len(text) > self._limit):
-            raise ValueError(too_long(self._limit))
-        if self._content is not Content.VALUES:
-            return texts, texts
-        return texts, list(zip(*map(to_values, rows.columns), strict=True))
-
-    def _without_bad_rows(self, rows: pa.RecordBatch) -> tuple[pa.RecordBatch, list[Reject]]:
-        good, rejects = [rows.slice(0, 0)], []
-        for number in range(len(rows)):
-            row = rows.slice(number, 1)
-            try:
-                self._decode(row)
-                good.append(row)
-            except ValueError as error:
-                raw = b" ".join(_raw(column_at(row, path)[0]) for path in self._paths)
-                rejects.append(Reject(self._name, self._row + number, None, str(error), raw))
-        return pa.concat_batches(good), rejects
-
-
-def _raw(text: pa.Scalar) -> bytes:
-    buffer = (text.value if pa.types.is_dictionary(text.type) else text).as_buffer()
-    return b"" if buffer is None else buffer.to_pybytes()
-
-
-def _difference(first: pa.Schema, other: pa.Schema) -> str:
-    """Return a message that names the first difference of two schemas."""
-    if first.names != other.names:
-        return f"the columns are {', '.join(other.names):.200}, not {', '.join(first.names):.200}"
-    was, now = next(pair for pair in zip(first, other, strict=True) if not pair[0].equals(pair[1]))
-    return f"the column {now.name!r:.200} is {_kind(now)}, not {_kind(was)}"
-
-
-def _kind(field: pa.Field) -> str:
-    return f"{field.type}{'' if field.nullable else ' not null'}"
-
-
-class _Hashed(io.RawIOBase):
-    """A file that hashes the bytes that pyarrow reads, in the order of the reads."""
-
-    def __init__(self, file: IO[bytes], cursor: Cursor) -> None:
-        self._file = file
-        self._cursor = cursor
-
-    def readable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._file.read(size)
-        self._cursor.consume(data)
-        return data
+def _checked(batches: Iterator[pa.RecordBatch], name: str, group: int) -> Iterator[pa.RecordBatch]:
+    for rows in batches:
+        if not all(map(has_valid_indices, rows.columns)):
+            raise DataError(f"{name}: row group {group} is damaged")
+        yield rows
 
 
 class Writer:
-    """Writes row groups with the new columns; from another format, the other columns are strings."""
+    """Writes row groups with the new columns; from another format, the other columns have its types."""
 
     def __init__(self, layout: Layout, table: Table) -> None:
         self._layout = layout
@@ -311,13 +167,16 @@ class Writer:
 
     def begin(self) -> bytes:
         if self._layout.converts:
-            schema, codec = pa.schema([(name, pa.string()) for name in self._table.columns]), None
+            names, codec = self._table.kept_columns, None
+            kinds = [arrow_type(self._table.types.get(name, str)) for name in names]
+            schema = pa.schema([*zip(names, kinds, strict=True)])
         else:
             schema, codec = self._table.style.schema, self._table.style.codec
+            schema = pa.schema([*map(schema.field, self._table.kept)], schema.metadata)
         for column in self._layout.results:
             schema = schema.append(result_field(column))
         self._schema = schema
-        with _translated("the Parquet output", OutputError):
+        with translated("the Parquet output", OutputError):
             self._writer = pq.ParquetWriter(
                 self._sink,
                 self._schema,
@@ -334,7 +193,8 @@ class Writer:
                 self._pending.append(pa.record_batch([*part.rows.columns, *added], schema=self._schema))
                 ends_group = part.ends_group
         elif chunk.rows:
-            columns = [_strings(column) for column in zip(*chunk.rows, strict=True)]
+            named = zip(self._table.kept_columns, zip(*chunk.rows, strict=True), strict=True)
+            columns = [_array(values, self._table.types.get(name, str)) for name, values in named]
             self._pending.append(pa.record_batch([*columns, *added], schema=self._schema))
             # Each value has an offset, even a missing one. Sizes from Arrow would depend on pauses.
             self._size += _OFFSET * len(columns) * len(chunk.rows)
@@ -348,7 +208,7 @@ class Writer:
     def _end_group(self) -> None:
         if self._rows:
             table = pa.Table.from_batches(self._pending, self._schema).combine_chunks()
-            with _translated("the Parquet output", OutputError):
+            with translated("the Parquet output", OutputError):
                 self._writer.write_table(table, row_group_size=self._rows)
         self._pending.clear()
         self._size = self._rows = 0
@@ -359,9 +219,10 @@ class Writer:
         return self._sink.drain()
 
 
-def _strings(values: Sequence[Any]) -> pa.Array:
-    strings = [value if value is None else to_text(value) for value in values]
-    return pa.array(strings, pa.string())
+def _array(values: Sequence[Any], kind: Any) -> pa.Array:
+    if kind is str:
+        return pa.array([value if value is None else to_text(value) for value in values], pa.string())
+    return pa.array(parse(values, kind), arrow_type(kind))
 
 
 class _Drain(io.RawIOBase):
@@ -381,14 +242,3 @@ class _Drain(io.RawIOBase):
         data = b"".join(self._parts)
         self._parts.clear()
         return data
-
-
-@contextmanager
-def _translated(name: str, kind: type[SentcliError]) -> Iterator[None]:
-    """Raise pyarrow's errors as `kind`, with the name of the file."""
-    try:
-        yield
-    except MemoryError:  # Arrow's own is an ArrowException too
-        raise
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise kind(f"{name}: {error}") from error

@@ -3,9 +3,11 @@
 import importlib
 import shlex
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass, fields
 from pathlib import PurePath
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from sentcli.errors import UsageError, option
 from sentcli.files.compression import compression_of, path_of
@@ -41,15 +43,18 @@ class Format:
     :param module: the module with `read` and `Writer`, and with `inspect` unless `tables.inspect` knows the
         format; imported only when needed, as pyarrow loads slowly.
     :param options: the options of `ReadOptions` that the format supports, except those of all formats.
-    :param records: the format whose records have the same bytes, so that a record is copied; empty: its own.
-    :param is_written: False for a format that can only be read; its module has no `Writer`.
+    :param records: the format whose records are the same, so that a record is copied; empty: its own.
+    :param has_types: its columns have types, which are found by the values of text formats.
+    :param written_as: of a format that can only be read, whose module has no `Writer`: the format of the
+        output by default.
     """
 
     module: str
     suffixes: tuple[str, ...]
     options: frozenset[str] = frozenset()
     records: str = ""
-    is_written: bool = True
+    has_types: bool = False
+    written_as: str = ""
 
     def reader(self) -> Reader:
         return self.load().read  # type: ignore[no-any-return]
@@ -61,35 +66,40 @@ class Format:
         return importlib.import_module(f"sentcli.tables.{self.module}")
 
 
-_COLUMNS = frozenset({"text_column"})
+_COLUMNS = frozenset({"text_column", "keep", "drop"})
 _CSV_OPTIONS = _COLUMNS | {
     *("delimiter", "quotechar", "escapechar", "encoding", "header", "skip_lines", "skip_rows")
 }
 _FORMATS = {
     "csv": Format("csv", (".csv",), _CSV_OPTIONS),
     "tsv": Format("csv", (".tsv", ".tab"), _CSV_OPTIONS),
-    "jsonl": Format("jsonl", (".jsonl", ".ndjson"), _COLUMNS | {"columns"}),
-    "json": Format("jsonl", (".json",), _COLUMNS | {"columns"}, records="jsonl"),
-    "parquet": Format("parquet", (".parquet", ".pq"), _COLUMNS),
-    "xlsx": Format("xlsx", (".xlsx",), _COLUMNS | {"sheet", "skip_lines", "skip_rows"}),
+    "jsonl": Format("jsonl", (".jsonl", ".ndjson"), _COLUMNS),
+    "json": Format("jsonl", (".json",), _COLUMNS, records="jsonl"),
+    "parquet": Format("parquet", (".parquet", ".pq"), _COLUMNS, has_types=True),
+    "arrow": Format("arrow_orc", (".arrow", ".feather", ".ipc"), _COLUMNS, "parquet", written_as="parquet"),
+    "orc": Format("arrow_orc", (".orc",), _COLUMNS, "parquet", written_as="parquet"),
+    "xlsx": Format("xlsx", (".xlsx",), _COLUMNS | {"sheet", "skip_lines", "skip_rows"}, has_types=True),
     "lines": Format("lines", (".txt", ".lines"), frozenset({"encoding"})),
+    "documents": Format("documents", (), frozenset({"encoding"}), written_as="csv"),
 }
 FORMATS = tuple(_FORMATS)
-OUTPUT_FORMATS = tuple(name for name, form in _FORMATS.items() if form.is_written)
+OUTPUT_FORMATS = tuple(name for name, form in _FORMATS.items() if not form.written_as)
 SUFFIXES = tuple(suffix for form in _FORMATS.values() for suffix in form.suffixes)
 
+_IN_PYTHON = (
+    """try: python -c 'import sys, {0}; {0}.read_{1}(sys.argv[1]).{2}("OUT.parquet")' FILE """
+    "&& sentcli score OUT.parquet -o SCORED.parquet"
+)
 _INSTEAD = {  # what to do with other files; after a bar, the command for what comes through it
     **dict.fromkeys((".xls", ".xlsm", ".xlsb", ".ods"), "add FORMAT and -o OUT.xlsx"),
-    **dict.fromkeys((".arrow", ".feather", ".orc", ".avro"), "save the table as Parquet"),
-    **dict.fromkeys(
-        (".db", ".sqlite", ".sqlite3"), "try: sqlite3 -header -csv FILE 'SELECT * FROM reviews' |"
-    ),
-    ".duckdb": """try: duckdb FILE -c "COPY reviews TO 'OUT.parquet'\"""",
-    ".pkl": """try: python -c 'import pandas; pandas.read_pickle("FILE").to_parquet("OUT.parquet")'""",
+    **dict.fromkeys((".db", ".sqlite", ".sqlite3"), "try: sqlite3 -header -csv FILE QUERY |"),
+    ".duckdb": """try: duckdb FILE -c "EXPORT DATABASE 'OUT' (format parquet)" && sentcli score OUT -o X/""",
+    ".avro": _IN_PYTHON.format("polars", "avro", "write_parquet"),
+    ".pkl": _IN_PYTHON.format("pandas", "pickle", "to_parquet"),
     ".tar": "try: tar -xOf FILE |",
     ".bz2": "try: bzip2 -dc FILE |",
     ".xz": "try: xz -dc FILE |",
-    ".zip": "try: unzip -p FILE |",
+    ".zip": "an archive is read on disk, try: sentcli score NAME.zip -o OUT/",
 }
 
 
@@ -107,12 +117,40 @@ def format_of(name: str, field: str) -> str:
         if suffix in form.suffixes:
             return known
     if suffix in _INSTEAD and field == "input_format":
-        hint = _INSTEAD[suffix].replace("FORMAT", option("input_format", "xlsx"))
-        hint = hint.replace("FILE", shlex.quote(name))
-        command = " sentcli score --input-format csv -o OUT.csv" if hint.endswith("|") else ""
-        raise UsageError(f"{name}: {suffix} is not a supported format; {hint}{command}")
+        raise UsageError(f"{name}: {suffix} is not a supported format; {instead_of(suffix, name)}")
     hint = f"Add {option(field)} with one of {', '.join(FORMATS)}"
     raise UsageError(f"{name}: what format is {suffix or 'this'}? {hint}")
+
+
+def instead_of(suffix: str, name: str) -> str:
+    """Return what to do with a file that is not read, by its suffix."""
+    hint = _INSTEAD[suffix].replace("FORMAT", option("input_format", "xlsx"))
+    if "QUERY" in hint:
+        hint = hint.replace("QUERY", shlex.quote(f"SELECT * FROM {_sqlite_table(name)}"))  # noqa: S608  # quoted
+    command = " sentcli score --input-format csv -o OUT.csv" if hint.endswith("|") else ""
+    return hint.replace("FILE", shlex.quote(name)) + command
+
+
+def _sqlite_table(name: str) -> str:
+    """Return a table of a database as SQL names it: the first one with a usual column of texts, or of all."""
+    import sqlite3  # few runs need it
+
+    from sentcli.tables.text_column import is_usual
+
+    found: list[tuple[str, str]] = []
+    url = f"file:{quote(name)}?mode=ro&immutable=1"
+    with suppress(sqlite3.Error), closing(sqlite3.connect(url, uri=True)) as database:
+        found = database.execute(
+            "SELECT t.name, c.name FROM sqlite_master t, pragma_table_info(t.name) c "
+            "WHERE t.type IN ('table', 'view') AND t.name NOT LIKE 'sqlite%'"
+        ).fetchall()
+    table, _ = max(found, key=lambda column: is_usual(column[1]), default=("TABLE", ""))
+    return '"{}"'.format(table.replace('"', '""'))
+
+
+def written_format(name: str) -> str:
+    """Return the format that rows of a format are written in by default."""
+    return get_format(name).written_as or name
 
 
 def is_suffix(suffix: str) -> bool:
@@ -120,10 +158,18 @@ def is_suffix(suffix: str) -> bool:
     return suffix.lower() in SUFFIXES
 
 
-def content_for(input_format: str, output_format: str) -> Content:
-    """Return what the writer of a format needs of the rows of another, or of the same format."""
+def is_known(name: str) -> bool:
+    """Return whether a file belongs to a format, which may be one that is not read."""
+    return suffix_of(name) in (*SUFFIXES, *_INSTEAD)
+
+
+def content_for(input_format: str, output_format: str, *, is_changed: bool = False) -> Content:
+    """Return what the writer of a format needs of the rows of another, or of the same format.
+
+    :param is_changed: the records lose columns or get another dialect, so that those of CSV are written anew.
+    """
     read, written = ((get_format(name).records or name) for name in (input_format, output_format))
-    if read == written:
+    if read == written and not (is_changed and get_format(read).module == "csv"):
         return Content.RECORDS
     return Content.TEXTS if written == "lines" else Content.VALUES
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import dropwhile, islice
 
 from sentcli.errors import option
-from sentcli.files.encodings import AUTO, BOM, detect_encoding, marked_encoding
+from sentcli.files.encodings import AUTO, BOM, detect_encoding
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.text_column import is_usual
 
@@ -63,13 +63,10 @@ class Guess:
 
 def sniff(data: bytes, options: ReadOptions) -> Guess | None:
     """Return the table that a text may be; None if it is none."""
-    encoding = options.encoding or marked_encoding(data)
-    if encoding == AUTO:
-        encoding = detect_encoding([data])
+    encoding = detect_encoding([data]) if options.encoding in (None, AUTO) else options.encoding
     text = data[:SAMPLE_BYTES].decode(encoding or "utf-8", "replace").lstrip(BOM)
     if (found := _JSON.match(text)) and options.encoding is None:  # JSON is UTF-8
         return Guess(replace(options, format="json" if found[1] else "jsonl"), (), 0)
-    options = replace(options, encoding=options.encoding or encoding)
     guesses = (_sniff_table(text, delimiter, options) for delimiter in options.delimiter or LIKELY_DELIMITERS)
     return min(filter(None, guesses), key=lambda guess: guess.doubt, default=None)
 

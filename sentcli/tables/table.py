@@ -1,14 +1,16 @@
 """What an input is: all that its reader, and the writer of its output, need to know of it."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from sentcli.config import NOTE
-from sentcli.tables.options import ReadOptions, ResultColumn
+from sentcli.tables.options import ReadOptions, ResultColumn, WriteOptions
+from sentcli.tables.types import Types
 
 Note = tuple[int, str]  # for the log: the level and the message
 
@@ -33,6 +35,7 @@ class Table:
     :param lead: the bytes before the first row: a byte order mark, a header record.
     :param style: what else the reader and writer of the format need, such as the dialect of CSV.
     :param taken: the names of the new columns, which no column may have.
+    :param types: the types of the columns that are not text, for an output with types; see `tables.types`.
     :param is_empty: there is no record that decides.
     """
 
@@ -45,15 +48,28 @@ class Table:
     lead: bytes = b""
     style: Any = None
     taken: tuple[str, ...] = ()
+    types: Mapping[str, Any] = field(default_factory=dict)
     is_empty: bool = False
     notes: tuple[Note, ...] = ()
+
+    @cached_property
+    def kept(self) -> list[int]:
+        """The indexes of the columns that the output has."""
+        return [place for place, name in enumerate(self.columns) if self.options.keeps(name)]
+
+    @cached_property
+    def kept_columns(self) -> tuple[str, ...]:
+        """The names of the columns that the output has."""
+        return tuple(self.columns[place] for place in self.kept)
 
 
 @dataclass(frozen=True)
 class Request:
     """What is to be read from an input.
 
+    :param types: collects the types of the columns of all inputs; None: all columns are text.
     :param first: the table of an earlier input of the same output, which decides on the text columns.
+    :param columns: those of JSON in another format, if all inputs are known; empty: the keys of the records.
     :param check: called while a pipe has no bytes; it may raise an error.
     """
 
@@ -61,7 +77,9 @@ class Request:
     options: ReadOptions = field(default_factory=ReadOptions)
     content: Content = Content.RECORDS
     taken: tuple[str, ...] = ()
+    types: Types | None = None
     first: Table | None = None
+    columns: tuple[str, ...] = ()
     check: Callable[[], None] = lambda: None
 
     def table(self, name: str, columns: tuple[str, ...] = (), **found: Any) -> Table:
@@ -81,6 +99,7 @@ class Layout:
     results: tuple[ResultColumn, ...]
     labels: tuple[str, ...] = ()
     content: Content = Content.RECORDS
+    write: WriteOptions = field(default_factory=WriteOptions)
     scratch: Path | None = None
 
     @property

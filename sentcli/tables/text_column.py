@@ -113,10 +113,11 @@ def _by_values(
     ]
     found = rivals or strings
     if len(found) != 1:
-        raise _undecided(columns, rivals, where)
+        raise _undecided(columns, found, where)
     reason = "the column with the longest texts" if rivals else "the only column of strings"
-    other = f"another one: {option('text_column', 'NAME')}"
-    note = f"{where}: texts taken from {columns[found[0]]!r:.200}, {reason}; {other}"
+    others = [place for place in ranked if place != found[0]]
+    other = f"; another one: {_proposed(columns, others[0])}" if others else ""
+    note = f"{where}: texts taken from {columns[found[0]]!r:.200}, {reason}{other}"
     return Choice((found[0],), ((NOTE, note),))
 
 
@@ -237,9 +238,9 @@ def _printed(name: Any) -> str:
 
 def _undecided(columns: Sequence[Any], places: Sequence[int], where: str) -> DataError:
     """Return an error that proposes the likely columns."""
-    options = [_proposed(columns, place) for place in places[:_MOST_PROPOSED]]
-    proposed = " or ".join(options or [option("text_column", "NAME")])
-    return DataError(f"{where}: which column is the text? Add {proposed}; {list_columns(columns)}")
+    proposed = " or ".join(_proposed(columns, place) for place in places[:_MOST_PROPOSED])
+    hint = f"Add {proposed}" if proposed else "None has strings"
+    return DataError(f"{where}: which column is the text? {hint}; {list_columns(columns)}")
 
 
 def _proposed(columns: Sequence[Any], place: int) -> str:

@@ -7,9 +7,10 @@ whole numbers have no fraction, and dates, times and durations are ISO 8601. A w
 import logging
 import math
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from io import BytesIO
 from itertools import islice
 from typing import Any
@@ -25,10 +26,13 @@ from sentcli.tables.line_reader import too_long
 from sentcli.tables.sniff import SAMPLE_RECORDS, line_after_titles
 from sentcli.tables.table import Content, Layout, Note, Request, Table
 from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_texts
+from sentcli.tables.types import comes_back, parse, spell
 
 _MOST_EXACT = 1 << 53  # numbers are 64-bit floats
-_MOST_WHOLE = 10**15  # Excel shows larger numbers with an exponent
+_MOST_WHOLE = 10**15  # Excel shows zeros for further digits
 _FORMATS = {datetime: "yyyy-mm-dd hh:mm:ss", date: "yyyy-mm-dd", time: "hh:mm:ss", timedelta: "[h]:mm:ss"}
+_CHECKED = (*_FORMATS, Decimal)  # types of which a text may be a value that Excel or Python changes
+_FIRST_YEAR = 1900  # of dates in Excel, which has no parts of milliseconds
 _AS_GIVEN = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
 
 
@@ -69,6 +73,10 @@ def inspect(source: Source, request: Request) -> Table:
         raise DataError(f"{name}: the first row has one cell; {hint}")
     by_column = [*zip(*sample, strict=True)] or [()] * len(columns)
     choice = Choice(first.places) if first else find_texts(columns, {}, options.text_column, name, by_column)
+    if request.types:
+        body = islice(sheet.iter_rows(), len(lead) + options.skip_rows, None)
+        values = zip(*([*map(_typed, cells)] for cells in body), strict=True)
+        request.types.add(dict(zip(columns, values, strict=False)))
     return request.table(
         name,
         columns,
@@ -91,7 +99,7 @@ def _events(source: Source, table: Table, *, is_kept: bool) -> Iterator[Event]:
     limit, skip = table.options.max_row_bytes, len(table.style.lead)
     for number, cells in enumerate(islice(table.style.sheet.iter_rows(), skip, None)):
         raw = to_json(cells) + b"\n"
-        values = cells if is_kept else [*map(_portable, cells)]
+        values = [cells[place] if is_kept else _portable(cells[place]) for place in table.kept]
         text = " ".join(filter(None, (_text(cells[place]) for place in table.places)))
         if number < table.options.skip_rows:
             yield (None, values, raw) if is_kept else raw
@@ -130,9 +138,11 @@ def _portable(cell: Any) -> Any:
     """Return a cell as other formats have it; None if it is empty."""
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < _MOST_WHOLE:
         return int(cell)
-    if isinstance(cell, timedelta):
-        return f"PT{cell.total_seconds():.6f}".rstrip("0").rstrip(".") + "S"
-    return str(cell) if isinstance(cell, date | time) else None if cell == "" else cell
+    return spell(cell) if type(cell) in _FORMATS else None if cell == "" else cell
+
+
+def _typed(cell: Any) -> Any:
+    return cell if type(cell) in _FORMATS else _portable(cell)
 
 
 def _text(cell: Any) -> str:
@@ -140,7 +150,7 @@ def _text(cell: Any) -> str:
 
 
 class Writer:
-    """Writes one sheet. What comes from another format is text, except numbers and booleans."""
+    """Writes one sheet. Numbers, booleans, dates and times are such cells if Excel keeps their values."""
 
     def __init__(self, layout: Layout, table: Table) -> None:
         with requires("excel"):
@@ -155,21 +165,25 @@ class Writer:
         self._book = Workbook(self._file, {**_AS_GIVEN, "tmpdir": layout.scratch})
         self._book.set_properties({"created": datetime(2000, 1, 1)})  # the same in every run
         self._formats = {kind: self._book.add_format({"num_format": form}) for kind, form in _FORMATS.items()}
+        self._kinds = [table.types.get(name) for name in table.kept_columns]
         self._sheet: Any = None
         self._row = 0
 
     def begin(self) -> bytes:
         table, is_new = self._table, self._layout.converts
         self._sheet = self._book.add_worksheet(None if is_new else table.style.name)
-        lead: Sequence[Sequence[Any]] = [table.columns] if is_new else table.style.lead
-        for cells in lead[:-1]:
+        for cells in () if is_new else table.style.lead[:-1]:
             self._write(cells)
         if table.columns:
-            self._write([*lead[-1], *self._layout.names])
+            header = table.columns if is_new else table.style.lead[-1]
+            self._write([*(header[place] for place in table.kept), *self._layout.names])
         return b""
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:
-        for cells, *new in zip(chunk.rows, *results, strict=True):
+        rows = chunk.rows
+        if self._layout.converts:
+            rows = [[*map(_cell, values, self._kinds)] for values in rows]
+        for cells, *new in zip(rows, *results, strict=True):
             self._write([*cells, *(round(each, 6) if isinstance(each, float) else each for each in new)])
         return b""
 
@@ -186,6 +200,21 @@ class Writer:
                     "rows, 16,384 columns and 32,767 characters a cell; write another format: -o OUT.csv"
                 )
         self._row += 1
+
+
+def _cell(value: Any, kind: Any) -> Any:
+    """Return a value of another format as a cell of its type; a text if Excel would change it."""
+    if not (isinstance(value, str) and isinstance(kind, type)):
+        return value
+    if kind in _CHECKED and not comes_back([value], kind):
+        return value
+    (cell,) = parse([value], kind)
+    is_kept = getattr(cell, "microsecond", 0) % 1000 == 0
+    if isinstance(cell, date):
+        is_kept &= cell.year >= _FIRST_YEAR
+    elif type(cell) is int:
+        is_kept = abs(cell) < _MOST_WHOLE
+    return cell if is_kept else value
 
 
 def _writable(value: Any) -> Any:

@@ -20,6 +20,7 @@ from sentcli.text.vocabulary import UNK_ID, Vocab
 
 Numbers = npt.NDArray[np.int64]
 Ids = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
 
 # Sizes in characters. Fewer than this are encoded in Python, without loading pyarrow.
@@ -49,6 +50,7 @@ class Encoded:
     lengths: Numbers  # for each text, its number of ids
     words: Numbers  # for each text, its number of words; a bigram has two
     unknown: Numbers  # for each text, its number of words that are not in the vocabulary
+    shares: Floats  # for each text, that of unknown words, marks left out; NaN for a text without words
 
 
 class Encoder:
@@ -74,7 +76,22 @@ class Encoder:
         # With one more element, so that a blank text at the end has a place.
         is_empty = np.append(self._is_empty.take(ids, mode="clip"), True)
         lengths[np.bitwise_and.reduceat(is_empty, starts)] = 0
-        return Encoded(ids, starts, lengths, words, count(ids == UNK_ID))
+        unknown = count(ids == UNK_ID)
+        shares = np.where((lengths > 0) | (unknown > 0), 0.0, np.nan)
+        if unknown.any():
+            known = np.diff(np.append(0, np.cumsum(self._meanings.take(ids)))[ends], prepend=0)
+            np.divide(unknown, unknown + known, out=shares, where=unknown > 0)
+        return Encoded(ids, starts, lengths, words, unknown, shares)
+
+    @cached_property
+    def _meanings(self) -> Numbers:
+        """For each id, its number of words that are not only digits and marks: two of most bigrams."""
+        meanings = (~self._is_empty).astype(np.int64)
+        first = self._vocab.first_bigram
+        pairs = self._vocab.words[first:]
+        are_two = [pair.replace(" ", "").isalpha() or all(map(_has_meaning, pair.split())) for pair in pairs]
+        meanings[first:] += np.array(are_two, np.int64)
+        return meanings
 
     def _encode(self, texts: Sequence[str]) -> tuple[Ids, Numbers]:
         """Return the ids of all texts, and the number of ids of each text."""

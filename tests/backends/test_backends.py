@@ -78,7 +78,7 @@ def test_a_file_that_is_no_model_is_refused(exported):
 
 
 def test_a_file_that_the_bundle_lacks_is_named(trained, exported):
-    with pytest.raises(BundleError, match=r"has no model\.onnx; try sentcli export"):
+    with pytest.raises(BundleError, match=r"has no model\.onnx; try: sentcli export .* --format onnx -o OUT"):
         load_backend("onnx", trained)
     with pytest.raises(BundleError, match=r"model\.safetensors; give the folder that `sentcli train` wrote"):
         load_backend("torch", exported)

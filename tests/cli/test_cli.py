@@ -61,13 +61,27 @@ def test_every_option_and_argument_is_explained(name):
             assert parameter.name.upper() in command.help
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_stands_once_in_the_help(name):
+    shown = invoke(name, "--help").stdout.rpartition("Examples:")[2]
+    listed = re.findall(r"^  (?:-\w, )?(--[\w-]+)", shown, re.MULTILINE)
+    options = [each for each in main.get_command(GROUP, name).params if isinstance(each, click.Option)]
+    names = [next(opt for opt in each.opts if opt.startswith("--")) for each in options if not each.hidden]
+    assert sorted(listed) == sorted([*names, "--help"])
+
+
 def test_the_version_is_that_of_the_package():
-    assert invoke("--version").stdout == f"sentcli {__version__}\n"
+    assert invoke("--version").stdout == invoke("-V").stdout == f"sentcli {__version__}\n"
 
 
-def test_without_a_command_the_help_goes_to_stderr():
+def test_without_a_command_three_commands_and_the_places_of_help_go_to_stderr():
     result = invoke()
-    assert (result.exit_code, result.stdout, result.stderr) == (2, "", invoke("--help").stdout)
+    assert (result.exit_code, result.stdout) == (2, "")
+    lines = re.findall("^  (sentcli .*)", result.stderr, re.MULTILINE)
+    assert [parse(line).info_name for line in lines] == ["score", "score", "explain"]
+    for line in ("sentcli score --help", "sentcli --help"):
+        assert line in result.stderr
+        assert invoke(*line.split()[1:]).exit_code == 0
 
 
 @pytest.mark.parametrize(

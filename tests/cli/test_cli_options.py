@@ -64,8 +64,24 @@ def test_the_help_is_short_and_in_groups():
     words = " ".join(shown.split())
     for text in (f"[default: {DEFAULT_DATASET}]", "[default: auto]", "[default: 128]"):
         assert text in words
-    for command, most in (("evaluate", 28), ("score", 34)):
+    for command, most in (("evaluate", 28), ("score", 50)):
         assert len(re.findall("^  -", invoke(command, "--help").stdout, re.MULTILINE)) <= most
+
+
+def test_the_help_of_score_begins_with_what_people_use_most():
+    options = invoke("score", "--help").stdout.partition("Examples:")[2]
+    shown = re.findall(r"^  (?:-\w, )?(--[\w-]+)", options, re.MULTILINE)
+    first = ["--text-column", "--text", "--limit", "--output", "--output-format", "--overwrite", "--neutral"]
+    assert set(first) <= set(shown[:13])
+    assert shown[:5] == first[:5]
+
+
+def test_frequent_options_have_short_names():
+    short, long = (
+        parse(f"sentcli score a.csv {line}").params
+        for line in ("-c review -f jsonl -q", "--text-column review --output-format jsonl --quiet")
+    )
+    assert short == long
 
 
 def test_shared_options_are_the_same_everywhere():

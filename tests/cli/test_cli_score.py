@@ -81,7 +81,8 @@ def test_an_input_that_fails_does_not_stop_the_others_of_a_folder(score):
     Path("b.csv").write_text("a,b\n1,2\n")
     Path("c.jsonl").write_text('{"text": "a cold film"}\nno JSON\n')
     command = ("[abc].*", "-o", "out/", "-q")
-    of_one, of_all = score(*command, "--summary", "s.json", code=1).stderr.splitlines()
+    of_one, of_row, of_all = score(*command, "--summary", "s.json", code=1).stderr.splitlines()
+    assert of_row.startswith("1 row rejected: not JSON")
     assert of_one.startswith("b.csv: which column is the text?")
     assert of_all.startswith("Error: 1 output failed, for the reasons above; ")
     assert of_all.endswith("; fix these, then run the same command again")
@@ -159,11 +160,13 @@ def test_with_a_neutral_head_the_labels_and_their_probabilities_are_three(headed
     assert json.loads(Path("s.json").read_text("utf-8"))["neutral"] == "head"
 
 
-def test_quiet_writes_nothing_to_stderr(score):
-    write_csv("r.csv")
+def test_quiet_writes_nothing_to_stderr_but_that_rows_were_rejected(score):
+    write_csv("r.csv", TEXTS[:1])
     Path("bad.jsonl").write_text('{"text": "warm"}\nno JSON\n')
     assert score("r.csv", "-o", "o.csv", "-q").output == ""
-    assert score("bad.jsonl", "-o", "o.jsonl", "-q", code=3).output == ""
+    (line,) = score("bad.jsonl", "-o", "o.jsonl", "-q", code=3).stderr.splitlines()
+    assert line.startswith("1 row rejected: not JSON")
+    assert line.endswith("; see o.jsonl.rejects.jsonl")
 
 
 def test_the_summary_as_json_has_the_counts_and_the_conditions(score, trained):
@@ -204,7 +207,7 @@ def test_texts_that_say_nothing_are_empty_in_every_format_and_counted(score):
         found = score("r.jsonl", "-o", name, "--summary", "s.json", "--overwrite")
         assert "7 rows in " in found.stderr
         assert "3 blank, 3 no known word\n" in found.stderr
-        assert "most texts look like another language than the model's" in found.stderr
+        assert "mostly words" not in found.stderr  # they have no label
         summary = json.loads(Path("s.json").read_text("utf-8"))
         assert (summary["blank"], summary["no_known_word"], summary["labels"]) == (3, 3, {"positive": 1})
     rows = [json.loads(line) for line in Path("o.jsonl").read_text("utf-8").splitlines()]
@@ -226,6 +229,13 @@ def test_a_text_on_the_command_line_is_scored_as_a_line_of_stdin(score):
     assert score("--text", "a warm, wonderful film").stdout == f"{by_pipe}\n"
     assert score("--text", "a warm,\r\nwonderful film", "-q").stdout == f"{by_pipe}\n"
     assert score("--text", "").stdout == "\t\t\n"
+    several = score("--text", "a warm, wonderful film", "--text", "a dull film", "--text", "").stdout
+    assert [line.split("\t")[2] for line in several.splitlines()] == [
+        "a warm, wonderful film",
+        "a dull film",
+        "",
+    ]
+    assert several.startswith(f"{by_pipe}\n")
     score("--text", "a warm film", "-o", "o.jsonl", "--summary", "s.json")
     assert json.loads(Path("o.jsonl").read_text())["text"] == "a warm film"
     assert json.loads(Path("s.json").read_text())["rows"] == 1
@@ -247,7 +257,7 @@ def test_a_table_on_stdin_is_read_as_one_and_said(score, refuse):
     assert result.stderr.startswith(
         "standard input looks like CSV with the columns id, review: read as such\n"
     )
-    assert score("-q", stdin=table).stderr == ""
+    assert score("-q", "--null-unknown", "0.5", stdin=table).stderr == ""
     score("-q", "-o", "o.csv", stdin=table)
     assert Path("o.csv").read_text() == result.stdout
     doubtful = score("-q", "--text-column", "said", stdin="said\tby\nit works\tan\nit broke\tbo\n")
@@ -261,3 +271,17 @@ def test_a_table_on_stdin_is_read_as_one_and_said(score, refuse):
     assert "--delimiter does not apply to lines input, such as -; add --input-format" in (
         refuse("--delimiter", ";", stdin="x\n").message
     )
+
+
+@pytest.mark.usefixtures("torch")  # for a small vocabulary
+def test_labels_of_texts_with_mostly_unknown_words_are_warned_of_even_if_quiet(score):
+    write_csv("r.csv", ["ein warm Essen", *["a warm film"] * 19])
+    (line,) = score("r.csv", "-o", "o.csv", "-q").stderr.splitlines()
+    assert line.startswith("1 of 20 rows have mostly words that the model does not know, perhaps of another")
+    null = score("r.csv", "-o", "n.csv", "-q", "--null-unknown", "0.5", "--unknown-words")
+    assert null.stderr == ""
+    first, *others = read("n.csv")
+    assert (first["sentiment"], first["sentiment_score"], first["sentiment_unknown"]) == ("", "", "0.666667")
+    assert {row["sentiment"] for row in others} == {"positive"}
+    write_csv("r.csv", ["ein warm Essen", *["a warm film"] * 20])
+    assert score("r.csv", "-o", "p.csv", "-q").stderr == ""

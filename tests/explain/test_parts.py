@@ -47,7 +47,7 @@ def test_the_last_word_is_compared_with_an_unknown_word(scorer):
     (joy,), (unknown,) = scorer.parts.words(["joy", "zqxwy"])
     assert joy.part > 2
     assert joy.is_known
-    assert unknown == ("zqxwy", 0, 0, 5, False, 0)
+    assert unknown == ("zqxwy", 0, 0, 5, False, 0, 0)
 
 
 def test_of_a_long_text_the_words_are_those_that_the_model_reads(scorer):
@@ -91,7 +91,9 @@ def test_with_more_than_two_labels_parts_speak_for_the_predicted_one():
             [np.sum([logits.get(id_, (0, 0, 0)) for id_ in ids], axis=0) for ids in sequences], np.float32
         )
 
-    bad, good, middling = Parts(vocab, 9, sums).words(["Bad, good", "good!", "so so bad"])
+    bad, good, middling = Parts(vocab, 9, lambda sequences: lambda: sums(sequences)).words(
+        ["Bad, good", "good!", "so so bad"]
+    )
     assert [word.part > 0 for word in bad] == [True, False]
     assert good[0].part == pytest.approx(2 - np.log(2) + np.log(2), abs=1e-5)
     assert [word.part > 0 for word in middling] == [True, True, False]  # without one `so`, no bigram

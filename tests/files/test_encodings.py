@@ -33,8 +33,8 @@ JAPANESE = "2;とても良い映画です\n"
 @pytest.mark.parametrize(
     ("blocks", "name"),
     [
-        ([], "utf-8"),
-        ([ASCII], "utf-8"),
+        ([], "ascii"),
+        ([ASCII], "ascii"),
         ([(WESTERN + RUSSIAN).encode()], "utf-8"),
         ([ASCII, WESTERN.encode()[:7], WESTERN.encode()[7:]], "utf-8"),
         ([ASCII, WESTERN.encode("cp1252")], "cp1252"),

@@ -1,7 +1,6 @@
 import gzip
 import io
 import os
-import re
 import sys
 import tempfile
 import threading
@@ -239,17 +238,11 @@ def test_a_read_waits_for_a_pipe_that_does_not_block(stdin):
 def test_inputs_that_cannot_be_opened_are_refused_by_name(run, tmp_path):
     with pytest.raises(DataError, match=r"none\.csv: No such file or directory"):
         run(tmp_path / "none.csv", tmp_path / "out.csv")
-    for name, file, pattern in (
-        ("dir", None, "*.csv"),
-        ("dir.csv", "a.v2.jsonl.gz", "*.jsonl.gz"),
-        ("deep", "x/a.b.parquet", "**/*.parquet"),
+    (tmp_path / "dir").mkdir()
+    with pytest.raises(
+        DataError, match="dir is a folder that a glob found, or an empty one; name folders or files"
     ):
-        (tmp_path / name / "x").mkdir(parents=True)
-        if file:
-            (tmp_path / name / file).touch()
-        message = f"{name} is a folder; name its files: sentcli score '{tmp_path / name / pattern}' -o OUT/"
-        with pytest.raises(DataError, match=re.escape(message)):
-            run(tmp_path / name, tmp_path / "out.csv")
+        run(tmp_path / "dir", tmp_path / "out.csv")
     with pytest.raises(DataError, match="the name of an input is empty; give a file"):
         run("", tmp_path / "out.csv")
     (tmp_path / "in.csv").write_bytes(b"text\n")

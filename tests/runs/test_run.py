@@ -179,10 +179,67 @@ def test_a_changed_condition_of_a_finished_output_fails_by_name(
     errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert len(errors) == failed
     assert named in errors[0]
-    assert errors[0].endswith("; give another folder, or replace it with overwrite=True")
+    hint = (
+        "make it again with update=True" if change == change_input else "give another folder, or replace it w"
+    )
+    assert f"; {hint}" in errors[0]
     assert content(tmp_path / "whole") == before
     summary = run(files, f"{tmp_path}/whole/", overwrite=True, **options)
     assert (summary.failed, summary.skipped, summary.scored) == (0, 0, summary.rows)
+
+
+def test_an_update_makes_the_outputs_again_whose_input_changed(files, tmp_path, whole):
+    finished = {path: path.stat().st_ino for path in (tmp_path / "whole").glob("[bc].jsonl")}
+    for row in (b'{"text": "x"}\n', b"no JSON\n"):
+        with Path(files[0]).open("ab") as file:
+            file.write(row)
+        summary = run(files, f"{tmp_path}/whole/", update=True)
+        assert (summary.failed, summary.skipped, summary.rows, summary.scored) == (0, 2, 298, 100)
+        assert "298 rows, " in summary.lines()[0]
+        assert " rejected; this run scored 100 in " in summary.lines()[0]
+    assert all(path.stat().st_ino == inode for path, inode in finished.items())
+    run(files, f"{tmp_path}/new/")
+    assert content(tmp_path / "whole") == content(tmp_path / "new")
+    Path(files[0]).write_bytes(b'{"text": "x"}\n')  # no reject is left
+    assert run(files, f"{tmp_path}/whole/", update=True).rejected == 2
+    assert not (tmp_path / "whole" / "a.jsonl.rejects.jsonl").exists()
+    again = run(files, f"{tmp_path}/whole/")
+    assert (again.failed, again.skipped, again.scored) == (0, 3, 0)
+    assert " scored " not in again.lines()[0]
+
+
+@pytest.mark.parametrize("after", [1, 3])
+def test_an_update_starts_over_where_the_input_of_a_stopped_run_changed(files, tmp_path, after):
+    with pytest.raises(InterruptedRunError):
+        run(files, f"{tmp_path}/out/", StoppedScorer(after))
+    Path(files[0]).write_bytes(b'{"text": "y"}\n' * 40)
+    assert run(files, f"{tmp_path}/out/").failed == 1
+    with pytest.raises(InterruptedRunError):  # the second attempt is stopped too, and continues
+        run(files, f"{tmp_path}/out/", StoppedScorer(1), update=True)
+    scorer = ParityScorer()
+    assert run(files, f"{tmp_path}/out/", scorer, update=True).failed == 0
+    assert scorer.scored <= 40
+    run(files, f"{tmp_path}/new/")
+    assert content(tmp_path / "out") == content(tmp_path / "new")
+
+
+def test_an_update_changes_nothing_but_the_input(files, tmp_path, whole):
+    before = content(tmp_path / "whole")
+    change_input(files)
+    options = {"update": True, "write": WriteOptions(prefix="x_")}
+    assert run(files, f"{tmp_path}/whole/", **options).failed == 3
+    assert content(tmp_path / "whole") == before
+    with pytest.raises(UsageError, match=r"--update makes outputs of a folder again; give -o FOLDER/"):
+        run(files, f"{tmp_path}/one.jsonl", update=True)
+
+
+def test_one_file_is_made_again_by_an_update(files, tmp_path):
+    for rows in (99, 100):
+        for skipped in (0, 1):
+            options = {"scorer": ParityScorer(), "update": True}
+            summary = sentcli.score_file(files[0], tmp_path / "out.jsonl", **options)
+            assert (summary.rows, summary.skipped) == (rows, skipped)
+        change_input(files)
 
 
 @pytest.mark.parametrize("record", [None, b"", b"[]", b'{"conditions": {}}'])

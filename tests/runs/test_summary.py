@@ -35,11 +35,14 @@ def test_the_lines_of_a_summary_leave_out_zero_counts():
     assert several.lines() == ["2 rows", "texts in 'a, b' and 'text'"]
 
 
-def test_texts_in_another_language_are_said_to_be_so():
-    other = Summary(rows=10, blank=4, mostly_unknown=4, tokens=60, unknown=40)
-    said = "most texts look like another language than the model's"
-    assert other.lines() == ["10 rows", "4 blank", "66.7% of the words unknown to the model", said]
-    assert said not in replace(other, mostly_unknown=3).lines()
+def test_from_five_percent_of_mostly_unknown_rows_on_there_is_a_warning():
+    other = Summary(rows=1040, blank=40, mostly_unknown=50)
+    (line,) = other.warnings
+    assert line.startswith("50 of 1,040 rows have mostly words that the model does not know, ")
+    assert "--null-unknown 0.5" in line
+    assert not replace(other, mostly_unknown=49).warnings
+    assert not Summary(rows=2, blank=2).warnings
+    assert Summary(rows=1, mostly_unknown=1).warnings[0].startswith("1 of 1 row has")
 
 
 def test_a_summary_is_read_back_from_its_record():

@@ -49,6 +49,10 @@ def test_objects_have_the_bytes_of_files_and_are_not_made_again(store, whole):
     assert {**vars(first), **dict.fromkeys(ours)} == {**vars(again), **dict.fromkeys(ours)}
     store["in/part-0.csv"] = ROWS.replace(b"xx", b"yy")  # of the same size
     assert (run(store).failed, store.content("out/")) == (1, whole)
+    updated = run(store, update=True)
+    assert (updated.failed, updated.skipped, updated.scored) == (0, 2, 3)
+    assert b"3,yy," in store.content("out/")["part-0.csv"]
+    assert run(store).skipped == 3
 
 
 def test_outputs_are_asked_for_by_one_listing(s3, tmp_path):

@@ -46,7 +46,7 @@ def test_an_empty_text_has_no_label_and_no_score(scorer):
     scores = scorer.score(texts)
     assert [label is None for label in scores.labels] == [False, *[True] * 10, False]
     assert [score is None for score in scores.scores] == [False, *[True] * 10, False]
-    assert (scores.counts.blank, scores.counts.no_known_word, scores.counts.mostly_unknown) == (5, 5, 5)
+    assert (scores.counts.blank, scores.counts.no_known_word, scores.counts.mostly_unknown) == (5, 5, 1)
     for text in texts:
         assert pairs(scorer.score([text])) == [pairs(scores)[texts.index(text)]]
 
@@ -259,3 +259,37 @@ def test_the_probabilities_of_all_labels_are_returned_where_they_are_wanted(trai
     with load(trained_three.path, workers=1) as scorer:
         plain = scorer.score([*made, None])
     assert plain == replace(scores, probabilities=[])
+
+
+def test_the_share_of_unknown_words_leaves_out_marks():
+    texts = [
+        "Das furchtbare Essen, das!",
+        "a joy: zqxwy, but a joy",
+        "a joy",
+        "zqxwy",
+        "... 12",
+        "",
+        None,
+        "👍",
+    ]
+    expected = [0.5, 1 / 6, 0.0, 1.0, None, None, None, 0.0]
+    with load(workers=1) as scorer:
+        assert scorer.score(texts).unknown == expected
+        assert [scorer.score([text]).unknown[0] for text in texts] == expected
+        assert scorer.score([*texts, "a long text " * 40_000]).unknown == [*expected, 0.0]
+
+
+def test_texts_with_a_larger_share_of_unknown_words_get_no_label(trained):
+    texts = ["warm zzz", "warm zzz qqq", "zzz", None]
+    with load(trained.path, workers=1, null_unknown=0.5, probabilities=True, unknown_words=True) as scorer:
+        scores = scorer.score(texts)
+        assert [label is None for label in scores.labels] == [False, True, True, True]
+        assert [score is None for score in scores.scores] == [False, True, True, True]
+        assert [number is None for number in scores.probabilities[0]] == [False, True, True, True]
+        counts = scores.counts
+        assert (counts.too_unknown, counts.no_known_word, counts.blank, counts.mostly_unknown) == (1, 1, 1, 0)
+        assert (scorer.fingerprint["null_unknown"], scorer.fingerprint["unknown_words"]) == (0.5, True)
+        table = scorer.score_arrow(pa.table({"text": texts}))
+        assert table["sentiment_unknown"].to_pylist() == [0.5, 0.666667, 1.0, None]
+    with pytest.raises(UsageError, match="share from 0 to 1"):
+        load(trained.path, null_unknown=2)

@@ -75,7 +75,7 @@ def test_ten_thousand_columns(convert):
         (b"1,2,3\n", "3 fields instead of 2"),
         (b'1,"a"b\n', "text after a closing quote"),
         (b"1,\xff\n", "byte 0xff at offset 18 is not utf-8; is it another --encoding?"),
-        (b'1,"a\nb\xc3"\n', "byte 0xc3 at offset 22 is not utf-8; try --encoding cp1252"),
+        (b'1,"a\n\xc3"\n', "byte 0xc3 at offset 21 is not utf-8; is it another --encoding?"),
         (b"1," + b"y" * 200 + b"\n", "longer than 100 bytes; try a higher --max-row-bytes"),
         (b"1," + b"y" * 99 + b"\n", "longer than 100 bytes; try a higher --max-row-bytes"),
         (b'1,"\n', "a quote is not closed within the 100 bytes of --max-row-bytes"),
@@ -190,7 +190,10 @@ def test_quotes_made_to_be_scanned_again_and_again_end_in_an_error(convert):
 @pytest.mark.parametrize(
     ("data", "hint"),
     [
-        *((data, "; is it another --encoding, ") for data in (b"id,\xff\n", b'id,"a"b\n1,x\n', b'"\n')),
+        *(
+            (data, "; is it another --encoding, ")
+            for data in (b"id,\xff\n" + b"1,x\n" * 20, b'id,"a"b\n1,x\n', b'"\n')
+        ),
         (b"y" * 200 + b"\n1,x\n", "; try a higher --max-row-bytes$"),
     ],
 )
@@ -370,17 +373,19 @@ def test_the_rows_of_a_pipe_decide_on_the_delimiter(tmp_path):
     writer.join()
 
 
-def test_one_message_names_delimiter_and_encoding(convert, rejects, caplog):
-    data = "id;Text\n1;sch\xf6n\n".encode("cp1252")
-    convert(data)
-    both = "in.csv: read with --delimiter ';'; it is not UTF-8, so try --encoding cp1252 --delimiter ';'"
-    assert both in caplog.text
-    assert rejects()[0]["reason"] == "byte 0xf6 at offset 13 is not utf-8; try --encoding cp1252"
-    caplog.clear()
-    assert convert(data, read=ReadOptions(encoding="auto")).splitlines()[1] == data[8:-1] + b";odd;0.714286"
+@pytest.mark.parametrize("encoding", [None, "auto"])
+def test_delimiter_and_encoding_are_found_and_said(convert, caplog, encoding):
+    data = "größe;Text\n1;sch\xf6n\n".encode("cp1252")
+    assert convert(data, read=ReadOptions(encoding=encoding)).splitlines()[1] == b"1;sch\xf6n;odd;0.714286"
     assert "in.csv: read as cp1252" in caplog.text
-    with pytest.raises(DataError, match=r"first record cannot be read: .*; try --encoding cp1252$"):
-        convert("gr\xf6\xdfe,text\n".encode("cp1252"))
+    assert "in.csv: read with --delimiter ';'" in caplog.text
+
+
+def test_a_row_in_another_encoding_after_the_bytes_that_decide(convert, rejects, monkeypatch):
+    monkeypatch.setattr("sentcli.tables.inspect._AUTO_BYTES", 8)
+    monkeypatch.setattr("sentcli.files.source._BLOCK", 8)
+    assert convert(b"id,text\n1,x\n2,sch\xf6n\n") == ADDED + b"1,x" + ODD + b"\n"
+    assert rejects()[0]["reason"] == "byte 0xf6 at offset 17 is not utf-8; try --encoding cp1252"
 
 
 @pytest.mark.parametrize("options", [{"delimiter": ","}, {"text_column": "good; bad"}])
@@ -627,7 +632,7 @@ def test_any_bytes_keep_the_law(run, tmp_path_factory, pieces):
     folder = tmp_path_factory.mktemp("law")
     data = b"id,text\n" + b"".join(pieces)
     (folder / "in.csv").write_bytes(data)
-    job = run(folder / "in.csv", folder / "out.csv")
+    job = run(folder / "in.csv", folder / "out.csv", read=ReadOptions(encoding="utf-8"))
     out = (folder / "out.csv").read_bytes()
     assert out.startswith(ADDED)
     assert (folder / "out.csv.rejects.jsonl").exists() == bool(job.rejected)

@@ -3,7 +3,6 @@
 import gzip
 import os
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,12 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from jobs import read_chunks
 
-from sentcli.errors import UsageError
 from sentcli.files.source import Source, inspect_input
 from sentcli.runs import inputs
-from sentcli.tables import registry
 from sentcli.tables.inspect import inspect
-from sentcli.tables.options import ReadOptions, WriteOptions
+from sentcli.tables.options import ReadOptions
 from sentcli.tables.table import Content, Request
 
 CSV = b"id,text\n1,x\n2,xx\n"
@@ -123,17 +120,6 @@ def test_a_table_holds_what_its_reader_and_a_writer_need(tmp_path):
     assert table.lead == b"\xef\xbb\xbfa report\n\nid;text\n"
     assert (table.style.delimiter, table.style.encoding.name) == (";", "utf-8")
     assert [message for _, message in table.notes] == [f"{tmp_path}/in.csv: read with --delimiter ';'"]
-
-
-def test_a_format_may_be_for_reading_alone(run, files, monkeypatch):
-    known = {**registry._FORMATS, "orc": registry.Format("orc", (".orc",), is_written=False)}
-    monkeypatch.setattr(registry, "_FORMATS", known)
-    for target, options in (("out.orc", {}), ("out", {"write": WriteOptions(format="orc")})):
-        with pytest.raises(UsageError, match=r"orc can only be read: .*out.*; give -o OUT.parquet"):
-            run(files / "a.csv", files / target, **options)
-    monkeypatch.setitem(known, "csv", replace(known["csv"], is_written=False))
-    with pytest.raises(UsageError, match=r"csv can only be read"):
-        run(files / "a.csv", files / "out")
 
 
 @pytest.mark.parametrize(("suffix", "target"), [("jsonl", ".csv"), ("txt", ".csv"), ("parquet", ".jsonl")])

@@ -52,7 +52,7 @@ def test_records_of_a_document(convert, tmp_path, caplog, data, target):
     elif target == ".csv":
         assert out.splitlines()[2] == b'2,,"{""a"":[{""b"":[]}]}",,'
     else:
-        assert pq.read_table(tmp_path / "out.parquet")["id"].to_pylist() == ["1", "2", "3"]
+        assert pq.read_table(tmp_path / "out.parquet")["id"].to_pylist() == [1, 2, 3]
     assert caplog.text == ""
 
 

@@ -185,7 +185,7 @@ def test_a_usual_name_that_need_not_be_a_string(convert, record, options):
 def test_the_only_string_of_the_first_records_is_the_text_and_is_named(convert, caplog):
     data = b'{"m":"x","n":1}\n{"m":"x","n":2}\n'
     assert convert(data, "in.jsonl").count(FIELDS) == 2
-    assert "texts taken from 'm', the only column of strings; another one: --text-column" in caplog.text
+    assert "texts taken from 'm', the only column of strings" in caplog.text
     caplog.clear()
     convert(data, "in.jsonl", read=ReadOptions(text_column="m"))
     convert(b'{"Text":"x","n":1}\n', "in.jsonl")
@@ -309,17 +309,17 @@ def test_of_a_pipe_the_first_records_give_the_columns(
     columns, *rows = (tmp_path / "out.csv").read_text().splitlines()
     assert columns == ",".join(["a", "text", "vote", "image"][: most + 1]) + ",sentiment,sentiment_score"
     assert len(rows) == min(most, 3)
-    assert "lines give the columns; or name them: --columns" in caplog.text
+    assert "lines give the columns; or name them: --keep" in caplog.text
     assert ("records with the unexpected key" in caplog.text) == (most < 3)
     if most == 1:
-        hint = "unexpected key 'vote' or 'image' were rejected; try --columns a,text,vote,image\n"
+        hint = "unexpected key 'vote' or 'image' were rejected; try --keep a,text,vote,image\n"
         assert hint in caplog.text
 
 
 def test_of_a_pipe_with_named_columns_nothing_is_awaited(run, tmp_path, caplog):
     os.mkfifo(tmp_path / "in.jsonl")
     feed(tmp_path / "in.jsonl", OPTIONAL[:20], OPTIONAL[20:])
-    run(tmp_path / "in.jsonl", tmp_path / "out.csv", read=ReadOptions(columns=("a", "text", "vote", "image")))
+    run(tmp_path / "in.jsonl", tmp_path / "out.csv", read=ReadOptions(keep=("a", "text", "vote", "image")))
     assert (tmp_path / "out.csv").read_bytes() == TABLE
     assert caplog.text == ""
 

@@ -76,18 +76,18 @@ def test_a_line_over_the_limit_is_rejected_and_one_far_over_is_an_error(tmp_path
 
 @pytest.mark.parametrize("late", [0, 1 << 15])
 @pytest.mark.parametrize("codec", ["utf-8", "cp1252", "utf-16"])
-def test_auto_reads_a_file_in_the_encoding_that_all_of_it_shows(tmp_path, codec, late):
+def test_a_file_is_read_in_the_encoding_that_all_of_it_shows(tmp_path, codec, late):
     (tmp_path / "a.txt").write_bytes((("plain " * 40 + "\n") * late + "schön\n").encode(codec))
-    *_, last = read(tmp_path / "a.txt", encoding="auto")
+    *_, last = read(tmp_path / "a.txt")
     assert last.texts[-1] == "schön"
 
 
-def test_auto_reads_a_pipe_as_its_first_bytes_show(pipe):
-    chunks = read(pipe(["schön\n".encode("cp1252"), "été\n".encode("cp1252")], 0.2), encoding="auto")
+def test_a_pipe_is_read_as_its_first_bytes_show(pipe):
+    chunks = read(pipe(["schön\n".encode("cp1252"), "été\n".encode("cp1252")], 0.2))
     assert [text for chunk in chunks for text in chunk.texts] == ["schön", "été"]
 
 
-def test_auto_asks_for_the_name_of_other_encodings(tmp_path):
+def test_the_name_of_another_encoding_is_asked_for(tmp_path):
     (tmp_path / "a.txt").write_bytes("очень хорошо\n".encode("cp1251"))
-    with pytest.raises(DataError, match=r"a\.txt: not UTF-8; which --encoding is it, in place of auto\?"):
-        read(tmp_path / "a.txt", encoding="auto")
+    with pytest.raises(DataError, match=r"a\.txt: neither UTF-8 nor plainly cp1252; which --encoding is"):
+        read(tmp_path / "a.txt")

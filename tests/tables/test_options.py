@@ -1,6 +1,9 @@
 """Options of tables, and the formats that have them."""
 
 import re
+import shlex
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -61,16 +64,25 @@ def test_a_suffix_tells_the_format(name, form):
     ("name", "message"),
     [
         ("a.xls", "a.xls: .xls is not a supported format; add --input-format xlsx and -o OUT.xlsx"),
-        ("my a.zip", "; try: unzip -p 'my a.zip' | sentcli score --input-format csv -o OUT.csv"),
+        ("my a.zip", "; try: sentcli score 'my a.zip' -o OUT/"),
         ("a.tar.gz", "a.tar.gz: .tar is not a supported format; try: tar -xOf a.tar.gz | sentcli score"),
-        ("a.db", "try: sqlite3 -header -csv a.db 'SELECT * FROM reviews' | sentcli score"),
-        ("a.duckdb", """try: duckdb a.duckdb -c "COPY reviews TO 'OUT.parquet'\""""),
-        ("a.pkl", """pandas.read_pickle("a.pkl").to_parquet("OUT.parquet")'"""),
-        ("a.feather.gz", ".feather is not a supported format; save the table as Parquet"),
-        ("a.csv.zip", ".zip is not a supported format; try: unzip -p a.csv.zip"),
+        ("a.db", """try: sqlite3 -header -csv a.db 'SELECT * FROM "TABLE"' | sentcli score"""),
+        (
+            "a.duckdb",
+            "duckdb a.duckdb -c \"EXPORT DATABASE 'OUT' (format parquet)\" && sentcli score OUT -o X",
+        ),
+        (
+            "a b.pkl",
+            "pandas.read_pickle(sys.argv[1]).to_parquet(\"OUT.parquet\")' 'a b.pkl' && sentcli score",
+        ),
+        (
+            "a.avro",
+            'polars.read_avro(sys.argv[1]).write_parquet("OUT.parquet")\' a.avro && sentcli score OUT',
+        ),
+        ("a.csv.zip", ".zip is not a supported format; try: sentcli score a.csv.zip"),
         (
             "a.dat",
-            "what format is .dat.*--input-format with one of csv, tsv, jsonl, json, parquet, xlsx, lines",
+            "what format is .dat.*--input-format with one of csv, tsv, jsonl, json, parquet, arrow, orc",
         ),
         ("a", "what format is this.*--input-format"),
     ],
@@ -83,20 +95,52 @@ def test_a_suffix_of_no_format_is_refused_with_a_way_out(name, message):
     assert not is_suffix(suffix_of(name))
 
 
+@pytest.mark.parametrize(
+    ("tables", "table"),
+    [
+        ({"users": "id", "a b": "id, review_text", "reviews": "id, text"}, "a b"),
+        ({'q"': "id", "z": "id"}, 'q"'),
+        ({"only": "notes"}, "only"),
+    ],
+)
+def test_the_command_for_sqlite_names_a_table_that_exists(tmp_path, tables, table):
+    path = tmp_path / "my shop?.sqlite"
+    with closing(sqlite3.connect(path)) as database:
+        for name, columns in tables.items():
+            database.execute(f"CREATE TABLE {quoted(name)} ({columns})")
+        before = path.read_bytes()
+    with pytest.raises(UsageError) as error:
+        format_of(str(path), "input_format")
+    program, *words, bar, sentcli, _, _, _, _, _ = shlex.split(str(error.value).partition("try: ")[2])
+    assert (program, words[:2], bar, sentcli) == ("sqlite3", ["-header", "-csv"], "|", "sentcli")
+    assert words[2:] == [str(path), f"SELECT * FROM {quoted(table)}"]
+    assert path.read_bytes() == before
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(words[-1])
+
+
+def quoted(name):
+    return '"' + name.replace('"', '""') + '"'
+
+
 def test_the_formats_are_listed_for_a_name_of_none():
     with pytest.raises(
-        UsageError, match="no format 'xml'; the formats are csv, tsv, jsonl, json, parquet, xlsx, lines"
+        UsageError,
+        match="no format 'xml'; the formats are csv, tsv, jsonl, json, parquet, arrow, orc, xlsx, lines",
     ):
         get_format("xml")
-    assert [get_format(name).suffixes[0] for name in FORMATS] == [
+    assert [get_format(name).suffixes[0] for name in FORMATS[:-1]] == [
         ".csv",
         ".tsv",
         ".jsonl",
         ".json",
         ".parquet",
+        ".arrow",
+        ".orc",
         ".xlsx",
         ".txt",
     ]
+    assert get_format(FORMATS[-1]).suffixes == ()  # documents
 
 
 @pytest.mark.parametrize(

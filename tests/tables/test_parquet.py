@@ -12,6 +12,7 @@ from jobs import read_chunks
 from sentcli.errors import DataError, OutputError
 from sentcli.tables import parquet as tables_parquet
 from sentcli.tables.options import ReadOptions
+from sentcli.tables.record_batches import translated
 
 
 def rich_table():
@@ -306,7 +307,7 @@ def test_wide_records_make_smaller_row_groups(tmp_path, run, monkeypatch):
 
 
 def test_short_memory_is_not_a_damaged_file():
-    with pytest.raises(MemoryError, match="malloc"), tables_parquet._translated("in.parquet", DataError):
+    with pytest.raises(MemoryError, match="malloc"), translated("in.parquet", DataError):
         raise pa.ArrowMemoryError("malloc of size 8 failed")
 
 

@@ -49,7 +49,7 @@ def test_tables(data, doubt, flags, columns):
 
 def test_the_options_that_read_it():
     wide = "text\tid\nit works\t1\nit broke\t2\n"
-    assert sniff(wide.encode("utf-16"), ReadOptions()).read == ReadOptions(format="tsv", encoding="utf-16")
+    assert sniff(wide.encode("utf-16"), ReadOptions()).read == ReadOptions(format="tsv")
     named = ReadOptions(encoding="utf-16-le", delimiter=":")
     found = sniff(wide.replace("\t", ":").encode("utf-16-le"), named)
     assert found.read == ReadOptions(format="csv", encoding="utf-16-le", delimiter=":")

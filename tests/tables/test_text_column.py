@@ -112,7 +112,7 @@ def test_longer_texts_under_another_usual_name_are_told(tmp_path, caplog):
     [
         ({"n": NUMBERS, "Lob": GOOD, "Kritik": GOOD[::-1]}, "Lob or --text-column Kritik"),
         ({"It's mine": GOOD, "a\nb": GOOD, "title": SHORT}, r"""'It'"'"'s mine' or --text-column 'a\nb'"""),
-        ({"n": NUMBERS, "id": IDS}, "NAME"),
+        ({"n": NUMBERS, "id": IDS}, "n or --text-column id"),
     ],
 )
 def test_columns_that_are_alike_are_asked_about(tmp_path, columns, proposed):

@@ -1,0 +1,101 @@
+"""Find phrases in texts: words of an aspect, and words with weights of the user's own."""
+
+import csv
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from math import isfinite
+from pathlib import Path
+
+from sentcli.errors import UsageError
+
+# A text is moved by as many log odds at most. That is the amount of a typical clear review: a phrase that is
+# repeated cannot outvote a whole review by more.
+MOST_SHIFT = 4.0
+
+Span = tuple[float, int, int]  # the weight of a phrase, its start and its end
+
+_WORD = re.compile(r"[^\W_]+|[^\w\s]")
+# One apostrophe for all; the one letter that takes more than one character in lower case.
+_SAME = str.maketrans("`\xb4\u02bc\u2018\u2019\u0130", "'''''i")
+
+
+class Phrases:
+    """Finds phrases of whole words, in any case; of several that begin at one word, the longest."""
+
+    def __init__(self, phrases: Iterable[str]) -> None:
+        self._beginning: dict[str, list[tuple[str, list[str]]]] = {}  # with each first word
+        for phrase in phrases:
+            words = _words(phrase)
+            if not words:
+                raise UsageError(f"the phrase {phrase!r:.200} has no word")
+            self._beginning.setdefault(words[0], []).append((phrase, words))
+        for found in self._beginning.values():
+            found.sort(key=lambda each: -len(each[1]))
+
+    def find(self, text: str) -> list[tuple[str, int, int]]:
+        """Return the phrases of a text in order, as they were given, each with its start and end."""
+        words = _words(text)
+        if self._beginning.keys().isdisjoint(words):
+            return []
+        found, place = [], 0
+        while place < len(words):
+            for phrase, own in self._beginning.get(words[place], ()):
+                if words[place : place + len(own)] == own:
+                    found.append((phrase, place, place + len(own) - 1))
+                    place += len(own) - 1
+                    break
+            place += 1
+        spans = [found.span() for found in _WORD.finditer(text)] if found else []
+        return [(phrase, spans[first][0], spans[last][1]) for phrase, first, last in found]
+
+
+class OwnWords:
+    """Phrases with weights that are added to the log odds of the second label wherever they stand."""
+
+    def __init__(self, weights: Mapping[str, float]) -> None:
+        for phrase, weight in weights.items():
+            if not isfinite(weight):
+                raise UsageError(f"the weight of {phrase!r:.200} is {weight}; it has to be a number")
+        self._weights = weights
+        self._phrases = Phrases(weights)
+
+    def find(self, text: str) -> list[Span]:
+        return [(self._weights[phrase], start, end) for phrase, start, end in self._phrases.find(text)]
+
+    def shift(self, text: str) -> float:
+        return shift(self.find(text))
+
+
+def shift(spans: Iterable[Span]) -> float:
+    """Return by how much phrases shift the log odds of their text."""
+    return max(-MOST_SHIFT, min(MOST_SHIFT, sum(weight for weight, *_ in spans)))
+
+
+def read_weights(path: Path) -> dict[str, float]:
+    """Read phrases and weights from a file: TOML, or CSV with a line `phrase,weight` each.
+
+    :raises UsageError: for a file that cannot be read, or has something else.
+    """
+    try:
+        text = path.read_text("utf-8-sig")
+        if path.suffix.lower() == ".toml":
+            rows = [[phrase, str(weight)] for phrase, weight in tomllib.loads(text).items()]
+        else:
+            rows = [row for row in csv.reader(text.splitlines()) if row and row != ["phrase", "weight"]]
+    except (OSError, ValueError, csv.Error) as error:
+        raise UsageError(f"--words {path}: {getattr(error, 'strerror', None) or error}") from error
+    weights = {}
+    for row in rows:
+        try:
+            phrase, weight = row
+            weights[phrase] = float(weight)
+        except ValueError:
+            raise UsageError(
+                f"--words {path}: {','.join(row)!r:.100} is not a phrase, a comma and a number: killer,2"
+            ) from None
+    return weights
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.translate(_SAME).lower())

@@ -1,0 +1,177 @@
+"""The files that a folder or a glob stands for: which are inputs, and which are left out."""
+
+import glob
+import logging
+import os
+import re
+import shlex
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from sentcli.errors import DataError, UsageError, counted, option
+from sentcli.files import remote
+from sentcli.files.archive import is_archive, list_members
+from sentcli.files.source import STANDARD
+from sentcli.tables.registry import get_format, is_known, suffix_of
+
+_log = logging.getLogger("sentcli")
+
+_FIXED = re.compile(r"^(?:[^*?[]*/)?")  # the folders before the first wildcard of a glob
+# What Spark, Hadoop, Excel and Windows leave beside files, and hidden files of a bucket.
+_MARKER = re.compile(r"(^|/)(_[^/]*/|_[^/.]*$|~\$|\.(?![./])|Thumbs\.db$)|\.crc$")
+_SPARK = re.compile(r"(^|/)_(SUCCESS|(committed|started)_\d+)$|\.crc$")  # those that have no other meaning
+_STORED = (".parquet", ".pq", ".orc", ".avro")  # the files of a Delta or Iceberg table
+_DOCUMENT_BYTES = 16 << 10  # the mean size of files that may be a text each
+_NAMED = 2  # of the files that are left out
+
+
+class Found(NamedTuple):
+    """A file that was found.
+
+    :param base: the folder below which an output folder keeps its folders; None: the user named the file.
+    """
+
+    file: str
+    base: str | None = None
+
+
+def find_inputs(names: Sequence[str], form: str | None, output: str) -> list[Found]:
+    """Return the inputs that names stand for: files, `-`, URLs, folders, and globs of files or URLs.
+
+    What stands for several files is sorted.
+
+    :param form: the format of all inputs; None: the suffixes decide.
+    :param output: a folder whose files are no inputs, if it is inside of a folder that is named; or empty.
+    """
+    found = [file for name in names for each in _find(name, form, output) for file in _unpacked(each, form)]
+    # A shell may have put all files of a folder in the place of a glob.
+    markers = [each for each in found if each.base is None and _SPARK.search(each.file)]
+    if 0 < len(markers) < len(found):
+        _say_left_out("", [each.file for each in markers])
+        found = [each for each in found if each not in markers]
+    _refuse_lakes(found)
+    return found
+
+
+def _find(name: str, form: str | None, output: str) -> list[Found]:
+    is_url = remote.is_url(name)
+    if name.endswith("/") if is_url else name not in ("", STANDARD) and Path(name).is_dir():
+        base = f"{name.rstrip('/')}/"
+        found = sorted(remote.list_folder(base)) if is_url else _expand(f"{glob.escape(base)}**/*")
+        inside = f"{absolute(output).rstrip('/')}/"
+        if output and not f"{absolute(base).rstrip('/')}/".startswith(inside):
+            found = [file for file in found if not absolute(file).startswith(inside)]
+        kept = _inputs_among(found, base, form, is_folder=True) or [name]
+        if not form:
+            _ask_for_documents(name, kept)
+    elif "*" in name if is_url else glob.has_magic(name) and not Path(name).exists():
+        base = _FIXED.findall(name)[0]
+        found = remote.expand(name) if is_url else _expand(name)
+        if not found:
+            raise DataError(f"{name}: no such files")
+        kept = _inputs_among(found, base, form, is_folder=False)
+    else:
+        return [Found(name)]
+    left_out = {*found} - {*kept}
+    _say_left_out(name, sorted(file.removeprefix(base) for file in left_out))
+    return [Found(file, base) for file in kept]
+
+
+def _unpacked(found: Found, form: str | None) -> list[Found]:
+    """Return the inputs in a zip archive, or the file if it is none."""
+    if not is_archive(found.file):
+        return [found]
+    base = f"{found.file}/"
+    members = [f"{base}{name}" for name in list_members(found.file)]
+    kept = _inputs_among(members, base, form, is_folder=True)
+    _say_left_out(found.file, [file.removeprefix(base) for file in members if file not in {*kept}])
+    return [Found(file, base if found.base is None else found.base) for file in kept]
+
+
+def absolute(name: str) -> str:
+    return name if remote.is_url(name) else str(Path(name).absolute())
+
+
+def _expand(pattern: str) -> list[str]:
+    _check_folders(pattern)
+    # A set: with two `**` in a pattern, glob finds a file more than once.
+    files = {*glob.glob(pattern, recursive=True)}  # noqa: PTH207  # Path.glob takes no absolute pattern
+    if "**" in pattern:  # what is in the folders is found too
+        files = {file for file in files if not Path(file).is_dir()}
+    return sorted(f"./{file}" if file == STANDARD else file for file in files)
+
+
+def _check_folders(pattern: str) -> None:
+    """Refuse folders without read permission, which glob skips without an error."""
+    while glob.has_magic(pattern := os.path.dirname(pattern)):  # noqa: PTH120  # a pattern, not a path
+        for found in glob.iglob(pattern, recursive=True):  # noqa: PTH207  # as in `_expand`
+            folder = found or os.curdir
+            if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK):  # noqa: PTH112
+                raise DataError(f"{folder}: Permission denied; nothing in it can be scored")
+
+
+def _inputs_among(found: Sequence[str], base: str, form: str | None, *, is_folder: bool) -> Sequence[str]:
+    """Leave out markers and files of no known format; in a folder with tables, files of text too."""
+    files = [file for file in found if not _MARKER.search(file.removeprefix(base))]
+    if not form:
+        known = [file for file in files if is_known(file)]
+        tables = [file for file in known if not _is_text(file)] if is_folder else []
+        files = tables or known or files
+    return files or found
+
+
+def _is_text(file: str) -> bool:
+    return suffix_of(file) in get_format("lines").suffixes
+
+
+def _ask_for_documents(name: str, files: Sequence[str]) -> None:
+    """Refuse small files of text, which may be a text each."""
+    sizes = [Path(file).stat().st_size for file in files if _is_text(file) and not remote.is_url(file)]
+    if len(sizes) > 1 and sum(sizes) <= _DOCUMENT_BYTES * len(sizes):
+        raise UsageError(
+            f"{name}: is each of its {len(sizes):,} small text files one text, or each line of them? Add "
+            f"--documents, or {option('input_format', 'lines')}"
+        )
+
+
+def _say_left_out(name: str, files: Sequence[str]) -> None:
+    """Say which files are no inputs; loudly if one of them may be meant as one."""
+    unknown = [file for file in files if not _MARKER.search(file)]
+    if files:
+        named = ", ".join([*unknown, *filter(_MARKER.search, files)][:_NAMED])
+        more = f" and {len(files) - _NAMED:,} more" if len(files) > _NAMED else ""
+        level = logging.WARNING if unknown else logging.INFO
+        where = f"{name}: " if name else ""
+        _log.log(level, "%s%s left out: %s%s", where, counted(len(files), "file"), named, more)
+
+
+def _refuse_lakes(found: Iterable[Found]) -> None:
+    """Refuse the files of a Delta or Iceberg table: its log says which of them count."""
+    stored = [each for each in found if suffix_of(each.file) in _STORED]
+    folders = {each.base.rstrip("/") for each in stored if each.base and remote.is_url(each.file)}
+    for path in {Path(each.file).parent for each in stored if not remote.is_url(each.file)}:
+        folders |= {str(parent) for parent in (path, *path.parents, *path.absolute().parents)}
+    for folder in sorted(folders, key=len):
+        if _list(f"{folder}/_delta_log", "*.json"):
+            kind, scan = "Delta", f"delta_scan($${folder}$$)"
+        elif logs := _list(f"{folder}/metadata", "*.metadata.json"):
+            newest = max(logs, key=lambda log: (len(log), log))  # v10 after v9
+            kind, scan = "Iceberg", f"iceberg_scan($${newest}$$)"
+        else:
+            continue
+        query = shlex.quote(f"COPY (FROM {scan}) TO $$OUT.parquet$$")
+        raise UsageError(
+            f"{folder} is a table of {kind}: its log says which of its files count; try: duckdb -c {query} "
+            "&& sentcli score OUT.parquet -o SCORED.parquet"
+        )
+
+
+def _list(folder: str, pattern: str) -> list[str]:
+    """List the files of a folder that may not exist."""
+    if not remote.is_url(folder):
+        return _expand(f"{glob.escape(folder)}/{pattern}")
+    with suppress(DataError):  # of a server that does not list folders
+        return remote.expand(f"{folder}/{pattern}")
+    return []

@@ -1,0 +1,142 @@
+"""What a scorer finds of each text in addition to its label and score, if it is asked for."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+from sentcli.errors import UsageError, option
+from sentcli.scoring.labels import Scores
+from sentcli.tables.options import ResultColumn
+
+if TYPE_CHECKING:
+    from sentcli.explain.explanation import Sentence
+    from sentcli.explain.phrases import OwnWords
+    from sentcli.scoring.scorer import Scorer
+
+MIXED = "mixed"  # the label of a text with a clearly negative and a clearly positive sentence
+_CLEARLY = 0.05, 0.95
+
+_WORDS, _SENTENCES = "sentiment_words", "sentiment_sentences"
+# Of the lists in these columns: the names and the types in Arrow of what an item has.
+_WORD = (("phrase", "string"), ("part", "float64"))
+_SENTENCE = (("start", "int64"), ("end", "int64"), ("label", "string"), ("score", "float64"))
+
+
+@dataclass(frozen=True)
+class Extras:
+    """Options of `Scorer` for further columns, and for other labels and scores.
+
+    :param unknown_words: a column with the share of words that the model does not know, see `Scores`.
+    :param null_unknown: a text with a larger share of unknown words gets no label and no score.
+    :param explain: a column with so many of the phrases that decided; 0: none.
+    :param sentences: a column with the place, the label and the score of each sentence.
+    :param about: by the name of an aspect the words that name it: a column with the score of their clauses.
+    :param words: phrases with weights that are added to the log odds of the second label where they stand.
+    :param mixed: a text with a clearly negative and a clearly positive sentence is `mixed`; with `neutral`.
+    :raises UsageError: for an invalid value, naming the option.
+    """
+
+    unknown_words: bool = False
+    null_unknown: float = 1.0
+    explain: int = 0
+    sentences: bool = False
+    about: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    words: Mapping[str, float] = field(default_factory=dict)
+    mixed: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "about", dict(self.about))
+        object.__setattr__(self, "words", dict(self.words))
+        if not 0 <= self.null_unknown <= 1:
+            given = option("null_unknown", self.null_unknown)
+            raise UsageError(f"{given}: it has to be a share from 0 to 1, such as 0.5")
+
+    def check(self, model: str, labels: Sequence[str], *, has_neutral: bool) -> None:
+        """Refuse options that do not fit a model."""
+        if len(labels) > 2:
+            for name in ("about", "words"):
+                if getattr(self, name):
+                    shown = ", ".join(labels)
+                    raise UsageError(f"{option(name)} needs two labels; {model} has {shown:.200}")
+        if self.mixed and not has_neutral:
+            raise UsageError(f"{option('mixed', True)} needs {option('neutral', True)} too")
+
+    @property
+    def fingerprint(self) -> dict[str, Any]:
+        """Everything that labels and columns depend on; of `words` the hash, as there may be thousands."""
+        words = hashlib.sha256(json.dumps(self.words).encode()).hexdigest() if self.words else None
+        return {**asdict(self), "about": [*self.about.items()], "words": words}
+
+    @property
+    def own_words(self) -> "OwnWords | None":
+        """What finds the phrases with weights."""
+        if not self.words:
+            return None
+        from sentcli.explain.phrases import OwnWords
+
+        return OwnWords(self.words)
+
+    @property
+    def columns(self) -> tuple[ResultColumn, ...]:
+        """The columns after those of labels, scores and probabilities."""
+        found = []
+        if self.unknown_words:
+            found.append(ResultColumn("sentiment_unknown", attrgetter("unknown"), is_number=True))
+        if self.explain:
+            found.append(ResultColumn(_WORDS, _more(_WORDS), items=_WORD))
+        if self.sentences:
+            found.append(ResultColumn(_SENTENCES, _more(_SENTENCES), items=_SENTENCE))
+        for name in map(_of_aspect, self.about):
+            found.append(ResultColumn(name, _more(name), is_number=True))
+        return tuple(found)
+
+    def add_to(self, scores: Scores, texts: Sequence[str | None], scorer: "Scorer") -> Scores:
+        """Return scores with the labels and the values for which parts of the texts are scored too."""
+        if not (self.explain or self.sentences or self.about or self.mixed):
+            return scores
+        labeled = [text if label else None for text, label in zip(texts, scores.labels, strict=True)]
+        distinct = [*dict.fromkeys(text for text in labeled if text)]
+        found = self._values(distinct, scorer)
+        of_texts = {name: dict(zip(distinct, values, strict=True)) for name, values in found.items()}
+        more = {name: [*map(values.get, labeled)] for name, values in of_texts.items()}
+        if not self.mixed:
+            return replace(scores, more=more)
+        pairs = zip(more.pop(MIXED), scores.labels, strict=True)
+        labels = [MIXED if is_mixed else label for is_mixed, label in pairs]
+        counts = replace(scores.counts, labels=Counter(filter(None, labels)))
+        return replace(scores, labels=labels, counts=counts, more=more)
+
+    def _values(self, texts: Sequence[str], scorer: "Scorer") -> dict[str, Sequence[Any]]:
+        """Return the values of each column for texts with a label, and whether each is mixed."""
+        from sentcli.explain import columns
+        from sentcli.explain.explanation import score_sentences
+
+        found: dict[str, Sequence[Any]] = {}
+        if self.explain:
+            found[_WORDS] = columns.deciding_words(texts, scorer.parts, self.explain)
+        if self.sentences or self.mixed:
+            sentences = score_sentences(texts, scorer.score_alone)
+            found[_SENTENCES] = [*map(columns.sentences_json, sentences)]
+            found[MIXED] = [*map(_is_mixed, sentences)]
+        if self.about:
+            of_aspects = columns.Aspects(self.about).scores(texts, scorer.parts, scorer.score_alone)
+            found |= {_of_aspect(name): values for name, values in of_aspects.items()}
+        return found
+
+
+def _is_mixed(sentences: "Sequence[Sentence]") -> bool:
+    scores = [sentence.score for sentence in sentences if sentence.score is not None]
+    low, high = _CLEARLY
+    return bool(scores) and min(scores) <= low and max(scores) >= high
+
+
+def _of_aspect(name: str) -> str:
+    return f"sentiment_{name}"
+
+
+def _more(name: str) -> Callable[[Scores], Sequence[Any]]:
+    return lambda scores: scores.more[name]

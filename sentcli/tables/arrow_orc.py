@@ -1,0 +1,67 @@
+"""Arrow IPC (as a file, which is Feather, or as a stream) and ORC, read by pyarrow; they are not written.
+
+pyarrow does not check what it reads, and could crash: each batch is validated.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+
+from sentcli.errors import DataError
+from sentcli.files.source import Source
+from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor
+from sentcli.tables.record_batches import (
+    BatchReader,
+    HashedFile,
+    RowGroupPart,
+    joined,
+    table_of,
+    translated,
+)
+from sentcli.tables.table import Content, Request, Table
+from sentcli.tables.text_column import SAMPLE_ROWS
+
+_MARK = b"ARROW1"  # of a file; a stream has none
+
+
+def inspect(source: Source, request: Request) -> Table:
+    """Return the table of a file by its schema and its first rows; see `inspect.inspect`."""
+    with translated(source.name, DataError):
+        schema, batches = _open(HashedFile(source.seekable(), Cursor()), request.format)
+        begin = [*islice(joined(_pieces(batches), SAMPLE_ROWS), 1)]
+        return table_of(source.name, request, schema, begin)
+
+
+def read(source: Source, table: Table, cursor: Cursor, content: Content) -> Iterator[Chunk]:
+    """Read one file; see `registry.Reader`."""
+    with translated(source.name, DataError):
+        _, batches = _open(HashedFile(source.seekable(), cursor), table.format)
+        parts = map(RowGroupPart, joined(_pieces(batches), CHUNK_ROWS))
+        yield from BatchReader(source, table, cursor, content).chunks(parts)
+        source.check_unchanged()
+
+
+def _open(file: Any, form: str) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    """Return the schema of a file, and its batches."""
+    if form == "orc":
+        from pyarrow.orc import ORCFile
+
+        stripes = ORCFile(file)
+        return stripes.schema, map(stripes.read_stripe, range(stripes.nstripes))
+    is_file = file.read(len(_MARK)) == _MARK
+    file.seek(0)
+    if not is_file:
+        stream = pa.ipc.open_stream(file)
+        return stream.schema, iter(stream)
+    batches = pa.ipc.open_file(file)
+    return batches.schema, map(batches.get_batch, range(batches.num_record_batches))
+
+
+def _pieces(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Cut large batches to the limits of a chunk."""
+    for rows in batches:
+        rows.validate(full=True)
+        most = min(CHUNK_ROWS, max(1, CHUNK_BYTES * len(rows) // max(1, rows.nbytes)))
+        yield from (rows.slice(start, most) for start in range(0, len(rows), most))

@@ -1,0 +1,95 @@
+"""What a terminal gets: short aligned rows, no binary file, and brief rejects."""
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+from score_tables import write_csv
+
+pytestmark = pytest.mark.usefixtures("in_a_folder")
+
+WIDTH = 60
+
+
+@pytest.fixture
+def show(trained):
+    """Run a command in a terminal; return its exit code and what the terminal shows."""
+
+    def show(*arguments, code=0, stdin=b"", stdout=None):
+        ours, its = pty.openpty()
+        fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, WIDTH, 0, 0))
+        command = [sys.executable, "-m", "sentcli", "score", "--model", trained.path, *arguments]
+        env = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=stdout or its, stderr=its, env=env)
+        os.close(its)
+        process.stdin.write(stdin)
+        process.stdin.close()
+        shown = b""
+        while True:
+            try:
+                shown += os.read(ours, 1 << 16)
+            except OSError:  # the terminal is closed
+                break
+        os.close(ours)
+        assert process.wait(60) == code, shown
+        return shown.decode().replace("\r\n", "\n").splitlines()
+
+    return show
+
+
+def test_rows_are_cut_to_the_width_and_aligned(show, score):
+    texts = ["a warm, wonderful film " * 9, "", "a dull\nfilm\x1b[31m", "a warm film"]
+    write_csv("r.csv", texts)
+    said, *lines = show("r.csv")
+    assert said == "new columns and the start of each text; whole rows: --output-format csv"
+    assert [len(line) for line in lines] == [WIDTH, 20, 20 + len(r"a dull film\x1b[31m"), 31]
+    assert lines[0].endswith("a warm, wonderful film a warm, wonderfu…")
+    scores = [line.rsplit(",", 2)[-2:] for line in score("r.csv").stdout.splitlines() if line[-1].isdigit()]
+    assert [line.split()[:2] for line in lines if line.strip()] == scores
+    assert [line[20:] for line in lines[2:]] == [r"a dull film\x1b[31m", "a warm film"]
+
+
+def test_lines_and_a_table_of_other_formats_look_the_same(show, score):
+    write_csv("r.csv", ["a warm film"])
+    _, line = show("r.csv")
+    assert show("--text", "a warm film") == show(stdin=b"a warm film") == [line]
+    score("r.csv", "-o", "r.parquet")
+    assert show("r.parquet", "--prefix", "new_", "-f", "jsonl") == [
+        score("r.parquet", "--prefix", "new_", "-f", "jsonl").stdout.rstrip()
+    ]
+    Path("r.txt").write_text("a warm film\n", "utf-16")
+    assert show("r.txt", "--encoding", "utf-16", "-q") == [line]
+
+
+def test_whole_rows_are_shown_on_request_and_in_a_pipe(show, score):
+    write_csv("r.csv", ["a warm film " * 9])
+    whole = score("r.csv").stdout.splitlines()
+    assert show("r.csv", "-f", "csv") == whole
+    with Path("o.csv").open("wb") as file:
+        show("r.csv", "-q", stdout=file)
+    assert Path("o.csv").read_text().splitlines() == whole
+
+
+@pytest.mark.parametrize("form", ["parquet", "xlsx"])
+def test_a_binary_format_is_not_written_to_a_terminal(show, form):
+    write_csv("r.csv", ["a warm film"])
+    assert show("r.csv", "-f", form, code=2) == [f"Error: {form} is not for a terminal; add -o OUT.{form}"]
+
+
+def test_the_first_rejects_are_brief(show):
+    Path("r.jsonl").write_bytes(13 * b'{"text": "warm"}\n\xff\x00\n')
+    lines = show("r.jsonl", code=3)
+    brief = [line for line in lines if line.startswith("r.jsonl, line ")]
+    assert len(brief) == 10
+    assert brief[0].startswith("r.jsonl, line 2: byte 0xff at offset 17 is not utf-8")
+    assert lines[-1].startswith("13 rows rejected: byte 0xff")
+    assert lines[-1].endswith("; keep them with --rejects FILE")
+    shown = show("r.jsonl", "--rejects", "bad.jsonl", code=3)
+    assert not [line for line in shown if line.startswith("r.jsonl, line ")]
+    assert Path("bad.jsonl").read_text().count("\n") == 13

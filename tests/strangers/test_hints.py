@@ -1,0 +1,209 @@
+"""Each command and option that a message proposes works when it is typed as it stands.
+
+A case is a folder of files, a command, and the message. What the message proposes is found by `proposals`, as
+for the files of `people_files`, and typed in a copy of the folder.
+"""
+
+import json
+import shlex
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from commands import invoke
+from first_commands import Done, is_there, is_well_formed, proposals, shell
+from people_files import csv_text, grid, rows_of
+from workbooks import workbook
+
+ROWS = rows_of("id=number, stars=stars, name=person, text*=texts")
+CSV = csv_text(ROWS)
+LINES = "".join(json.dumps(row) + "\n" for row in ROWS)
+TWO = csv_text(rows_of("id=number, liked=texts, missed=others"))
+UNNAMED = csv_text(rows_of("1=number, 2=texts, 3=stars")).partition("\n")[2]
+
+
+def write(**files: str | bytes) -> Callable[[Path], None]:
+    """Return a function that writes files; `__` stands for the dot of a name."""
+
+    def make(folder: Path) -> None:
+        for name, content in files.items():
+            data = content.encode() if isinstance(content, str) else content
+            path = folder / name.replace("__", ".")
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(data)
+
+    return make
+
+
+def sheets(name: str, **grids: list) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).write_bytes(workbook(grids)) and None
+
+
+def table(name: str, **columns: list) -> Callable[[Path], None]:
+    return lambda folder: pq.write_table(pa.table(columns), folder / name)
+
+
+def write_database(folder: Path) -> None:
+    base = sqlite3.connect(folder / "shop.db")
+    with base:
+        base.execute("CREATE TABLE reviews (id, text)")
+        base.executemany("INSERT INTO reviews VALUES (?, ?)", [(row["id"], row["text"]) for row in ROWS])
+    base.close()
+
+
+# What is in the folder, the command, a part of the message, and how many things it proposes.
+CASES = {
+    "no file, but a text": (write(), "sentcli score 'a great film'", "if this is a text", 1),
+    "no inputs": (write(), "sentcli score -o out/", "", 0),
+    "an output that exists": (write(a__csv=CSV, b__csv=""), "sentcli score a.csv -o b.csv", "exists", 1),
+    "two candidates": (write(a__csv=TWO), "sentcli score a.csv -o b.csv", "which column is the text", 2),
+    "another column": (
+        write(a__csv=csv_text(rows_of("id=number, said=texts, title=title"))),
+        *("sentcli score a.csv -o b.csv", "texts taken from 'said'", 1),
+    ),
+    "longer texts in another column": (
+        write(a__csv=csv_text(rows_of("id=number, text=title, description=texts"))),
+        *("sentcli score a.csv -o b.csv", "has longer ones", 1),
+    ),
+    "two columns of one name": (
+        write(a__csv="text,text\na,b\n" * 3),
+        *("sentcli score a.csv -c text -o b.csv", "several columns 'text'", 2),
+    ),
+    "a column of a new name": (
+        write(a__csv="id,text,Sentiment\n1,good thing,x\n"),
+        *("sentcli score a.csv -o b.csv", "has a column 'Sentiment' already", 1),
+    ),
+    "a key of a new name": (
+        write(a__jsonl='{"text": "good"}\n{"text": "bad", "sentiment": 1}\n'),
+        *("sentcli score a.jsonl -o b.jsonl", "there is a 'sentiment' already", 1),
+    ),
+    "no header": (write(a__csv=UNNAMED), "sentcli score a.csv -o b.csv", "a column is called 1", 1),
+    "a text in place of a header": (
+        write(a__csv="a really good thing\nbad\n"),
+        *("sentcli score a.csv -o b.csv", "is taken for the header", 1),
+    ),
+    "backslashes": (
+        write(a__csv='id,text\n1,"a \\"good\\" thing"\n2,"bad"\n'),
+        *("sentcli score a.csv -o b.csv", "text after a closing quote", 1),
+    ),
+    "backslashes in the first record": (
+        write(a__csv='id,"the \\"text\\" here"\n1,"a good thing"\n'),
+        *("sentcli score a.csv -o b.csv", "the first record cannot be read", 1),
+    ),
+    "bars": (
+        write(a__csv="id|text|x\n1|good|b\n2|bad|c|d\n"),
+        *("sentcli score a.csv -o b.csv", "--delimiter", 1),
+    ),
+    "titles in CSV": (
+        write(a__csv=f"Reviews of March,,,\n{CSV}"),
+        *("sentcli score a.csv -o b.csv", "the first record has one cell", 1),
+    ),
+    "titles in a workbook": (
+        sheets("a.xlsx", Data=[["Reviews of March"], [], *grid(ROWS)]),
+        *("sentcli score a.xlsx -o b.xlsx", "the first row has one cell", 1),
+    ),
+    "a line too long": (
+        write(a__csv=f"id,text\n1,{'good ' * 100}\n2,bad\n"),
+        *("sentcli score a.csv -o b.csv --max-row-bytes 100", "longer than 100 bytes", 0),
+    ),
+    "perhaps a table in a pipe": (
+        write(a__txt="id,text\n1,x\n"),
+        *("cat a.txt | sentcli score -o b.csv", "if each line is a text", 2),
+    ),
+    "a table of tabs in a pipe": (
+        write(a__txt="said\tby\n" + 3 * "it works all the time\tan\nit broke on a day\tbo\n"),
+        *("cat a.txt | sentcli score -o b.tsv", "if it is lines of text", 1),
+    ),
+    "formats that do not fit": (
+        write(a__csv=CSV, b__jsonl=LINES),
+        *("sentcli score a.csv b.jsonl -o out.csv", "inputs of several formats", 1),
+    ),
+    "a format that is unknown": (
+        write(a__dat=CSV),
+        *("sentcli score a.dat -o b.csv", "what format is .dat", 0),
+    ),
+    "an output format that is unknown": (
+        write(a__csv=CSV),
+        *("sentcli score a.csv -o b.dat", "what format is .dat", 0),
+    ),
+    "an option of another format": (
+        write(a__txt="good\n"),
+        *("sentcli score a.txt -o b.txt --input-format lines --delimiter ,", "does not apply to lines", 0),
+    ),
+    "an output of several inputs without a suffix": (
+        write(a__csv=CSV, b__csv=CSV),
+        *("sentcli score a.csv b.csv -o scored", "for one file each", 1),
+    ),
+    "rejects to the output": (
+        write(a__csv=CSV),
+        *("sentcli score a.csv -o b.csv --rejects b.csv", "another --rejects", 0),
+    ),
+    "rejects compressed": (
+        write(a__csv=CSV),
+        *("sentcli score a.csv -o b.csv --rejects r.jsonl.gz", "not compressed", 1),
+    ),
+    "a share of rejects": (
+        write(a__csv=CSV),
+        *("sentcli score a.csv -o b.csv --max-rejects some", "a number of rows", 1),
+    ),
+    "a band": (write(a__csv=CSV), "sentcli score a.csv -o b.csv --neutral=0.3:0.7", "not two numbers", 2),
+    "a band of two numbers": (
+        write(a__csv=CSV),
+        *("sentcli score a.csv -o b.csv --neutral 0.7,0.3", "from 0 to 1", 0),
+    ),
+    "a shard": (write(a__csv=CSV), "sentcli score a.csv -o out/ --shard 5", "not I/N", 2),
+    "an output that is compressed otherwise": (
+        write(a__csv=CSV),
+        *("sentcli score a.csv -o b.csv.xz", "compressed with", 0),
+    ),
+    "a name of an option elsewhere": (
+        write(a__csv=CSV),
+        *("sentcli score a.csv -o b.csv --column text", "Did you mean", 0),
+    ),
+    "a file of the model that is missing": (
+        write(a__csv=CSV),
+        *("sentcli score a.csv -o b.csv --backend torchscript", "sentcli export", 1),
+    ),
+    "a database": (write_database, "sentcli score shop.db -o b.csv", "sqlite3", 1),
+    "nothing to explain": (write(), "sentcli explain </dev/null", "", 0),
+}
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """Run a command in a folder: in this process, where it needs no shell."""
+
+    def run(command: str, folder: Path) -> Done:
+        words = shlex.split(command)
+        if words[0] != "sentcli" or set("|<") & set(command):
+            return shell(command, folder)
+        monkeypatch.chdir(folder)
+        result = invoke(*words[1:])
+        return Done(result.exit_code, result.stderr)
+
+    return run
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_a_message_proposes_works_as_it_stands(name, run, tmp_path):
+    make, command, part, count = CASES[name]
+    folder = tmp_path / "first"
+    folder.mkdir()
+    make(folder)
+    message = run(command, folder).error
+    assert part in message
+    assert "Traceback" not in message
+    found = [*proposals(message, command)]
+    assert len(found) >= count, message
+    for number, proposal in enumerate(found):
+        again = tmp_path / str(number)
+        again.mkdir()
+        make(again)
+        if not is_there(proposal):
+            assert is_well_formed(proposal, again)
+            continue
+        done = run(proposal, again)
+        assert done.code in (0, 3), f"{message}\n{proposal}\n{done.error}"
