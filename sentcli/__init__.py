@@ -14,6 +14,7 @@ if _typing.TYPE_CHECKING:
     from sentcli.errors import SentcliError
     from sentcli.runs.run import score_file
     from sentcli.runs.summary import Summary
+    from sentcli.scoring.extras import Extras
     from sentcli.scoring.labels import Counts, Scores
     from sentcli.scoring.scorer import Scorer, load
     from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
@@ -21,6 +22,7 @@ if _typing.TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Counts",
+    "Extras",
     "ReadOptions",
     "RejectOptions",
     "Scorer",
@@ -37,6 +39,7 @@ _MODULES = {
     **dict.fromkeys(("ReadOptions", "RejectOptions", "WriteOptions"), "tables.options"),
     **dict.fromkeys(("Counts", "Scores"), "scoring.labels"),
     **dict.fromkeys(("Scorer", "load"), "scoring.scorer"),
+    "Extras": "scoring.extras",
     "SentcliError": "errors",
     "Summary": "runs.summary",
     "score_file": "runs.run",

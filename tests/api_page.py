@@ -83,6 +83,7 @@ def parameters(of: Any) -> list[str]:
     found = [*map(parameter, taken.args, [*required, *taken.defaults])]
     if taken.kwonlyargs:
         found += ["*", *map(parameter, taken.kwonlyargs, taken.kw_defaults)]
+    found += [f"**{parameter(taken.kwarg, None)}"] if taken.kwarg else []
     return [text for text in found if text != "self"]
 
 

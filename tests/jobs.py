@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -37,6 +38,7 @@ class ParityScorer:
     ) -> None:
         self.given_labels = given_labels
         self.shown_classes = given_labels if probabilities else ()
+        self.bundle = SimpleNamespace(name=model)
         self.extras = Extras()
         self.fingerprint = {"model": model, "probabilities": probabilities}
         self.scored = 0  # texts

@@ -197,7 +197,8 @@ def test_the_api_page_is_up_to_date() -> None:
 @pytest.mark.parametrize("found", api_page.entries(), ids=lambda found: found.name)
 def test_each_public_name_is_documented_with_its_parameters_and_errors(found: api_page.Entry) -> None:
     assert found.text.endswith(".")
-    names = {line.partition(":")[0].partition(" ")[0] for line in api_page.parameters(found.object)} - {"*"}
+    names = {line.partition(":")[0].partition(" ")[0] for line in api_page.parameters(found.object)}
+    names = {name.lstrip("*") for name in names} - {""}
     assert found.names("param") == names
     known = {kind.__name__ for kind in api_page.ERRORS} | {*dir(builtins)}
     assert found.names("raises") <= known

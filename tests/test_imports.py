@@ -14,7 +14,10 @@ from sentcli.model.bundle import Bundle
 
 ROOT = Path(__file__).parent.parent
 TRAINING_ONLY = ("torch", "pandas", "datasets", "matplotlib", "scipy", "safetensors", "sklearn", "jinja2")
-HEAVY = (*TRAINING_ONLY, "pyarrow", "onnx", "onnxruntime", "ray", "tqdm")
+HEAVY = (
+    *(*TRAINING_ONLY, "pyarrow", "onnx", "onnxruntime", "ray", "tqdm"),
+    *("python_calamine", "xlsxwriter"),
+)
 METADATA = "importlib.metadata"  # and with it email and zipfile
 
 # Runs the commands and reports, when Python ends, on a line of its own which of the packages are loaded.

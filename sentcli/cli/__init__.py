@@ -27,19 +27,12 @@ _CLOSED_PIPE = 128 + 13  # SIGPIPE, as a shell reports it
 _LONGEST_MESSAGE = 2000  # characters
 
 _EXAMPLES = """\b
-Example:
-  sentcli score reviews.csv -o scored.csv
-"""
-
-_FIRST_COMMANDS = """\
-Label and score texts: a file, one text, and the reasons of a score:
-
+Examples:
   sentcli score reviews.csv -o scored.csv
   sentcli score --text "an absolute joy"
   sentcli explain "an absolute joy"
-
-Their options: sentcli score --help. All commands: sentcli --help
 """
+_HELP = "Options: sentcli score --help; all commands: sentcli --help"
 
 
 class _LazyGroup(click.Group):
@@ -87,7 +80,7 @@ def exit_codes(ctx: click.Context | None = None) -> Iterator[None]:
     try:
         yield
     except click.exceptions.NoArgsIsHelpError as error:
-        for line in _FIRST_COMMANDS.splitlines():
+        for line in (*_EXAMPLES.splitlines()[1:], _HELP):
             say(line)
         raise click.exceptions.Exit(error.exit_code) from None
     except click.UsageError as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sentcli.cli.grouped_help import GroupedCommand
-from sentcli.cli.options import NamedPath, words_option
+from sentcli.cli.options import NamedPath, weights_of, words_option
 from sentcli.errors import UsageError, printable
 from sentcli.files.sink import is_terminal
 
@@ -38,9 +38,7 @@ _LONGEST_NAME = 200  # of a file, in characters
 @click.option("--model", type=NamedPath(), help="Model folder or file; by default imdb-bilstm, included.")
 @words_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object per text, with all words.")
-def explain(
-    texts: tuple[str, ...], model: Path | None, words: tuple[tuple[str, float], ...], as_json: bool
-) -> None:
+def explain(texts: tuple[str, ...], model: Path | None, words: Path | None, as_json: bool) -> None:
     """Show why texts have their scores: words and sentences.
 
     Without TEXTS, each line of stdin is a text. The number of a word says how far the log odds of the label
@@ -59,7 +57,7 @@ def explain(
         if len(text) < _LONGEST_NAME and Path(text).is_file():
             raise UsageError(f"{text} is a file; to explain its lines: sentcli explain < {text}")
     is_colored = is_terminal(sys.stdout) and not os.environ.get("NO_COLOR")
-    with Scorer(model, words=words) as scorer:
+    with Scorer(model, words=weights_of(words)) as scorer:
         # A thread of its own reads, so that a signal can end the wait for a line.
         for number, (text, _) in enumerate(prefetch(texts or _lines_of_stdin(), lambda _: None, 2)):
             (explanation,) = scorer.explain([text])

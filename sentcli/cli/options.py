@@ -36,10 +36,8 @@ def _spelled_tab(context: click.Context, parameter: click.Parameter, value: str 
     return r"\t" if value == "\t" else value
 
 
-def _weights(
-    context: click.Context, parameter: click.Parameter, path: Path | None
-) -> tuple[tuple[str, float], ...]:
-    """Return the phrases and weights of a file."""
+def weights_of(path: Path | None) -> tuple[tuple[str, float], ...]:
+    """Return the phrases and weights in the file of `--words`."""
     if path is None:
         return ()
     from sentcli.explain.phrases import read_weights
@@ -90,7 +88,7 @@ delimiter_option = click.option(
 )
 quotechar_option = click.option("--quotechar", help="CSV and TSV: quote character; '' for none.")
 csv_encoding_option = click.option(
-    "--encoding", help="CSV and TSV: a Python codec such as cp1252, or auto; by default UTF-8."
+    "--encoding", help="CSV and TSV: a Python codec, such as cp1250; by default found by the bytes."
 )
 csv_skip_lines_option = click.option(
     "--skip-lines", type=click.IntRange(0), help="CSV and TSV: number of lines before each header."
@@ -105,8 +103,8 @@ words_option = click.option(
     "--words",
     metavar="FILE",
     type=NamedPath(),
-    callback=_weights,
-    help="Phrases with weights added to the log odds, as in killer,2: CSV phrase,weight or TOML.",
+    help="Add weights to the log odds of texts with a phrase: CSV phrase,weight, as in killer,2, or TOML. "
+    "3,300 rows/s a core, not 6,000.",
 )
 
 

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -11,15 +10,14 @@ import numpy.typing as npt
 from scipy.stats import rankdata
 from sklearn import metrics as sk
 
+from sentcli.scoring.groups import NORMAL_975, Interval, wilson_interval
 from sentcli.scoring.labels import Bools, Floats
 
 Labels = npt.NDArray[np.int64]  # [examples], class numbers
-Interval = tuple[float, float]
 
 ECE_BINS = 15
 _STARTS = (1, 32, 64, 128, 256, 512)  # tokens; where each slice of lengths begins
 _DRAWS = 1000  # of the bootstrap
-_Z = NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True)
@@ -133,18 +131,6 @@ def reliability(labels: Labels, probabilities: Floats, bins: int = ECE_BINS) -> 
     return Reliability(edges, counts, mean_confidence, accuracy)
 
 
-def wilson_interval(successes: int, trials: int) -> Interval:
-    """Return Wilson's 95 % score interval of a proportion.
-
-    L. Brown, T. Cai and A. DasGupta, "Interval Estimation for a Binomial Proportion", Statistical Science 16
-    (2001), equation (4).
-    """
-    share, z = successes / trials, _Z
-    center = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
-    margin = z / (1 + z**2 / trials) * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
-    return max(0.0, center - margin), min(1.0, center + margin)
-
-
 def _f1_intervals(confusion: Labels) -> tuple[Interval | None, Interval]:
     """Return the percentile bootstrap intervals of the F1 of the second of two classes and of macro F1.
 
@@ -194,7 +180,7 @@ def _mean_interval(mean: float, values: Floats, highest: float) -> Interval | No
     """Return the normal interval of a mean, within 0 and `highest`; None for a single value."""
     if len(values) < 2:
         return None
-    margin = _Z * float(values.std(ddof=1)) / math.sqrt(len(values))
+    margin = NORMAL_975 * float(values.std(ddof=1)) / math.sqrt(len(values))
     return max(0.0, mean - margin), min(highest, mean + margin)
 
 

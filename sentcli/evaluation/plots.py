@@ -15,12 +15,13 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from sklearn.metrics import ConfusionMatrixDisplay, auc, roc_curve
 
 from sentcli.errors import OutputError, option
-from sentcli.evaluation.metrics import Labels, lengths_of, wilson_interval
+from sentcli.evaluation.metrics import Labels, lengths_of
 from sentcli.evaluation.metrics import reliability as reliability_bins
 from sentcli.evaluation.predictions import confused_pairs
 from sentcli.evaluation.report import short_name
 from sentcli.files.atomic import new_file, output_errors
 from sentcli.model.bundle import MANIFEST
+from sentcli.scoring.groups import wilson_interval
 from sentcli.scoring.labels import Floats
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{folder}: the folder cannot be made: {error.strerror}") from None
     existing = [name for name in _EVALUATION if (folder / name).exists()]
     if existing and not overwrite:
-        raise OutputError(f"{folder / existing[0]} exists; give another folder or {option('overwrite')}")
+        raise OutputError(f"{folder / existing[0]} exists; give another folder, or add {option('overwrite')}")
 
 
 def draw_evaluation(folder: Path, measured: "Measurement", names: Sequence[str]) -> None:

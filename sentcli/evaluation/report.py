@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sentcli.errors import counted, printable
-from sentcli.evaluation.metrics import lengths_of, wilson_interval
+from sentcli.evaluation.metrics import lengths_of
+from sentcli.scoring.groups import wilson_interval
 
 _MOST_CLASSES = 12  # with more, the confusion matrix is too wide for a terminal
 _LONGEST_NAME, _LONGEST_TEXT = 24, 60  # characters

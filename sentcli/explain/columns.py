@@ -42,7 +42,7 @@ class Aspects:
     def __init__(self, words: Mapping[str, Sequence[str]]) -> None:
         self._of: dict[str, list[str]] = {}  # the aspects of each form of a word
         for name, some in words.items():
-            for form in {form for word in some for form in _forms(word)}:
+            for form in {form for word in some for form in _forms(word.lower())}:
                 self._of.setdefault(form, []).append(name)
         self._names = [*words]
         self._phrases = Phrases(self._of)

@@ -49,6 +49,6 @@ def _opened(archive: str) -> Iterator[Any]:
         with ZipFile(archive) as opened:
             yield opened
     except (BadZipFile, KeyError, OSError) as error:
-        raise DataError(f"{archive}: cannot be read: {error.args[0]}") from None
+        raise DataError(f"{archive}: cannot be read: {error.args[-1]}") from None
     except RuntimeError as error:  # encrypted, or compressed in another way
         raise DataError(f"{archive}: {error}; try: unzip {shlex.quote(archive)}") from None

@@ -16,8 +16,15 @@ WIDE = ("utf-32", "utf-16")  # in this order: a mark of UTF-32 begins with one o
 AUTO = "auto"  # in place of the name of an encoding: the bytes show which it is
 # Encodings whose bytes may depend on an earlier line, or that can write a line end with letters.
 _NOT_BY_LINES = re.compile("iso2022|hz$|utf-7$|raw-unicode-escape$")
-_WESTERN = re.compile(rb"[A-Za-z][\x80-\xff]|[\x80-\xff][A-Za-z]| [\x80-\x9f] ")
-_NOT_WESTERN = re.compile(rb"[\x80-\xff]{3,}")
+# Letters, dashes, prices and inches.
+_WESTERN = re.compile(
+    rb"[A-Za-z][\x80-\xff]|[\x80-\xff][A-Za-z]| [\x80-\x9f] |[\x80\xa3][0-9]|[0-9][\x80\x94]"
+)
+# Long runs; within a word in lower case, capital letters and marks, which are letters in other encodings.
+_NOT_WESTERN = re.compile(
+    rb"[\x80-\xff]{3,}|[a-z][\x80-\x84\x86-\x90\x98\x99\x9b\x9d\x9f\xa1-\xac\xae-\xb3\xb5-\xde\xf7][a-z]"
+)
+_WEIGHT = 4  # of one of these, compared to a letter that may be Western
 _NOT_CP1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 _FURTHER = 4  # blocks after the first byte that is not UTF-8
 _SHARE = 10  # at least so many lines for each that may be damaged
@@ -75,7 +82,7 @@ def likely_encoding(data: bytes) -> str | None:
     text = data.decode("utf-8", "replace")
     if len(text) - len(text.encode("ascii", "ignore")) >= 2 * text.count("\ufffd"):
         return "utf-8"
-    is_western = len(_WESTERN.findall(data)) > len(_NOT_WESTERN.findall(data))
+    is_western = len(_WESTERN.findall(data)) > _WEIGHT * len(_NOT_WESTERN.findall(data))
     return "cp1252" if is_western and not _NOT_CP1252.search(data) else None
 
 

@@ -96,23 +96,23 @@ class Source:
         self._copy: IO[bytes] | None = None
         self._count = 0  # decompressed bytes read so far
         self._is_over = False
-        self._compression = compression_of(file.path)
+        self.compression = compression_of(file.path)
         # A pipe or a device, whose next bytes may take long to arrive.
-        self.live = file.identity is not None and file.size is None and not self._compression
+        self.live = file.identity is not None and file.size is None and not self.compression
         try:
-            self._raw: IO[bytes] = _open(file.path, buffering=_BLOCK if self._compression else 0)
+            self._raw: IO[bytes] = _open(file.path, buffering=_BLOCK if self.compression else 0)
             self._streams = [self._decompressed()]  # the last one is read; earlier ones would close the file
         except OSError as error:
             raise DataError(f"{self.name}: {error.strerror or error}") from None
 
     def _decompressed(self) -> Any:
-        return decompressed(self._raw, self._compression) if self._compression else self._raw
+        return decompressed(self._raw, self.compression) if self.compression else self._raw
 
     def decompress(self, suffix: str) -> None:
         """Decompress the input from its start, because the bytes that were looked at show a compression."""
-        if self._compression:
+        if self.compression:
             raise DataError(f"{self.name}: it is compressed twice; decompress it once")
-        self._compression, self.live, self._is_over, self._count = suffix, False, False, 0
+        self.compression, self.live, self._is_over, self._count = suffix, False, False, 0
         raw = _Unread(self._ahead, self._raw) if self.is_stream else self._raw
         self._ahead = deque()
         self._streams = [decompressed(raw, suffix)]
@@ -156,7 +156,7 @@ class Source:
         self._count += len(data)
         if not data:
             self._is_over = True
-            if self._compression and self._file.size == 0:
+            if self.compression and self._file.size == 0:
                 raise DataError(f"{self.name}: cannot be read: an empty file is not a valid compressed file")
             self.check_unchanged()
         return data
@@ -177,7 +177,7 @@ class Source:
         self._ahead.clear()
         self._is_over = False
         self._raw.seek(0)
-        if self._compression:
+        if self.compression:
             self._streams.append(self._decompressed())
 
     def skip(self, size: int) -> None:
@@ -196,7 +196,7 @@ class Source:
     def seekable(self) -> IO[bytes]:
         """Return the content as a seekable file; a stream is first copied to a nameless temporary file."""
         is_member = self._file.version is not None and self._file.identity is not None
-        if not (self._compression or is_member or self._file.size is None) and self._raw.seekable():
+        if not (self.compression or is_member or self._file.size is None) and self._raw.seekable():
             self._copy = self._raw
         if self._copy:
             self._copy.seek(0)

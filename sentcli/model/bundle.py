@@ -154,7 +154,7 @@ def check_target(target: Path, *, overwrite: bool) -> None:
         if not target.exists():
             return
         if not overwrite:
-            raise OutputError(f"{target} exists; give another name or {option('overwrite', True)}")
+            raise OutputError(f"{target} exists; give another name, or add {option('overwrite', True)}")
         if target.samefile("."):  # the user's shell would be in a deleted folder
             raise OutputError(f"{target} is the current folder, which is not replaced; try from another one")
         if not os.access(target, os.W_OK):  # its files could not be deleted

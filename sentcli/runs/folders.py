@@ -24,6 +24,7 @@ _MARKER = re.compile(r"(^|/)(_[^/]*/|_[^/.]*$|~\$|\.(?![./])|Thumbs\.db$)|\.crc$
 _SPARK = re.compile(r"(^|/)_(SUCCESS|(committed|started)_\d+)$|\.crc$")  # those that have no other meaning
 _STORED = (".parquet", ".pq", ".orc", ".avro")  # the files of a Delta or Iceberg table
 _DOCUMENT_BYTES = 16 << 10  # the mean size of files that may be a text each
+_MANY = 10  # so many of these files, named one by one or by a glob, are worth a hint
 _NAMED = 2  # of the files that are left out
 
 
@@ -52,6 +53,8 @@ def find_inputs(names: Sequence[str], form: str | None, output: str) -> list[Fou
         _say_left_out("", [each.file for each in markers])
         found = [each for each in found if each not in markers]
     _refuse_lakes(found)
+    if not form and (count := _count_documents(each.file for each in found)) >= _MANY:
+        _log.warning("each line of %s small text files is a text; if each file is, add --documents", count)
     return found
 
 
@@ -63,19 +66,20 @@ def _find(name: str, form: str | None, output: str) -> list[Found]:
         inside = f"{absolute(output).rstrip('/')}/"
         if output and not f"{absolute(base).rstrip('/')}/".startswith(inside):
             found = [file for file in found if not absolute(file).startswith(inside)]
-        kept = _inputs_among(found, base, form, is_folder=True) or [name]
-        if not form:
-            _ask_for_documents(name, kept)
+        kept = _inputs_among(name, base, found, form, is_folder=True) or [name]
+        if not form and (count := _count_documents(kept)) > 1:
+            raise UsageError(
+                f"{name}: is each of its {count:,} small text files one text, or each line of them? Add "
+                f"--documents, or {option('input_format', 'lines')}"
+            )
     elif "*" in name if is_url else glob.has_magic(name) and not Path(name).exists():
         base = _FIXED.findall(name)[0]
         found = remote.expand(name) if is_url else _expand(name)
         if not found:
             raise DataError(f"{name}: no such files")
-        kept = _inputs_among(found, base, form, is_folder=False)
+        kept = _inputs_among(name, base, found, form, is_folder=False)
     else:
         return [Found(name)]
-    left_out = {*found} - {*kept}
-    _say_left_out(name, sorted(file.removeprefix(base) for file in left_out))
     return [Found(file, base) for file in kept]
 
 
@@ -85,8 +89,7 @@ def _unpacked(found: Found, form: str | None) -> list[Found]:
         return [found]
     base = f"{found.file}/"
     members = [f"{base}{name}" for name in list_members(found.file)]
-    kept = _inputs_among(members, base, form, is_folder=True)
-    _say_left_out(found.file, [file.removeprefix(base) for file in members if file not in {*kept}])
+    kept = _inputs_among(found.file, base, members, form, is_folder=True)
     return [Found(file, base if found.base is None else found.base) for file in kept]
 
 
@@ -112,28 +115,30 @@ def _check_folders(pattern: str) -> None:
                 raise DataError(f"{folder}: Permission denied; nothing in it can be scored")
 
 
-def _inputs_among(found: Sequence[str], base: str, form: str | None, *, is_folder: bool) -> Sequence[str]:
+def _inputs_among(
+    name: str, base: str, found: Sequence[str], form: str | None, *, is_folder: bool
+) -> Sequence[str]:
     """Leave out markers and files of no known format; in a folder with tables, files of text too."""
     files = [file for file in found if not _MARKER.search(file.removeprefix(base))]
     if not form:
         known = [file for file in files if is_known(file)]
         tables = [file for file in known if not _is_text(file)] if is_folder else []
         files = tables or known or files
-    return files or found
+    kept = files or found
+    left_out = {*found} - {*kept}
+    _say_left_out(name, sorted(file.removeprefix(base) for file in left_out))
+    return kept
 
 
 def _is_text(file: str) -> bool:
     return suffix_of(file) in get_format("lines").suffixes
 
 
-def _ask_for_documents(name: str, files: Sequence[str]) -> None:
-    """Refuse small files of text, which may be a text each."""
-    sizes = [Path(file).stat().st_size for file in files if _is_text(file) and not remote.is_url(file)]
-    if len(sizes) > 1 and sum(sizes) <= _DOCUMENT_BYTES * len(sizes):
-        raise UsageError(
-            f"{name}: is each of its {len(sizes):,} small text files one text, or each line of them? Add "
-            f"--documents, or {option('input_format', 'lines')}"
-        )
+def _count_documents(files: Iterable[str]) -> int:
+    """Return the number of small files of text, which may be a text each; 0 if there are large ones."""
+    paths = [Path(file) for file in files if _is_text(file) and not remote.is_url(file)]
+    sizes = [path.stat().st_size for path in paths if path.is_file()]
+    return len(sizes) if sum(sizes) <= _DOCUMENT_BYTES * len(sizes) else 0
 
 
 def _say_left_out(name: str, files: Sequence[str]) -> None:

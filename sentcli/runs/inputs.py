@@ -156,6 +156,7 @@ class Reader:
         sizes = [file.size for file in files if file.size is not None]
         self.total_bytes = sum(sizes) if len(sizes) == len(files) else None
         self._files = files
+        self.formulas_without_value = 0
         self._open: dict[int, Source] = {}  # inputs that were opened already
         self._tables: dict[int, Table] = {}  # those of open inputs
         with ExitStack() as stack:
@@ -166,8 +167,10 @@ class Reader:
             self.layout = Layout(setup.output_format, setup.results, setup.labels, content, setup.write)
             self._request = Request(
                 *(setup.format, setup.options, content, self.layout.names, self._types(setup)),
+                longest_cell=get_format(setup.output_format).longest_cell,
                 check=stop.check,
             )
+            self._partitions = setup.partitions
             self.table = self._inspect_all()
             log_notes(_notes_of(setup, self.layout))
             self._add_partitions(setup)
@@ -180,14 +183,20 @@ class Reader:
 
     def _add_partitions(self, setup: Setup) -> None:
         """Add the columns of folders to the new columns, except those that an input has itself."""
+        keeps = self._request.options.keeps
         has_names = self.layout.names and self._request.format != "documents"  # which have their folders
-        new = [each for each in setup.partitions if has_names and not find_taken([each.name], self._columns)]
-        names = [column.name for column in new]
+        self._partitions = {
+            column: values
+            for column, values in setup.partitions.items()
+            if has_names and keeps(column.name) and not find_taken([column.name], self._columns)
+        }
+        names = [column.name for column in self._partitions]
         check_room(names, self.layout.names, self._files[0].name)
-        self._values = [setup.partitions[column] for column in new]
-        labels = [str(value) for values in self._values for value in {*values}]
+        labels = [str(value) for values in self._partitions.values() for value in {*values}]
         self.layout = replace(
-            self.layout, results=(*new, *self.layout.results), labels=(*self.layout.labels, *labels)
+            self.layout,
+            results=(*self._partitions, *self.layout.results),
+            labels=(*self.layout.labels, *labels),
         )
         if names:
             _log.info("%s: columns from the names of folders: %s", setup.output, ", ".join(names))
@@ -195,7 +204,7 @@ class Reader:
     def with_partitions(self, chunk: Chunk, results: Results) -> Results:
         """Return the values of all new columns of a chunk: those of the folders of its input come first."""
         rows = len(chunk.texts)
-        return [*([values[chunk.position.input]] * rows for values in self._values), *results]
+        return [*([values[chunk.position.input]] * rows for values in self._partitions.values()), *results]
 
     def writer(self, scratch: Path | None = None) -> Writer:
         """Return the writer of the output."""
@@ -253,6 +262,7 @@ class Reader:
                 continue
             table = inspect(self._source(number), self._request)
             log_notes(table.notes)
+            self.formulas_without_value += table.formulas_without_value
             if not (first or table.is_empty):
                 first = table
                 self._request = replace(self._request, first=first)
@@ -267,7 +277,7 @@ class Reader:
             self._request = replace(self._request, columns=columns)
             self._tables = {number: replace(table, columns=columns) for number, table in self._tables.items()}
             first = replace(first, columns=columns)
-        check_kept(first)
+        check_kept(first, [column.name for column in self._partitions])
         return self._typed(first)
 
     def _typed(self, first: Table) -> Table:
@@ -301,7 +311,7 @@ class Reader:
 
     def _read_documents(self, cursor: Cursor) -> Iterator[Chunk]:
         sources = (source for _, source in self._in_turn(cursor))
-        return read_documents(sources, cursor, self._request.options)
+        return read_documents(sources, cursor, self._request.options, self._request.longest_cell)
 
     def _in_turn(self, cursor: Cursor) -> Iterator[tuple[int, Source]]:
         for number in range(len(self._files)):

@@ -35,6 +35,7 @@ from sentcli.runs.output import Output
 from sentcli.runs.partitions import partitions_of
 from sentcli.runs.summary import Bar, Progress, Summary
 from sentcli.scoring import stop
+from sentcli.scoring.groups import Groups
 from sentcli.scoring.labels import Counts
 from sentcli.scoring.scorer import Scorer
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
@@ -170,27 +171,31 @@ def _score_rows(
     scorer: Scorer, history: History, reader: Reader, output: Output, progress: Progress, started: float
 ) -> Summary:
     files, ledger = history.files, history.ledger
-    chunks, total = iter(reader), Counts()
+    chunks, total, groups, by = iter(reader), Counts(), Groups(), history.setup.options.by
     with closing(Bar(progress, history.target.name, reader.total_bytes)) as bar:
         for chunk, results, counts in ledger.replay(chunks, [file.name for file in files]):
             stop.check()
             output.write(chunk, reader.with_partitions(chunk, results))
             total += counts
+            groups.add(by, chunk.sides, results[0])
         replayed = output.rows
         for chunk, scores in scorer.stream(chunks):
             results = [column.values(scores) for column in history.setup.results]
             output.write(chunk, reader.with_partitions(chunk, results))
             total += scores.counts
+            groups.add(by, chunk.sides, scores.labels)
             ledger.add(chunk, results, scores.counts)
             bar.update(chunk.position.progress, output.rows, output.rows - replayed)
-    sizes = output.close(reader)
     summary = Summary(
         **vars(total),
         rows=output.rows,
+        groups=groups,
         rejected=output.rejected,
+        formulas_without_value=reader.formulas_without_value,
         text_columns=reader.text_columns,
         inputs=[file.fingerprint() for file in files],
     )
+    sizes = output.close(reader, summary.to_sheet(scorer.bundle.name, scorer.given_labels[-1]))
     ledger.finish(sizes)
     history.complete(sizes[0], summary)
     output.publish()

@@ -13,7 +13,7 @@ from sentcli.files.compression import Compressor, compression_of
 from sentcli.files.sink import Sink, Target, is_terminal, open_sink
 from sentcli.runs.inputs import Reader
 from sentcli.scoring import stop
-from sentcli.tables.chunk import Chunk, Position, Reject, Results
+from sentcli.tables.chunk import Chunk, Position, Reject, Results, Sheet
 from sentcli.tables.options import RejectOptions
 from sentcli.tables.registry import Writer
 
@@ -86,16 +86,17 @@ class Output:
         hint = f"; keep them with {option('rejects', 'FILE')}" if self._is_brief else ""
         return f"{', mostly' if len(self._kinds) > 1 else ''}: {reason:.300}{hint}"
 
-    def close(self, reader: Reader) -> tuple[int, int | None]:
+    def close(self, reader: Reader, summary: Sheet = ()) -> tuple[int, int | None]:
         """Write the end of the output, and make both files durable.
 
+        :param summary: see `registry.Writer`.
         :returns: the sizes in bytes of the output and of the rejects, None if no row was rejected.
         """
         if not reader.is_finished:
             raise SentcliError("the output cannot be finished: the inputs were not read to their end")
         self._check_law(reader.position)
         self._check_rejects(is_end=True)
-        self._write(self._writer.close())
+        self._write(self._writer.close(summary))
         self._remove_scratch()
         self._sink.write(self._compressor.close())
         for sink in (self._rejects, self._sink):

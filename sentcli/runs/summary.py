@@ -3,15 +3,19 @@
 import logging
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from sentcli.errors import counted
 from sentcli.files.source import STANDARD
+from sentcli.scoring.groups import Groups
 from sentcli.scoring.labels import Counts
 
 _MANY_UNKNOWN = 0.05  # of the rows with words
 _SILENCE = 600.0  # seconds between two progress lines in a log
+_EMPTY = "(empty)"
+_MOST_SHOWN, _LONGEST_NAME = 20, 40  # groups in a table, and characters of their names
 
 _log = logging.getLogger("sentcli")
 
@@ -21,31 +25,67 @@ class Summary(Counts):
     """The counts of a run: those of its texts, see `Counts`, and these. Summaries add up.
 
     :param rows, rejected: the number of rows that were written, and of rows that could not be read.
+    :param formulas_without_value: cells of workbooks that were read as 0 or empty.
     :param text_columns: the text column of each output whose inputs have columns.
     :param skipped: outputs that were finished before this run.
     :param failed: outputs that this run could not make.
     :param scored: rows that this run scored; a stopped run before it may have scored others.
     :param seconds: duration of this run.
+    :param groups: the rows and labels of each value of the columns of `ReadOptions.by`.
     :param inputs: path, size and modification time of each input.
     """
 
     rows: int = 0
     rejected: int = 0
+    formulas_without_value: int = 0
     text_columns: list[str] = field(default_factory=list)
     skipped: int = 0
     failed: int = 0
     scored: int = 0
     seconds: float = 0.0
     inputs: list[dict[str, Any]] = field(default_factory=list)
+    groups: Groups = field(default_factory=Groups)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "groups", Groups() + self.groups)  # a plain dictionary when read from JSON
 
     def to_record(self) -> dict[str, Any]:
         """Return the fields as JSON, unrounded."""
-        return {"rows": self.rows, "rejected": self.rejected, **vars(self), "labels": dict(self.labels)}
+        return {
+            "rows": self.rows,
+            "rejected": self.rejected,
+            **vars(self),
+            "labels": dict(self.labels),
+            "groups": dict(self.groups),
+        }
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields, with rounded seconds and the speed."""
         rate = self.scored / self.seconds if self.seconds else 0.0
         return {**self.to_record(), "seconds": round(self.seconds, 3), "rows_per_second": round(rate, 1)}
+
+    def to_sheet(self, model: str, label: str) -> list[list[Any]]:
+        """Return what does not differ from run to run, as the rows of a sheet of a workbook.
+
+        :param label: the label whose share in each group is given.
+        """
+        tables: list[list[Any]] = []
+        for column in self.groups:
+            tables += [[], [column, "rows", label, "at least", "at most"]]
+            for group in self.groups.of(column, label):
+                tables.append([group.value or _EMPTY, group.rows, group.share, *(group.interval or ())])
+        labeled = sum(self.labels.values())
+        return [
+            ["model", model],
+            ["texts in", " and ".join(sorted({*self.text_columns}))],
+            [],
+            ["", "rows", "share of labeled"],
+            ["all", self.rows],
+            *([label, count, count / labeled] for label, count in sorted(self.labels.items())),
+            *(["blank", self.blank], ["no known word", self.no_known_word], ["rejected", self.rejected]),
+            *tables,
+        ]
 
     def lines(self, output: str = "") -> list[str]:
         """Return the summary as lines of text.
@@ -78,6 +118,21 @@ class Summary(Counts):
             ", ".join(texts),
         ]
         return [line for line in lines if line]
+
+    def tables(self, label: str) -> Iterator[str]:
+        """Yield the largest groups of each column as lines of text, with the share of a label."""
+        for column in self.groups:
+            groups = self.groups.of(column, label)
+            names = [f"{group.value or _EMPTY:.{_LONGEST_NAME}}" for group in groups[:_MOST_SHOWN]]
+            width = max(map(len, (column, *names)))
+            yield f"{column:{width}}  {'rows':>10}  {label:>8}  95 % interval"
+            for name, group in zip(names, groups, strict=False):
+                low, high = group.interval or (0.0, 0.0)
+                share = "-" if group.share is None else f"{group.share:.1%}"
+                interval = "" if group.share is None else f"  {low:.1%} to {high:.1%}"
+                yield f"{name:{width}}  {group.rows:10,}  {share:>{max(8, len(label))}}{interval}"
+            if len(groups) > _MOST_SHOWN:
+                yield f"and {counted(len(groups) - _MOST_SHOWN, 'further value')}"
 
     @property
     def warnings(self) -> list[str]:

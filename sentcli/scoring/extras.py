@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from sentcli.scoring.labels import Scores
 from sentcli.tables.options import ResultColumn
 
 if TYPE_CHECKING:
+    from sentcli.explain.columns import Aspects
     from sentcli.explain.explanation import Sentence
     from sentcli.explain.phrases import OwnWords
     from sentcli.scoring.scorer import Scorer
@@ -21,6 +23,7 @@ MIXED = "mixed"  # the label of a text with a clearly negative and a clearly pos
 _CLEARLY = 0.05, 0.95
 
 _WORDS, _SENTENCES = "sentiment_words", "sentiment_sentences"
+_TAKEN = ("score", "unknown", "words", "sentences")  # names that no aspect may have
 # Of the lists in these columns: the names and the types in Arrow of what an item has.
 _WORD = (("phrase", "string"), ("part", "float64"))
 _SENTENCE = (("start", "int64"), ("end", "int64"), ("label", "string"), ("score", "float64"))
@@ -49,19 +52,20 @@ class Extras:
     mixed: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "about", dict(self.about))
-        object.__setattr__(self, "words", dict(self.words))
+        for name in ("about", "words"):  # from a mapping or from pairs
+            object.__setattr__(self, name, dict(getattr(self, name)))
+        names = Counter([*_TAKEN, *(name.lower() for name in self.about)])
+        if twice := [name for name, count in names.items() if count > 1]:
+            raise UsageError(f"{option('about')}: there is a column sentiment_{twice[0]:.80} already")
         if not 0 <= self.null_unknown <= 1:
             given = option("null_unknown", self.null_unknown)
             raise UsageError(f"{given}: it has to be a share from 0 to 1, such as 0.5")
 
-    def check(self, model: str, labels: Sequence[str], *, has_neutral: bool) -> None:
-        """Refuse options that do not fit a model."""
-        if len(labels) > 2:
-            for name in ("about", "words"):
-                if getattr(self, name):
-                    shown = ", ".join(labels)
-                    raise UsageError(f"{option(name)} needs two labels; {model} has {shown:.200}")
+    def check(self, labels: Sequence[str], *, has_neutral: bool) -> None:
+        """Refuse options that do not fit a model with these labels, and phrases without a word."""
+        for name, finder in (("about", self.aspects), ("words", self.own_words)):
+            if finder and len(labels) > 2:
+                raise UsageError(f"{option(name)} needs a model of two labels, not {', '.join(labels):.200}")
         if self.mixed and not has_neutral:
             raise UsageError(f"{option('mixed', True)} needs {option('neutral', True)} too")
 
@@ -71,7 +75,7 @@ class Extras:
         words = hashlib.sha256(json.dumps(self.words).encode()).hexdigest() if self.words else None
         return {**asdict(self), "about": [*self.about.items()], "words": words}
 
-    @property
+    @cached_property
     def own_words(self) -> "OwnWords | None":
         """What finds the phrases with weights."""
         if not self.words:
@@ -79,6 +83,15 @@ class Extras:
         from sentcli.explain.phrases import OwnWords
 
         return OwnWords(self.words)
+
+    @cached_property
+    def aspects(self) -> "Aspects | None":
+        """What finds the clauses about aspects."""
+        if not self.about:
+            return None
+        from sentcli.explain.columns import Aspects
+
+        return Aspects(self.about)
 
     @property
     def columns(self) -> tuple[ResultColumn, ...]:
@@ -102,7 +115,7 @@ class Extras:
         distinct = [*dict.fromkeys(text for text in labeled if text)]
         found = self._values(distinct, scorer)
         of_texts = {name: dict(zip(distinct, values, strict=True)) for name, values in found.items()}
-        more = {name: [*map(values.get, labeled)] for name, values in of_texts.items()}
+        more = {name: [text and values[text] for text in labeled] for name, values in of_texts.items()}
         if not self.mixed:
             return replace(scores, more=more)
         pairs = zip(more.pop(MIXED), scores.labels, strict=True)
@@ -122,8 +135,8 @@ class Extras:
             sentences = score_sentences(texts, scorer.score_alone)
             found[_SENTENCES] = [*map(columns.sentences_json, sentences)]
             found[MIXED] = [*map(_is_mixed, sentences)]
-        if self.about:
-            of_aspects = columns.Aspects(self.about).scores(texts, scorer.parts, scorer.score_alone)
+        if self.aspects:
+            of_aspects = self.aspects.scores(texts, scorer.parts, scorer.score_alone)
             found |= {_of_aspect(name): values for name, values in of_aspects.items()}
         return found
 

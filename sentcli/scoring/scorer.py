@@ -72,7 +72,7 @@ class Scorer:
     :param null_values: texts that count as blank, in any case, such as `NULL` and `N/A`; None: those of
         `sentcli.text.null_values`.
     :param probabilities: also return the probability of each label of the model, or of its neutral head.
-    :param extras: fields of `sentcli.scoring.extras.Extras`, such as `null_unknown=0.5`.
+    :param extras: fields of `Extras`, such as `null_unknown=0.5`.
     :ivar classes: the labels of the model, or with `neutral=True` those of its neutral head.
     :ivar shown_classes: those that get a probability column (all or none).
     :ivar extras: what else is asked for.
@@ -105,10 +105,9 @@ class Scorer:
         self.shown_classes = self.classes if probabilities else ()
         self._null_values = NullValues(NULL_VALUES if null_values is None else null_values)
         self.extras = Extras(**extras)
-        self.extras.check(bundle.name, self.labels, has_neutral=bool(neutral))
+        self.extras.check(self.labels, has_neutral=bool(neutral))
         if workers is not None and workers < 1:
             raise UsageError(f"workers is {workers}; it has to be 1 or more, or None for every core")
-        self._own_words = self.extras.own_words
         self._encoder = Encoder(bundle.vocab)
         self._backend = load_backend(backend, bundle, device, precision=precision)
         self._max_tokens = bundle.config.text.max_tokens
@@ -185,7 +184,7 @@ class Scorer:
         """What finds the parts of words in the scores of this model."""
         from sentcli.explain.parts import Parts
 
-        find = self._own_words.find if self._own_words else lambda _: []
+        find = self.extras.own_words.find if self.extras.own_words else lambda _: []
         return Parts(self.bundle.vocab, self._max_tokens, self._begin_logits, find)
 
     def _begin_logits(self, sequences: Sequence[list[int]]) -> Callable[[], Logits]:
@@ -293,7 +292,7 @@ class Scorer:
         batches = [rows[places] for places in length_buckets(kept, *self._batch_limits)]
         run = self._pools.workers.submit
         futures = [run(self._logits, encoded, batch, is_cancelled) for batch in batches]
-        shifts = [*map(self._own_words.shift, distinct)] if self._own_words else []
+        shifts = [*map(self.extras.own_words.shift, distinct)] if self.extras.own_words else []
 
         def finish() -> _Predictions:
             logits = np.full((len(distinct), self._outputs), np.nan)
@@ -301,8 +300,8 @@ class Scorer:
                 logits[batch] = wait_for(future)
             if shifts:
                 logits += np.outer(shifts, _OWN_WORDS[: self._outputs])
-            of_texts = encoded.lengths, encoded.words, encoded.unknown, encoded.shares
-            return _Predictions(logits[inverse], *(numbers[inverse] for numbers in of_texts))
+            of_texts = encoded.lengths[inverse], encoded.words[inverse], encoded.unknown[inverse]
+            return _Predictions(logits[inverse], *of_texts, encoded.shares[inverse])
 
         return finish
 
@@ -340,7 +339,8 @@ class Scorer:
             tokens=int(predictions.words.sum()),
             unknown=int(predictions.unknown.sum()),
         )
-        shares = np.where(np.isnan(predictions.shares), None, predictions.shares)
+        shares = predictions.shares.astype(object)
+        shares[np.isnan(predictions.shares)] = None
         return Scores(labels.tolist(), scores.tolist(), counts, of_classes.tolist(), shares.tolist())
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sentcli.tables.convert import to_text
 from sentcli.tables.options import ResultColumn
 from sentcli.tables.text_column import Choice, find_texts
 
@@ -203,6 +204,15 @@ def to_values(column: pa.Array) -> list[Any]:
         digits = column.cast(pa.string())  # the shortest digits that identify the number: 19.99
         return [None if number is None else float(number) for number in digits.to_pylist()]
     return column.to_pylist()  # type: ignore[no-any-return]
+
+
+def to_texts(column: pa.Array) -> list[str]:
+    """Return the values of a column as text, one that cannot be read as a word for it."""
+    try:
+        return [*map(to_text, to_values(column))]
+    except ValueError:
+        rows = [column.slice(row, 1) for row in range(len(column))]
+        return ["(unreadable)"] if len(rows) == 1 else [text for row in rows for text in to_texts(row)]
 
 
 def _durations(column: pa.Array) -> list[str | None]:

@@ -21,8 +21,14 @@ CHUNK_BYTES = 8 << 20
 # The values of each new column, see `WriteOptions.columns`: one per row, None for a row without a label.
 Results = Sequence[Sequence[Any]]
 
-# A row of a text format: the text, what the writer needs, and the bytes in the input.
-Row = tuple[str | None, Any, bytes]
+# The rows of a sheet about the run, for formats with more than one sheet.
+Sheet = Sequence[Sequence[Any]]
+
+# The values of the columns of `ReadOptions.by`, for each row as text; empty without such columns.
+Sides = Sequence[tuple[str, ...]]
+
+# A row of a text format: the text, what the writer needs, the bytes in the input, and its `Sides` if any.
+Row = tuple[Any, ...]
 
 # What a text reader yields, in the order of this union: a row, consecutive rows, a rejected record, bytes
 # that are copied to the output (a blank line), or None when a pipe has no more bytes for now.
@@ -36,6 +42,7 @@ class Rows:
     texts: Sequence[str | None]
     rows: Sequence[Any]
     raw: Sequence[bytes]
+    sides: Sides = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +116,7 @@ class Chunk:
     size: int
     gaps: Sequence[tuple[int, bytes]] = ()
     whole: bool = True
+    sides: Sides = ()
 
     def join(self, *columns: Sequence[bytes]) -> bytes:
         """Concatenate the fields of each row, with the gaps in their places.
@@ -191,6 +199,7 @@ class _Draft:
         self._rows: list[Any] = []
         self._rejects: list[Reject] = []
         self._gaps: list[tuple[int, bytes]] = []
+        self._sides: list[tuple[str, ...]] = []
         self._size = 0
 
     def _make_room(self) -> None:
@@ -217,16 +226,18 @@ class _Draft:
         )  # with the row that reaches the limit
         self._texts += new.texts[:count]
         self._rows += new.rows[:count]
+        self._sides += new.sides[:count]
         self.take(b"".join(new.raw[:count]))
         self._room -= count
-        return Rows(new.texts[count:], new.rows[count:], new.raw[count:])
+        return Rows(new.texts[count:], new.rows[count:], new.raw[count:], new.sides[count:])
 
     def add(self, event: Row | Reject | bytes) -> None:
         """Add what a reader yielded."""
         if isinstance(event, tuple):
-            text, row, raw = event
+            text, row, raw, *sides = event
             self._texts.append(text)
             self._rows.append(row)
+            self._sides += sides
         elif isinstance(event, bytes):
             raw = event
             if self._keep_gaps:
@@ -247,7 +258,10 @@ class _Draft:
         """Return the chunk and begin the next one, which after a pause gets only the room that was left."""
         position = self._cursor.advance(self._size, len(self._texts), len(self._rejects))
         chunk = Chunk(
-            self._texts, self._rows, self._rejects, position, self._size, gaps=self._gaps, whole=whole
+            *(self._texts, self._rows, self._rejects, position, self._size),
+            gaps=self._gaps,
+            whole=whole,
+            sides=self._sides,
         )
         self._begin()
         self._is_cut = not whole

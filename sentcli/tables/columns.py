@@ -29,15 +29,18 @@ def find_taken(columns: Iterable[str], names: Iterable[str]) -> str | None:
     return next((name for name in columns if str(name).lower() in new), None)
 
 
-def check_kept(table: Table) -> None:
-    """Refuse names to keep or to drop that no column has, and an output without any of the columns."""
-    options, name = table.options, table.name
+def check_kept(table: Table, others: Iterable[str]) -> None:
+    """Refuse names to keep or to drop that no column has, and an output without any of the columns.
+
+    :param others: columns that are not in the table, but in its output.
+    """
+    options, name, columns = table.options, table.name, [*table.columns, *others]
     if table.is_empty:
         return
     for field in ("keep", "drop"):
         for column in getattr(options, field) or ():
-            if column not in table.columns:
-                hint = f"{list_columns(table.columns)}; try another {option(field)}"
+            if column not in columns:
+                hint = f"{list_columns(columns)}; try another {option(field)}"
                 raise DataError(f"{name}: no column {column!r:.200}; {hint}")
     if options.is_partial and not table.kept:
         hint = f"{list_columns(table.columns)}; try {option('keep')} with one"

@@ -17,9 +17,9 @@ from typing import Any
 from sentcli.errors import DataError, OutputError, UsageError, counted, option
 from sentcli.files.encodings import Encoding
 from sentcli.files.source import Source
-from sentcli.tables.chunk import Chunk, Cursor, Event, Results, Rows
+from sentcli.tables.chunk import Chunk, Cursor, Event, Results, Rows, Sheet
 from sentcli.tables.convert import LastLine, six_decimals, to_text
-from sentcli.tables.line_reader import LineReader
+from sentcli.tables.line_reader import LineReader, check_cells
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.table import Content, Layout, Table
 from sentcli.tables.text_column import join_texts
@@ -103,6 +103,7 @@ class _CsvReader(LineReader):
         self._text: Callable[[Sequence[str]], str | None] = (
             pick if len(table.places) == 1 else lambda fields: join_texts(pick(fields))
         )
+        self._places = table.sides
         self._rows_to_skip = table.options.skip_rows
         self._open = bytearray()  # the lines of a record that may continue
         self._wait_for = 0  # bytes of it before it is worth looking for its end again
@@ -124,7 +125,7 @@ class _CsvReader(LineReader):
         """Parse lines; keep those of a last record that may continue."""
         texts, bad = decode_lines(lines, self.encoding)
         if not bad and (rows := self._single_lines(texts)):
-            yield Rows([*map(self._text, rows)], self._cargo(rows, lines), lines)
+            yield Rows([*map(self._text, rows)], self._cargo(rows, lines), lines, self._sides(rows))
             self.advance(len(lines), sum(map(len, lines)))
             return
         for start, end, fields, problem in self._records(lines, texts):
@@ -194,9 +195,14 @@ class _CsvReader(LineReader):
         kept = self.table.kept
         return rows if len(kept) == self._width else [[fields[place] for place in kept] for fields in rows]
 
+    def _sides(self, rows: Sequence[list[str]]) -> list[tuple[str, ...]]:
+        places = self._places
+        return [tuple(fields[place] for place in places) for fields in rows] if places else []
+
     def _single_lines(self, texts: list[str]) -> list[list[str]]:
         """Return the fields of lines if each is a row; empty if any is not."""
-        if self._rows_to_skip:
+        longest = self.table.longest_cell
+        if self._rows_to_skip or (longest and max(map(len, texts)) > longest // 2):
             return []
         try:
             rows = [*self._dialect.parser(iter(texts))]
@@ -242,10 +248,15 @@ class _CsvReader(LineReader):
         if self._rows_to_skip:
             self._rows_to_skip -= 1
             is_kept = len(fields) == self._width and self.content is Content.RECORDS
-            return (None, raw, raw) if is_kept else raw
-        if len(fields) == self._width:
-            return self._text(fields), self._cargo([fields], [raw])[0], raw
-        return self.reject(raw, f"{counted(len(fields), 'field')} instead of {self._width}")
+            return (None, raw, raw, *self._sides([fields])) if is_kept else raw
+        if len(fields) != self._width:
+            return self.reject(raw, f"{counted(len(fields), 'field')} instead of {self._width}")
+        (row,) = self._cargo([fields], [raw])
+        try:
+            check_cells(row, self.table.longest_cell)
+        except ValueError as error:
+            return self.reject(raw, str(error))
+        return self._text(fields), row, raw, *self._sides([fields])
 
     def _malformed(self, line: bytes, error: str, size: int) -> str:
         """Return why a record is malformed, and count the bytes that are parsed again; see `malformed`."""
@@ -346,7 +357,7 @@ class Writer:
         )
         return self._last_line.then(chunk.join(records, *added, ends))
 
-    def close(self) -> bytes:
+    def close(self, summary: Sheet = ()) -> bytes:
         return b""
 
     def _labels(self, labels: Sequence[str | None]) -> list[bytes]:

@@ -12,10 +12,18 @@ from itertools import accumulate, islice
 from sentcli.errors import DataError, option
 from sentcli.tables.columns import check_names, list_columns
 from sentcli.tables.csv import DELIMITERS, Dialect, decode_lines, lift_field_limit, malformed
-from sentcli.tables.line_reader import Text, bad_bytes, too_long
+from sentcli.tables.line_reader import Text, bad_bytes, other_encoding, too_long
 from sentcli.tables.sniff import LIKELY_DELIMITERS, Records, line_after_titles
-from sentcli.tables.table import Request, Table
-from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, Choice, find_texts, is_decided, is_usual
+from sentcli.tables.table import Content, Request, Table
+from sentcli.tables.text_column import (
+    SAMPLE_ROWS,
+    SAMPLE_SIZE,
+    Choice,
+    find_columns,
+    find_texts,
+    is_decided,
+    is_usual,
+)
 
 _MOST_LINES = 100_000  # of the first record, whose quote would else not be closed
 _CHECKED_RECORDS = 100  # records that have to agree with a delimiter that --delimiter does not name
@@ -65,31 +73,41 @@ class _CsvStart:
         if other := self._other_dialect(fields):
             if end == len(self._lines):  # the next records decide
                 self._need_more()
-            self._dialect = other
-            self._note(f"read with {_delimiter(other.delimiter)}")
-            fields, end = self._first_record()
+            fields, end = self._read_with(other)
         options, first = self._options, self._request.first
         raw = b"".join(self._lines[self._start : end])
         self._refuse_whole(raw)
         columns = tuple(fields) if options.header else tuple(map(str, range(1, len(fields) + 1)))
         records, is_sample = self._records()
         self._check_first(records)
-        if first and (first.columns, first.style) != (columns, self._dialect):
-            raise DataError(
-                f"{self._name}: the columns or the encoding differ from the first input; "
-                f"{list_columns(columns)}, in the first input {list_columns(first.columns)}"
-            )
+        self._skip_second_headers(records)
+        if first:
+            self._compare(first, columns)
         choice = Choice(first.places) if first else self._find_texts(columns, records, is_sample=is_sample)
         check_names(columns, self._request, self._name)
-        return self._request.table(
+        return replace(self._request, options=self._options).table(
             self._name,
             columns,
             texts=tuple(columns[place] for place in choice.places),
             places=choice.places,
+            sides=find_columns(columns, options.by, "by", self._name),
             lead=self._lead() + (raw if options.header else b""),
             style=self._dialect,
             notes=(*self._notes, *choice.notes),
         )
+
+    def _compare(self, first: Table, columns: tuple[str, ...]) -> None:
+        """Refuse an input that does not fit the first one; only records that are copied have one encoding."""
+        dialect = self._dialect
+        if self._request.content is not Content.RECORDS:
+            dialect = replace(dialect, encoding=first.style.encoding)
+        if dialect.encoding != first.style.encoding:
+            raise other_encoding(self._name, dialect.encoding, first.style.encoding)
+        if (first.columns, first.style) != (columns, dialect):
+            raise DataError(
+                f"{self._name}: the columns or the dialect differ from the first input; "
+                f"{list_columns(columns)}, in the first input {list_columns(first.columns)}"
+            )
 
     def _need_more(self) -> None:
         if not self._is_all:
@@ -114,8 +132,11 @@ class _CsvStart:
             end = begin + parser.line_num
             size = sum(map(len, self._lines[self._start : end]))
             may_end = size <= limit and end - self._start < _MOST_LINES
+            texts = self._texts[self._start : end]
             if problem and end == len(self._lines) and may_end:
                 self._need_more()
+            if problem and (other := next(filter(self._splits_alike, self._others("".join(texts))), None)):
+                return self._read_with(other)
             if fields or problem or size > limit:
                 self._check_readable(end, problem, size)
                 return fields, end
@@ -123,6 +144,11 @@ class _CsvStart:
         self._lead()
         self._need_more()
         return [], self._start
+
+    def _read_with(self, dialect: Dialect) -> tuple[list[str], int]:
+        self._dialect = dialect
+        self._note(f"read with {_delimiter(dialect.delimiter)}")
+        return self._first_record()
 
     def _check_readable(self, end: int, problem: str, size: int) -> None:
         """Raise a DataError if the first record is too long, malformed or in another encoding."""
@@ -158,7 +184,7 @@ class _CsvStart:
     def _other_dialect(self, fields: Sequence[str]) -> Dialect | None:
         """Return the dialect with the delimiter that the first records share, if it is not the expected one.
 
-        :param fields: the first record. In a header, any likely delimiter counts; in a text, only a tab.
+        :param fields: the first record.
         """
         options, used = self._options, self._dialect.delimiter
         note = re.fullmatch("sep=(.)", used.join(fields), re.IGNORECASE)
@@ -166,20 +192,29 @@ class _CsvStart:
             line = self._start + 1
             hint = f"try {option('skip_lines', line)} {_delimiter(note[1])}"
             raise DataError(f"{self._name}: line {line} tells spreadsheets the delimiter; {hint}")
-        is_sure = len(fields) > 1 or options.delimiter is not None or options.text_column in fields
-        likely = LIKELY_DELIMITERS if options.header else "\t"
-        others = [] if is_sure else [mark for mark in likely if mark in fields[0]]
-        texts = self._texts[self._start :]
-        for dialect in (replace(self._dialect, delimiter=mark) for mark in others):
-            with suppress(csv.Error):
-                records = islice(filter(None, dialect.parser(iter(texts))), _CHECKED_RECORDS)
-                widths = {*map(len, records)}
-                if len(widths) == 1 and 1 not in widths:
-                    return dialect
-        if others:
+        if options.text_column in fields or self._splits_alike(self._dialect):
+            return None
+        others = self._others(used.join(fields))
+        found = next(filter(self._splits_alike, others), None)
+        if others and not found and len(fields) == 1:
             hint = f"is it another {option('delimiter')}? If not, add {_delimiter(used)}"
             raise DataError(f"{self._name}: {list_columns(fields)}; {hint}")
-        return None
+        return found
+
+    def _others(self, line: str) -> list[Dialect]:
+        """Return the dialects with other delimiters: in a header, any likely one; in a text, only a tab."""
+        likely = LIKELY_DELIMITERS if self._options.header else "\t"
+        marks = [] if self._options.delimiter else [mark for mark in likely if mark in line]
+        return [replace(self._dialect, delimiter=mark) for mark in marks if mark != self._dialect.delimiter]
+
+    def _splits_alike(self, dialect: Dialect) -> bool:
+        """Return whether the first records, up to a malformed one, have as many fields each, and several."""
+        widths, is_whole = [], False
+        with suppress(csv.Error):
+            for record in islice(dialect.parser(iter(self._texts[self._start :])), _CHECKED_RECORDS):
+                widths += [len(record)] if record else []
+            is_whole = True
+        return len({*widths}) == 1 and widths[0] > 1 and (is_whole or len(widths) > 1)
 
     def _note(self, message: str) -> None:
         self._notes = (*self._notes, (logging.WARNING, f"{self._name}: {message}"))
@@ -227,6 +262,17 @@ class _CsvStart:
             if len(fields) == 1:
                 taken = f"the first line, {fields[0]!r:.80}, is taken for the header"
                 self._note(f"{taken}; if it is a text, add {option('no_header')}")
+
+    def _skip_second_headers(self, records: Records) -> None:
+        """Leave the questions and ids that Qualtrics writes after the header without a score."""
+        options = self._options
+        if not options.header or options.skip_rows or "ResponseId" not in records[0][1]:
+            return
+        if len(records) < 3:
+            self._need_more()
+        if any(cell.startswith('{"ImportId"') for _, row in records[2:3] for cell in row):
+            self._options = replace(options, skip_rows=2)
+            self._note(f"rows 2 and 3 are headers of Qualtrics: read with {option('skip_rows', 2)}")
 
     def _find_texts(self, columns: tuple[str, ...], records: Records, *, is_sample: bool) -> Choice:
         rows = (row for _, row in records[self._options.header :] if len(row) == len(columns))

@@ -11,7 +11,7 @@ from sentcli.errors import counted
 from sentcli.files.encodings import AUTO, Encoding, detect_encoding
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, collect
-from sentcli.tables.line_reader import bad_bytes, too_long
+from sentcli.tables.line_reader import bad_bytes, check_cells, too_long
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.table import Request, Table
 
@@ -23,21 +23,25 @@ def inspect(source: Source, request: Request) -> Table:
     return request.table(source.name, ("name", "text"), texts=("text",))
 
 
-def read_documents(sources: Iterable[Source], cursor: Cursor, options: ReadOptions) -> Iterator[Chunk]:
+def read_documents(
+    sources: Iterable[Source], cursor: Cursor, options: ReadOptions, longest_cell: int | None = None
+) -> Iterator[Chunk]:
     """Read inputs as rows of one table; a chunk has those of many inputs."""
-    return collect(_events(sources, cursor, options), cursor, keep_gaps=False)
+    return collect(_events(sources, cursor, options, longest_cell), cursor, keep_gaps=False)
 
 
-def _events(sources: Iterable[Source], cursor: Cursor, options: ReadOptions) -> Iterator[Event]:
+def _events(
+    sources: Iterable[Source], cursor: Cursor, options: ReadOptions, longest_cell: int | None
+) -> Iterator[Event]:
     guessed: Counter[str] = Counter()
     for source in sources:
-        yield _event(source, options, guessed)
+        yield _event(source, options, guessed, longest_cell)
         cursor.advance(0, 0, 0)  # the progress, because the next input may belong to the same chunk
     for name, count in guessed.items():
         _log.warning("%s read as %s", counted(count, "document"), name)
 
 
-def _event(source: Source, options: ReadOptions, guessed: Counter[str]) -> Event:
+def _event(source: Source, options: ReadOptions, guessed: Counter[str], longest_cell: int | None) -> Event:
     """Return the row of an input, or a reject if it is too long or not in the encoding.
 
     :param guessed: gets the encoding, if it is not UTF-8 and was not given.
@@ -56,6 +60,11 @@ def _event(source: Source, options: ReadOptions, guessed: Counter[str]) -> Event
         reason = bad_bytes(data, error, 0, encoding, is_named=is_named)
         hint = "" if is_named else "; is it another --encoding?"
         return Reject(source.name, 1, 0, reason + hint, data)
+    try:
+        check_cells([text], longest_cell)
+    except ValueError as error:
+        return Reject(source.name, 1, 0, str(error), data)
     if not is_named and name not in ("ascii", "utf-8"):
         guessed[str(name)] += 1
-    return text, (source.name, text), data
+    row = {"name": source.name, "text": text}
+    return text, [value for column, value in row.items() if options.keeps(column)], data

@@ -22,14 +22,15 @@ import orjson
 
 from sentcli.config import NOTE
 from sentcli.errors import DataError, UsageError, option
+from sentcli.files.archive import split_member
 from sentcli.files.compression import compression_in
 from sentcli.files.encodings import AUTO, WIDE, Encoding, detect_encoding, marked_encoding
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Cursor
 from sentcli.tables.columns import check_room, list_columns
 from sentcli.tables.json_records import split_records
-from sentcli.tables.jsonl import ARRAY, MISSING, no_string, text_names, text_of
-from sentcli.tables.line_reader import PAUSE, Text, awaited, blocks_of
+from sentcli.tables.jsonl import ARRAY, MISSING, no_string, parse, text_names, text_of
+from sentcli.tables.line_reader import PAUSE, Text, awaited, other_encoding
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.registry import FORMATS, get_format, instead_of
 from sentcli.tables.signatures import SIGNATURE_BYTES, signature_of
@@ -42,16 +43,27 @@ from sentcli.tables.sniff import (
     sniff,
 )
 from sentcli.tables.table import Content, Note, Request, Table
-from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, find_texts, is_decided
+from sentcli.tables.text_column import (
+    SAMPLE_ROWS,
+    SAMPLE_SIZE,
+    find_columns,
+    find_texts,
+    is_decided,
+    is_usual,
+)
 from sentcli.tables.types import Types
 
 # That show the encoding: of a file, and of a stream, which are held in memory.
-_AUTO_BYTES, _AUTO_AHEAD = 16 << 20, 1 << 20
+_AUTO_BYTES, _AUTO_AHEAD = 8 << 20, 1 << 20
+_MOMENT = 0.02  # seconds: an answer is not delayed for more
 _DOCUMENT_START = 64
 # The start of an array, or of an object on many lines.
 _DOCUMENT = re.compile(rb'\s*(\[\s*(\{|\n|$)|\{\s*\n\s*")')
 _AHEAD_LINES, _AHEAD_BYTES = 10_000, 32 << 20  # of a stream, to read for the columns before the first row
 _MOST_COLUMNS = 1000  # that the keys of JSON may become
+_PLAIN_KEY = re.compile("[A-Za-z_][A-Za-z0-9_]*")  # that jq takes without quotes
+_TRANSPOSED = "[(first(.[]) | keys_unsorted[]) as $key | map_values(.[$key])]"  # of columns, as pandas writes
+_MOST_WORDS = 2  # of a value that is no text
 _LONGEST_PATH = 200  # characters before the last key; deeper values are not looked at
 
 
@@ -147,9 +159,20 @@ def _text_of(source: Source, request: Request) -> Text:
 def _refuse_wide(source: Source, start: bytes) -> None:
     """Refuse JSON that is not UTF-8."""
     if marked := marked_encoding(start):
-        file = "" if source.is_stream else f" {shlex.quote(source.name)}"
-        command = f"iconv -f {marked} -t utf-8{file} | sentcli score --input-format jsonl -o OUT.jsonl"
+        command = _command(source, f"iconv -f {marked} -t utf-8", "jsonl")
         raise DataError(f"{source.name}: begins with the byte order mark of {marked}; try: {command}")
+
+
+def _command(source: Source, program: str, form: str) -> str:
+    """Return a command that scores what another program makes of an input."""
+    steps = [program, f"sentcli score --input-format {form} -o OUT.{form}"]
+    if source.compression:
+        steps.insert(0, {".gz": "gzip -dc", ".zst": "zstd -dc"}[source.compression])
+    if member := split_member(source.name):
+        steps.insert(0, shlex.join(("unzip", "-p", *member)))
+    elif not source.is_stream:
+        steps[0] += f" < {shlex.quote(source.name)}"
+    return " | ".join(steps)
 
 
 def _detect(source: Source, request: Request) -> tuple[str, tuple[Note, ...]]:
@@ -170,25 +193,20 @@ def _detect(source: Source, request: Request) -> tuple[str, tuple[Note, ...]]:
 
 
 def _sample(source: Source, request: Request) -> Iterator[bytes]:
-    """Yield the blocks that show the encoding, of a live input up to its first pause."""
+    """Yield the blocks that show the encoding, of a live input those that are there."""
     size, most = 0, _AUTO_AHEAD if source.is_stream else _AUTO_BYTES
-    for block in blocks_of(source):
-        if block is not None:
-            size += len(block)
-            yield block
-        if size and (block is None or size >= most):
+    for block in awaited(source, request.check):
+        yield block
+        size += len(block)
+        if size >= most or (source.live and not source.ready(_MOMENT)):
             return
-        request.check()
 
 
 def _inspect_lines(text: Text, request: Request) -> Table:
     source, first = text.source, request.first
     is_same = first is None or first.style == text.encoding
     if not (is_same or text.is_empty or request.content is not Content.RECORDS):
-        raise DataError(
-            f"{source.name}: the encoding is {text.encoding.name}, "
-            f"not that of the first input, {first.style.name}"  # type: ignore[union-attr]
-        )
+        raise other_encoding(source.name, text.encoding, first.style)  # type: ignore[union-attr]
     return request.table(
         source.name,
         columns=("text",),
@@ -211,10 +229,14 @@ def _inspect_json(text: Text, request: Request) -> Table:
                 size += len(line) if records else 0
                 if is_full := len(records) == SAMPLE_ROWS or size >= SAMPLE_SIZE:
                     break
-            if found := _json_start(records, text.source.name, request, is_all=is_full):
+            if found := _json_start(records, text.source, request, is_all=is_full):
                 break
-    found = found or _json_start(records, text.source.name, request, is_all=True)
+    page = b"" if found else _empty_page(text, request, records)
+    if not page:
+        found = found or _json_start(records, text.source, request, is_all=True)
     texts, columns, notes = found or ((), (), ())
+    keys = [*dict.fromkeys(key for record in records for key in _flat(record))] if request.options.by else []
+    sides = find_columns(keys, request.options.by if found else (), "by", text.source.name)
     keep = request.options.keep if text.source.is_stream else None
     if columns and (request.content is Content.VALUES or request.options.is_partial):
         columns = request.columns or keep or _keys(text, request, is_array=is_array)
@@ -226,7 +248,8 @@ def _inspect_json(text: Text, request: Request) -> Table:
         text.source.name,
         columns,
         texts=texts,
-        lead=text.mark,
+        sides=tuple(keys[place] for place in sides),
+        lead=page or text.mark,
         style=ARRAY if is_array else None,
         is_empty=not columns,
         notes=(*text.notes, *notes),
@@ -257,13 +280,13 @@ def _json_lines(text: Text, request: Request, *, is_array: bool) -> Iterator[lis
 def _objects(line: bytes, request: Request) -> list[dict[str, Any]]:
     """Return the object of a line, if it is one and has a key."""
     with suppress(orjson.JSONDecodeError):
-        record = orjson.loads(line if len(line) <= request.options.max_row_bytes else b"")
+        record = parse(line if len(line) <= request.options.max_row_bytes else b"")
         return [record] if type(record) is dict and record else []
     return []
 
 
 def _json_start(
-    records: list[dict[str, Any]], name: str, request: Request, *, is_all: bool
+    records: list[dict[str, Any]], source: Source, request: Request, *, is_all: bool
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[Note, ...]] | None:
     """Return the columns of the texts, the keys of the first record with a text, and notes.
 
@@ -271,11 +294,13 @@ def _json_start(
     """
     if not records:
         return None
-    found = (
-        (request.first and (request.first.texts, ()))
-        or _json_texts(records[:1], name, request, is_all=False)
-        or _json_texts(records, name, request, is_all=is_all)
+    name = source.name
+    found = (request.first and (request.first.texts, ())) or _json_texts(
+        records[:1], name, request, is_all=False
     )
+    if not found and is_all and len(records) == 1 and not _has_usual_text(records[0]):
+        _refuse_envelope(records[0], source)
+    found = found or _json_texts(records, name, request, is_all=is_all)
     if not found:
         return None
     texts, notes = found
@@ -287,6 +312,58 @@ def _json_start(
         return None
     hint = f"{list_columns([*records[0]])}; try another {option('text_column')}"
     raise DataError(f"{name}: no column {text_names(texts)}; {hint}")
+
+
+def _lists(record: dict[str, Any], path: str = "") -> Iterator[tuple[str, list[Any]]]:
+    """Yield the lists in an object, each with its path in the language of jq."""
+    for key, value in record.items():
+        place = f"{path}.{key if _PLAIN_KEY.fullmatch(key) else orjson.dumps(key).decode()}"
+        if type(value) is dict and len(place) < _LONGEST_PATH:
+            yield from _lists(value, place)
+        elif type(value) is list:
+            yield place, value
+
+
+def _empty_page(text: Text, request: Request, records: list[dict[str, Any]]) -> bytes:
+    """Return an input that is a page without records, as the last one of a service is; else empty bytes."""
+    if len(records) != 1 or not _is_empty(records[0]):
+        return b""
+    data = b""
+    with text.source.looking_ahead():
+        for block in awaited(text.source, request.check):
+            data += block
+            if len(data) > SAMPLE_SIZE:
+                break
+    return data if _objects(data.removeprefix(text.mark), request) == records else b""
+
+
+def _is_empty(record: dict[str, Any]) -> bool:
+    """Return whether an object has empty lists and no text."""
+    lists = [rows for _, rows in _lists(record)]
+    flat = _flat(record)
+    texts = (value for value in flat.values() if type(value) is str)
+    has_text = _has_usual_text(flat) or any(len(text.split()) > _MOST_WORDS for text in texts)
+    return bool(lists) and not any(lists) and not has_text
+
+
+def _has_usual_text(record: dict[str, Any]) -> bool:
+    usual = (value for key, value in record.items() if is_usual(key.rpartition(".")[2]))
+    return any(value is None or type(value) is str for value in usual)
+
+
+def _refuse_envelope(record: dict[str, Any], source: Source) -> None:
+    """Refuse an object without a usual text whose parts are the records; propose to extract these."""
+    lists = {path: len(rows) for path, rows in _lists(record) if rows and type(rows[0]) is dict}
+    parts = [*record.values()]
+    if lists:
+        path = max(lists, key=lists.__getitem__)
+    elif len(parts) > 1 and all(type(part) is dict and part for part in parts):
+        path = _TRANSPOSED if all(map(str.isdecimal, parts[0])) else "[.[]]"
+    else:
+        return
+    command = _command(source, f"jq {shlex.quote(path)}", "json")
+    other = f"if it is a record itself, add {option('text_column', 'NAME')}; if not, try: {command}"
+    raise DataError(f"{source.name}: one object that holds the records: {other}")
 
 
 def _json_texts(
@@ -329,24 +406,21 @@ def _keys(text: Text, request: Request, *, is_array: bool) -> tuple[str, ...]:
     """
     keys: dict[str, None] = {}
     count = size = 0
-    is_over = False
     with text.looking_ahead():
         for lines in _json_lines(text, request, is_array=is_array):
             request.check()
             records: list[dict[str, Any]] = []
             for line in lines:
-                if is_over := text.source.is_stream and (count >= _AHEAD_LINES or size >= _AHEAD_BYTES):
-                    break
-                records += _objects(line, request)
+                if text.source.is_stream and (count >= _AHEAD_LINES or size >= _AHEAD_BYTES):
+                    return tuple(keys)
+                for record in _objects(line, request):
+                    keys |= dict.fromkeys(record)
+                    records.append(record)
                 count += 1
                 size += len(line)
-            keys |= dict.fromkeys(chain.from_iterable(records))
             _check_count(keys, text.source.name)
-            if is_over:
-                break
             if request.types:
-                values = {key: [each[key] for each in records if key in each] for key in keys}
-                request.types.add(values)
+                request.types.add(records)
     return tuple(keys)
 
 

@@ -14,6 +14,7 @@ from sentcli.errors import DataError
 _LONGEST = 16  # times --max-row-bytes; a longer record is an error
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _BRACKET = re.compile(rb'(?:[^"{}\[\]]++|%b)*+([{}\[\]]?)' % _STRING, re.DOTALL)  # after strings and others
+CONSTANTS = re.compile(rb"(%b?)|-?(?:NaN|Infinity)" % _STRING, re.DOTALL)  # strings, and what JSON lacks
 _SCALAR = re.compile(rb'%b|[^\s,\[\]{"]++(?=.)' % _STRING, re.DOTALL)
 _BETWEEN = re.compile(rb"[\s,\[\]]*+")
 _BLANKS = re.compile(rb"(%b)|\s++" % _STRING, re.DOTALL)

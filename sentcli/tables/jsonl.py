@@ -18,11 +18,11 @@ import orjson
 from sentcli.errors import option
 from sentcli.files.encodings import Encoding
 from sentcli.files.source import Source
-from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, Results
+from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, Results, Sheet
 from sentcli.tables.columns import find_taken
-from sentcli.tables.convert import LastLine, six_decimals, to_json
-from sentcli.tables.json_records import split_records
-from sentcli.tables.line_reader import LineReader
+from sentcli.tables.convert import LastLine, six_decimals, to_json, to_text
+from sentcli.tables.json_records import CONSTANTS, split_records
+from sentcli.tables.line_reader import LineReader, check_cells
 from sentcli.tables.options import ResultColumn
 from sentcli.tables.table import Content, Layout, Table
 from sentcli.tables.text_column import join_texts
@@ -32,7 +32,7 @@ _log = logging.getLogger("sentcli")
 ARRAY = "array"  # the style of a table whose records are not one per line
 _MOST_NAMED = 1000  # keys that have no column
 MISSING: Any = object()
-_NO_NUMBER = re.compile("NaN|Infinity|nan|inf")  # as Python, JavaScript and C write it
+_NO_NUMBER = re.compile("nan|inf")  # as C writes it
 _KINDS = {
     dict: "an object",
     list: "an array",
@@ -74,7 +74,7 @@ class _JsonlReader(LineReader):
     def parse(self, lines: list[bytes]) -> Iterator[Event]:
         for line in lines:
             try:
-                record = orjson.loads(line)
+                record = parse(line)
             except orjson.JSONDecodeError as error:
                 yield self._broken(line, error) if line.strip() else line
             else:
@@ -97,26 +97,36 @@ class _JsonlReader(LineReader):
     def _row(self, record: Any, line: bytes) -> Event:
         if type(record) is not dict:
             return self.reject(line, f"{_KINDS[type(record)]}, not an object")
+        if not record:
+            return self.reject(line, "an object without keys")
         names = filter(self.table.options.keeps, record) if self.table.options.is_partial else record
         if (name := find_taken(names, self.table.taken)) is not None:
             return self.reject(line, f"there is a {name!r:.200} already; try --prefix new_")
         text = text_of(record, self.table.texts)
-        if text is MISSING:
-            return self.reject(line, f"no {text_names(self.table.texts)}")
+        text = None if text is MISSING else text
         if text is not None and type(text) is not str:
             return self.reject(line, f"{text_names(self.table.texts)} {no_string(text)}")
+        sides = [tuple(_side(_value(record, name)) for name in self.table.sides)] if self.table.sides else []
         if self.content is not Content.VALUES and not self.table.options.is_partial:
-            return text, line, line
+            return text, line, line, *sides
         try:
-            return text, self._again(line), line
+            row = self._again(line)
+            check_cells(row, self.table.longest_cell)
         except ValueError as error:
             return self.reject(line, str(error))
         except (RecursionError, orjson.JSONEncodeError):  # which one depends on the version of Python
             return self.reject(line, "a value is nested too deeply")
+        return text, row, line, *sides
 
     def _again(self, line: bytes) -> bytes | list[str | None]:
         """Decode a record again, with the digits of its numbers; return its values, or a part of it."""
-        record = json.loads(line.decode(), parse_int=_Number, parse_float=_Number, object_pairs_hook=_unique)
+        record = json.loads(
+            line.decode(),
+            parse_int=_Number,
+            parse_float=_Number,
+            parse_constant=lambda _: None,
+            object_pairs_hook=_unique,
+        )
         keeps = self.table.options.keeps
         if self.content is not Content.VALUES:
             kept = {key: value for key, value in record.items() if keeps(key)}
@@ -125,6 +135,17 @@ class _JsonlReader(LineReader):
             self._new_keys |= dict.fromkeys(new[: _MOST_NAMED - len(self._new_keys)])
             raise ValueError(f"the key {new[0]!r:.200} is not among the columns; try --keep")
         return [_cell(record.get(name)) for name in self.table.kept_columns]
+
+
+def parse(line: bytes) -> Any:
+    """Parse JSON, in which NaN and infinity, as Python writes them, are null."""
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        with_null = CONSTANTS.sub(lambda found: found[1] or b"null", line)
+        if with_null == line:
+            raise
+        return orjson.loads(with_null)
 
 
 def text_of(record: dict[str, Any], names: Sequence[str]) -> Any:
@@ -148,6 +169,10 @@ def _value(record: dict[str, Any], name: str) -> Any:
         for key in name.split("."):
             value = value.get(key, MISSING) if type(value) is dict else MISSING
     return value
+
+
+def _side(value: Any) -> str:
+    return "" if value is MISSING else to_text(value)
 
 
 def no_string(value: Any) -> str:
@@ -193,7 +218,8 @@ class Writer:
         self._last_line = LastLine(Encoding.named(None), universal=False)
 
     def begin(self) -> bytes:
-        return b"" if self._layout.converts or self._before else self._table.lead
+        is_new = self._layout.converts or self._before
+        return b"" if is_new else Encoding.named(None).byte_order_mark(self._table.lead)
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:
         if self._layout.converts:
@@ -216,7 +242,7 @@ class Writer:
         data, self._before = self._before + b",\n".join(lines), b",\n"
         return data
 
-    def close(self) -> bytes:
+    def close(self, summary: Sheet = ()) -> bytes:
         return {b"": b"", b"[\n": b"[]\n", b",\n": b"\n]\n"}[self._before]
 
 

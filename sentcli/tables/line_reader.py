@@ -2,14 +2,16 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from sentcli.errors import DataError, option
 from sentcli.files.encodings import Encoding, likely_encoding
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, collect
+from sentcli.tables.convert import to_text
 from sentcli.tables.table import Content, Note, Request, Table
 
 PAUSE = 0.1  # seconds to wait for a live input before its lines so far are scored
@@ -121,8 +123,30 @@ def bad_bytes(
     return f"byte 0x{line[error.start]:02x} at offset {offset + error.start} is not {encoding.name}{hint}"
 
 
+def other_encoding(name: str, encoding: Encoding, first: Encoding) -> DataError:
+    """Return an error for an input that would give one output several encodings."""
+    return DataError(
+        f"{name}: the encoding is {encoding.name}, not that of the first input, {first.name}; for an output "
+        "each, give -o OUT/"
+    )
+
+
 def too_long(limit: int) -> str:
     return f"longer than {limit} bytes; try a higher --max-row-bytes"
+
+
+def check_cells(values: Iterable[Any], limit: int | None) -> None:
+    """Check that the cells of a workbook can hold values.
+
+    :param limit: the most UTF-16 units of a value; None: the output is no workbook.
+    :raises ValueError: with the reason of a reject, if a value is longer.
+    """
+    if limit is None:
+        return
+    for value in values:
+        text = to_text(value) if isinstance(value, str | list | dict | bytes) else ""
+        if 2 * len(text) > limit and (size := len(text.encode("utf-16-le")) // 2) > limit:
+            raise ValueError(f"{size:,} characters in a cell, Excel holds {limit:,}; try -o OUT.csv")
 
 
 def physical_lines(

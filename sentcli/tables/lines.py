@@ -12,9 +12,9 @@ from typing import Any
 from sentcli.errors import printable
 from sentcli.files.encodings import Encoding
 from sentcli.files.source import Source
-from sentcli.tables.chunk import Chunk, Cursor, Event, Results
+from sentcli.tables.chunk import Chunk, Cursor, Event, Results, Sheet
 from sentcli.tables.convert import LastLine, six_decimals
-from sentcli.tables.line_reader import LineReader
+from sentcli.tables.line_reader import LineReader, check_cells
 from sentcli.tables.options import ResultColumn
 from sentcli.tables.table import Content, Layout, Table
 
@@ -31,8 +31,11 @@ class _LinesReader(LineReader):
         for line in lines:
             try:
                 text = decode(cut(line)[0])
+                check_cells([text], self.table.longest_cell)
             except UnicodeDecodeError as error:
                 yield self.reject(line, self.bad_bytes(line, error, self.offset))
+            except ValueError as error:
+                yield self.reject(line, str(error))
             else:
                 yield text, (text,) if has_values else line, line
             self.advance(1, len(line))
@@ -80,7 +83,7 @@ class Writer:
         line = printable("  ".join([*fields, start]))
         return f"{line if len(line) <= width else f'{line[: width - 1]}…'}\n".encode()
 
-    def close(self) -> bytes:
+    def close(self, summary: Sheet = ()) -> bytes:
         return b""
 
 

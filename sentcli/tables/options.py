@@ -1,7 +1,6 @@
 """The columns that a run adds, and the options for reading, writing and rejecting rows."""
 
 import re
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
@@ -44,13 +43,15 @@ class ReadOptions:
         the text.
     :param text_column: the column to score: its name, number or dotted path, or several of these with commas;
         None: found by its name or its first values.
+    :param by: columns, named as in `text_column`; rows and labels are counted for each of their values.
     :param keep: the columns that the output has, beside the new ones; None: all columns.
     :param drop: the columns that the output does not have; the texts may be among them.
-    :param sheet: the name or number of the sheet of a workbook; None: the first one.
+    :param sheet: the name or number of the sheet of a workbook; None: the first one with a table.
     :param delimiter: one character, or `\t`; None: a comma for CSV, a tab for TSV.
     :param quotechar: one character, or "" for no quoting; None: `"`.
     :param escapechar: the character that takes away the special meaning of the next one; None: there is none.
-    :param encoding: any of Python's text encodings, or `auto`; None: UTF-8.
+    :param encoding: any of Python's text encodings; None or `auto`: UTF-8, UTF-16, UTF-32 or cp1252, as the
+        bytes show.
     :param header: False: the first record is a row, and the columns are called 1, 2, 3...
     :param skip_lines: number of lines before the header; they are copied to the output.
     :param skip_rows: number of rows after the header that get no score, such as a second header.
@@ -61,6 +62,7 @@ class ReadOptions:
 
     format: str | None = None
     text_column: str | None = None
+    by: tuple[str, ...] = ()
     keep: tuple[str, ...] | None = None
     drop: tuple[str, ...] | None = None
     sheet: str | None = None
@@ -180,11 +182,7 @@ class WriteOptions:
         ]
         for place, label in enumerate(classes):
             columns.append(ResultColumn(f"probability_{label}", _probability_of(place), is_number=True))
-        columns += added
-        names = Counter(column.name.lower() for column in columns)
-        if twice := [name for name, count in names.items() if count > 1]:
-            raise UsageError(f"{option('about')}: two new columns would be called {twice[0]!r:.200}")
-        return tuple(replace(column, name=self.prefix + column.name) for column in columns)
+        return tuple(replace(column, name=self.prefix + column.name) for column in (*columns, *added))
 
 
 def _check_delimiter(field: str, value: str | None) -> None:

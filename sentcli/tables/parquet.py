@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from sentcli.errors import DataError, OutputError
 from sentcli.files.source import Source
 from sentcli.tables.arrow import arrow_type, compare_times, has_valid_indices, result_array, result_field
-from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor, Results
+from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor, Results, Sheet
 from sentcli.tables.convert import to_text
 from sentcli.tables.limits import check_row_groups
 from sentcli.tables.record_batches import (
@@ -213,7 +213,7 @@ class Writer:
         self._pending.clear()
         self._size = self._rows = 0
 
-    def close(self) -> bytes:
+    def close(self, summary: Sheet = ()) -> bytes:
         self._end_group()
         self._writer.close()
         return self._sink.drain()

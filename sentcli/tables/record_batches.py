@@ -8,6 +8,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import IO, Any
 
 import pyarrow as pa
@@ -20,13 +21,14 @@ from sentcli.tables.arrow import (
     own_bytes,
     paths_of,
     python_type,
+    to_texts,
     to_values,
 )
 from sentcli.tables.chunk import CHUNK_BYTES, Chunk, Cursor, Reject
 from sentcli.tables.columns import check_names
-from sentcli.tables.line_reader import too_long
+from sentcli.tables.line_reader import check_cells, too_long
 from sentcli.tables.table import Content, Request, Table
-from sentcli.tables.text_column import SAMPLE_ROWS, Choice, join_columns
+from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_columns, join_columns
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,13 @@ def table_of(
     wanted = request.options.text_column
     choice = Choice(first.places) if first else find_text_columns(paths, rows, wanted, name)
     used = [paths[place] for place in choice.places]
+    sides = find_columns([name for name, _, _ in paths], request.options.by, "by", name)
     return request.table(
         name,
         columns,
         texts=tuple(name for name, _, _ in used),
         places=choice.places,
+        sides=tuple(paths[place][1] for place in sides),
         style=Style(schema, tuple(path for _, path, _ in used), **style),
         types={field.name: kind for field in schema if (kind := python_type(field.type))},
         notes=choice.notes,
@@ -122,6 +126,7 @@ class BatchReader:
         self._content = content
         self._limit = table.options.max_row_bytes
         self._paths = table.style.paths
+        self._sides, self._longest_cell = table.sides, table.longest_cell
         self._kept = table.kept
         self._cursor = cursor
         self._rows = rows
@@ -148,7 +153,8 @@ class BatchReader:
         position = self._cursor.advance(count, len(rows), len(rejects), progress)
         is_kept = self._content is Content.RECORDS
         cargo = [RowGroupPart(rows.select(self._kept), part.ends_group)] if is_kept else values
-        return Chunk(texts, cargo, rejects, position, size)
+        sides = [*zip(*(to_texts(column_at(rows, path)) for path in self._sides), strict=True)]
+        return Chunk(texts, cargo, rejects, position, size, sides=sides)
 
     def _decode(self, rows: pa.RecordBatch) -> tuple[list[str | None], list[Any]]:
         """Return the texts, and the values of each row where they are asked for."""
@@ -158,7 +164,9 @@ class BatchReader:
             raise ValueError(too_long(self._limit))
         if self._content is not Content.VALUES:
             return texts, texts
-        return texts, list(zip(*map(to_values, rows.select(self._kept).columns), strict=True))
+        values = list(zip(*map(to_values, rows.select(self._kept).columns), strict=True))
+        check_cells(chain.from_iterable(values), self._longest_cell)
+        return texts, values
 
     def _without_bad_rows(self, rows: pa.RecordBatch) -> tuple[pa.RecordBatch, list[Reject]]:
         good, rejects = [rows.slice(0, 0)], []

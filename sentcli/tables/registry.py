@@ -1,18 +1,19 @@
 """The formats: their names, file suffixes, and the modules with their readers and writers."""
 
 import importlib
+import re
 import shlex
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, fields
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any, Protocol
 from urllib.parse import quote
 
 from sentcli.errors import UsageError, option
 from sentcli.files.compression import compression_of, path_of
 from sentcli.files.source import Source
-from sentcli.tables.chunk import Chunk, Cursor, Results
+from sentcli.tables.chunk import Chunk, Cursor, Results, Sheet
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.table import Content, Layout, Table
 
@@ -32,8 +33,8 @@ class Writer(Protocol):
     def encode(self, chunk: Chunk, results: Results) -> bytes:
         """Return the bytes of a chunk's rows with their results, which are empty for a blank row."""
 
-    def close(self) -> bytes:
-        """Return the bytes after the last row."""
+    def close(self, summary: Sheet = ()) -> bytes:
+        """Return the bytes after the last row; what has sheets gets one with a summary."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class Format:
     :param options: the options of `ReadOptions` that the format supports, except those of all formats.
     :param records: the format whose records are the same, so that a record is copied; empty: its own.
     :param has_types: its columns have types, which are found by the values of text formats.
+    :param longest_cell: the most characters of a value, see `Table`.
     :param written_as: of a format that can only be read, whose module has no `Writer`: the format of the
         output by default.
     """
@@ -54,6 +56,7 @@ class Format:
     options: frozenset[str] = frozenset()
     records: str = ""
     has_types: bool = False
+    longest_cell: int | None = None
     written_as: str = ""
 
     def reader(self) -> Reader:
@@ -66,7 +69,7 @@ class Format:
         return importlib.import_module(f"sentcli.tables.{self.module}")
 
 
-_COLUMNS = frozenset({"text_column", "keep", "drop"})
+_COLUMNS = frozenset({"text_column", "by", "keep", "drop"})
 _CSV_OPTIONS = _COLUMNS | {
     *("delimiter", "quotechar", "escapechar", "encoding", "header", "skip_lines", "skip_rows")
 }
@@ -78,9 +81,13 @@ _FORMATS = {
     "parquet": Format("parquet", (".parquet", ".pq"), _COLUMNS, has_types=True),
     "arrow": Format("arrow_orc", (".arrow", ".feather", ".ipc"), _COLUMNS, "parquet", written_as="parquet"),
     "orc": Format("arrow_orc", (".orc",), _COLUMNS, "parquet", written_as="parquet"),
-    "xlsx": Format("xlsx", (".xlsx",), _COLUMNS | {"sheet", "skip_lines", "skip_rows"}, has_types=True),
+    "xlsx": Format(
+        *("xlsx", (".xlsx",), _COLUMNS | {"sheet", "skip_lines", "skip_rows"}),
+        has_types=True,
+        longest_cell=32_767,
+    ),
     "lines": Format("lines", (".txt", ".lines"), frozenset({"encoding"})),
-    "documents": Format("documents", (), frozenset({"encoding"}), written_as="csv"),
+    "documents": Format("documents", (), frozenset({"encoding", "keep", "drop"}), written_as="csv"),
 }
 FORMATS = tuple(_FORMATS)
 OUTPUT_FORMATS = tuple(name for name, form in _FORMATS.items() if not form.written_as)
@@ -90,12 +97,15 @@ _IN_PYTHON = (
     """try: python -c 'import sys, {0}; {0}.read_{1}(sys.argv[1]).{2}("OUT.parquet")' FILE """
     "&& sentcli score OUT.parquet -o SCORED.parquet"
 )
+_PAGE = re.compile(rb"\s*<(!doctype|html|head|meta|table)", re.IGNORECASE)
 _INSTEAD = {  # what to do with other files; after a bar, the command for what comes through it
-    **dict.fromkeys((".xls", ".xlsm", ".xlsb", ".ods"), "add FORMAT and -o OUT.xlsx"),
+    **dict.fromkeys((".xls", ".xlsm", ".xlsb", ".ods"), "try: sentcli score FILE FORMAT -o OUT.xlsx"),
     **dict.fromkeys((".db", ".sqlite", ".sqlite3"), "try: sqlite3 -header -csv FILE QUERY |"),
     ".duckdb": """try: duckdb FILE -c "EXPORT DATABASE 'OUT' (format parquet)" && sentcli score OUT -o X/""",
     ".avro": _IN_PYTHON.format("polars", "avro", "write_parquet"),
     ".pkl": _IN_PYTHON.format("pandas", "pickle", "to_parquet"),
+    ".html": """try: python -c 'import sys, pandas; pandas.read_html(sys.argv[1])[0].to_csv("OUT.csv")' """
+    "FILE && sentcli score OUT.csv -o SCORED.csv",
     ".tar": "try: tar -xOf FILE |",
     ".bz2": "try: bzip2 -dc FILE |",
     ".xz": "try: xz -dc FILE |",
@@ -124,11 +134,19 @@ def format_of(name: str, field: str) -> str:
 
 def instead_of(suffix: str, name: str) -> str:
     """Return what to do with a file that is not read, by its suffix."""
-    hint = _INSTEAD[suffix].replace("FORMAT", option("input_format", "xlsx"))
+    hint = _INSTEAD[".html" if suffix == ".xls" and _is_page(name) else suffix]
+    hint = hint.replace("FORMAT", option("input_format", "xlsx"))
     if "QUERY" in hint:
         hint = hint.replace("QUERY", shlex.quote(f"SELECT * FROM {_sqlite_table(name)}"))  # noqa: S608  # quoted
     command = " sentcli score --input-format csv -o OUT.csv" if hint.endswith("|") else ""
     return hint.replace("FILE", shlex.quote(name)) + command
+
+
+def _is_page(name: str) -> bool:
+    """Return whether a file is HTML, as some exports are that are called workbooks."""
+    with suppress(OSError), Path(name).open("rb") as file:
+        return _PAGE.match(file.read(100)) is not None
+    return False
 
 
 def _sqlite_table(name: str) -> str:

@@ -32,11 +32,14 @@ class Table:
     :param columns: the names of its columns; empty if it has no record.
     :param texts: the names or paths of the columns whose texts are scored, usually one.
     :param places: the indexes of these columns, where a name may belong to several.
+    :param sides: where the values of the columns of `ReadOptions.by` are: indexes or names.
     :param lead: the bytes before the first row: a byte order mark, a header record.
     :param style: what else the reader and writer of the format need, such as the dialect of CSV.
     :param taken: the names of the new columns, which no column may have.
     :param types: the types of the columns that are not text, for an output with types; see `tables.types`.
     :param is_empty: there is no record that decides.
+    :param longest_cell: the most characters of a value in the output; None: any number.
+    :param formulas_without_value: the number of cells of a workbook whose value is not in the file.
     """
 
     name: str
@@ -45,12 +48,15 @@ class Table:
     columns: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
     places: tuple[int, ...] = ()
+    sides: tuple[Any, ...] = ()
     lead: bytes = b""
     style: Any = None
     taken: tuple[str, ...] = ()
     types: Mapping[str, Any] = field(default_factory=dict)
     is_empty: bool = False
     notes: tuple[Note, ...] = ()
+    longest_cell: int | None = None
+    formulas_without_value: int = 0
 
     @cached_property
     def kept(self) -> list[int]:
@@ -70,6 +76,7 @@ class Request:
     :param types: collects the types of the columns of all inputs; None: all columns are text.
     :param first: the table of an earlier input of the same output, which decides on the text columns.
     :param columns: those of JSON in another format, if all inputs are known; empty: the keys of the records.
+    :param longest_cell: see `Table`.
     :param check: called while a pipe has no bytes; it may raise an error.
     """
 
@@ -80,11 +87,17 @@ class Request:
     types: Types | None = None
     first: Table | None = None
     columns: tuple[str, ...] = ()
+    longest_cell: int | None = None
     check: Callable[[], None] = lambda: None
 
     def table(self, name: str, columns: tuple[str, ...] = (), **found: Any) -> Table:
         """Return the table of an input that was found to be so."""
-        return Table(name, self.format, self.options, columns, taken=self.taken, **found)
+        return Table(
+            *(name, self.format, self.options, columns),
+            taken=self.taken,
+            longest_cell=self.longest_cell,
+            **found,
+        )
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,15 @@ def find_texts(
     return _by_values(columns, others, usable, values, named, where)
 
 
+def find_columns(columns: Sequence[Any], names: Sequence[str], name: str, where: str) -> tuple[int, ...]:
+    """Return the indexes of columns that the user named.
+
+    :param name: the name of the option.
+    :raises DataError: for a column that does not exist, or exists several times.
+    """
+    return tuple(_only(each, columns, {}, where, name) for each in names)
+
+
 def _by_values(
     columns: Sequence[Any],
     others: Mapping[Any, str],
@@ -218,17 +227,19 @@ def _match(columns: Sequence[Any], wanted: str) -> list[int]:
     return [number - 1] if 1 <= number <= len(columns) else []
 
 
-def _only(wanted: str, columns: Sequence[Any], others: Mapping[Any, str], where: str) -> int:
+def _only(
+    wanted: str, columns: Sequence[Any], others: Mapping[Any, str], where: str, name: str = "text_column"
+) -> int:
     found = _match(columns, wanted)
     if not found:
-        hint = f"{list_columns(columns)}; try another {option('text_column')}"
+        hint = f"{list_columns(columns)}; try another {option(name)}"
         raise DataError(f"{where}: no column {wanted!r:.200}; {hint}")
     if len(found) > 1:
-        numbers = " or ".join(option("text_column", place + 1) for place in found[:_MOST_PROPOSED])
+        numbers = " or ".join(option(name, place + 1) for place in found[:_MOST_PROPOSED])
         raise DataError(f"{where}: there are several columns {wanted!r:.200}; add {numbers}")
-    name = columns[found[0]]
-    if name in others:
-        raise DataError(f"{where}: the column {name!r:.200} {others[name]}")
+    column = columns[found[0]]
+    if column in others:
+        raise DataError(f"{where}: the column {column!r:.200} {others[column]}")
     return found[0]
 
 

@@ -5,11 +5,11 @@ comes back as it was; a column with values of several types is text.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import orjson
@@ -36,9 +36,9 @@ class Types:
     def __init__(self) -> None:
         self._seen: dict[str, _Seen] = {}
 
-    def add(self, columns: Mapping[str, Sequence[Any]]) -> None:
-        """Add values of columns, which have types."""
-        for name, values in columns.items():
+    def add(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Add records whose values have types."""
+        for name, values in _columns(records):
             self._seen.setdefault(name, _Seen()).add(values)
 
     def add_texts(self, columns: Mapping[str, Sequence[str]]) -> bool:
@@ -62,23 +62,22 @@ class _Seen:
 
     def __init__(self, depth: int = 0) -> None:
         self.kinds: set[type] = set()
-        self._largest = {int: 0, float: 0.0}  # numbers, without their signs
+        self._largest: dict[Any, float] = {int: 0, float: 0.0}  # numbers, without their signs
         self._depth = depth
         self._fields: dict[str | None, _Seen] = {}  # None for the items of lists
 
     def add(self, values: Iterable[Any]) -> None:
         present = [value for value in values if value is not None]
-        kinds = {*map(type, present)}
+        kinds: set[Any] = {*map(type, present)}
         self.kinds |= kinds
         for kind in kinds & self._largest.keys():
-            self._largest[kind] = max(
-                self._largest[kind], *(abs(value) for value in present if type(value) is kind)
-            )
+            numbers = (abs(value) for value in present if type(value) is kind)
+            self._largest[kind] = max(self._largest[kind], *numbers)
         if self.kinds == {list}:
             self._add_field(None, chain.from_iterable(present))
         elif self.kinds == {dict}:
-            for name in dict.fromkeys(chain.from_iterable(present)):
-                self._add_field(name, (value[name] for value in present if name in value))
+            for name, values in islice(_columns(present), _MOST_FIELDS + 1):
+                self._add_field(name, values)
 
     def _add_field(self, name: str | None, values: Iterable[Any]) -> None:
         if name not in self._fields and (self._depth == _DEEPEST or len(self._fields) == _MOST_FIELDS):
@@ -110,6 +109,11 @@ class _Seen:
         if is_large and self.kinds <= {int, float}:
             return None
         return _TYPES.get(frozenset(self.kinds))
+
+
+def _columns(records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[Any]]]:
+    for name in dict.fromkeys(chain.from_iterable(records)):
+        yield name, [record[name] for record in records if name in record]
 
 
 def comes_back(texts: Collection[str], kind: type) -> bool:

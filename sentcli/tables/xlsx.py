@@ -1,7 +1,8 @@
 """Excel workbooks, read by python-calamine and written by XlsxWriter; cells keep their types.
 
-One sheet is read, with formulas as their values, and written without styles. In an output of another format,
-whole numbers have no fraction, and dates, times and durations are ISO 8601. A workbook is held in memory.
+One sheet is read, with formulas as their values, and written with a style of its own and a sheet about the
+run. In an output of another format, whole numbers have no fraction, and dates, times and durations are
+ISO 8601. A workbook is held in memory.
 """
 
 import logging
@@ -13,26 +14,40 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from io import BytesIO
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
-from sentcli.errors import DataError, OutputError, option, requires
+from python_calamine import CalamineError, CalamineWorkbook
+
+from sentcli.config import NOTE
+from sentcli.errors import DataError, OutputError, counted, option
 from sentcli.files.atomic import output_errors
 from sentcli.files.source import Source
-from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, Results, collect
+from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, Results, Sheet, collect
 from sentcli.tables.columns import check_names, list_columns
 from sentcli.tables.convert import to_json, to_text
 from sentcli.tables.limits import check_workbook
-from sentcli.tables.line_reader import too_long
+from sentcli.tables.line_reader import check_cells, too_long
 from sentcli.tables.sniff import SAMPLE_RECORDS, line_after_titles
 from sentcli.tables.table import Content, Layout, Note, Request, Table
-from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_texts
+from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_columns, find_texts, is_usual
 from sentcli.tables.types import comes_back, parse, spell
+from sentcli.tables.workbook import Package
 
+_LONGEST_COVER = 20  # rows of a sheet without a table
 _MOST_EXACT = 1 << 53  # numbers are 64-bit floats
 _MOST_WHOLE = 10**15  # Excel shows zeros for further digits
-_FORMATS = {datetime: "yyyy-mm-dd hh:mm:ss", date: "yyyy-mm-dd", time: "hh:mm:ss", timedelta: "[h]:mm:ss"}
+_FORMATS: dict[type, str] = {
+    datetime: "yyyy-mm-dd hh:mm:ss",
+    date: "yyyy-mm-dd",
+    time: "hh:mm:ss",
+    timedelta: "[h]:mm:ss",
+}
 _CHECKED = (*_FORMATS, Decimal)  # types of which a text may be a value that Excel or Python changes
 _FIRST_YEAR = 1900  # of dates in Excel, which has no parts of milliseconds
+_SHADES = ("#FFC7CE", "#FFEB9C", "#C6EFCE")  # of the first label, of one between, and of the last one
+_WIDTH_ROWS = 1000  # the first ones, which decide on the widths of columns
+_LEAST_WIDTH, _MOST_WIDTH = 8, 60  # in characters
 _AS_GIVEN = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
 
 
@@ -52,7 +67,10 @@ class Style:
 def inspect(source: Source, request: Request) -> Table:
     """Return the table of a sheet by its first rows; see `inspect.inspect`."""
     options, name, first = request.options, source.name, request.first
-    sheet, notes = _open_sheet(source, options.sheet)
+    sheet, notes, formulas = _open_sheet(source, options.sheet)
+    if request.content is Content.RECORDS:
+        note = "cells keep their values and types; styles, formulas and charts are not copied"
+        notes = (*notes, (logging.WARNING, f"{name}: {note}"))
     rows: Iterator[list[Any]] = sheet.iter_rows()
     lead = [*islice(rows, options.skip_lines)]
     for header in rows:
@@ -65,25 +83,26 @@ def inspect(source: Source, request: Request) -> Table:
     columns = tuple(map(_text, header))
     if first and first.columns != columns:
         raise DataError(f"{name}: {list_columns(columns)}, in the first input {list_columns(first.columns)}")
-    check_names(columns, request, name)
     second, sample = [*islice(rows, options.skip_rows)], [*islice(rows, SAMPLE_ROWS)]
     rows_as_text = ([*map(_text, cells)] for cells in (header, *second, *sample[:SAMPLE_RECORDS]))
     if line := line_after_titles([*enumerate(rows_as_text, start=len(lead))]):
         hint = f"if the header is row {line}, add {option('skip_lines', line - 1)}"
         raise DataError(f"{name}: the first row has one cell; {hint}")
+    check_names(columns, request, name)
     by_column = [*zip(*sample, strict=True)] or [()] * len(columns)
     choice = Choice(first.places) if first else find_texts(columns, {}, options.text_column, name, by_column)
     if request.types:
         body = islice(sheet.iter_rows(), len(lead) + options.skip_rows, None)
-        values = zip(*([*map(_typed, cells)] for cells in body), strict=True)
-        request.types.add(dict(zip(columns, values, strict=False)))
+        request.types.add([dict(zip(columns, map(_typed, cells), strict=True)) for cells in body])
     return request.table(
         name,
         columns,
         texts=tuple(columns[place] for place in choice.places),
         places=choice.places,
+        sides=find_columns(columns, options.by, "by", name),
         lead=to_json([lead[:-1], header]),
         style=Style(sheet.name, tuple(lead), sheet),
+        formulas_without_value=formulas,
         notes=(*notes, *choice.notes),
     )
 
@@ -101,19 +120,18 @@ def _events(source: Source, table: Table, *, is_kept: bool) -> Iterator[Event]:
         raw = to_json(cells) + b"\n"
         values = [cells[place] if is_kept else _portable(cells[place]) for place in table.kept]
         text = " ".join(filter(None, (_text(cells[place]) for place in table.places)))
+        sides = [tuple(_text(cells[place]) for place in table.sides)] if table.sides else []
         if number < table.options.skip_rows:
-            yield (None, values, raw) if is_kept else raw
-        elif len(text.encode()) > limit:
-            yield Reject(table.name, skip + number + 1, None, too_long(limit), raw)
+            yield (None, values, raw, *sides) if is_kept else raw
+        elif reason := too_long(limit) if len(text.encode()) > limit else _misfit(values, table.longest_cell):
+            yield Reject(table.name, skip + number + 1, None, reason, raw)
         else:
-            yield text, values, raw
+            yield text, values, raw, *sides
     source.check_unchanged()
 
 
-def _open_sheet(source: Source, wanted: str | None) -> tuple[Any, tuple[Note, ...]]:
-    """Return a sheet by its name or number, else the first one; and a note on the others."""
-    with requires("excel"):
-        from python_calamine import CalamineError, CalamineWorkbook
+def _open_sheet(source: Source, wanted: str | None) -> tuple[Any, tuple[Note, ...], int]:
+    """Return a sheet by its name or number, else the first table; notes; and how many values are missing."""
     try:
         file = source.seekable()
         check_workbook(file, source.name)
@@ -122,16 +140,50 @@ def _open_sheet(source: Source, wanted: str | None) -> tuple[Any, tuple[Note, ..
         if not names:
             raise DataError(f"{source.name}: not a workbook that can be read: it has no sheets")
         numbered = {str(number): name for number, name in enumerate(names, start=1)}
-        chosen = names[0] if wanted is None else wanted if wanted in names else numbered.get(wanted)
-        if chosen is None:
+        if wanted is None:
+            sheet = _first_table(map(book.get_sheet_by_name, names))
+        elif (name := wanted if wanted in names else numbered.get(wanted)) is not None:
+            sheet = book.get_sheet_by_name(name)
+        else:
             raise DataError(
                 f"{source.name}: no sheet {wanted!r:.200}; the sheets are {', '.join(names):.400}"
             )
-        others = ", ".join(name for name in names if name != chosen)
-        note = f"{source.name}: other sheets are left out: {others:.400}; choose with {option('sheet')}"
-        return book.get_sheet_by_name(chosen), ((logging.WARNING, note),) if others else ()
     except CalamineError as error:
         raise DataError(f"{source.name}: not a workbook that can be read: {error}") from error
+    place = names.index(sheet.name)
+    notes: list[Note] = []
+    if others := ", ".join(name for name in names if name != sheet.name):
+        taken = f"texts taken from the sheet {sheet.name!r:.200}, " if wanted is None and place else ""
+        note = f"{taken}other sheets are left out: {others:.400}; choose with {option('sheet')}"
+        notes.append((logging.WARNING, f"{source.name}: {note}"))
+    count, cell = Package(source.seekable(), place).formulas_without_value()
+    if count:
+        note = f"{counted(count, 'formula')} without a value, the first in {cell}, read as 0 or empty"
+        hint = "open the workbook in Excel or LibreOffice and save it, which calculates them"
+        notes.append((NOTE, f"{source.name}: {note}; {hint}"))
+    return sheet, (*notes,), count
+
+
+def _first_table(sheets: Iterable[Any]) -> Any:
+    """Return the first sheet that is no cover; without one, the first that is not empty, or the first."""
+    others = []
+    for sheet in sheets:
+        rows = ([cell for cell in row if cell != ""] for row in islice(sheet.iter_rows(), SAMPLE_ROWS))
+        filled = [*filter(None, rows)]
+        is_list = bool(filled) and (len(filled) > _LONGEST_COVER or is_usual(_text(filled[0][0])))
+        if is_list or any(len(row) > 1 for row in filled):
+            return sheet
+        others.append((not filled, sheet))
+    return min(others, key=itemgetter(0))[1]
+
+
+def _misfit(cells: list[Any], limit: int | None) -> str:
+    """Return why another workbook cannot hold a row of .ods or .xlsb; empty if it can."""
+    try:
+        check_cells(cells, limit)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _portable(cell: Any) -> Any:
@@ -149,12 +201,23 @@ def _text(cell: Any) -> str:
     return to_text(_portable(cell))
 
 
+class _Score(float):
+    """A number that is shown with three decimals."""
+
+
+class _Share(float):
+    """A number that is shown as a percentage."""
+
+
 class Writer:
-    """Writes one sheet. Numbers, booleans, dates and times are such cells if Excel keeps their values."""
+    """Writes one sheet, and one about the run.
+
+    Numbers, booleans, dates and times are such cells if Excel keeps their values.
+    """
 
     def __init__(self, layout: Layout, table: Table) -> None:
-        with requires("excel"):
-            from xlsxwriter import Workbook
+        from xlsxwriter import Workbook  # takes as long to import as many rows to read
+
         self._layout = layout
         self._table = table
         self._file = BytesIO()
@@ -164,19 +227,21 @@ class Writer:
                 layout.scratch.mkdir(0o700)
         self._book = Workbook(self._file, {**_AS_GIVEN, "tmpdir": layout.scratch})
         self._book.set_properties({"created": datetime(2000, 1, 1)})  # the same in every run
-        self._formats = {kind: self._book.add_format({"num_format": form}) for kind, form in _FORMATS.items()}
+        formats = {**_FORMATS, _Score: "0.000", _Share: "0.0%"}
+        self._formats = {kind: self._book.add_format({"num_format": form}) for kind, form in formats.items()}
+        self._bold = self._book.add_format({"bold": True, "bottom": 1})
         self._kinds = [table.types.get(name) for name in table.kept_columns]
-        self._sheet: Any = None
-        self._row = 0
 
     def begin(self) -> bytes:
         table, is_new = self._table, self._layout.converts
-        self._sheet = self._book.add_worksheet(None if is_new else table.style.name)
+        self._begin_sheet("Sheet1" if is_new else table.style.name)
         for cells in () if is_new else table.style.lead[:-1]:
             self._write(cells)
+        self._header = self._row
         if table.columns:
             header = table.columns if is_new else table.style.lead[-1]
-            self._write([*(header[place] for place in table.kept), *self._layout.names])
+            self._write([*(header[place] for place in table.kept), *self._layout.names], self._bold)
+            self._sheet.freeze_panes(self._row, 0)
         return b""
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:
@@ -184,21 +249,60 @@ class Writer:
         if self._layout.converts:
             rows = [[*map(_cell, values, self._kinds)] for values in rows]
         for cells, *new in zip(rows, *results, strict=True):
-            self._write([*cells, *(round(each, 6) if isinstance(each, float) else each for each in new)])
+            self._write(
+                [*cells, *(_Score(round(each, 6)) if isinstance(each, float) else each for each in new)]
+            )
         return b""
 
-    def close(self) -> bytes:
+    def close(self, summary: Sheet = ()) -> bytes:
+        header, last, old = self._header, self._row - 1, len(self._table.kept)
+        if last > header:
+            self._sheet.autofilter(header, 0, last, old + len(self._layout.results) - 1)
+            for place, column in enumerate(self._layout.results, start=old):
+                if not column.is_number:
+                    self._shade(header + 1, last, place)
+        self._end_sheet()
+        self._begin_sheet("Summary" if self._sheet.name.casefold() != "summary" else "Summary 2")
+        form = None
+        for cells in summary:
+            self._write((_Share(cell) if isinstance(cell, float) else cell for cell in cells), form)
+            form = None if cells else self._bold  # after an empty row
+        self._end_sheet()
         self._book.close()
         return self._file.getvalue()
 
-    def _write(self, cells: Iterable[Any]) -> None:
+    def _shade(self, first: int, last: int, place: int) -> None:
+        """Let a rule shade the labels of a column, if there are two, or one between them."""
+        labels = self._layout.labels
+        colors = _SHADES if len(labels) == len(_SHADES) else _SHADES[::2]
+        for label, color in zip(labels, colors, strict=False) if len(labels) == len(colors) else ():
+            form = self._book.add_format({"bg_color": color})
+            value = '"{}"'.format(label.replace('"', '""'))
+            rule = {"type": "cell", "criteria": "==", "value": value, "format": form}
+            self._sheet.conditional_format(first, place, last, place, rule)
+
+    def _begin_sheet(self, name: str) -> None:
+        self._sheet = self._book.add_worksheet(name)
+        self._sheet.set_landscape()
+        self._sheet.fit_to_pages(1, 0)  # all columns on a printed page
+        self._row = 0
+        self._widths: dict[int, int] = {}
+
+    def _end_sheet(self) -> None:
+        for place, width in self._widths.items():
+            self._sheet.set_column(place, place, min(max(width + 2, _LEAST_WIDTH), _MOST_WIDTH))
+
+    def _write(self, cells: Iterable[Any], form: Any = None) -> None:
         self._sheet.write_string(self._row, 0, "")  # a last row without any value would not be there
         for place, cell in enumerate(map(_writable, cells)):
-            if self._sheet.write(self._row, place, cell, self._formats.get(type(cell))) < 0:
+            if self._sheet.write(self._row, place, cell, form or self._formats.get(type(cell))) < 0:
                 raise OutputError(
                     f"Excel has no room for row {self._row + 1:,}, column {place + 1:,}: it holds 1,048,576 "
                     "rows, 16,384 columns and 32,767 characters a cell; write another format: -o OUT.csv"
                 )
+            if self._row < _WIDTH_ROWS:
+                shown = f"{cell:.9g}" if isinstance(cell, float) else str(cell).partition("\n")[0]
+                self._widths[place] = max(len(shown), self._widths.get(place, 0))
         self._row += 1
 
 

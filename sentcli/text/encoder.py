@@ -79,18 +79,18 @@ class Encoder:
         unknown = count(ids == UNK_ID)
         shares = np.where((lengths > 0) | (unknown > 0), 0.0, np.nan)
         if unknown.any():
-            known = np.diff(np.append(0, np.cumsum(self._meanings.take(ids)))[ends], prepend=0)
+            known = np.add.reduceat(np.append(self._meanings.take(ids), np.int8(0)), starts, dtype=np.int64)
             np.divide(unknown, unknown + known, out=shares, where=unknown > 0)
         return Encoded(ids, starts, lengths, words, unknown, shares)
 
     @cached_property
-    def _meanings(self) -> Numbers:
+    def _meanings(self) -> npt.NDArray[np.int8]:
         """For each id, its number of words that are not only digits and marks: two of most bigrams."""
-        meanings = (~self._is_empty).astype(np.int64)
+        meanings = (~self._is_empty).astype(np.int8)
         first = self._vocab.first_bigram
         pairs = self._vocab.words[first:]
         are_two = [pair.replace(" ", "").isalpha() or all(map(_has_meaning, pair.split())) for pair in pairs]
-        meanings[first:] += np.array(are_two, np.int64)
+        meanings[first:] += np.array(are_two, np.int8)
         return meanings
 
     def _encode(self, texts: Sequence[str]) -> tuple[Ids, Numbers]:

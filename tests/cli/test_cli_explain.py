@@ -121,3 +121,13 @@ def test_a_line_is_explained_at_once_and_a_signal_ends_the_wait_for_the_next():
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 128 + signal.SIGINT
         assert process.stderr.read() == b""
+
+
+def test_weights_of_ones_own_are_said(tmp_path):
+    (tmp_path / "w.toml").write_text("staff = 1.5\n")
+    lines = explain("--words", tmp_path / "w.toml", TEXT).splitlines()
+    assert float(lines[0].split()[1]) > 0.95
+    assert lines[-1] == "of these by your own words: staff +1.50"
+    assert json.loads(explain("--json", "--words", tmp_path / "w.toml", TEXT))["own_words"] == [
+        ["staff", 1.5, 23, 28]
+    ]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import xlsxwriter
 from commands import invoke
 from score_tables import TEXTS, read, write_csv
 
@@ -74,6 +75,18 @@ def test_the_dialect_of_csv_can_be_given(score):
     lines = Path("o.csv").read_bytes().decode("latin-1").splitlines()
     assert lines[0].startswith("1;'warm; caf\xe9';positive;")
     assert lines[1].startswith("2;dull;negative;")
+
+
+def test_formulas_without_a_value_have_the_exit_code_of_rejected_rows(score):
+    with xlsxwriter.Workbook("form.xlsx") as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, ["n", "text"])
+        sheet.write_row(1, 0, ["=1+1", "warm"])
+    result = score("form.xlsx", "-o", "o.csv", "-q", "--summary", "s.json", code=3)
+    assert result.stderr.startswith(
+        "form.xlsx: 1 formula without a value, the first in A2, read as 0 or empty; "
+    )
+    assert json.loads(Path("s.json").read_text())["formulas_without_value"] == 1
 
 
 def test_an_input_that_fails_does_not_stop_the_others_of_a_folder(score):

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import warnings
 import zipfile
 
@@ -129,6 +130,14 @@ def test_an_archive_that_cannot_be_read(here, members, change, message):
         (here / "my a.zip").write_bytes(change((here / "my a.zip").read_bytes()))
     with pytest.raises(DataError, match=rf"my a\.zip: .*{message}"):
         score_files(["my a.zip"], here / "out.csv")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_an_archive_without_permission(here):
+    pack("a.zip", [("a.csv", CSV)])
+    (here / "a.zip").chmod(0)
+    with pytest.raises(DataError, match=r"a\.zip: cannot be read: Permission denied"):
+        score_files(["a.zip"], here / "out.csv")
 
 
 def test_damage_is_found_at_the_latest_at_the_end(here):

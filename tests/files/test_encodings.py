@@ -26,6 +26,7 @@ def test_bytes_are_split_after_complete_line_ends(text, name, universal):
 
 ASCII = b"id;text\n1;a fine film\n"
 WESTERN = "2;schön, «très» œuvre – “señor’s” 5 €\n"
+WESTERN_MAC = "2;schön, frühstück, größer, wäre\n"
 RUSSIAN = "2;очень хороший фильм\n"
 JAPANESE = "2;とても良い映画です\n"
 
@@ -46,6 +47,12 @@ JAPANESE = "2;とても良い映画です\n"
         ([WESTERN.encode("utf-32")], "utf-32"),
         *(([ASCII, RUSSIAN.encode(name)], None) for name in ("cp1251", "koi8-r", "iso8859-5")),
         *(([ASCII, JAPANESE.encode(name)], None) for name in ("shift-jis", "euc-jp")),
+        *(([ASCII, WESTERN_MAC.encode(name)], None) for name in ("mac_roman", "cp437", "cp850")),
+        ([ASCII, "2;Hotel był wspaniały, źle było\n".encode("cp1250")], None),
+        ([ASCII, b"2;it costs \xa35\n"], "cp1252"),
+        ([ASCII * 9 + RUSSIAN.encode("cp1251")], "utf-8"),  # a damaged line
+        ([ASCII, b"x" * 9, b"caf\xe9\n", RUSSIAN.encode("cp1251")], None),
+        ([bytes(range(4)) * 99], "ascii"),
         ([b"na\x81ve\n"], None),
     ],
 )

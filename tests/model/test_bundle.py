@@ -151,7 +151,7 @@ def test_digest_is_that_of_the_files_that_scores_depend_on(folder: Path, tmp_pat
 
 def test_a_target_that_exists_is_kept_without_overwrite(folder: Path) -> None:
     before = read_all(folder)
-    with pytest.raises(OutputError, match=r"small exists; give another name or overwrite=True$"):
+    with pytest.raises(OutputError, match=r"small exists; give another name, or add overwrite=True$"):
         write(folder, {})
     assert read_all(folder) == before
     write(folder, {VOCAB: b"new"}, overwrite=True)

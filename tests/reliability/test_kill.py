@@ -93,6 +93,25 @@ def test_killed_at_every_call_to_the_disk(folder, score, form):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_killed_at_every_call_to_the_disk_with_columns_that_explain(folder, score, form):
+    options = (
+        "--explain",
+        "2",
+        "--sentences",
+        "--about",
+        "film=film,movie",
+        "--unknown-words",
+        "--neutral=0.3,0.7",
+    )
+
+    def explained(*arguments, **conditions):
+        return score(*arguments, *options, "--mixed", **conditions)
+
+    test_killed_at_every_call_to_the_disk(folder, explained, form)
+
+
+@pytest.mark.slow
 def test_a_folder_of_outputs_killed_at_every_call_to_the_disk(folder, score):
     parts = [write_table(folder, form, rows).name for form, rows in (("csv", 20), ("parquet", 30))]
     command = *parts, "-o", "out/", "-q", "--summary", "summary"

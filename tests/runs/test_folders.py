@@ -153,6 +153,23 @@ def test_small_texts_are_asked_for(put, name, flag_names):
     assert len(plan(name)[0][0]) == 3
 
 
+def test_many_small_texts_that_are_not_a_folder_are_lines_with_a_hint(put, caplog):
+    names = [f"in/{number}.txt" for number in range(10)]
+    put(*names, data=b"x")
+    for inputs in ("in/*.txt", names):
+        caplog.clear()
+        assert plan(inputs) == [(names, "-")]
+        assert caplog.messages == [
+            "each line of 10 small text files is a text; if each file is, add --documents"
+        ]
+    caplog.clear()
+    plan(names[1:])
+    plan(names, form="lines")
+    put("in/9.txt", data=b"x" * 200_000)
+    plan([*names, "none.txt"])
+    assert caplog.text == ""
+
+
 def test_one_small_text_is_lines(put):
     put("in/1.txt", data=b"x")
     assert plan("in") == [(["in/1.txt"], "-")]

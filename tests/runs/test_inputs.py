@@ -202,7 +202,7 @@ def test_a_later_input_with_other_columns_is_refused_before_any_output(run, tmp_
     (tmp_path / "a.csv").write_bytes(b"text\nx\n")
     (tmp_path / "b.csv").write_bytes(b"foo,bar\n1,2\n")
     before = {*tmp_path.iterdir()}
-    with pytest.raises(DataError, match=r"b\.csv: the columns or the encoding differ"):
+    with pytest.raises(DataError, match=r"b\.csv: the columns or the dialect differ"):
         run([tmp_path / "a.csv", tmp_path / "b.csv"], tmp_path / "out.csv")
     assert {*tmp_path.iterdir()} == before
 

@@ -43,8 +43,8 @@ def test_a_job_returns_a_summary_and_logs_its_rejects(run, source, tmp_path, cap
 def test_the_commonest_reason_of_rejects_is_logged_with_an_example(run, tmp_path, caplog):
     bad = ["1,\xe9t\xe9", "2,caf\xe9s", "3,\xfcber", "4,a,b", "5,a,b,c"]
     (tmp_path / "in.csv").write_bytes(HEADER + "\n".join(bad).encode("cp1252"))
-    run(tmp_path / "in.csv", tmp_path / "out.csv")
-    reason = "byte 0xe9 is not utf-8; try --encoding cp1252"
+    run(tmp_path / "in.csv", tmp_path / "out.csv", read=ReadOptions(encoding="utf-8"))
+    reason = "byte 0xe9 is not utf-8"
     assert caplog.messages == [f"5 rows rejected, mostly: {reason}; see {tmp_path / 'out.csv.rejects.jsonl'}"]
 
 
@@ -203,7 +203,8 @@ def test_links_are_followed_to_the_files_that_are_written(run, source, tmp_path,
 def test_a_rejected_row_is_where_its_offset_says_and_counts_once(run, tmp_path, suffix, start, bad, mark):
     data = mark + start + bad + start
     (tmp_path / f"in{suffix}").write_bytes(data)
-    summary = run(tmp_path / f"in{suffix}", tmp_path / "out", read=ReadOptions(max_row_bytes=100))
+    read = ReadOptions(max_row_bytes=100, encoding="utf-8" if suffix == ".txt" else None)
+    summary = run(tmp_path / f"in{suffix}", tmp_path / "out", read=read)
     entries = [json.loads(line) for line in (tmp_path / "out.rejects.jsonl").read_bytes().splitlines()]
     entry = entries[0]
     assert data[entry["offset"] :].startswith(bad[:100])

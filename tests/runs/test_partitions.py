@@ -157,3 +157,18 @@ def test_a_stopped_run_continues_with_the_same_bytes(put, tmp_path, monkeypatch)
     run(files, "o.csv")
     assert (tmp_path / "o.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
     assert (tmp_path / "o.csv").read_bytes().count(b"x,2,odd") == 600
+
+
+@pytest.mark.parametrize(
+    ("options", "header"),
+    [
+        ({"keep": ("text",)}, b"text,"),
+        ({"keep": ("text", "day")}, b"text,day,"),
+        ({"drop": ("day", "id")}, b"text,k,"),
+    ],
+)
+def test_they_are_kept_and_dropped_as_other_columns(files, tmp_path, options, header):
+    run(["d"], "o.csv", read=ReadOptions(**options))
+    assert (tmp_path / "o.csv").read_bytes().startswith(header + b"sentiment,sentiment_score\n")
+    with pytest.raises(DataError, match="no column 'none'; the columns are 'id', 'text', 'day', 'k'"):
+        run(["d"], "p.csv", read=ReadOptions(drop=("none",)))

@@ -31,7 +31,8 @@ def test_the_function_for_spark_adds_its_columns_to_each_batch(scored, monkeypat
     """Without Spark, of which the types of columns are made up."""
     types = ModuleType("pyspark.sql.types")
     types.StructField, types.StructType = (lambda *field: field), list
-    types.StringType, types.DoubleType = pa.string, pa.float64
+    types.StringType, types.DoubleType, types.LongType = pa.string, pa.float64, pa.int64
+    types.ArrayType = lambda fields: pa.list_(pa.struct(fields))
     for name, module in (("pyspark", ModuleType("pyspark")), ("pyspark.sql", ModuleType("pyspark.sql"))):
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setitem(sys.modules, "pyspark.sql.types", types)
@@ -42,5 +43,10 @@ def test_the_function_for_spark_adds_its_columns_to_each_batch(scored, monkeypat
 
     df = SimpleNamespace(schema=SimpleNamespace(fields=fields), mapInArrow=map_in_arrow)
     assert score_spark(df, "review", "my_", probabilities=True).equals(scored)
+    with load(explain=2, sentences=True, about={"joy": ["joy"]}) as scorer:
+        explained = scorer.score_arrow(TABLE, "review")
+    options = {"explain": 2, "sentences": True, "about": {"joy": ["joy"]}}
+    assert score_spark(df, "review", **options).equals(explained)
+    assert RayScorer("review", **options)(TABLE).equals(explained)
     with pytest.raises(UsageError, match=r"^workers is 0"):
         score_spark(df, "review", workers=0)

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from people_files import EXAMPLES, Example
 from workbooks import read_workbook
 
 import sentcli
-from sentcli.cli.score import score
+from sentcli.cli import main
 
 RIGHT, ASKED, REFUSED, WRONG, SKIPPED = "right", "asked", "refused", "WRONG", "skipped"
 _NEW = ("sentiment", "sentiment_score")
@@ -37,8 +38,9 @@ _REJECTED = 3
 _PROGRAMS = ("sentcli", "sqlite3", "duckdb", "python", "unzip", "tar", "bzip2", "xz", "jq", "mv", "zstd")
 _OPTION = re.compile(r"""(?<!\S)(--?[a-z][a-z-]*)(?:[ =]('[^']*'|"[^"]*"|[^\s;]+))?""")
 _PROPOSING = re.compile(
-    r"\b(try|add|type|give|with|for those:|another one:|whole rows:|such as) $", re.IGNORECASE
+    r"\b(try|add|type|give|with|needs|for those:|another one:|whole rows:|such as) $", re.IGNORECASE
 )
+_DOES = re.compile(" (leaves|adds|keeps|reads|says|makes) ")
 _CHAIN = re.compile("|,? ?(or|and|to|else|or only)")
 _TO_REPLACE = ("NAME", "FILE", "N", "with", "in")
 
@@ -92,23 +94,34 @@ def proposals(message: str, command: str) -> Iterator[str]:
         if whole:
             yield whole[1]
         else:
-            yield from (f"{command} {options}" for options in _options(line))
+            yield from (f"{command} {options}" for options in _options(line, _called(command)))
 
 
-def _options(line: str) -> Iterator[str]:
-    """Yield the options of `sentcli score` that a message proposes: those without a word between them as one.
+def _called(command: str) -> click.Command:
+    """Return the command of sentcli in a line."""
+    name = re.findall(r"(?:^|[|&] *)sentcli (\w+)", command)[-1]
+    found = main.get_command(click.Context(main), name)
+    assert found, name
+    return found
+
+
+def _options(line: str, command: click.Command) -> Iterator[str]:
+    """Yield the options that a message proposes: those without a word between them as one.
 
     One without the value that it needs, or with one to replace, such as NAME, is no proposal.
     """
-    known = {name: parameter for parameter in score.params for name in parameter.opts}
+    known = {name: parameter for parameter in command.params for name in parameter.opts}
     found, end = "", 0
     for match in _OPTION.finditer(line):
         parameter, between = known.get(match[1]), line[end : match.start()].strip()
         if not isinstance(parameter, click.Option):
             continue
-        if not (_PROPOSING.search(line[: match.start()]) or (found and _CHAIN.fullmatch(between))):
+        takes = not parameter.is_flag
+        if match[1] == "--neutral":  # with or without a value
+            takes = match[2] is not None and match[2][0].isdigit()
+        is_proposed = _PROPOSING.search(line[: match.start()]) or _DOES.match(line, match.end(1 + takes))
+        if not (is_proposed or (found and _CHAIN.fullmatch(between))):
             continue
-        takes = not (parameter.is_flag or (match[1] == "--neutral" and match[2] is None))
         value = _trimmed(match[2] or "NAME") if takes else ""
         if value in _TO_REPLACE:
             continue
@@ -128,12 +141,13 @@ def _trimmed(value: str) -> str:
 
 def is_there(command: str) -> bool:
     """Return whether all programs of a pipe are installed, with the packages that Python needs."""
-    words = [shlex.split(part)[0] for part in re.split(r" \| | && ", command)]
-    packages = re.findall(r"import (\w+)", command)
-    needed = ["lxml"] if "read_html" in command else []
-    return all(word == "python" or shutil.which(word) or word == "sentcli" for word in words) and all(
-        find_spec(name) for name in (*packages, *needed)
-    )
+    lexer = shlex.shlex(command, posix=True, punctuation_chars="|&<>")
+    lexer.whitespace_split = True
+    words = ["|", *lexer]
+    programs = {word for before, word in pairwise(words) if before in ("|", "&&")} - {"sentcli", "python"}
+    packages = re.findall(r"\w+", " ".join(re.findall(r"import ([\w, ]+)", command)))
+    packages += ["lxml"] if "read_html" in command else []
+    return all(map(shutil.which, programs)) and all(map(find_spec, packages))
 
 
 def is_well_formed(command: str, folder: Path) -> bool:
@@ -255,8 +269,11 @@ def try_example(example: Example, folder: Path, labels: Labels) -> Outcome:
     return Outcome(REFUSED if done.code else WRONG, command, done.error, "\n".join(reasons))
 
 
-def try_proposal(proposal: str, folder: Path, example: Example, labels: Labels) -> str:
-    """Return why a proposed command does not lead to the right output; empty if it does."""
+def try_proposal(proposal: str, folder: Path, example: Example, labels: Labels, *, more: bool = True) -> str:
+    """Return why a proposed command does not lead to the right output; empty if it does.
+
+    :param more: whether to type what the message of this command proposes, too.
+    """
     if not is_there(proposal):
         return "" if is_well_formed(proposal, folder) else "it names no file that exists"
     before = {*folder.iterdir()}
@@ -272,7 +289,11 @@ def try_proposal(proposal: str, folder: Path, example: Example, labels: Labels) 
             return f"it made {len(made)} files"
         then = f"sentcli score {made[0].name} -o scored{made[0].suffix}"
         return try_proposal(then, folder, example, labels)
-    return check(folder / shlex.split(output[1])[0], example, labels)
+    wrong = check(folder / shlex.split(output[1])[0], example, labels)
+    for further in [*proposals(done.error, proposal)] if wrong and more else []:
+        if not try_proposal(further, folder, example, labels, more=False):
+            return ""
+    return wrong
 
 
 def try_all(folder: Path, names: Sequence[str] = ()) -> Iterator[tuple[Example, Outcome]]:
@@ -304,7 +325,7 @@ def describe(example: Example, outcome: Outcome) -> str:
     return "\n".join(lines)
 
 
-def main(names: Sequence[str]) -> None:
+def show(names: Sequence[str]) -> None:
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         for example, outcome in try_all(Path(folder), names):
@@ -315,4 +336,4 @@ def main(names: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    show(sys.argv[1:])

@@ -316,7 +316,7 @@ _mysql = rows_of("1=number, 2*=texts, 3=stars, 4=date, 5=null")
 add(
     *("MySQL, INTO OUTFILE: backslashes, no header", "mysql.csv", "out.csv"),
     lambda path: path.write_text(mysql(_mysql)),
-    [{key: r"\N" if value is None else str(value) for key, value in row.items()} for row in _mysql],
+    [{key: "N" if value is None else str(value) for key, value in row.items()} for row in _mysql],
     dialect={"escapechar": "\\", "header": ""},
     asks=True,
 )
@@ -424,16 +424,9 @@ add_json("an array two objects deep", "nested.json", SHOP, lambda rows: {"data":
 add_json(
     "GraphQL: edges and nodes",
     "graphql.json",
-    SHOP,
+    [{"cursor": row["id"], "node": row} for row in rows_of(SHOP)],
     lambda rows: {
-        "data": {
-            "product": {
-                "reviews": {
-                    "edges": [{"cursor": row["id"], "node": row} for row in rows],
-                    "pageInfo": {"hasNextPage": False},
-                }
-            }
-        }
+        "data": {"product": {"reviews": {"edges": rows, "pageInfo": {"hasNextPage": False}}}},
     },
 )
 add_json("objects by their id", "byid.json", SHOP, lambda rows: {row["id"]: row for row in rows})

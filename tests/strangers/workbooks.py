@@ -35,6 +35,7 @@ def workbook(sheets: dict[str, list[list[Any]]], *, inline: bool = False, cached
     listed = "".join(
         f'<sheet name="{name}" sheetId="{n}" r:id="rId{n}"/>' for n, name in enumerate(sheets, 1)
     )
+    calculate = "" if cached is None else '<calcPr calcId="124519" fullCalcOnLoad="1"/>'  # as XlsxWriter
     strings = "".join(f'<si><t xml:space="preserve">{escape(text)}</t></si>' for text in shared)
     styles = (
         '<fonts count="1"><font/></fonts><fills count="2"><fill/><fill/></fills>'
@@ -57,7 +58,7 @@ def workbook(sheets: dict[str, list[list[Any]]], *, inline: bool = False, cached
         f'<Override PartName="/xl/workbook.xml" ContentType="{_TYPES}.sheet.main+xml"/>{types}</Types>',
         "_rels/.rels": _relations([("xl/workbook.xml", "officeDocument")]),
         "xl/workbook.xml": f'<workbook xmlns="{_MAIN}" xmlns:r="{_PARTS}">'
-        f"<sheets>{listed}</sheets></workbook>",
+        f"<sheets>{listed}</sheets>{calculate}</workbook>",
         "xl/_rels/workbook.xml.rels": _relations(links),
     }
     file = io.BytesIO()

@@ -1,5 +1,6 @@
 import csv
 import io
+import json
 import os
 import re
 import subprocess
@@ -373,6 +374,33 @@ def test_the_rows_of_a_pipe_decide_on_the_delimiter(tmp_path):
     writer.join()
 
 
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+@pytest.mark.parametrize("header", ['"";"id";"text";"stars"', '"1, 2";id;text;"a ""b"""', "a;b;text;d"])
+def test_a_delimiter_of_quoted_fields_and_decimal_commas_is_found(convert, caplog, mark, header):
+    """As R's `write.csv2` and spreadsheets of countries with decimal commas write them."""
+    rows = [f'"{n}";{n};"ab, ""c""{mark}\n{n}";{n},5' for n in range(5)]
+    data = "\n".join([header, *rows]).replace(";", mark).encode() + b"\n"
+    out = convert(data)
+    assert out.count(b"odd") + out.count(b"even") == 5
+    assert len(caplog.messages) == 1
+    assert "in.csv: read with --delimiter" in caplog.text
+    assert convert(data.splitlines(keepends=True)[0]).count(b"\n") == 1
+
+
+def test_a_bad_row_does_not_hide_the_delimiter(convert, rejects):
+    data = b'"id";"text"\n1;"x"\n2;"x" y\n3;"x"\n'
+    assert convert(data).count(b"odd") == 2
+    assert [entry["line"] for entry in rejects()] == [3]
+
+
+def test_a_comma_that_divides_the_records_alike_is_the_delimiter(convert, caplog):
+    assert convert(b"a;b,text\n1;2,x\n3,x\n").count(b"odd") == 2
+    assert caplog.text == ""
+    read = ReadOptions(delimiter=",", text_column="a;text")
+    assert convert(b"id,a;text\n1,a;x\n2;x,b,c\n", read=read).count(b"odd") == 1
+    assert "--delimiter" not in caplog.text
+
+
 @pytest.mark.parametrize("encoding", [None, "auto"])
 def test_delimiter_and_encoding_are_found_and_said(convert, caplog, encoding):
     data = "größe;Text\n1;sch\xf6n\n".encode("cp1252")
@@ -434,13 +462,30 @@ def test_no_quoting_at_all(convert):
 def test_inputs_of_another_encoding_do_not_fit_one_output(run, tmp_path):
     for order in ("le", "be"):
         (tmp_path / f"{order}.csv").write_bytes("\ufefftext\nx\n".encode(f"utf-16-{order}"))
-    with pytest.raises(DataError, match=r"be\.csv: the columns or the encoding differ from the first input"):
+    with pytest.raises(DataError, match=r"be\.csv: the encoding is utf-16-be, not that of the first"):
         run(
             [tmp_path / "le.csv", tmp_path / "be.csv"],
             tmp_path / "out.csv",
             read=ReadOptions(encoding="utf-16"),
         )
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_of_several_inputs_the_encoding_is_that_of_the_first_or_values_are_written(run, tmp_path):
+    texts = {"ascii": "x", "utf-8": "schön", "cp1252": "größer"}
+    for encoding, text in texts.items():
+        (tmp_path / f"{encoding}.csv").write_bytes(f"text\n{text}\n".encode(encoding))
+    names = {name: tmp_path / f"{name}.csv" for name in texts}
+    for encoding in ("utf-8", "cp1252"):
+        run([names[encoding], names["ascii"]], tmp_path / "out.csv", overwrite=True)
+        assert texts[encoding].encode(encoding) in (tmp_path / "out.csv").read_bytes()
+    with pytest.raises(
+        DataError, match=r"cp1252\.csv: the encoding is cp1252, not .*, utf-8; for an output each"
+    ):
+        run([names["utf-8"], names["cp1252"]], tmp_path / "out.csv", overwrite=True)
+    run([*names.values()], tmp_path / "out.jsonl")
+    found = (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["text"] for line in found] == [*texts.values()]
 
 
 def test_blank_lines_alone_do_not_come_between_inputs(run, tmp_path):
@@ -679,6 +724,16 @@ def test_rows_after_the_header_are_kept_without_a_score(convert, rejects, caplog
     assert out.count(b"\n") == 2
     assert f"rows after the header that are left out: {skip}, by --skip-rows" in caplog.text
     assert rejects() == []
+
+
+def test_the_second_headers_of_qualtrics_are_known_by_their_ids(convert, caplog):
+    known = convert(QUALTRICS, read=ReadOptions(text_column="Q1", skip_rows=2))
+    caplog.clear()
+    assert convert(QUALTRICS, read=ReadOptions(text_column="Q1")) == known
+    assert caplog.messages[0].endswith("rows 2 and 3 are headers of Qualtrics: read with --skip-rows 2")
+    answer = QUALTRICS.partition(b"2,xx")[0].replace(b"ImportId", b"Id")
+    assert convert(answer, read=ReadOptions(text_column="Q1")).count(b"odd") == 1
+    assert convert(b"ResponseId,Q1\n1,x\n", read=ReadOptions(text_column="Q1")).endswith(b"1,x" + ODD + b"\n")
 
 
 def test_skipped_rows_may_have_fewer_fields(convert, rejects):

@@ -52,6 +52,12 @@ def test_without_a_suffix_the_output_is_csv(put, run, tmp_path):
     assert (tmp_path / "out").read_bytes() == b"name,text,sentiment,sentiment_score\na.txt,x,odd,0.142857\n"
 
 
+@pytest.mark.parametrize("options", [{"drop": ("text",)}, {"keep": ("name",)}])
+def test_the_texts_may_be_dropped(put, run, tmp_path, options):
+    run(put(a=b"x"), "out.csv", read=ReadOptions("documents", **options))
+    assert (tmp_path / "out.csv").read_bytes() == b"name,sentiment,sentiment_score\na.txt,odd,0.142857\n"
+
+
 def test_only_blank_documents_are_rows_too(put, run):
     assert run(put(a=b"", b=b"", c=b""), "out.csv", read=DOCUMENTS).rows == 3
 
@@ -103,3 +109,11 @@ def test_a_stopped_run_continues_with_the_same_bytes(put, run, tmp_path, monkeyp
     run(names, "out.csv", read=DOCUMENTS, scorer=scorer)
     assert scorer.scored < 1000
     assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+def test_a_document_that_is_too_long_for_a_cell_is_rejected(put, run, rejects):
+    names = put(a=b"x", b=b"y" * 32_768)
+    assert run(names, "out.xlsx", read=DOCUMENTS).rejected == 1
+    (found,) = rejects()
+    assert (found["input"], found["line"]) == ("b.txt", 1)
+    assert found["reason"] == "32,768 characters in a cell, Excel holds 32,767; try -o OUT.csv"

@@ -1,10 +1,17 @@
 """JSON documents as pandas, DuckDB, jq and web services write them."""
 
+import gzip
 import json
 import os
+import re
+import shutil
+import subprocess
 import threading
+import zipfile
+from pathlib import Path
 
 import orjson
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -84,11 +91,11 @@ def test_a_record_with_an_array_is_no_wrapper(convert):
 
 def test_a_bad_record_costs_no_other(convert, rejects):
     out = convert(
-        b'[{"text":"x"},{"text":NaN},{"text":"\xff"},3,"a, b",{"text":"a\nb"},null,{"text":"xx"}]', "in.json"
+        b'[{"text":"x"},{"text":nan},{"text":"\xff"},3,"a, b",{"text":"a\nb"},null,{"text":"xx"}]', "in.json"
     )
     assert [record["text"] for record in orjson.loads(out)] == ["x", "xx"]
     assert [(found["line"], found["offset"], found["reason"].split(",")[0]) for found in rejects()] == [
-        (2, None, "not JSON: NaN"),
+        (2, None, "not JSON: nan"),
         (3, None, "byte 0xff at offset 9 is not utf-8"),
         (4, None, "a number"),
         (5, None, "a string"),
@@ -103,9 +110,92 @@ def test_a_document_that_is_cut_off_has_one_reject(convert, rejects, end):
     assert len(rejects()) == 1
 
 
-def test_an_object_around_an_array_is_one_record(convert):
-    with pytest.raises(DataError, match="the column 'reviews' is an array, not a string; try another"):
-        convert(b'{"n":1,"reviews":[{"text":"x"}]}', "in.json")
+WRAPPED = [{"text": "x"}, {"text": "xx"}]
+WRAPPERS = {
+    ".reviews": {"n": 1, "title": "Reviews of my shop", "pages": [{"n": 1}], "reviews": WRAPPED},
+    ".data.reviews": {"data": {"reviews": WRAPPED, "tags": []}, "next": None},
+    '.data."a-b".edges': {"data": {"a-b": {"edges": [{"node": record} for record in WRAPPED]}}},
+    "[.[]]": {"k 1": WRAPPED[0], "k 2": WRAPPED[1]},
+    "[(first(.[])": {"id": {"0": 5, "1": 6}, "text": {"0": "x", "1": "xx"}},
+}
+
+
+@pytest.mark.parametrize("path", WRAPPERS)
+@pytest.mark.parametrize("name", ["my in.json", "in.json.gz", "in.json.zst", "in.jsonl", "my in.zip/a.json"])
+def test_an_object_around_the_records_is_refused_with_a_command(tmp_path, monkeypatch, path, name):
+    monkeypatch.chdir(tmp_path)
+    compress = {"z": gzip.compress, "t": pa.Codec("zstd").compress}.get(name[-1], bytes)
+    Path(name.removesuffix(".zip/a.json")).write_bytes(compress(json.dumps(WRAPPERS[path]).encode()))
+    if name.endswith(".zip/a.json"):
+        with zipfile.ZipFile("my in.zip", "w") as archive:
+            archive.write("my in", "a.json")
+    with pytest.raises(
+        DataError, match="one object that holds the records: if it is a record itself"
+    ) as error:
+        run_job(name, "out.json")
+    *programs, rest = re.search("if not, try: (.*)", str(error.value))[1].split(" | sentcli score ")
+    assert rest == "--input-format json -o OUT.json"
+    assert path in programs[0]
+    if all(map(shutil.which, ("jq", "zstd", "unzip"))):
+        Path("records").write_bytes(subprocess.check_output(programs[0], shell=True))
+        run_job("records", "OUT.json", read=ReadOptions(format="json"))
+        assert [record["sentiment"] for record in orjson.loads(Path("OUT.json").read_bytes())] == [
+            "odd",
+            "even",
+        ]
+
+
+def test_of_an_object_without_lists_or_records_the_column_is_asked_for(convert):
+    for data in (b'{"a":"x","b":"y"}', b'{"a":{},"b":{}}', b'{"a":{"n":1},"b":2}', b'{"a":1,"b":[[1]]}'):
+        with pytest.raises(DataError, match="the columns are 'a', 'b'"):
+            convert(data, "in.json")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"reviews":[],"next":null}',
+        b'{"reviews":[],"next":"https://example.org/?page=2"}\n',
+        b'\xef\xbb\xbf{\n "data": {"comments": []},\n "meta": {"total": 0, "tags": []}\n}\n',
+    ],
+)
+@pytest.mark.parametrize("options", [{}, {"text_column": "text"}])
+def test_an_empty_page_of_a_service_has_no_rows(run, tmp_path, data, options):
+    for name in ("in.json", "in.jsonl"):
+        (tmp_path / name).write_bytes(data)
+        for target, out in (
+            (".json", b"[]\n"),
+            (".csv", b""),
+            (".jsonl", data[:3] if data[0] == 0xEF else b""),
+        ):
+            summary = run(
+                tmp_path / name, tmp_path / f"out{target}", overwrite=True, read=ReadOptions(**options)
+            )
+            assert (summary.rows, summary.rejected) == (0, 0)
+            assert (tmp_path / f"out{target}").read_bytes() == out
+
+
+@pytest.mark.parametrize("rest", [b"x", b"[1]", b'{"a":1}', b"\n" * (2 << 20) + b"x"])
+def test_what_follows_an_empty_page_is_not_passed_over(convert, rest):
+    with pytest.raises(DataError, match=r"try another --text-column|which column is the text"):
+        convert(b'{"pages":[]}\n' + rest, "in.jsonl")
+
+
+def test_a_page_without_rows_among_others(run, tmp_path):
+    (tmp_path / "1.json").write_bytes(b'{"reviews":[]}')
+    (tmp_path / "2.json").write_bytes(b'[{"text":"x"}]')
+    for names in (("1", "2"), ("2", "1")):
+        inputs = [tmp_path / f"{name}.json" for name in names]
+        assert run(inputs, tmp_path / "out.json", overwrite=True).rows == 1
+
+
+@pytest.mark.parametrize(
+    "record", [{"text": "x"}, {"text": None}, {"text": "-"}, {"m": "a b c"}, {"data": {"body": "1"}}]
+)
+def test_a_record_with_an_empty_list_is_no_empty_page(convert, record):
+    for name in ("in.json", "in.jsonl"):
+        (out,) = convert(json.dumps({"photos": [], **record}).encode(), name, ".jsonl").splitlines()
+        assert "sentiment" in orjson.loads(out)
 
 
 @pytest.mark.parametrize(("data", "expected"), [(b"", b"[]\n"), (b"[]", b"[]\n"), (b" [ ]\n", b"[]\n")])

@@ -63,8 +63,11 @@ def test_a_suffix_tells_the_format(name, form):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("a.xls", "a.xls: .xls is not a supported format; add --input-format xlsx and -o OUT.xlsx"),
-        ("my a.zip", "; try: sentcli score 'my a.zip' -o OUT/"),
+        (
+            "a.xls",
+            "a.xls: .xls is not a supported format; try: sentcli score a.xls --input-format xlsx -o OUT.xlsx",
+        ),
+        ("my a.zip", "; an archive is read on disk, try: sentcli score NAME.zip -o OUT/"),
         ("a.tar.gz", "a.tar.gz: .tar is not a supported format; try: tar -xOf a.tar.gz | sentcli score"),
         ("a.db", """try: sqlite3 -header -csv a.db 'SELECT * FROM "TABLE"' | sentcli score"""),
         (
@@ -79,7 +82,8 @@ def test_a_suffix_tells_the_format(name, form):
             "a.avro",
             'polars.read_avro(sys.argv[1]).write_parquet("OUT.parquet")\' a.avro && sentcli score OUT',
         ),
-        ("a.csv.zip", ".zip is not a supported format; try: sentcli score a.csv.zip"),
+        ("a.html", 'pandas.read_html(sys.argv[1])[0].to_csv("OUT.csv")\' a.html && sentcli score OUT.csv'),
+        ("a.csv.zip", ".zip is not a supported format; an archive is read on disk, try: "),
         (
             "a.dat",
             "what format is .dat.*--input-format with one of csv, tsv, jsonl, json, parquet, arrow, orc",
@@ -93,6 +97,13 @@ def test_a_suffix_of_no_format_is_refused_with_a_way_out(name, message):
     with pytest.raises(UsageError, match=r"what format is .*--output-format with one of"):
         format_of(name, "--output-format")
     assert not is_suffix(suffix_of(name))
+
+
+def test_a_page_that_is_called_a_workbook_is_told_from_one(tmp_path):
+    for content, hint in ((b" \n<HTML>", "read_html"), (b"<?xml?><Workbook>", "--input-format")):
+        (tmp_path / "a.xls").write_bytes(content)
+        with pytest.raises(UsageError, match=hint):
+            format_of(str(tmp_path / "a.xls"), "input_format")
 
 
 @pytest.mark.parametrize(

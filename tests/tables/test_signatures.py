@@ -77,7 +77,10 @@ REFUSED = {
     ".pkl": (pickle.dumps([{"a": 1}]), "pandas.*FILE.pkl"),
     ".bz2": (bz2.compress(CSV), r"try: bzip2 -dc FILE\.bz2 | sentcli score"),
     ".xz": (lzma.compress(CSV), r"try: xz -dc FILE\.xz | sentcli score"),
-    ".xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 20, "add --input-format xlsx"),
+    ".xls": (
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 20,
+        r"try: sentcli score FILE\.xls --input-format xlsx -o OUT\.xlsx",
+    ),
 }
 
 
@@ -123,6 +126,13 @@ def test_other_formats_in_a_pipe_are_refused_with_a_way_out(run, piped, tmp_path
     data, hint = REFUSED[suffix]
     with pytest.raises(DataError, match=rf"-: its first bytes are those of \{suffix}; .*{hint}"):
         run(piped(data), tmp_path / "out.csv", read=ReadOptions(format=form))
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_what_another_program_has_to_convert_in_a_pipe(run, piped, tmp_path, pack):
+    steps = "gzip -dc [|] " if pack is gzip.compress else ""
+    with pytest.raises(DataError, match=f"try: {steps}iconv -f utf-16 -t utf-8 [|] sentcli score"):
+        run(piped(pack(JSONL.decode().encode("utf-16"))), tmp_path / "out.jsonl")
 
 
 def test_a_format_under_another_name_is_refused(convert):

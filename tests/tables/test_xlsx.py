@@ -1,7 +1,10 @@
 """Workbooks as XlsxWriter and pandas write them."""
 
-import builtins
 import io
+import re
+import shutil
+import subprocess
+import zipfile
 from datetime import date, datetime, time, timedelta
 
 import orjson
@@ -10,11 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
 from jobs import ParityScorer
+from pyarrow.csv import ParseOptions, read_csv, write_csv
 from python_calamine import CalamineWorkbook
 
-from sentcli.errors import DataError, InterruptedRunError, MissingExtraError, OutputError
+from sentcli.errors import DataError, InterruptedRunError, OutputError
 from sentcli.tables import xlsx
 from sentcli.tables.options import ReadOptions, WriteOptions
+from sentcli.tables.registry import get_format
 
 FORMATS = {datetime: "dd/mm/yyyy hh:mm", date: "dd/mm/yyyy", time: "hh:mm", timedelta: "[h]:mm"}
 ROWS = [
@@ -54,7 +59,16 @@ def cells_of(data, sheet=0):
 def test_cells_keep_their_types(convert):
     out = convert(workbook(Reviews=ROWS), "in.xlsx")
     assert cells_of(out) == [["id", "Review", "when", "ok", "", "sentiment", "sentiment_score"], *CELLS]
-    assert CalamineWorkbook.from_filelike(io.BytesIO(out)).sheet_names == ["Reviews"]
+    assert CalamineWorkbook.from_filelike(io.BytesIO(out)).sheet_names == ["Reviews", "Summary"]
+
+
+def test_what_is_not_copied_is_said(convert, caplog):
+    said = "in.xlsx: cells keep their values and types; styles, formulas and charts are not copied"
+    convert(workbook(A=ROWS), "in.xlsx")
+    assert said in caplog.text
+    caplog.clear()
+    convert(workbook(A=[["text"], ["x"]]), "in.xlsx", ".csv")
+    assert said not in caplog.text
 
 
 def test_cells_in_other_formats(convert):
@@ -117,6 +131,90 @@ def test_sheets_are_chosen_by_name_and_number(convert, caplog):
         convert(data, "in.xlsx", read=ReadOptions(sheet="4"))
 
 
+COVER = [["Report of May"], [], ["by Anna"]]
+TABLE = [["id", "text"], [1, "x"], [2, "xx"]]
+
+
+@pytest.mark.parametrize(
+    ("first", "chosen"),
+    [
+        ([], "Data"),
+        (COVER, "Data"),
+        ([["id", "text"]], "Cover"),
+        (TABLE, "Cover"),
+        ([["text"], ["x"]], "Cover"),
+        ([["What is good?"], *[["x"]] * 20], "Cover"),
+    ],
+)
+def test_the_first_sheet_with_a_table_is_read(convert, caplog, first, chosen):
+    out = convert(workbook(Cover=first, Data=TABLE), "in.xlsx", ".csv")
+    assert out.count(b"\n") == len(TABLE if chosen == "Data" else first)
+    said = "in.xlsx: texts taken from the sheet 'Data', other sheets are left out: Cover; choose with --sheet"
+    assert (said in caplog.text) == (chosen == "Data")
+    assert ("left out: Data" in caplog.text) == (chosen == "Cover")
+
+
+def test_without_a_table_the_first_sheet_with_cells_is_read(convert):
+    assert convert(workbook(A=[], B=[["Rooms"], ["x"]]), "in.xlsx", ".csv").count(b"\n") == 2
+    assert convert(workbook(A=[], B=[]), "in.xlsx", ".csv") == b""
+
+
+# Formulas as openpyxl, XlsxWriter, Excel (twice) and the Open XML SDK write them.
+NO_VALUE = '<c r="B2"><f>1+1</f><v /></c>'
+ZERO = '<c r="B2"><f>1+1</f><v>0</v></c>'
+WITH_VALUES = '<c r="B2"><f>1+1</f><v>2</v></c>'
+EMPTY_STRING = '<c r="B2" t="str"><f>A1</f><v></v></c>'
+PREFIXED = '<x:c r="B2"><x:f>1+1</x:f></x:c>'
+
+
+@pytest.mark.parametrize(
+    ("cell", "is_open", "count"),
+    [
+        (NO_VALUE, True, 1),
+        (NO_VALUE.replace(' r="B2"', ""), True, 1),
+        (ZERO, True, 1),
+        (ZERO, False, 0),
+        (WITH_VALUES, True, 0),
+        (EMPTY_STRING, True, 0),
+        (PREFIXED, False, 1),
+    ],
+)
+def test_formulas_without_a_value_are_counted(run, tmp_path, caplog, cell, is_open, count):
+    data = edited(
+        workbook(A=[["text", "n"], ["x", 5]]),
+        ("xl/worksheets/sheet1.xml", '<c r="B2"><v>5</v></c>', cell),
+        ("xl/workbook.xml", ' fullCalcOnLoad="1"', ' fullCalcOnLoad="1"' * is_open),
+    )
+    if cell == PREFIXED:
+        data = edited(
+            data,
+            (
+                "xl/worksheets/sheet1.xml",
+                "<worksheet ",
+                '<worksheet xmlns:x="http://schemas.openxmlformats.org/spreadsheetml/2006/main" ',
+            ),
+        )
+    (tmp_path / "in.xlsx").write_bytes(data)
+    assert run(tmp_path / "in.xlsx", tmp_path / "out.csv").formulas_without_value == count
+    cell_name = "a cell without a name" if 'r="B2"' not in cell else "B2"
+    said = f"in.xlsx: 1 formula without a value, the first in {cell_name}, read as 0 or empty; open the"
+    assert (said in caplog.text) == bool(count)
+    assert (tmp_path / "out.csv").read_text().count("\n") == 2
+
+
+def edited(data, *edits):
+    """Return a workbook with other text in its parts."""
+    old, file = zipfile.ZipFile(io.BytesIO(data)), io.BytesIO()
+    with zipfile.ZipFile(file, "w") as new:
+        for name in old.namelist():
+            text = old.read(name).decode()
+            for _, before, after in (edit for edit in edits if edit[0] == name):
+                assert before in text
+                text = text.replace(before, after)
+            new.writestr(name, text)
+    return file.getvalue()
+
+
 def test_a_title_is_not_the_header(convert):
     data = workbook(A=[["Report of May"], [], ["id", "text", "n"], [1, "x", 2], [2, "x", 3]])
     with pytest.raises(DataError, match=r"in\.xlsx: .*; if the header is row 3, add --skip-lines 2$"):
@@ -173,13 +271,46 @@ def test_several_workbooks_have_the_same_columns(run, tmp_path):
         run([tmp_path / "a.xlsx", tmp_path / "c.xlsx"], tmp_path / "no.xlsx")
 
 
+LONG, EMOJI = "y" * 32_768, "\N{GRINNING FACE}" * 16_384
+REASON = "32,768 characters in a cell, Excel holds 32,767; try -o OUT.csv"
+
+
+@pytest.mark.parametrize("value", [LONG, EMOJI])
+@pytest.mark.parametrize("is_quoted", [True, False])
+def test_a_row_with_a_long_cell_of_csv_is_rejected(convert, rejects, value, is_quoted):
+    field = f'"{value[:-1]}{value[-1]}"' if is_quoted else value
+    data = f"id,text\n1,x\n2,{field}\n3,{value[:-1]}\n4,xx\n5\n"
+    out = convert(data.encode(), target=".xlsx")
+    assert [row[0] for row in cells_of(out)] == ["id", 1.0, 3.0, 4.0]
+    assert [(found["line"], found["reason"]) for found in rejects()] == [
+        (3, REASON),
+        (6, "1 field instead of 2"),
+    ]
+
+
+def test_a_row_with_a_long_cell_is_rejected(convert, rejects, run, tmp_path):
+    data = "".join(f"{orjson.dumps({'text': text}).decode()}\n" for text in ("x", LONG, "xx"))
+    assert len(cells_of(convert(data.encode(), "in.jsonl", ".xlsx"))) == 3
+    assert [(found["line"], found["reason"]) for found in rejects()] == [(2, REASON)]
+    assert len(cells_of(convert(f"x\n{LONG}\nxx\n".encode(), "in.lines", ".xlsx"))) == 3
+    assert [(found["line"], found["reason"]) for found in rejects()] == [(2, REASON)]
+    table = {"text": ["x", "y", "xx"], "list": [["1"], [LONG], []]}
+    pq.write_table(pa.table(table), tmp_path / "in.parquet")
+    run(tmp_path / "in.parquet", tmp_path / "out.xlsx", overwrite=True)
+    assert len(cells_of((tmp_path / "out.xlsx").read_bytes())) == 3
+    assert [found["line"] for found in rejects()] == [2]
+
+
+def test_a_row_with_a_long_cell_of_another_workbook_is_rejected(convert, rejects, monkeypatch):
+    data = workbook(A=[["text"], ["x"], ["y" * 200], ["xx"]])
+    monkeypatch.setitem(vars(get_format("xlsx")), "longest_cell", 100)
+    assert len(cells_of(convert(data, "in.xlsx"))) == 3
+    assert [found["line"] for found in rejects()] == [3]
+
+
 def test_what_a_sheet_cannot_hold_is_an_error(convert, monkeypatch):
-    with pytest.raises(
-        OutputError, match=r"no room for row 3, column 2: .*; write another format: -o OUT.csv"
-    ):
-        convert(b"id,text\n1,x\n2," + b"y" * 32768 + b"\n", target=".xlsx")
     monkeypatch.setattr(xlsx, "_AS_GIVEN", {})
-    with pytest.raises(OutputError, match="column 16,385"):
+    with pytest.raises(OutputError, match=r"no room for row 1, column 16,385: .*; write .*: -o OUT.csv"):
         convert(b"text" + b"".join(b",%d" % number for number in range(16384)) + b"\n", target=".xlsx")
 
 
@@ -199,16 +330,99 @@ def test_a_stopped_run_continues_to_the_same_bytes(run, tmp_path, monkeypatch, s
     assert (tmp_path / target).read_bytes() == (tmp_path / f"whole-{target}").read_bytes()
 
 
-@pytest.mark.parametrize("target", [".csv", ".xlsx"])
-def test_without_the_extra_the_command_is_named(convert, monkeypatch, target):
-    real = builtins.__import__
+def parts_of(data):
+    with zipfile.ZipFile(io.BytesIO(data)) as book:
+        return {name: book.read(name).decode() for name in book.namelist()}
 
-    def no_packages(name, *arguments, **options):
-        if name in ("python_calamine", "xlsxwriter"):
-            raise ModuleNotFoundError(name=name)
-        return real(name, *arguments, **options)
 
-    data = workbook(A=[["text"], ["x"]])
-    monkeypatch.setattr(builtins, "__import__", no_packages)
-    with pytest.raises(MissingExtraError, match=r"pip install 'sentcli\[excel\]'"):
-        convert(data, "in.xlsx", target, write=WriteOptions())
+def test_a_workbook_is_made_for_people(convert):
+    """Header in bold and frozen, filter, widths, labels shaded by a rule, scores with three decimals."""
+    out = convert(b"id,text\n1,x\n2,xx\n3,\n" + b"4," + b"long " * 99 + b"\n", target=".xlsx")
+    parts = parts_of(out)
+    sheet, styles = parts["xl/worksheets/sheet1.xml"], parts["xl/styles.xml"]
+    assert '<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/>' in sheet
+    assert '<autoFilter ref="A1:D5"/>' in sheet
+    assert re.findall(r'<col min="(\d)" max="\d" width="(\d+)\.', sheet) == [
+        ("1", "8"),
+        ("2", "60"),
+        ("3", "11"),
+        ("4", "17"),
+    ]
+    assert '<conditionalFormatting sqref="C2:C5"><cfRule type="cellIs" ' in sheet
+    assert re.findall(r"<formula>([^<>]*)<", sheet) == ['"even"', '"odd"']
+    assert 'formatCode="0.000"' in styles
+    assert styles.count("<b/>") == 1
+
+
+def test_a_workbook_tells_about_the_run_on_a_second_sheet(convert):
+    out = convert(b"id,text\n1,x\n2,xx\n3,\n4,xxx\n5\n", target=".xlsx")
+    assert cells_of(out, 1) == [
+        ["model", "parity", ""],
+        ["texts in", "text", ""],
+        ["", "", ""],
+        ["", "rows", "share of labeled"],
+        ["all", 4.0, ""],
+        ["even", 1.0, 1 / 3],
+        ["odd", 2.0, 2 / 3],
+        ["blank", 1.0, ""],
+        ["no known word", 0.0, ""],
+        ["rejected", 1.0, ""],
+    ]
+    assert CalamineWorkbook.from_filelike(io.BytesIO(out)).sheet_names == ["Sheet1", "Summary"]
+    out = convert(workbook(summary=[["text"], ["x"]]), "in.xlsx")
+    assert CalamineWorkbook.from_filelike(io.BytesIO(out)).sheet_names == ["summary", "Summary 2"]
+
+
+def test_many_labels_have_no_shade(run, tmp_path):
+    (tmp_path / "in.csv").write_bytes(b"text\nx\n")
+    run(
+        tmp_path / "in.csv",
+        tmp_path / "out.xlsx",
+        scorer=ParityScorer(given_labels=("even", 'o"d', "a", "b")),
+    )
+    assert "<formula>" not in parts_of((tmp_path / "out.xlsx").read_bytes())["xl/worksheets/sheet1.xml"]
+
+
+def test_nothing_in_a_workbook_is_of_today(convert):
+    out = convert(b"id,text\n1,x\n2,xx\n", target=".xlsx")
+    with zipfile.ZipFile(io.BytesIO(out)) as book:
+        assert {part.date_time[0] for part in book.infolist()} == {1980}
+    assert {*re.findall(r"20\d\d-[^<]*", parts_of(out)["docProps/core.xml"])} == {"2000-01-01T00:00:00Z"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("soffice"), reason="LibreOffice is not installed")
+@pytest.mark.parametrize("form", [".csv", ".parquet"])
+def test_libreoffice_opens_a_workbook_and_its_numbers_add_up(run, tmp_path, form):
+    table = pa.table(
+        {
+            "id": [*range(1000)],
+            "price": [number / 100 for number in range(1000)],
+            "text": ["x" * (number % 9) + "\n" * (number % 2) for number in range(1000)],
+        }
+    )
+    (pq.write_table if form == ".parquet" else write_csv)(table, tmp_path / f"in{form}")
+    run(tmp_path / f"in{form}", tmp_path / "out.xlsx")
+    run(tmp_path / f"in{form}", tmp_path / "out.csv")
+    profile = f"-env:UserInstallation=file://{tmp_path}/profile"
+    command = [
+        "soffice",
+        profile,
+        "--headless",
+        "--convert-to",
+        "csv",
+        "--outdir",
+        tmp_path / "opened",
+        "out.xlsx",
+    ]
+    subprocess.run(command, check=True, cwd=tmp_path, timeout=120, capture_output=True)
+    opened, written = (
+        read_csv(tmp_path / name, parse_options=ParseOptions(newlines_in_values=True))
+        for name in ("opened/out.csv", "out.csv")
+    )
+    assert opened.column_names == written.column_names
+    for name in ("id", "price"):
+        assert sum(opened[name].to_pylist()) == pytest.approx(sum(table[name].to_pylist()))
+    assert opened["sentiment"].to_pylist() == written["sentiment"].to_pylist()
+    scores = zip(opened["sentiment_score"].to_pylist(), written["sentiment_score"].to_pylist(), strict=True)
+    assert all(shown == exact or abs(shown - exact) < 0.001 for shown, exact in scores)

@@ -1,0 +1,107 @@
+"""Columns of `sentcli score` that say why texts have their scores."""
+
+import json
+import re
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from python_calamine import CalamineWorkbook
+from score_tables import read, write_csv
+
+from sentcli.errors import StopRequested
+from sentcli.runs.ledger import Ledger
+
+pytestmark = pytest.mark.usefixtures("in_a_folder")
+
+
+COLUMNS = (
+    *("--explain", "2", "--sentences", "--about", "film=film,movie", "--about", "Taste=food, soup"),
+    *("--unknown-words", "--neutral", "0.3,0.7", "--mixed", "--probabilities", "--words", "w.csv"),
+)
+
+
+def test_columns_that_explain_are_the_same_in_every_format(score):
+    write_csv("r.csv", ["a warm film. Dull and loud.", "", "“wonderful”\tfilms\nand clumsy ones", "warm"])
+    Path("w.csv").write_text("phrase,weight\nclumsy,-1.5\n")
+    for name in ("o.csv", "o.jsonl", "o.json", "o.parquet", "o.xlsx", "o.txt"):
+        score("r.csv", "-o", name, *COLUMNS)
+    rows = read("o.csv")
+    names = ["sentiment", "sentiment_score", "probability_negative", "probability_positive"]
+    names += ["sentiment_unknown", "sentiment_words", "sentiment_sentences"]
+    assert list(rows[0])[2:] == [*names, "sentiment_film", "sentiment_Taste"]
+    records = [json.loads(line) for line in Path("o.jsonl").read_text("utf-8").splitlines()]
+    assert json.loads(Path("o.json").read_text("utf-8")) == records
+    table = pq.read_table("o.parquet").to_pylist()
+    lines = [line.split("\t") for line in Path("o.txt").read_text("utf-8").splitlines()]
+    sheet = CalamineWorkbook.from_path("o.xlsx").get_sheet_by_index(0).to_python()
+    for number, (row, record, found) in enumerate(zip(rows, records, table, strict=True)):
+        for place, name in enumerate(list(rows[0])[2:]):
+            value, is_list = record[name], name in ("sentiment_words", "sentiment_sentences")
+            assert (json.loads(row[name] or "null") if is_list else row[name]) == (
+                value
+                if is_list
+                else ""
+                if value is None
+                else value
+                if name == "sentiment"
+                else f"{value:.6f}"
+            )
+            structs = found[name]
+            assert value == ([[*item.values()] for item in structs] if is_list and structs else structs)
+            assert lines[number][place] == row[name]
+            assert sheet[number + 1][place + 2] == (row[name] if is_list or value is None else value)
+    text = records[2]["review"]
+    assert {phrase for phrase, _ in records[2]["sentiment_words"]} <= {*re.findall(r"\w+", text)} | {"films"}
+    assert [text[start:end] for start, end, *_ in records[2]["sentiment_sentences"]] == text.split("\n")
+    assert records[1]["sentiment_words"] is None
+    assert records[0]["sentiment_Taste"] is None
+
+
+@pytest.mark.parametrize("target", ["o.csv", "o.parquet"])
+def test_columns_that_explain_continue_after_a_stop(score, target, monkeypatch):
+    write_csv("r.csv", [f"a warm film number {number}, but dull" for number in range(300)])
+    Path("w.csv").write_text("clumsy,-1.5\n")
+    monkeypatch.setattr("sentcli.tables.chunk._FIRST_ROWS", 50)
+    monkeypatch.setattr("sentcli.tables.chunk.CHUNK_ROWS", 50)
+    monkeypatch.setattr("sentcli.runs.ledger.COMMIT_SECONDS", 0)
+    score("r.csv", "-o", f"whole-{target}", *COLUMNS, "--summary", "s.json")
+    whole = json.loads(Path("s.json").read_text("utf-8"))
+    add, added = Ledger.add, []
+
+    def stop(self, *arguments):
+        add(self, *arguments)
+        added.append(1)
+        if len(added) == 3:
+            raise StopRequested(15)
+
+    monkeypatch.setattr(Ledger, "add", stop)
+    score("r.csv", "-o", target, *COLUMNS, code=143)
+    assert not Path(target).exists()
+    monkeypatch.setattr(Ledger, "add", add)
+    changed = score("r.csv", "-o", target, *COLUMNS, "--about", "x=y", code=1).stderr
+    assert "--about changed since the interrupted run" in changed
+    found = score("r.csv", "-o", target, *COLUMNS, "--summary", "t.json")
+    assert "continuing after" in found.stderr
+    assert Path(target).read_bytes() == Path(f"whole-{target}").read_bytes()
+    again = json.loads(Path("t.json").read_text("utf-8"))
+    assert again["scored"] < whole["scored"]
+    for name in ("labels", "mostly_unknown", "too_unknown", "tokens"):
+        assert again[name] == whole[name]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--about", "price"), "type a name and words: --about price=price,cost,fee"),
+        (("--about", "=x"), "type a name and words"),
+        (("--about", "a=, ,"), "type a name and words"),
+        (("--about", "a=x", "--about", "A=y"), "--about: there is a column sentiment_a already"),
+        (("--mixed",), "--mixed needs --neutral too"),
+        (("--words", "none.csv"), "--words none.csv: No such file"),
+        (("--null-unknown", "2"), "--null-unknown"),
+    ],
+)
+def test_wrong_options_for_columns_are_refused(score, options, message):
+    write_csv("r.csv")
+    assert message in score("r.csv", *options, code=2).stderr
