@@ -36,7 +36,7 @@ class ParityScorer:
         *,
         probabilities: bool = False,
     ) -> None:
-        self.given_labels = given_labels
+        self.labels = self.given_labels = given_labels
         self.shown_classes = given_labels if probabilities else ()
         self.bundle = SimpleNamespace(name=model)
         self.extras = Extras()

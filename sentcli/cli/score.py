@@ -110,14 +110,15 @@ def _band(
 def _aspects(
     context: click.Context, parameter: click.Parameter, values: Sequence[str]
 ) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return the name and the words of each aspect."""
-    found = []
+    """Return the name and the words of each aspect; words of one name add up."""
+    found: dict[str, tuple[str, ...]] = {}
     for value in values:
         name, _, words = value.partition("=")
         if not (name.strip() and words.strip(" ,")):
             raise UsageError(f"--about {value!r:.80}: type a name and words: --about price=price,cost,fee")
-        found.append((name.strip(), tuple(word.strip() for word in words.split(",") if word.strip())))
-    return tuple(found)
+        some = tuple(word.strip() for word in words.split(",") if word.strip())
+        found[name.strip()] = found.get(name.strip(), ()) + some
+    return tuple(found.items())
 
 
 def _shard(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, int]:
@@ -365,7 +366,7 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
             show_progress=talks,
             cluster=Cluster(options["ray"], settings) if options["ray"] else None,
         )
-    label = scorer.given_labels[-1]
+    label = scorer.labels[-1]
     if summary:
         values = {**result.to_json(), "groups": result.groups.to_json(label), **_provenance(scorer)}
         _write_summary(summary, values, result.failed)

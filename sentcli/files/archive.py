@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 from zipfile import BadZipFile, ZipFile
 
 from sentcli.errors import DataError
@@ -44,7 +44,7 @@ def open_member(archive: str, name: str) -> IO[bytes]:
 
 
 @contextmanager
-def _opened(archive: str) -> Iterator[Any]:
+def _opened(archive: str) -> Iterator[ZipFile]:
     try:
         with ZipFile(archive) as opened:
             yield opened

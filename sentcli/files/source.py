@@ -113,7 +113,7 @@ class Source:
         if self.compression:
             raise DataError(f"{self.name}: it is compressed twice; decompress it once")
         self.compression, self.live, self._is_over, self._count = suffix, False, False, 0
-        raw = _Unread(self._ahead, self._raw) if self.is_stream else self._raw
+        raw: Any = _Unread(self._ahead, self._raw) if self.is_stream else self._raw
         self._ahead = deque()
         self._streams = [decompressed(raw, suffix)]
 

@@ -30,7 +30,7 @@ from sentcli.tables.registry import (
     written_format,
 )
 from sentcli.tables.sniff import Guess
-from sentcli.tables.table import Content, Layout, Note, Request, Table, log_notes
+from sentcli.tables.table import Bounds, Content, Layout, Note, Request, Table, log_notes
 from sentcli.tables.types import Types
 
 _log = logging.getLogger("sentcli")
@@ -164,10 +164,12 @@ class Reader:
             setup = setup if setup.format else self._guess(setup)
             is_changed = setup.options.is_partial or setup.write.has_dialect
             content = content_for(setup.format, setup.output_format, is_changed=is_changed)
-            self.layout = Layout(setup.output_format, setup.results, setup.labels, content, setup.write)
+            self.layout = Layout(
+                *(setup.output_format, setup.results, setup.labels, content, setup.write), graded=setup.labels
+            )
             self._request = Request(
                 *(setup.format, setup.options, content, self.layout.names, self._types(setup)),
-                longest_cell=get_format(setup.output_format).longest_cell,
+                bounds=Bounds(get_format(setup.output_format).longest_cell, setup.write.output_encoding),
                 check=stop.check,
             )
             self._partitions = setup.partitions
@@ -311,7 +313,7 @@ class Reader:
 
     def _read_documents(self, cursor: Cursor) -> Iterator[Chunk]:
         sources = (source for _, source in self._in_turn(cursor))
-        return read_documents(sources, cursor, self._request.options, self._request.longest_cell)
+        return read_documents(sources, cursor, self._request.options, self._request.bounds)
 
     def _in_turn(self, cursor: Cursor) -> Iterator[tuple[int, Source]]:
         for number in range(len(self._files)):

@@ -195,7 +195,7 @@ def _score_rows(
         text_columns=reader.text_columns,
         inputs=[file.fingerprint() for file in files],
     )
-    sizes = output.close(reader, summary.to_sheet(scorer.bundle.name, scorer.given_labels[-1]))
+    sizes = output.close(reader, summary.to_sheet(scorer.bundle.name, scorer.labels[-1]))
     ledger.finish(sizes)
     history.complete(sizes[0], summary)
     output.publish()

@@ -48,7 +48,9 @@ class Summary(Counts):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "groups", Groups() + self.groups)  # a plain dictionary when read from JSON
+        given: Any = self.groups
+        if not isinstance(given, Groups):  # a plain dictionary when read from JSON
+            object.__setattr__(self, "groups", Groups() + given)
 
     def to_record(self) -> dict[str, Any]:
         """Return the fields as JSON, unrounded."""

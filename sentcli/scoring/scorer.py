@@ -119,10 +119,9 @@ class Scorer:
 
     @property
     def given_labels(self) -> list[str]:
-        """All labels that a text can get: those of the model, and `neutral` if the option is set."""
+        """All labels that a text can get: those of the model, and `neutral` and `mixed` if these are set."""
         first, *others = self.labels
-        labels = [first, NEUTRAL, *others] if self.neutral else [first, *others]
-        return [*labels, MIXED] if self.extras.mixed else labels
+        return [first, *[NEUTRAL] * bool(self.neutral), *[MIXED] * self.extras.mixed, *others]
 
     @property
     def fingerprint(self) -> dict[str, Any]:
@@ -320,12 +319,13 @@ class Scorer:
         classes = probabilities.argmax(axis=1)
         shown = classes if len(self.labels) > 2 else np.ones_like(classes)
         scores = probabilities[np.arange(len(classes)), shown].astype(object)
+        names = (self.labels[0], NEUTRAL, self.labels[1]) if self.neutral else self.labels
         if isinstance(self.neutral, Band):
             classes = self.neutral.sides(probabilities[:, 1])
         elif self.neutral:
             probabilities = softmax(predictions.logits[:, len(self.labels) :])
             classes = probabilities.argmax(axis=1)
-        labels = np.array(self.given_labels, object)[classes]
+        labels = np.array(names, object)[classes]
         labels[is_empty] = scores[is_empty] = None
         of_classes = probabilities.T[: len(self.shown_classes)].astype(object)
         of_classes[:, is_empty] = None

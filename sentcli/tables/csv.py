@@ -19,7 +19,7 @@ from sentcli.files.encodings import Encoding
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Results, Rows, Sheet
 from sentcli.tables.convert import LastLine, six_decimals, to_text
-from sentcli.tables.line_reader import LineReader, check_cells
+from sentcli.tables.line_reader import LineReader
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.table import Content, Layout, Table
 from sentcli.tables.text_column import join_texts
@@ -201,12 +201,12 @@ class _CsvReader(LineReader):
 
     def _single_lines(self, texts: list[str]) -> list[list[str]]:
         """Return the fields of lines if each is a row; empty if any is not."""
-        longest = self.table.longest_cell
-        if self._rows_to_skip or (longest and max(map(len, texts)) > longest // 2):
+        if self._rows_to_skip:
             return []
         try:
+            self.table.bounds.check(texts)
             rows = [*self._dialect.parser(iter(texts))]
-        except csv.Error:
+        except (ValueError, csv.Error):
             return []
         return rows if len(rows) == len(texts) and {*map(len, rows)} == {self._width} else []
 
@@ -253,7 +253,7 @@ class _CsvReader(LineReader):
             return self.reject(raw, f"{counted(len(fields), 'field')} instead of {self._width}")
         (row,) = self._cargo([fields], [raw])
         try:
-            check_cells(row, self.table.longest_cell)
+            self.table.bounds.check(row)
         except ValueError as error:
             return self.reject(raw, str(error))
         return self._text(fields), row, raw, *self._sides([fields])

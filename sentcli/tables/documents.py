@@ -11,9 +11,9 @@ from sentcli.errors import counted
 from sentcli.files.encodings import AUTO, Encoding, detect_encoding
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, collect
-from sentcli.tables.line_reader import bad_bytes, check_cells, too_long
+from sentcli.tables.line_reader import bad_bytes, too_long
 from sentcli.tables.options import ReadOptions
-from sentcli.tables.table import Request, Table
+from sentcli.tables.table import Bounds, Request, Table
 
 _log = logging.getLogger("sentcli")
 
@@ -24,24 +24,24 @@ def inspect(source: Source, request: Request) -> Table:
 
 
 def read_documents(
-    sources: Iterable[Source], cursor: Cursor, options: ReadOptions, longest_cell: int | None = None
+    sources: Iterable[Source], cursor: Cursor, options: ReadOptions, bounds: Bounds
 ) -> Iterator[Chunk]:
     """Read inputs as rows of one table; a chunk has those of many inputs."""
-    return collect(_events(sources, cursor, options, longest_cell), cursor, keep_gaps=False)
+    return collect(_events(sources, cursor, options, bounds), cursor, keep_gaps=False)
 
 
 def _events(
-    sources: Iterable[Source], cursor: Cursor, options: ReadOptions, longest_cell: int | None
+    sources: Iterable[Source], cursor: Cursor, options: ReadOptions, bounds: Bounds
 ) -> Iterator[Event]:
     guessed: Counter[str] = Counter()
     for source in sources:
-        yield _event(source, options, guessed, longest_cell)
+        yield _event(source, options, guessed, bounds)
         cursor.advance(0, 0, 0)  # the progress, because the next input may belong to the same chunk
     for name, count in guessed.items():
         _log.warning("%s read as %s", counted(count, "document"), name)
 
 
-def _event(source: Source, options: ReadOptions, guessed: Counter[str], longest_cell: int | None) -> Event:
+def _event(source: Source, options: ReadOptions, guessed: Counter[str], bounds: Bounds) -> Event:
     """Return the row of an input, or a reject if it is too long or not in the encoding.
 
     :param guessed: gets the encoding, if it is not UTF-8 and was not given.
@@ -61,7 +61,7 @@ def _event(source: Source, options: ReadOptions, guessed: Counter[str], longest_
         hint = "" if is_named else "; is it another --encoding?"
         return Reject(source.name, 1, 0, reason + hint, data)
     try:
-        check_cells([text], longest_cell)
+        bounds.check([source.name, text])
     except ValueError as error:
         return Reject(source.name, 1, 0, str(error), data)
     if not is_named and name not in ("ascii", "utf-8"):

@@ -28,8 +28,8 @@ from sentcli.files.encodings import AUTO, WIDE, Encoding, detect_encoding, marke
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Cursor
 from sentcli.tables.columns import check_room, list_columns
-from sentcli.tables.json_records import split_records
-from sentcli.tables.jsonl import ARRAY, MISSING, no_string, parse, text_names, text_of
+from sentcli.tables.json_records import array_in, end_of, split_records
+from sentcli.tables.jsonl import ARRAY, INSIDE, MISSING, no_string, parse, text_names, text_of
 from sentcli.tables.line_reader import PAUSE, Text, awaited, other_encoding
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.registry import FORMATS, get_format, instead_of
@@ -219,11 +219,20 @@ def _inspect_lines(text: Text, request: Request) -> Table:
 
 
 def _inspect_json(text: Text, request: Request) -> Table:
-    is_array = _is_document(text, request)
+    style = ARRAY if _is_document(text, request) else None
+    lead = _envelope(text, request) if style else b""
+    return (
+        _inspect_records(replace(text, mark=lead), request, INSIDE)
+        if lead
+        else _inspect_records(text, request, style)
+    )
+
+
+def _inspect_records(text: Text, request: Request, style: str | None) -> Table:
     records: list[dict[str, Any]] = []
     size, found = 0, None
     with text.looking_ahead():
-        for lines in _json_lines(text, request, is_array=is_array):
+        for lines in _json_lines(text, request, style):
             for line in lines:
                 records += _objects(line, request)
                 size += len(line) if records else 0
@@ -231,6 +240,8 @@ def _inspect_json(text: Text, request: Request) -> Table:
                     break
             if found := _json_start(records, text.source, request, is_all=is_full):
                 break
+    if not (found or style) and len(records) == 1 and (lead := _envelope(text, request)):
+        return _inspect_records(replace(text, mark=lead), request, INSIDE)
     page = b"" if found else _empty_page(text, request, records)
     if not page:
         found = found or _json_start(records, text.source, request, is_all=True)
@@ -239,20 +250,21 @@ def _inspect_json(text: Text, request: Request) -> Table:
     sides = find_columns(keys, request.options.by if found else (), "by", text.source.name)
     keep = request.options.keep if text.source.is_stream else None
     if columns and (request.content is Content.VALUES or request.options.is_partial):
-        columns = request.columns or keep or _keys(text, request, is_array=is_array)
+        columns = request.columns or keep or _keys(text, request, style)
         check_room([*filter(request.options.keeps, columns)], request.taken, text.source.name)
         if text.source.is_stream and not (request.columns or keep):
             said = f"the first {_AHEAD_LINES} lines give the columns; or name them: {option('keep')}"
             notes = (*notes, (logging.INFO, f"{text.source.name}: {said}"))
+    left_out = f"{text.source.name}: the rows are those of one array; what is around it is left out"
     return request.table(
         text.source.name,
         columns,
         texts=texts,
         sides=tuple(keys[place] for place in sides),
         lead=page or text.mark,
-        style=ARRAY if is_array else None,
+        style=style,
         is_empty=not columns,
-        notes=(*text.notes, *notes),
+        notes=(*text.notes, *notes, *([(logging.INFO, left_out)] if style == INSIDE else [])),
     )
 
 
@@ -270,11 +282,32 @@ def _is_document(text: Text, request: Request) -> bool:
     return data.startswith(b"[") or (line.startswith(b"{") and not line.endswith(b"}"))
 
 
-def _json_lines(text: Text, request: Request, *, is_array: bool) -> Iterator[list[bytes]]:
-    if not is_array:
+def _envelope(text: Text, request: Request) -> bytes:
+    """Return the bytes before the first record of the one array in an object, if that is no record itself."""
+    data = b""
+    with text.looking_ahead():
+        for block in awaited(text.source, request.check):
+            data += block
+            if len(data) >= SAMPLE_SIZE:
+                break
+    body = data.lstrip()
+    end = end_of(body, 0) if body.startswith(b"{") else -1
+    if not body.startswith(b"{") or (end >= 0 and body[end:].strip()):
+        return b""
+    if end >= 0:
+        record = next(iter(_objects(body[:end], request)), {})
+        arrays = [rows for _, rows in _lists(record) if rows and type(rows[0]) is dict]
+        if len(arrays) != 1 or _has_usual_text(record):
+            return b""
+    place = array_in(data)
+    return b"" if place is None else text.mark + data[:place]
+
+
+def _json_lines(text: Text, request: Request, style: str | None) -> Iterator[list[bytes]]:
+    if style is None:
         return text.lines(request)
-    blocks = awaited(text.source, request.check)
-    return split_records(blocks, request.options.max_row_bytes, text.source.name)
+    blocks, limit = awaited(text.source, request.check), request.options.max_row_bytes
+    return split_records(blocks, limit, text.source.name, is_inside=style == INSIDE)
 
 
 def _objects(line: bytes, request: Request) -> list[dict[str, Any]]:
@@ -333,7 +366,7 @@ def _empty_page(text: Text, request: Request, records: list[dict[str, Any]]) -> 
         for block in awaited(text.source, request.check):
             data += block
             if len(data) > SAMPLE_SIZE:
-                break
+                return b""
     return data if _objects(data.removeprefix(text.mark), request) == records else b""
 
 
@@ -399,7 +432,7 @@ def _flat(record: dict[str, Any]) -> dict[str, Any]:
     return flat
 
 
-def _keys(text: Text, request: Request, *, is_array: bool) -> tuple[str, ...]:
+def _keys(text: Text, request: Request, style: str | None) -> tuple[str, ...]:
     """Return the keys of all records of a file, or of the first records of a stream, as they appear.
 
     Their values decide on the types of the columns.
@@ -407,7 +440,7 @@ def _keys(text: Text, request: Request, *, is_array: bool) -> tuple[str, ...]:
     keys: dict[str, None] = {}
     count = size = 0
     with text.looking_ahead():
-        for lines in _json_lines(text, request, is_array=is_array):
+        for lines in _json_lines(text, request, style):
             request.check()
             records: list[dict[str, Any]] = []
             for line in lines:

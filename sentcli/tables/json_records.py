@@ -12,6 +12,8 @@ from operator import itemgetter
 from sentcli.errors import DataError
 
 _LONGEST = 16  # times --max-row-bytes; a longer record is an error
+_BLANK_BYTES = 99  # before the first object of an array
+_SEVERAL = "several arrays of objects; write one to a file: jq .NAME FILE > NEW.json"
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _BRACKET = re.compile(rb'(?:[^"{}\[\]]++|%b)*+([{}\[\]]?)' % _STRING, re.DOTALL)  # after strings and others
 CONSTANTS = re.compile(rb"(%b?)|-?(?:NaN|Infinity)" % _STRING, re.DOTALL)  # strings, and what JSON lacks
@@ -20,12 +22,16 @@ _BETWEEN = re.compile(rb"[\s,\[\]]*+")
 _BLANKS = re.compile(rb"(%b)|\s++" % _STRING, re.DOTALL)
 
 
-def split_records(blocks: Iterator[bytes], limit: int, name: str) -> Iterator[list[bytes]]:
+def split_records(
+    blocks: Iterator[bytes], limit: int, name: str, *, is_inside: bool = False
+) -> Iterator[list[bytes]]:
     """Yield the records of a document, each as a line.
 
     The last one is a bracket, which will be rejected, if the end of an array is missing.
+
+    :param is_inside: the document begins in the array of an object, of which no more is read.
     """
-    depth = 0
+    depth = int(is_inside)
     data, enough = b"", 0
     for block in chain(blocks, [b""]):
         data += block
@@ -37,7 +43,11 @@ def split_records(blocks: Iterator[bytes], limit: int, name: str) -> Iterator[li
             between = next(_BETWEEN.finditer(data, place))[0]
             place += len(between)
             depth += between.count(b"[") - between.count(b"]")
-            end = _end_of(data, place)
+            if is_inside and not depth:
+                _refuse_array(data[place:] + b"".join(blocks), name)
+                yield records
+                return
+            end = end_of(data, place)
             if place == len(data) or (end < 0 and block):
                 break
             if end < 0:  # the document is cut off
@@ -54,7 +64,24 @@ def split_records(blocks: Iterator[bytes], limit: int, name: str) -> Iterator[li
         yield [b"["]
 
 
-def _end_of(data: bytes, start: int) -> int:
+def array_in(data: bytes) -> int | None:
+    """Return the place of the first object in the first array of objects; None if there is none."""
+    for end, change in _brackets(data, 0):
+        if (
+            change > 0
+            and data[end - 1 : end] == b"["
+            and data[end : end + _BLANK_BYTES].lstrip().startswith(b"{")
+        ):
+            return end
+    return None
+
+
+def _refuse_array(rest: bytes, name: str) -> None:
+    if array_in(rest) is not None:
+        raise DataError(f"{name}: {_SEVERAL}")
+
+
+def end_of(data: bytes, start: int) -> int:
     """Return the end of the value at `start`; -1 if it may go on after the data."""
     if not data.startswith(b"{", start):
         scalar = _SCALAR.match(data, start)

@@ -22,14 +22,15 @@ from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, Results, Sheet
 from sentcli.tables.columns import find_taken
 from sentcli.tables.convert import LastLine, six_decimals, to_json, to_text
 from sentcli.tables.json_records import CONSTANTS, split_records
-from sentcli.tables.line_reader import LineReader, check_cells
+from sentcli.tables.line_reader import LineReader
 from sentcli.tables.options import ResultColumn
 from sentcli.tables.table import Content, Layout, Table
 from sentcli.tables.text_column import join_texts
 
 _log = logging.getLogger("sentcli")
 
-ARRAY = "array"  # the style of a table whose records are not one per line
+# The styles of tables whose records are not one per line, but those of an array, or of one in an object.
+ARRAY, INSIDE = "array", "inside"
 _MOST_NAMED = 1000  # keys that have no column
 MISSING: Any = object()
 _NO_NUMBER = re.compile("nan|inf")  # as C writes it
@@ -54,7 +55,7 @@ class _JsonlReader(LineReader):
 
     def __init__(self, source: Source, table: Table, content: Content, encoding: Encoding) -> None:
         super().__init__(source, table, content, encoding)
-        self._is_array = table.style == ARRAY
+        self._is_array = table.style in (ARRAY, INSIDE)
         self._new_keys: dict[str, None] = {}  # those that are not columns
 
     def events(self) -> Iterator[Event]:
@@ -68,7 +69,8 @@ class _JsonlReader(LineReader):
 
     def lines(self) -> Iterator[list[bytes] | None]:
         if self._is_array:
-            return split_records(iter(self._source.read, b""), self._limit, self.name)
+            is_inside = self.table.style == INSIDE
+            return split_records(iter(self._source.read, b""), self._limit, self.name, is_inside=is_inside)
         return super().lines()
 
     def parse(self, lines: list[bytes]) -> Iterator[Event]:
@@ -111,7 +113,7 @@ class _JsonlReader(LineReader):
             return text, line, line, *sides
         try:
             row = self._again(line)
-            check_cells(row, self.table.longest_cell)
+            self.table.bounds.check(row)
         except ValueError as error:
             return self.reject(line, str(error))
         except (RecursionError, orjson.JSONEncodeError):  # which one depends on the version of Python
@@ -120,15 +122,16 @@ class _JsonlReader(LineReader):
 
     def _again(self, line: bytes) -> bytes | list[str | None]:
         """Decode a record again, with the digits of its numbers; return its values, or a part of it."""
+        is_record = self.content is Content.RECORDS
         record = json.loads(
             line.decode(),
             parse_int=_Number,
             parse_float=_Number,
-            parse_constant=lambda _: None,
+            parse_constant=_Number if is_record else lambda _: None,
             object_pairs_hook=_unique,
         )
         keeps = self.table.options.keeps
-        if self.content is not Content.VALUES:
+        if is_record:
             kept = {key: value for key, value in record.items() if keeps(key)}
             return _dump(kept or {self.table.kept_columns[0]: None}) + b"\n"
         if new := [key for key in record if key not in self.table.columns and keeps(key)]:
@@ -213,7 +216,7 @@ class Writer:
         self._layout = layout
         self._table = table
         self._names = [b",%b:" % to_json(name) for name in layout.names]
-        is_by_lines = table.format == "json" and table.style != ARRAY and not table.is_empty
+        is_by_lines = table.format == "json" and table.style is None and not table.is_empty
         self._before = b"[\n" if layout.format == "json" and not is_by_lines else b""  # the next record
         self._last_line = LastLine(Encoding.named(None), universal=False)
 

@@ -2,16 +2,14 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from sentcli.errors import DataError, option
 from sentcli.files.encodings import Encoding, likely_encoding
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, collect
-from sentcli.tables.convert import to_text
 from sentcli.tables.table import Content, Note, Request, Table
 
 PAUSE = 0.1  # seconds to wait for a live input before its lines so far are scored
@@ -133,20 +131,6 @@ def other_encoding(name: str, encoding: Encoding, first: Encoding) -> DataError:
 
 def too_long(limit: int) -> str:
     return f"longer than {limit} bytes; try a higher --max-row-bytes"
-
-
-def check_cells(values: Iterable[Any], limit: int | None) -> None:
-    """Check that the cells of a workbook can hold values.
-
-    :param limit: the most UTF-16 units of a value; None: the output is no workbook.
-    :raises ValueError: with the reason of a reject, if a value is longer.
-    """
-    if limit is None:
-        return
-    for value in values:
-        text = to_text(value) if isinstance(value, str | list | dict | bytes) else ""
-        if 2 * len(text) > limit and (size := len(text.encode("utf-16-le")) // 2) > limit:
-            raise ValueError(f"{size:,} characters in a cell, Excel holds {limit:,}; try -o OUT.csv")
 
 
 def physical_lines(

@@ -14,7 +14,7 @@ from sentcli.files.encodings import Encoding
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Results, Sheet
 from sentcli.tables.convert import LastLine, six_decimals
-from sentcli.tables.line_reader import LineReader, check_cells
+from sentcli.tables.line_reader import LineReader
 from sentcli.tables.options import ResultColumn
 from sentcli.tables.table import Content, Layout, Table
 
@@ -31,7 +31,7 @@ class _LinesReader(LineReader):
         for line in lines:
             try:
                 text = decode(cut(line)[0])
-                check_cells([text], self.table.longest_cell)
+                self.table.bounds.check([text])
             except UnicodeDecodeError as error:
                 yield self.reject(line, self.bad_bytes(line, error, self.offset))
             except ValueError as error:

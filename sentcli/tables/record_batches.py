@@ -26,7 +26,7 @@ from sentcli.tables.arrow import (
 )
 from sentcli.tables.chunk import CHUNK_BYTES, Chunk, Cursor, Reject
 from sentcli.tables.columns import check_names
-from sentcli.tables.line_reader import check_cells, too_long
+from sentcli.tables.line_reader import too_long
 from sentcli.tables.table import Content, Request, Table
 from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_columns, join_columns
 
@@ -126,7 +126,7 @@ class BatchReader:
         self._content = content
         self._limit = table.options.max_row_bytes
         self._paths = table.style.paths
-        self._sides, self._longest_cell = table.sides, table.longest_cell
+        self._sides, self._bounds = table.sides, table.bounds
         self._kept = table.kept
         self._cursor = cursor
         self._rows = rows
@@ -165,7 +165,7 @@ class BatchReader:
         if self._content is not Content.VALUES:
             return texts, texts
         values = list(zip(*map(to_values, rows.select(self._kept).columns), strict=True))
-        check_cells(chain.from_iterable(values), self._longest_cell)
+        self._bounds.check(chain.from_iterable(values))
         return texts, values
 
     def _without_bad_rows(self, rows: pa.RecordBatch) -> tuple[pa.RecordBatch, list[Reject]]:

@@ -46,7 +46,7 @@ class Format:
     :param options: the options of `ReadOptions` that the format supports, except those of all formats.
     :param records: the format whose records are the same, so that a record is copied; empty: its own.
     :param has_types: its columns have types, which are found by the values of text formats.
-    :param longest_cell: the most characters of a value, see `Table`.
+    :param longest_cell: see `Bounds`.
     :param written_as: of a format that can only be read, whose module has no `Writer`: the format of the
         output by default.
     """

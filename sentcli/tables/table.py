@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sentcli.config import NOTE
+from sentcli.tables.convert import to_text
 from sentcli.tables.options import ReadOptions, ResultColumn, WriteOptions
 from sentcli.tables.types import Types
 
@@ -26,6 +27,42 @@ class Content(Enum):
 
 
 @dataclass(frozen=True)
+class Bounds:
+    """What an output can hold.
+
+    :param longest_cell: the most UTF-16 units of a value, of workbooks; None: any number.
+    :param encoding: of CSV; None: that of the input, or one with all characters.
+    """
+
+    longest_cell: int | None = None
+    encoding: str | None = None
+
+    def check(self, values: Iterable[Any]) -> None:
+        """Check the values of rows.
+
+        :raises ValueError: with the reason of a reject.
+        """
+        if self.encoding is None and self.longest_cell is None:
+            return
+        for value in values:
+            text = to_text(value) if isinstance(value, str | list | dict | bytes) else ""
+            limit = self.longest_cell
+            if limit and 2 * len(text) > limit and (size := len(text.encode("utf-16-le")) // 2) > limit:
+                raise ValueError(f"{size:,} characters in a cell, Excel holds {limit:,}; try -o OUT.csv")
+            if self.encoding and (missing := _missing(text, self.encoding)):
+                raise ValueError(f"{missing!r:.20} is not in {self.encoding}; try --output-encoding utf-8")
+
+
+def _missing(text: str, encoding: str) -> str:
+    """Return the first character of a text that an encoding does not have; empty if it has all."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError as error:
+        return text[error.start]
+    return ""
+
+
+@dataclass(frozen=True)
 class Table:
     """What an input is, see `inspect`.
 
@@ -38,7 +75,7 @@ class Table:
     :param taken: the names of the new columns, which no column may have.
     :param types: the types of the columns that are not text, for an output with types; see `tables.types`.
     :param is_empty: there is no record that decides.
-    :param longest_cell: the most characters of a value in the output; None: any number.
+    :param bounds: what the output can hold.
     :param formulas_without_value: the number of cells of a workbook whose value is not in the file.
     """
 
@@ -55,7 +92,7 @@ class Table:
     types: Mapping[str, Any] = field(default_factory=dict)
     is_empty: bool = False
     notes: tuple[Note, ...] = ()
-    longest_cell: int | None = None
+    bounds: Bounds = Bounds()
     formulas_without_value: int = 0
 
     @cached_property
@@ -76,7 +113,7 @@ class Request:
     :param types: collects the types of the columns of all inputs; None: all columns are text.
     :param first: the table of an earlier input of the same output, which decides on the text columns.
     :param columns: those of JSON in another format, if all inputs are known; empty: the keys of the records.
-    :param longest_cell: see `Table`.
+    :param bounds: see `Table`.
     :param check: called while a pipe has no bytes; it may raise an error.
     """
 
@@ -87,7 +124,7 @@ class Request:
     types: Types | None = None
     first: Table | None = None
     columns: tuple[str, ...] = ()
-    longest_cell: int | None = None
+    bounds: Bounds = Bounds()
     check: Callable[[], None] = lambda: None
 
     def table(self, name: str, columns: tuple[str, ...] = (), **found: Any) -> Table:
@@ -95,7 +132,7 @@ class Request:
         return Table(
             *(name, self.format, self.options, columns),
             taken=self.taken,
-            longest_cell=self.longest_cell,
+            bounds=self.bounds,
             **found,
         )
 
@@ -105,6 +142,7 @@ class Layout:
     """What a writer writes.
 
     :param labels: all labels that a row may get, so that one that cannot be written fails before any row.
+    :param graded: the labels of the texts, from the lowest scores to the highest ones.
     :param scratch: the name of a folder for temporary files next to the output; None: any temporary folder.
     """
 
@@ -114,6 +152,7 @@ class Layout:
     content: Content = Content.RECORDS
     write: WriteOptions = field(default_factory=WriteOptions)
     scratch: Path | None = None
+    graded: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ _WEAK_NAMES = (  # noqa: SIM905  # as above
     "description response answer experience note notes remarks post caption quote summary reviewsummary "
     "reviewheadline reviewtitle headline title subject"
 ).split()
+_OUTER = "description"  # of a ticket, whose inner object may have a comment on the answer
 
 _FEWEST = 3  # values for a comparison with other columns
 _AHEAD = 2  # a column found by its values has this many times the characters of any other
@@ -86,6 +87,9 @@ def find_texts(
         if any(good):
             chosen = [some or group for some, group in zip(good, groups, strict=True)]
             choice = _one_of_each(chosen, columns, others, where)
+            outer = [place for place in usable if columns[place] == _OUTER and _has_word(values[place])]
+            if outer and "." in str(columns[choice.places[0]]):
+                raise _undecided(columns, [*outer, *choice.places], where)
             return choice._replace(notes=_longer(choice, columns, usable, values, where))
     if len(columns) == 1 and usable:
         return Choice((0,))
@@ -124,8 +128,8 @@ def _by_values(
     if len(found) != 1:
         raise _undecided(columns, found, where)
     reason = "the column with the longest texts" if rivals else "the only column of strings"
-    others = [place for place in ranked if place != found[0]]
-    other = f"; another one: {_proposed(columns, others[0])}" if others else ""
+    rest = [place for place in ranked if place != found[0]]
+    other = f"; another one: {_proposed(columns, rest[0])}" if rest else ""
     note = f"{where}: texts taken from {columns[found[0]]!r:.200}, {reason}{other}"
     return Choice((found[0],), ((NOTE, note),))
 

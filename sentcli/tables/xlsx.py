@@ -27,9 +27,9 @@ from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, Results, Sheet, c
 from sentcli.tables.columns import check_names, list_columns
 from sentcli.tables.convert import to_json, to_text
 from sentcli.tables.limits import check_workbook
-from sentcli.tables.line_reader import check_cells, too_long
+from sentcli.tables.line_reader import too_long
 from sentcli.tables.sniff import SAMPLE_RECORDS, line_after_titles
-from sentcli.tables.table import Content, Layout, Note, Request, Table
+from sentcli.tables.table import Bounds, Content, Layout, Note, Request, Table
 from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_columns, find_texts, is_usual
 from sentcli.tables.types import comes_back, parse, spell
 from sentcli.tables.workbook import Package
@@ -45,7 +45,8 @@ _FORMATS: dict[type, str] = {
 }
 _CHECKED = (*_FORMATS, Decimal)  # types of which a text may be a value that Excel or Python changes
 _FIRST_YEAR = 1900  # of dates in Excel, which has no parts of milliseconds
-_SHADES = ("#FFC7CE", "#FFEB9C", "#C6EFCE")  # of the first label, of one between, and of the last one
+_LOW, _BETWEEN, _HIGH = "#FFC7CE", "#FFEB9C", "#C6EFCE"
+_SHADES = {2: (_LOW, _HIGH), 3: (_LOW, _BETWEEN, _HIGH)}  # by the number of labels
 _WIDTH_ROWS = 1000  # the first ones, which decide on the widths of columns
 _LEAST_WIDTH, _MOST_WIDTH = 8, 60  # in characters
 _AS_GIVEN = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
@@ -123,7 +124,7 @@ def _events(source: Source, table: Table, *, is_kept: bool) -> Iterator[Event]:
         sides = [tuple(_text(cells[place]) for place in table.sides)] if table.sides else []
         if number < table.options.skip_rows:
             yield (None, values, raw, *sides) if is_kept else raw
-        elif reason := too_long(limit) if len(text.encode()) > limit else _misfit(values, table.longest_cell):
+        elif reason := too_long(limit) if len(text.encode()) > limit else _misfit(values, table.bounds):
             yield Reject(table.name, skip + number + 1, None, reason, raw)
         else:
             yield text, values, raw, *sides
@@ -177,10 +178,10 @@ def _first_table(sheets: Iterable[Any]) -> Any:
     return min(others, key=itemgetter(0))[1]
 
 
-def _misfit(cells: list[Any], limit: int | None) -> str:
-    """Return why another workbook cannot hold a row of .ods or .xlsb; empty if it can."""
+def _misfit(cells: list[Any], bounds: Bounds) -> str:
+    """Return why the output cannot hold a row; empty if it can."""
     try:
-        check_cells(cells, limit)
+        bounds.check(cells)
     except ValueError as error:
         return str(error)
     return ""
@@ -272,10 +273,11 @@ class Writer:
         return self._file.getvalue()
 
     def _shade(self, first: int, last: int, place: int) -> None:
-        """Let a rule shade the labels of a column, if there are two, or one between them."""
-        labels = self._layout.labels
-        colors = _SHADES if len(labels) == len(_SHADES) else _SHADES[::2]
-        for label, color in zip(labels, colors, strict=False) if len(labels) == len(colors) else ():
+        """Let a rule shade two labels of a column, one between them, and `mixed`; more have no order."""
+        labels = self._layout.graded
+        is_mixed = labels[-1:] == ("mixed",)
+        colors = _SHADES.get(len(labels) - is_mixed, ())
+        for label, color in zip(labels, (*colors, _BETWEEN), strict=False) if colors else ():
             form = self._book.add_format({"bg_color": color})
             value = '"{}"'.format(label.replace('"', '""'))
             rule = {"type": "cell", "criteria": "==", "value": value, "format": form}

@@ -90,6 +90,12 @@ def test_columns_that_explain_continue_after_a_stop(score, target, monkeypatch):
         assert again[name] == whole[name]
 
 
+def test_words_of_one_aspect_add_up(score):
+    write_csv("r.csv", ["a warm film", "a dull movie", "warm"])
+    score("r.csv", "-o", "o.csv", "--about", "f=film", "--about", "f = movie,")
+    assert [bool(row["sentiment_f"]) for row in read("o.csv")] == [True, True, False]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

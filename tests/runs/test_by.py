@@ -186,3 +186,8 @@ def test_the_table_of_the_largest_groups():
     ]
     assert len(lines) == 22
     assert lines[-1] == "and 5 further values"
+    groups = Groups({"shop": {"north": Counter(even=1)}})
+    assert [*Summary(groups=groups).tables("odd")] == [
+        "shop         rows       odd  95 % interval",
+        "north           1      0.0%  0.0% to 79.3%",
+    ]

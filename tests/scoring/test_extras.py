@@ -231,7 +231,7 @@ def test_the_weight_is_a_part_of_the_words_where_it_stands(plain, exact):
 def test_clear_sentences_of_both_kinds_make_a_text_mixed(plain, texts):
     both = "The food was absolutely delicious! The staff was terrible and rude."
     with Scorer(plain.bundle, neutral=True, mixed=True, sentences=True) as scorer:
-        assert scorer.given_labels == ["negative", "neutral", "positive", "mixed"]
+        assert scorer.given_labels == ["negative", "neutral", "mixed", "positive"]
         scores = scorer.score([both, "Delicious! Lovely.", *texts])
         with Scorer(plain.bundle, neutral=True) as usual:
             before = usual.score([both, "Delicious! Lovely.", *texts])

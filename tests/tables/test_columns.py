@@ -37,12 +37,12 @@ def test_csv_keeps_its_dialect(convert):
 
 def test_records_of_json_keep_their_digits(convert, rejects):
     data = (
-        b'{"id": 1.50, "email": "a@b", "text": "x", "b c": [1E5, {"email": 0.10}]}\n'
+        b'{"id": 1.50, "email": "a@b", "text": "x", "b c": [1E5, NaN, {"email": 0.10}]}\n'
         b'{"text":"xx"}\n\n{"text":"x","id":1,"id":2}\n{"text":"x","id":null,"email":"c"}'
     )
     out = convert(data, "in.jsonl", read=DROP)
     assert out == (
-        b'{"id":1.50,"b c":[1E5,{"email":0.10}],"sentiment":"odd","sentiment_score":0.142857}\n'
+        b'{"id":1.50,"b c":[1E5,NaN,{"email":0.10}],"sentiment":"odd","sentiment_score":0.142857}\n'
         b'{"id":null,"sentiment":"even","sentiment_score":0.285714}\n\n'
         b'{"id":null,"sentiment":"odd","sentiment_score":0.142857}\n'
     )
@@ -50,7 +50,10 @@ def test_records_of_json_keep_their_digits(convert, rejects):
     assert found["reason"] == "a key occurs twice"
     assert b"email" in convert(data, "in.jsonl", read=ReadOptions(keep=("email",)))
     lines = convert(data, "in.jsonl", ".csv", read=DROP).splitlines()
-    assert lines[:2] == [b"id,b c,sentiment,sentiment_score", b'1.50,"[1E5,{""email"":0.10}]",odd,0.142857']
+    assert lines[:2] == [
+        b"id,b c,sentiment,sentiment_score",
+        b'1.50,"[1E5,null,{""email"":0.10}]",odd,0.142857',
+    ]
 
 
 def test_parquet_keeps_types_and_metadata(run, tmp_path):
@@ -158,6 +161,29 @@ def test_the_dialect_of_the_output(convert, tmp_path, source, write, expected):
         pq.write_table(pa.table({"id": [1], "text": ["é;,"]}), tmp_path / "table.parquet")
         data = (tmp_path / "table.parquet").read_bytes()
     assert convert(data, source, ".csv", write=write) == expected
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet", ".xlsx", ".txt"])
+def test_a_character_that_the_encoding_does_not_have_costs_one_row(convert, rejects, tmp_path, suffix):
+    texts = ["x", "\u65e5", "é"]
+    pq.write_table(pa.table({"text": texts}), tmp_path / "table.parquet")
+    data = {
+        ".csv": "\n".join(["text", *texts]).encode(),
+        ".jsonl": "\n".join(f'{{"text":"{text}"}}' for text in texts).encode(),
+        ".parquet": (tmp_path / "table.parquet").read_bytes(),
+        ".xlsx": workbook(A=[["text"], *([text] for text in texts)]),
+        ".txt": "\n".join(texts).encode(),
+    }[suffix]
+    read = ReadOptions(format="lines") if suffix == ".txt" else None
+    out = convert(data, "in" + suffix, ".csv", read=read, write=WriteOptions(output_encoding="cp1252"))
+    assert [line.split(b",")[0] for line in out.splitlines()] == [b"text", b"x", b"\xe9"]
+    (found,) = rejects()
+    assert found["reason"] == "'\u65e5' is not in cp1252; try --output-encoding utf-8"
+    dropped = ReadOptions(drop=("text",))
+    if suffix == ".csv":
+        data = b"id," + data.replace(b"\n", b"\n1,")
+        out = convert(data, read=dropped, write=WriteOptions(output_encoding="cp1252"))
+        assert out.count(b"\n") == 4
 
 
 def test_a_delimiter_that_quotes_is_refused(convert):

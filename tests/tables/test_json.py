@@ -113,8 +113,7 @@ def test_a_document_that_is_cut_off_has_one_reject(convert, rejects, end):
 WRAPPED = [{"text": "x"}, {"text": "xx"}]
 WRAPPERS = {
     ".reviews": {"n": 1, "title": "Reviews of my shop", "pages": [{"n": 1}], "reviews": WRAPPED},
-    ".data.reviews": {"data": {"reviews": WRAPPED, "tags": []}, "next": None},
-    '.data."a-b".edges': {"data": {"a-b": {"edges": [{"node": record} for record in WRAPPED]}}},
+    '.data."a-b".edges': {"data": {"a-b": {"edges": WRAPPED, "pages": [{"n": 1}]}}},
     "[.[]]": {"k 1": WRAPPED[0], "k 2": WRAPPED[1]},
     "[(first(.[])": {"id": {"0": 5, "1": 6}, "text": {"0": "x", "1": "xx"}},
 }
@@ -143,6 +142,46 @@ def test_an_object_around_the_records_is_refused_with_a_command(tmp_path, monkey
             "odd",
             "even",
         ]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"n": 1, "title": "Reviews of my shop", "tags": ["a"], "reviews": WRAPPED, "next": None},
+        {"data": {"reviews": WRAPPED, "tags": []}, "next": None},
+        {"data": {"a-b": {"edges": [{"node": record} for record in WRAPPED]}}},
+        {"text": WRAPPED, "more": "[{"},
+    ],
+)
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("name", ["in.json", "in.jsonl"])
+def test_of_an_object_around_one_array_the_records_are_those_of_the_array(
+    convert, caplog, document, indent, name
+):
+    caplog.set_level("INFO")
+    out = convert(b"\xef\xbb\xbf" + json.dumps(document, indent=indent).encode(), name, "out.jsonl")
+    records = [orjson.loads(line) for line in out.removeprefix(b"\xef\xbb\xbf").splitlines()]
+    assert [record.pop("sentiment") for record in records] == ["odd", "even"]
+    assert [record.get("node", record).get("text") for record in records] == ["x", "xx"]
+    assert "what is around it is left out" in caplog.text
+    columns = convert(json.dumps(document, indent=indent).encode(), name, "out.csv").splitlines()
+    assert len(columns) == 3
+
+
+def test_the_array_of_an_object_may_be_longer_than_what_decides(convert, rejects):
+    records = [{"text": "x" * (number % 9)} for number in range(100_000)]
+    data = json.dumps({"n": 1, "reviews": records, "m": [1, "]"]}, indent=1).encode()
+    assert len(orjson.loads(convert(data, "in.json", "out.json"))) == 100_000
+    assert len(orjson.loads(convert(data[:-100], "in.json", "out.json"))) < 100_000
+    assert len(rejects()) == 1
+    with pytest.raises(DataError, match="several arrays of objects; write one to a file: jq "):
+        convert(data[:-1] + b',"replies": [{"text": "y"}]}', "in.json", "out.json")
+
+
+def test_a_text_in_an_inner_object_and_a_description_are_asked_for(convert):
+    record = {"description": "It broke after a day", "rating": {"comment": "Great help, thank you"}}
+    with pytest.raises(DataError, match="which column is the text"):
+        convert(json.dumps({"tickets": [record]}).encode(), "in.json")
 
 
 def test_of_an_object_without_lists_or_records_the_column_is_asked_for(convert):
@@ -176,9 +215,10 @@ def test_an_empty_page_of_a_service_has_no_rows(run, tmp_path, data, options):
 
 
 @pytest.mark.parametrize("rest", [b"x", b"[1]", b'{"a":1}', b"\n" * (2 << 20) + b"x"])
-def test_what_follows_an_empty_page_is_not_passed_over(convert, rest):
-    with pytest.raises(DataError, match=r"try another --text-column|which column is the text"):
-        convert(b'{"pages":[]}\n' + rest, "in.jsonl")
+def test_what_is_beside_an_empty_page_is_not_passed_over(convert, rest):
+    for data in (b'{"pages":[]}\n' + rest, rest + b'\n{"pages":[]}'):
+        with pytest.raises(DataError, match=r"try another --text-column|which column is the text"):
+            convert(data, "in.jsonl")
 
 
 def test_a_page_without_rows_among_others(run, tmp_path):

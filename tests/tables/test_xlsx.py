@@ -373,14 +373,22 @@ def test_a_workbook_tells_about_the_run_on_a_second_sheet(convert):
     assert CalamineWorkbook.from_filelike(io.BytesIO(out)).sheet_names == ["summary", "Summary 2"]
 
 
-def test_many_labels_have_no_shade(run, tmp_path):
-    (tmp_path / "in.csv").write_bytes(b"text\nx\n")
-    run(
-        tmp_path / "in.csv",
-        tmp_path / "out.xlsx",
-        scorer=ParityScorer(given_labels=("even", 'o"d', "a", "b")),
-    )
-    assert "<formula>" not in parts_of((tmp_path / "out.xlsx").read_bytes())["xl/worksheets/sheet1.xml"]
+@pytest.mark.parametrize(
+    ("labels", "shaded"),
+    [
+        (("even", "odd"), 2),
+        (("even", "neutral", "odd"), 3),
+        (("even", "neutral", "odd", "mixed"), 4),
+        (("even", 'o"d', "a", "b"), 0),
+    ],
+)
+def test_labels_in_an_order_are_shaded(run, tmp_path, labels, shaded):
+    folder = tmp_path / "shop=north"  # a column of its own, whose values are no labels
+    folder.mkdir()
+    (folder / "in.csv").write_bytes(b"text\nx\n")
+    run(folder / "in.csv", tmp_path / "out.xlsx", scorer=ParityScorer(given_labels=labels))
+    sheet = parts_of((tmp_path / "out.xlsx").read_bytes())["xl/worksheets/sheet1.xml"]
+    assert {*re.findall("<formula>(.*?)</formula>", sheet)} == {f'"{label}"' for label in labels[:shaded]}
 
 
 def test_nothing_in_a_workbook_is_of_today(convert):
