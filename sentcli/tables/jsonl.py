@@ -61,7 +61,7 @@ class _JsonlReader(LineReader):
     def events(self) -> Iterator[Event]:
         yield from super().events()
         if self._new_keys:
-            columns = option("keep", ",".join([*self.table.columns, *self._new_keys]))
+            columns = option("keep", ",".join([*self.table.kept_columns, *self._new_keys]))
             keys = " or ".join(map(repr, self._new_keys))
             _log.warning(
                 "%s: records with the unexpected key %s were rejected; try %s", self.name, keys, columns

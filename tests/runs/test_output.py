@@ -48,6 +48,24 @@ def test_the_commonest_reason_of_rejects_is_logged_with_an_example(run, tmp_path
     assert caplog.messages == [f"5 rows rejected, mostly: {reason}; see {tmp_path / 'out.csv.rejects.jsonl'}"]
 
 
+def test_rejects_in_a_terminal_are_brief(run, tmp_path, caplog, monkeypatch, capfdbinary):
+    monkeypatch.setattr("sentcli.runs.output.is_terminal", lambda stream: True)
+    (tmp_path / "in.csv").write_bytes(HEADER + 30 * b"\n1\x1b\n2,x\n")
+    run(tmp_path / "in.csv", "-")
+    lines = capfdbinary.readouterr().err.decode().splitlines()
+    assert lines == [f"{tmp_path}/in.csv, line {3 * n}: 1 field instead of 2" for n in range(1, 11)]
+    assert caplog.messages == ["30 rows rejected: 1 field instead of 2; keep them with rejects.path='FILE'"]
+    run(tmp_path / "in.csv", tmp_path / "out.csv")
+    assert (tmp_path / "out.csv.rejects.jsonl").read_bytes().count(b"\n") == 30
+
+
+@pytest.mark.parametrize("form", ["parquet", "xlsx"])
+def test_a_terminal_gets_no_binary_file(run, source, monkeypatch, form):
+    monkeypatch.setattr("sentcli.runs.job.is_terminal", lambda stream: True)
+    with pytest.raises(UsageError, match=f"^{form} is not for a terminal; add -o OUT.{form}$"):
+        run(source, "-", write=WriteOptions(form))
+
+
 def test_the_row_law_is_checked_at_each_write(source, tmp_path):
     reader = read_chunks(source)
     output = Output(Target(tmp_path / "out.csv"), None, reader.writer(), RejectOptions())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jobs import ParityScorer, run_job
 
 from sentcli.errors import DataError
-from sentcli.tables.options import ReadOptions
+from sentcli.tables.options import ReadOptions, WriteOptions
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,22 @@ from sentcli.tables.options import ReadOptions
 )
 def test_shapes(convert, data, expected):
     assert convert(data, "in.txt") == expected
+
+
+@pytest.mark.parametrize("name", ["in.txt", "in.csv"])
+def test_lines_for_a_terminal_are_aligned_and_cut(convert, caplog, name):
+    texts = ["x", "", "a \x1b[2m\t\tword", "a long text " * 9]
+    lines = [f'"{text}"' if name == "in.csv" else text for text in texts]
+    data = "\n".join([*(["text"] if name == "in.csv" else []), *lines, ""]).encode("utf-8-sig")
+    shown = convert(data, name, ".txt", write=WriteOptions("lines", width=40)).decode().splitlines()
+    assert shown[:3] == [
+        "odd   0.142857  x",
+        f"{'':16}",
+        r"even  0.714286  a \x1b[2m word",
+    ]
+    assert shown[3] == "even  0.428571  a long text a long text…"
+    told = ["new columns and the start of each text; whole rows: --output-format csv"]
+    assert caplog.messages == (told if name == "in.csv" else [])
 
 
 def test_bytes_of_another_encoding(convert, rejects):
