@@ -12,7 +12,7 @@ from sentcli.errors import BundleError, UsageError, is_utf8
 POOLINGS = ("last", "max", "mean", "max+mean")
 CLASS_WEIGHTS = ("none", "balanced")
 GATES = ("separate", "forget")
-TRAINING_PRECISIONS = ("auto", "fp32", "bf16")
+TRAINING_PRECISIONS = ("auto", "fp32")
 SCORING_PRECISIONS = ("fp32", "bf16", "fp16")
 BACKENDS = ("onnx", "torch", "torchscript")
 DEVICES = ("cpu", "cuda")

@@ -74,10 +74,6 @@ class ClusterError(SentcliError):
     """A cluster that cannot be reached, or whose nodes would make other scores."""
 
 
-class OutOfMemoryError(SentcliError):
-    """A run that needs more memory than the machine has free."""
-
-
 class StopRequested(KeyboardInterrupt):
     """A signal asked this process to stop; see `sentcli.scoring.stop`.
 
@@ -97,10 +93,7 @@ def signal_of(error: KeyboardInterrupt) -> int:
 
 @contextmanager
 def requires(extra: str) -> Iterator[None]:
-    """Turn a failed import of a third-party package into an error with the pip command.
-
-    :param extra: the extra of sentcli that installs the package.
-    """
+    """Turn a failed import of a third-party package into an error with the pip command for an extra."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -74,7 +74,7 @@ def test_public_names_are_imported_when_they_are_used() -> None:
     assert names.keys() >= {*sentcli.__all__}
 
 
-COMMANDS = ("train", "evaluate", "export", "score", "explain")
+COMMANDS = ("train", "evaluate", "export", "score", "explain", "report")
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids="-".join)

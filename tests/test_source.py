@@ -18,13 +18,24 @@ TREES = {name: ast.parse(file.read_text("utf-8")) for name, file in MODULES.item
 
 # From the top down. A module imports from its own folder and from those below it.
 LAYERS = (
-    *("cli", "training", "export", "evaluation", "datasets", "runs", "scoring", "explain", "tables"),
+    *(
+        "cli",
+        "report",
+        "training",
+        "export",
+        "evaluation",
+        "datasets",
+        "runs",
+        "scoring",
+        "explain",
+        "tables",
+    ),
     *("backends", "model", "text", "files", "config", "errors"),
 )
 ENTRANCES = {"", "__main__"}  # import from every folder; nothing imports them
 
 # What an addition that passes one of these replaces has to be said with it.
-MOST_LINES, MOST_MODULES, MOST_TOP_NAMES = 16_100, 123, 18
+MOST_LINES, MOST_MODULES, MOST_TOP_NAMES = 19_250, 147, 19
 
 
 def imports(node: ast.AST) -> Iterator[str]:

@@ -109,13 +109,6 @@ def _backend_for(path: Path) -> str:
     raise BundleError(f"{path}: not a model file; its name ends in .onnx, .torchscript.pt or .safetensors")
 
 
-def check_batch(ids: Ids, lengths: Lengths) -> None:
-    """Check the lengths of a batch: for wrong lengths a model would return meaningless numbers."""
-    if len(ids) and not 1 <= lengths.min() <= lengths.max() <= ids.shape[1]:
-        lowest, highest = lengths.min(), lengths.max()
-        raise ValueError(f"lengths from {lowest} to {highest} in a batch of {ids.shape[1]} tokens")
-
-
 def check_logits(logits: object, shape: tuple[int, int], file: Path) -> Logits:
     """Return the output of a model if it is finite logits of this shape."""
     if not isinstance(logits, np.ndarray) or logits.dtype != np.float32 or logits.shape != shape:

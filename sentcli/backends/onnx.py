@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from sentcli.backends import Ids, Lengths, Logits, check_batch, check_logits, first_line
+from sentcli.backends import Ids, Lengths, Logits, check_logits, first_line
 from sentcli.config import ModelConfig
 from sentcli.errors import BundleError
 from sentcli.text.vocabulary import PAD_ID, UNK_ID
@@ -42,7 +42,7 @@ class OnnxBackend:
         self._content = content
         self._file = file
         self._config = config
-        self._small_batches_left = _SMALL_BATCHES
+        self._small_batches = iter(range(_SMALL_BATCHES))
         self._lock = threading.Lock()
         self._session: Any = None  # with the whole vocabulary
         onnxruntime.set_default_logger_severity(_FATAL)
@@ -56,14 +56,13 @@ class OnnxBackend:
 
     def logits(self, ids: Ids, lengths: Lengths) -> Logits:
         """Run a batch; see `Backend`."""
-        check_batch(ids, lengths)
         rows = len(ids)
         if rows == 0:  # onnxruntime would end the process
             return np.empty((0, self._config.num_outputs), np.float32)
         if rows == 1:  # onnxruntime rounds the product of a single row differently
             ids, lengths = ids.repeat(2, axis=0), lengths.repeat(2)
-        session = None
-        if self._is_small(ids):
+        session = self._session
+        if session is None and ids.size <= _SMALL_TOKENS and next(self._small_batches, None) is not None:
             # At least two words, because onnxruntime rounds the product of a single row differently.
             words, small_ids = np.unique(np.append(ids, [PAD_ID, UNK_ID]), return_inverse=True)
             if small := keep_words(self._content, words, self._config):
@@ -76,13 +75,6 @@ class OnnxBackend:
         except Exception as error:  # onnxruntime's exceptions have no other common base
             raise self._failure(error) from None
         return check_logits(logits, (len(ids), self._config.num_outputs), self._file)[:rows]
-
-    def _is_small(self, ids: Ids) -> bool:
-        """Return whether a batch is one of the first small ones, and count it."""
-        with self._lock:
-            is_small = self._session is None and self._small_batches_left > 0 and ids.size <= _SMALL_TOKENS
-            self._small_batches_left -= is_small
-            return is_small
 
     def _load(self, content: bytes) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()

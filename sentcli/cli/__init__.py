@@ -21,6 +21,7 @@ _COMMANDS = {
     "export": "Write a model as ONNX or TorchScript, checked against PyTorch.",
     "score": "Score texts: write the same rows with a sentiment and a score.",
     "explain": "Show why texts have their scores: words and sentences.",
+    "report": "Show what the reviews of scored files say, on one HTML page.",
 }
 _WITH_WORKERS = ("evaluate", "score")
 _CLOSED_PIPE = 128 + 13  # SIGPIPE, as a shell reports it
@@ -37,9 +38,6 @@ _HELP = "Options: sentcli score --help; all commands: sentcli --help"
 
 class _LazyGroup(click.Group):
     """A group that imports a command only when it is called, and turns errors into exit codes."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.commands:

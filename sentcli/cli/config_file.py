@@ -41,11 +41,7 @@ def _read(context: click.Context, parameter: click.Parameter, path: Path | None)
         raise UsageError(f"{path}: not TOML: {error}") from None
     if values.pop("optimizer", None) == "adam":  # a setting of earlier recipes, beside `adamw`
         values["weight-decay"] = 0
-    options = {
-        max(option.opts, key=len).removeprefix("--"): option
-        for option in context.command.params
-        if isinstance(option, click.Option)
-    }
+    options = {str(option.name).replace("_", "-"): option for option in context.command.params}
     defaults: dict[str, Any] = {}
     for key, value in values.items():
         name = key.replace("_", "-")
@@ -56,8 +52,6 @@ def _read(context: click.Context, parameter: click.Parameter, path: Path | None)
         option = options[name]
         if option.name in _OF_ONE_RUN:
             raise UsageError(f"{path}: {key} cannot be set in a file; give --{name} on the command line")
-        if option.name in defaults:
-            raise UsageError(f"{path}: {key} is given twice, once with - and once with _")
         defaults[str(option.name)] = _checked(context, option, value, f"{path}: {key}")
     context.default_map = defaults
 
@@ -72,7 +66,7 @@ config_option = click.option(
 )
 
 
-def _checked(context: click.Context, option: click.Option, value: Any, where: str) -> object:
+def _checked(context: click.Context, option: click.Parameter, value: Any, where: str) -> object:
     """Check a value with click, and return it as an option on a command line has it: as text.
 
     Without this, click would silently convert 2.5 epochs to 2, and a seed of true to 1.

@@ -5,7 +5,7 @@ import shlex
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -15,12 +15,15 @@ from sentcli.cli import say
 from sentcli.cli.grouped_help import GroupedCommand
 from sentcli.config import DataSet
 from sentcli.errors import UsageError, requires
-from sentcli.files.sink import Target
-from sentcli.model.bundle import CARD, load_bundle
+from sentcli.files.sink import Target, write_file
+from sentcli.model.bundle import CARD, Bundle, load_bundle
 from sentcli.tables.options import ReadOptions
 
+if TYPE_CHECKING:
+    from sentcli.evaluation.evaluate import Measurement
+
 # Options that change no figure.
-_NO_FIGURE = ("card", "as_json", "predictions", "plots", "overwrite", "quiet")
+_NO_FIGURE = ("card", "as_json", "predictions", "page", "overwrite", "quiet")
 _CSV = ("delimiter", "quotechar", "encoding")
 _HARDWARE = ("backend", "device", "precision", "workers")
 
@@ -29,7 +32,7 @@ _HARDWARE = ("backend", "device", "precision", "workers")
     cls=GroupedCommand,
     examples=(
         "sentcli evaluate my-model --dataset test.csv --label-column stars",
-        "sentcli evaluate my-model --dataset test.csv --card --plots plots",
+        "sentcli evaluate my-model --dataset test.csv --card --report page.html",
         "sentcli evaluate my-model --dataset test.csv --against other-model",
     ),
     groups={
@@ -74,7 +77,9 @@ _HARDWARE = ("backend", "device", "precision", "workers")
     type=common.NamedPath(dir_okay=False),
     help="New CSV file: row, text, label, predicted label, and the probability of each class.",
 )
-@click.option("--plots", type=common.NamedPath(), help="Folder for plots.")
+@click.option(
+    "--report", "page", type=common.NamedPath(), help="HTML page of the metrics, with some of the texts."
+)
 @common.overwrite_option
 @click.option(
     "--card",
@@ -82,7 +87,7 @@ _HARDWARE = ("backend", "device", "precision", "workers")
     help="Write the metrics into the model card; a repeated command replaces its earlier metrics.",
 )
 @common.quiet_option
-def evaluate(model: Path, *, card: bool, plots: Path | None, quiet: bool, **options: Any) -> None:
+def evaluate(model: Path, *, card: bool, quiet: bool, **options: Any) -> None:
     """Measure a model on a labeled split of a data set.
 
     MODEL is a model folder, or a model file in it; by default the included model. The command prints
@@ -112,14 +117,10 @@ def evaluate(model: Path, *, card: bool, plots: Path | None, quiet: bool, **opti
     with requires("evaluate"):
         from sentcli.evaluation.evaluate import evaluate_bundle
         from sentcli.evaluation.model_card import check_card, record_evaluation
-        from sentcli.evaluation.plots import check_folder, draw_evaluation
         from sentcli.evaluation.report import report
     if card:
         check_card(bundle)
-    if predictions and not options["overwrite"]:
-        Target(predictions).refuse_existing()
-    if plots:
-        check_folder(plots, overwrite=options["overwrite"])
+    _check_files(predictions, options["page"], overwrite=options["overwrite"])
 
     csv = ReadOptions(**{name: options[name] for name in _CSV}, skip_lines=options["skip_lines"] or 0)
     measured, record = evaluate_bundle(
@@ -135,14 +136,31 @@ def evaluate(model: Path, *, card: bool, plots: Path | None, quiet: bool, **opti
     )
 
     click.echo(json.dumps(record, indent=2) if options["as_json"] else report(record))
-    if plots:
-        draw_evaluation(plots, measured, bundle.config.labels)
+    if options["page"]:
+        _write_page(options["page"], bundle, measured, record, {name: options[name] for name in _HARDWARE})
     if card:
         record.pop("errors")  # a model folder contains no texts
         command = _command(click.get_current_context())
         record_evaluation(bundle, record | {"command": command}, measured)
         if not quiet:
             say(f"{bundle.path / CARD}: updated with these metrics")
+
+
+def _check_files(*paths: Path | None, overwrite: bool) -> None:
+    for path in filter(None, paths):
+        Target(path).check()
+        if not overwrite:
+            Target(path).refuse_existing()
+
+
+def _write_page(
+    path: Path, bundle: Bundle, measured: "Measurement", record: Mapping[str, Any], hardware: dict[str, Any]
+) -> None:
+    from sentcli.report.evaluated import render
+    from sentcli.scoring.scorer import Scorer
+
+    with Scorer(bundle, **hardware) as scorer:
+        write_file(Target(path), render(measured, record, scorer))
 
 
 def _read_targets(table: str) -> Mapping[str, float] | str | None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sentcli.cli.grouped_help import GroupedCommand
-from sentcli.cli.options import NamedPath, weights_of, words_option
+from sentcli.cli.options import model_option, weights_of, words_option
 from sentcli.errors import UsageError, printable
 from sentcli.files.sink import is_terminal
 
@@ -23,7 +24,6 @@ _MOST = 12  # phrases in the list below a text
 # For a terminal with 256 colors, by strength. People who see red and green alike can tell teal from orange.
 _BLACK, _TEALS, _ORANGES = 16, (152, 37), (223, 208)
 _STRONG = 1.5  # log odds
-_LONGEST_NAME = 200  # of a file, in characters
 
 
 @click.command(
@@ -35,7 +35,7 @@ _LONGEST_NAME = 200  # of a file, in characters
     ),
 )
 @click.argument("texts", metavar="[TEXTS]...", nargs=-1)
-@click.option("--model", type=NamedPath(), help="Model folder or file; by default imdb-bilstm, included.")
+@model_option
 @words_option
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object per text, with all words.")
 def explain(texts: tuple[str, ...], model: Path | None, words: Path | None, as_json: bool) -> None:
@@ -53,9 +53,8 @@ def explain(texts: tuple[str, ...], model: Path | None, words: Path | None, as_j
 
     if not texts and is_terminal(sys.stdin):
         raise UsageError("nothing to explain: add a text, or pipe lines to stdin; see sentcli explain --help")
-    for text in texts:
-        if len(text) < _LONGEST_NAME and Path(text).is_file():
-            raise UsageError(f"{text} is a file; to explain its lines: sentcli explain < {text}")
+    for text in filter(os.path.isfile, texts):
+        raise UsageError(f"{text} is a file; to explain its lines: sentcli explain < {shlex.quote(text)}")
     is_colored = is_terminal(sys.stdout) and not os.environ.get("NO_COLOR")
     with Scorer(model, words=weights_of(words)) as scorer:
         # A thread of its own reads, so that a signal can end the wait for a line.

@@ -31,19 +31,11 @@ _ALL = "all"
     callback=new_folder,
     help="New model folder; by default the model's name, a dash and the format.",
 )
-@click.option(
-    "--format",
-    "format_",
-    type=click.Choice([*FORMATS, _ALL]),
-    default="onnx",
-    show_default=True,
-    help="File format.",
-)
+@click.option("--format", "format_", type=click.Choice([*FORMATS, _ALL]), default="onnx", help="File format.")
 @click.option(
     "--graph",
     type=click.Choice(GRAPHS),
     default="portable",
-    show_default=True,
     help="ONNX graph. portable: LSTM operators, for every runtime; folded: 4 to 6 times as fast on CPUs.",
 )
 @overwrite_option

@@ -31,11 +31,6 @@ def not_empty(context: click.Context, parameter: click.Parameter, value: Any) ->
     return value
 
 
-def _spelled_tab(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    """Return a tab as the two characters that a card and a recipe can show."""
-    return r"\t" if value == "\t" else value
-
-
 def weights_of(path: Path | None) -> tuple[tuple[str, float], ...]:
     """Return the phrases and weights in the file of `--words`."""
     if path is None:
@@ -53,6 +48,9 @@ def new_folder(context: click.Context, parameter: click.Parameter, path: Path | 
 
 
 model_argument = click.argument("model", type=NamedPath(), default=default_bundle_path, required=False)
+model_option = click.option(
+    "--model", type=NamedPath(), help="Model folder or file; by default imdb-bilstm, included."
+)
 backend_option = click.option(
     "--backend",
     type=click.Choice(BACKENDS),
@@ -83,9 +81,7 @@ text_column_option = click.option(
 label_column_option = click.option(
     "--label-column", help="Column of the labels; by default label, sentiment, class, stars or similar."
 )
-delimiter_option = click.option(
-    "--delimiter", callback=_spelled_tab, help=r"CSV and TSV: field separator; \t is a tab."
-)
+delimiter_option = click.option("--delimiter", help=r"CSV and TSV: field separator; \t is a tab.")
 quotechar_option = click.option("--quotechar", help="CSV and TSV: quote character; '' for none.")
 csv_encoding_option = click.option(
     "--encoding", help="CSV and TSV: a Python codec, such as cp1250; by default found by the bytes."

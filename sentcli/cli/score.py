@@ -17,29 +17,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sentcli import __version__
+from sentcli.cli import options as common
 from sentcli.cli import say
 from sentcli.cli.grouped_help import GroupedCommand
-from sentcli.cli.options import (
-    NamedPath,
-    backend_option,
-    delimiter_option,
-    device_option,
-    log_to_stderr,
-    not_empty,
-    overwrite_option,
-    precision_option,
-    quiet_option,
-    quotechar_option,
-    text_column_option,
-    weights_of,
-    words_option,
-)
 from sentcli.errors import DataError, OutputError, UsageError, counted
-from sentcli.files.sink import Target, is_terminal, open_sink
+from sentcli.files.sink import Target, is_terminal, write_file
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 from sentcli.tables.registry import FORMATS, OUTPUT_FORMATS, is_suffix, suffix_of
 
 if TYPE_CHECKING:
+    from sentcli.report.rows import Report
+    from sentcli.runs.summary import Summary
     from sentcli.scoring.scorer import Scorer
 
 _REJECTED_ROWS = 3  # exit code of a finished run with rejected rows, or with values that are not in the file
@@ -66,14 +54,18 @@ _EXAMPLES = (
 )
 _GROUPS = {  # first what people use most
     "Choose what is read": ("text_column", "text", "limit"),
-    "Choose what is written": ("output", "output_format", "drop", "keep", "by", "overwrite", "quiet"),
+    "Choose what is written": (
+        *("output", "output_format", "drop", "keep", "by", "report", "overwrite", "quiet"),
+    ),
     "Choose the labels": ("neutral", "mixed", "probabilities", "explain"),
     "More on what is read": (
         *("format", "sheet", "documents", "encoding", "delimiter", "quotechar", "escapechar", "no_header"),
         *("skip_lines", "skip_rows", "null_values"),
         *("max_row_bytes", "rejects", "max_rejects"),
     ),
-    "More on what is written": (*("summary", "prefix", "strings", "output_encoding", "output_delimiter"),),
+    "More on what is written": (
+        *("summary", "by_time", "prefix", "strings", "output_encoding", "output_delimiter"),
+    ),
     "More on the labels": (
         *("model", "unknown_words", "null_unknown", "sentences", "about", "words"),
         *("backend", "device", "precision"),
@@ -180,19 +172,27 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option(
     "--strings", is_flag=True, help="Parquet and XLSX: all columns of CSV, JSONL and XLSX stay text."
 )
-@overwrite_option
+@common.overwrite_option
 @click.option(
     "--update",
     is_flag=True,
     help="In a folder, make the outputs again whose input changed since; keep others.",
 )
-@click.option("--summary", type=click.Path(), callback=not_empty, help="File for the summary, as JSON.")
+@click.option(
+    "--summary", type=click.Path(), callback=common.not_empty, help="File for the summary, as JSON."
+)
 @click.option(
     "--by",
     multiple=True,
     metavar="COLUMN",
-    callback=not_empty,
+    callback=common.not_empty,
     help="Count rows and labels by the values of this column; can be repeated.",
+)
+@click.option(
+    "--report", callback=common.not_empty, help="HTML page of what the rows say, as of sentcli report."
+)
+@click.option(
+    "--by-time", metavar="COLUMN", callback=common.not_empty, help="Dates of --report; by default found."
 )
 @click.option(
     "--shard",
@@ -200,10 +200,10 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     callback=_shard,
     help="Score every N-th input, starting with the I-th, so that N runs can share a folder.",
 )
-@quiet_option
+@common.quiet_option
 @click.option("--text", multiple=True, help="Score this text instead of INPUTS; may be given several times.")
 @click.option("--limit", type=click.IntRange(1), help="Score only the first N rows of each output.")
-@text_column_option
+@common.text_column_option
 @click.option(
     "--keep",
     metavar="A,B,...",
@@ -222,7 +222,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option(
     "--null-values",
     metavar="A,B,...",
-    callback=lambda _, __, value: None if value is None else tuple(value.split(",")),
+    callback=_names,
     help="Cells that count as blank, in any case; '' for none. By default NULL, NaN, N/A, - and the like.",
 )
 @click.option(
@@ -235,11 +235,10 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     "--documents", "format", flag_value="documents", help="Each file is one text: a row of its name and text."
 )
 @click.option(
-    "--encoding",
-    help="CSV, TSV and lines: a Python codec, such as cp1250; by default found by the bytes.",
+    "--encoding", help="CSV, TSV and lines: a Python codec, such as cp1250; by default found by the bytes."
 )
-@delimiter_option
-@quotechar_option
+@common.delimiter_option
+@common.quotechar_option
 @click.option("--escapechar", help=r"CSV and TSV: the character before quotes, such as \ of MySQL.")
 @click.option(
     "--no-header", is_flag=True, help="CSV and TSV: the first line is a row; columns are called 1, 2, 3..."
@@ -271,7 +270,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     metavar="N|P%",
     help="Stop if more than N rows of an output, or P% of those read, are rejected.",
 )
-@click.option("--model", type=NamedPath(), help="Model folder or file; by default imdb-bilstm, included.")
+@common.model_option
 @click.option(
     "--neutral",
     metavar="[LOW,HIGH]",
@@ -284,7 +283,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     help="With --neutral: label texts with clear sentences of both kinds as mixed. 1,300 rows/s a core, not "
     "6,000.",
 )
-@words_option
+@common.words_option
 @click.option(
     "--null-unknown",
     metavar="SHARE",
@@ -293,9 +292,9 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     show_default=False,
     help="No label for rows with a larger share of words unknown to the model, e.g. 0.5 (other languages).",
 )
-@backend_option
-@device_option
-@precision_option
+@common.backend_option
+@common.device_option
+@common.precision_option
 @click.option(
     "--workers",
     "--ray-cpus",
@@ -303,9 +302,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     help="Threads for scoring; by default one for each usable core, and 2 for a task of --ray.",
 )
 @click.option(
-    "--ray",
-    metavar="ADDRESS|auto|local",
-    help="Score each file of a folder as a task on this Ray cluster.",
+    "--ray", metavar="ADDRESS|auto|local", help="Score each file of a folder as a task on this Ray cluster."
 )
 def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool, **options: Any) -> None:
     """Score texts: write the same rows with a sentiment and a score.
@@ -334,7 +331,7 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
     from sentcli.scoring.scorer import Scorer
 
     tune_interpreter()
-    log_to_stderr(quiet=quiet)
+    common.log_to_stderr(quiet=quiet)
     if options["text"]:
         if inputs or options["format"]:
             raise UsageError("--text is scored in place of INPUTS and has no --input-format")
@@ -354,23 +351,23 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
         write = replace(write, format="lines", width=get_terminal_size().columns)
     rejects = RejectOptions(options["rejects"], options["max_rejects"])
     talks = not (quiet or is_shown)  # if rows go to a terminal, write nothing else
-    settings = {name: options[name] for name in _SCORER} | {"words": weights_of(options["words"])}
+    job = JobOptions(read, write, rejects, options["overwrite"], options["update"])
+    settings = {name: options[name] for name in _SCORER} | {"words": common.weights_of(options["words"])}
     with Scorer(options["model"], **settings) as scorer:
         result = score_files(
             scorer,
             inputs or ("-",),
             output,
-            JobOptions(read, write, rejects, options["overwrite"], options["update"]),
+            replace(job, report=_report(scorer, options)),
             shard=options["shard"],
             summary_file=summary,
             show_progress=talks,
             cluster=Cluster(options["ray"], settings) if options["ray"] else None,
         )
-    label = scorer.labels[-1]
     if summary:
-        values = {**result.to_json(), "groups": result.groups.to_json(label), **_provenance(scorer)}
-        _write_summary(summary, values, result.failed)
-    said = [*result.lines("" if output == "-" else output), *result.tables(label)] if talks else []
+        _write_summary(summary, result, scorer)
+    name = "" if output == "-" else output
+    said = [*result.lines(name), *result.tables(scorer.labels[-1])] if talks else []
     for line in (*said, *result.warnings):
         say(line)
     if result.failed:
@@ -382,6 +379,17 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
         click.get_current_context().exit(_REJECTED_ROWS)
 
 
+def _report(scorer: "Scorer", options: dict[str, Any]) -> "Report | None":
+    """Return what makes the report of a run, if the user wants one."""
+    if not options["report"]:
+        if options["by_time"]:
+            raise UsageError("--by-time is for --report; add --report report.html")
+        return None
+    from sentcli.report.rows import Report
+
+    return Report(scorer, Target(options["report"]), options["by_time"])
+
+
 def _refuse_texts(inputs: Sequence[str]) -> None:
     """Refuse a text in the place of a file."""
     for name in inputs:
@@ -391,14 +399,16 @@ def _refuse_texts(inputs: Sequence[str]) -> None:
             raise UsageError(f"{name!r:.80}: no such file; if this is a text: sentcli score --text {text}")
 
 
-def _provenance(scorer: "Scorer") -> dict[str, Any]:
-    """Return what made the scores: versions, model, backend, and the command line with its defaults."""
+def _write_summary(name: str, result: "Summary", scorer: "Scorer") -> None:
+    """Write the counts, and what made the scores: versions, model, and the command line with its defaults."""
     from importlib.metadata import version  # as slow as a third of numpy; few runs need it
 
-    return {
+    values = {
+        **result.to_json(),
+        "groups": result.groups.to_json(scorer.labels[-1]),
         "sentcli": __version__,
         "python": platform.python_version(),
-        **{name: version(name) for name in _LIBRARIES},
+        **{library: version(library) for library in _LIBRARIES},
         "model": scorer.bundle.name,
         "model_sha256": scorer.bundle.digest,
         "backend": scorer.backend,
@@ -407,14 +417,8 @@ def _provenance(scorer: "Scorer") -> dict[str, Any]:
         "command": sys.argv[1:],
         "options": click.get_current_context().params,
     }
-
-
-def _write_summary(name: str, values: dict[str, Any], failed: int) -> None:
-    sink = open_sink(Target(name))
     try:
-        sink.write(f"{json.dumps(values, indent=2, default=str)}\n".encode())
-        sink.publish()
+        write_file(Target(name), f"{json.dumps(values, indent=2, default=str)}\n".encode())
     except OutputError as error:
-        sink.discard()
-        kept = "" if failed else "; all rows are written, only this summary is missing"
+        kept = "" if result.failed else "; all rows are written, only this summary is missing"
         raise OutputError(f"{error}{kept}") from error

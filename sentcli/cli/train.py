@@ -12,15 +12,9 @@ from sentcli.cli import options as common
 from sentcli.cli import say
 from sentcli.cli.config_file import DataTables, config_option
 from sentcli.cli.grouped_help import GroupedCommand
-from sentcli.cli.train_options import (
-    FileSetting,
-    check_together,
-    given_settings,
-    is_given,
-    settings_options,
-)
+from sentcli.cli.train_options import FileSetting, check_together, given_settings, is_given, settings_options
 from sentcli.config import DataSet
-from sentcli.errors import InterruptedRunError, OutOfMemoryError, requires, signal_of
+from sentcli.errors import InterruptedRunError, SentcliError, requires, signal_of
 from sentcli.model.bundle import load_bundle
 
 _EXAMPLES = (
@@ -102,16 +96,7 @@ _OPTIONS = ("device", "threads", "license")
 )
 @common.overwrite_option
 @common.quiet_option
-def train(
-    dataset: str,
-    data: tuple[DataSet, ...] | None,
-    text_column: str | None,
-    label_column: str | None,
-    output: Path,
-    overwrite: bool,
-    quiet: bool,
-    **options: Any,
-) -> None:
+def train(output: Path, overwrite: bool, quiet: bool, **options: Any) -> None:
     """Train a model and write it to a new folder.
 
     A share of the training split is set aside to choose the best epoch. The test split is left for `sentcli
@@ -125,14 +110,11 @@ def train(
         from sentcli.training.settings import Options
         from sentcli.training.train import train_bundle, work_folder
 
+    text, label = options["text_column"], options["label_column"]
     source = DataSource(
         data=tuple(
-            replace(
-                table,
-                text_column=table.text_column or text_column,
-                label_column=table.label_column or label_column,
-            )
-            for table in data or [DataSet(dataset)]
+            replace(table, text_column=table.text_column or text, label_column=table.label_column or label)
+            for table in options["data"] or [DataSet(options["dataset"])]
         ),
         glove=options["glove"] if is_given("glove") else None,
         csv=ReadOptions(**{name: options[name] for name in _CSV}, skip_lines=options["skip_lines"] or 0),
@@ -150,7 +132,7 @@ def train(
         is_saved = work_folder(output).exists()
         if isinstance(error, MemoryError):
             what = f"free memory, then {same}" if is_saved else "try fewer texts"
-            raise OutOfMemoryError(f"out of memory; {what}") from error
+            raise SentcliError(f"out of memory; {what}") from error
         raise InterruptedRunError(
             f"stopped; {same if is_saved else 'nothing was saved yet'}", signal_of(error)
         ) from None

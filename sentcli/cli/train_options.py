@@ -1,15 +1,13 @@
 """The settings of `sentcli train` as options, made from the fields of the settings classes."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from sentcli.config import settable
 from sentcli.errors import UsageError
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 # Settings that many users change. The file of --config takes the others too.
 ON_THE_COMMAND_LINE = (
@@ -39,12 +37,8 @@ class _Auto(click.ParamType):  # type: ignore[type-arg]  # generic in later clic
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return None if value == _AUTO else self._kind.convert(value, param, ctx)
 
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
-        metavar: str | None = self._kind.get_metavar(param, ctx)
-        return metavar
 
-
-def settings_options(command: Command) -> Command:
+def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Make an option of each setting, with its default, or `auto` where the data decide the value."""
     for setting in settable()[::-1]:
         rule, default = setting.metadata, setting.default

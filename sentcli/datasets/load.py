@@ -83,7 +83,6 @@ def _read_files(
     classes: Mapping[str, tuple[str, ...]],
     text_column: str | None,
     label_column: str | None,
-    labeled: bool = True,
 ) -> Columns:
     """Read a split from local files.
 
@@ -95,43 +94,34 @@ def _read_files(
     rejected: list[dict[str, Any]] = []
     for name in names:
         with Source(inspect_input(name)) as source:
-            request = _request(name, options, text_column, labeled=labeled)
+            request = _request(name, options, text_column)
             table = inspect(source, request)
             log_notes(table.notes)
-            if labeled and table.columns:
+            if table.columns:
                 column = find_label_column(table.columns, label_column, table.texts, name)
                 stated = classes.get(column) or _stated_classes(table, column)
-            for chunk in _chunks(source, table, request.content):
+            cursor = Cursor()
+            cursor.open(source)
+            for chunk in get_format(table.format).reader()(source, table, cursor, request.content):
+                stop.check()
                 texts += chunk.texts
                 rejected += [json.loads(bad.to_json()) for bad in chunk.rejects]
-                if labeled:
-                    labels += [_field(record, column) for record in _records(chunk, table)]
+                labels += [_field(record, column) for record in _records(chunk, table)]
     if not texts and not rejected:
         raise DataError(f"{', '.join(names):.200}: no rows")
     return texts, labels, stated, rejected
 
 
-def _request(name: str, options: ReadOptions, text_column: str | None, *, labeled: bool) -> Request:
-    """Return how to read a file: with the options that its format has.
-
-    Records of JSON keep the types of their values; values of JSON would be strings.
-    """
+def _request(name: str, options: ReadOptions, text_column: str | None) -> Request:
+    """Return how to read a file: with the options that its format has."""
     if not is_suffix(suffix_of(name)):
         raise DataError(f"{name:.200}: unknown format; known are {', '.join(SUFFIXES)}")
     form = format_of(name, "")
     known = {option: getattr(options, option) for option in get_format(form).options}
     options = ReadOptions(**known | {"text_column": text_column})
-    is_json = get_format(form).module == "jsonl"
-    content = Content.TEXTS if not labeled else Content.RECORDS if is_json else Content.VALUES
+    # Records of JSON keep the types of their values; values of JSON would be strings.
+    content = Content.RECORDS if get_format(form).module == "jsonl" else Content.VALUES
     return Request(form, options, content, check=stop.check)
-
-
-def _chunks(source: Source, table: Table, content: Content) -> Iterator[Chunk]:
-    cursor = Cursor()
-    cursor.open(source)
-    for chunk in get_format(table.format).reader()(source, table, cursor, content):
-        stop.check()
-        yield chunk
 
 
 def _records(chunk: Chunk, table: Table) -> Iterator[dict[str, Any]]:

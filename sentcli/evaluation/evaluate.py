@@ -30,6 +30,8 @@ from sentcli.scoring.predict import predict
 from sentcli.tables.options import ReadOptions
 from sentcli.text.tokenizer import words_of
 
+_FEW_ERRORS, _SHORT_TEXT = 5, 200  # of a record
+
 _log = logging.getLogger("sentcli")
 
 
@@ -48,6 +50,7 @@ class Measurement:
     by_length: list[dict[str, Any]]
     bands: dict[str, Any]  # see `band_figures`
     comparison: dict[str, float] | None  # with another model, see `compare`
+    errors: Sequence[dict[str, Any]] = ()  # the most confident ones, see `confident_errors`
 
 
 def evaluate_bundle(
@@ -85,6 +88,7 @@ def evaluate_bundle(
         of_head = predict(bundle, texts, quiet=quiet, neutral=True, **runtime)
         measured.bands["three_way"] = three_way(labels, of_head, names)
     rows = prediction_rows(examples, labels, probabilities, names)
+    measured = replace(measured, errors=confident_errors(rows, names))
     if predictions:
         write_predictions(predictions, rows)
     return measured, {
@@ -105,7 +109,7 @@ def evaluate_bundle(
         "by_length": measured.by_length,
         **measured.bands,
         "comparison": measured.comparison,
-        "errors": confident_errors(rows, names),
+        "errors": [row | {"text": row["text"][:_SHORT_TEXT]} for row in measured.errors[:_FEW_ERRORS]],
         "confused": confused_pairs(measured.figures),
     }
 

@@ -85,10 +85,13 @@ def evaluate(labels: Labels, probabilities: Floats, names: Sequence[str]) -> Eva
     absent = [repr(score.name) for score in scores if not score.support]
     loss = log_loss(labels, probabilities)
     of_label = np.maximum(probabilities[np.arange(examples), labels], np.finfo(probabilities.dtype).eps)
-    auc = None
+    losses = -np.log(of_label)
+    loss_interval = _normal_interval(loss, losses.var(ddof=1) / examples, math.inf) if examples > 1 else None
+    auc = auc_interval = None
     if not absent:
         ranked = probabilities[:, 1] if classes == 2 else probabilities
         auc = float(sk.roc_auc_score(labels, ranked, multi_class="ovr"))
+        auc_interval = _auc_interval(labels, ranked, auc) if classes == 2 else None
     f1_interval, macro_f1_interval = _f1_intervals(confusion)
     correct = int(confusion.trace())
     return Evaluation(
@@ -107,8 +110,8 @@ def evaluate(labels: Labels, probabilities: Floats, names: Sequence[str]) -> Eva
         intervals={
             "f1": f1_interval,
             "macro_f1": macro_f1_interval,
-            "roc_auc": None if auc is None else _auc_interval(labels, probabilities, auc),
-            "log_loss": _mean_interval(loss, -np.log(of_label), math.inf),
+            "roc_auc": auc_interval,
+            "log_loss": loss_interval,
         },
     )
 
@@ -149,38 +152,25 @@ def _f1_intervals(confusion: Labels) -> tuple[Interval | None, Interval]:
     return None if np.isnan(low[0]) else (low[0], high[0]), (low[1], high[1])
 
 
-def _auc_interval(labels: Labels, probabilities: Floats, auc: float) -> Interval | None:
+def _auc_interval(labels: Labels, scores: Floats, auc: float) -> Interval | None:
     """Return the interval of the area under the ROC curve from the variance of its placement values.
 
     E. DeLong, D. DeLong and D. Clarke-Pearson, "Comparing the Areas under Two or More Correlated Receiver
     Operating Characteristic Curves: A Nonparametric Approach", Biometrics 44 (1988), 837-845. It needs two
     examples of each class.
     """
-    classes = probabilities.shape[1]
-    if np.bincount(labels, minlength=classes).min() < 2:
-        return None
-    measured = range(classes) if classes > 2 else (1,)
-    influences = [_auc_influence(labels == number, probabilities[:, number]) for number in measured]
-    return _mean_interval(auc, np.mean(influences, axis=0), 1.0)
+    ranks, variance = rankdata(scores), 0.0
+    for side in (labels == 0, labels == 1):
+        if side.sum() < 2:
+            return None
+        placements = (ranks[side] - rankdata(scores[side])) / (~side).sum()  # share of the others below
+        variance += placements.var(ddof=1) / side.sum()
+    return _normal_interval(auc, variance, 1.0)
 
 
-def _auc_influence(is_positive: npt.NDArray[np.bool_], scores: Floats) -> Floats:
-    """Return the influence of each example on the area under the ROC curve, `[examples]`."""
-    ranks, share = rankdata(scores), is_positive.mean()
-    placements = np.empty(len(scores))
-    for side, other in ((is_positive, ~is_positive), (~is_positive, is_positive)):
-        placements[side] = (ranks[side] - rankdata(scores[side])) / other.sum()  # share of the others below
-    placements[~is_positive] = 1 - placements[~is_positive]
-    shares = np.where(is_positive, share, 1 - share)
-    influence: Floats = (placements - placements[is_positive].mean()) / shares
-    return influence
-
-
-def _mean_interval(mean: float, values: Floats, highest: float) -> Interval | None:
-    """Return the normal interval of a mean, within 0 and `highest`; None for a single value."""
-    if len(values) < 2:
-        return None
-    margin = NORMAL_975 * float(values.std(ddof=1)) / math.sqrt(len(values))
+def _normal_interval(mean: float, variance: float, highest: float) -> Interval:
+    """Return the normal interval of a mean with this variance, within 0 and `highest`."""
+    margin = NORMAL_975 * math.sqrt(variance)
     return max(0.0, mean - margin), min(highest, mean + margin)
 
 

@@ -4,7 +4,6 @@ It also shows measurements made after the training, which are written into the f
 """
 
 import json
-import os.path
 import re
 import shlex
 from collections.abc import Collection, Mapping, Sequence
@@ -15,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 
 from sentcli.config import DEFAULT_DATASET, HUB_ID, BundleConfig, ModelConfig
-from sentcli.errors import BundleError, UsageError, option
+from sentcli.errors import BundleError, UsageError, option, printable
 from sentcli.evaluation import plots
-from sentcli.evaluation.calibration import TEMPERATURES
 from sentcli.evaluation.metrics import ECE_BINS, lengths_of
 from sentcli.evaluation.metrics_file import Metrics, learners, own_epochs, read_history, read_metrics
 from sentcli.evaluation.report import four, interval, metrics_of
@@ -30,8 +28,6 @@ if TYPE_CHECKING:
 
 _TEMPLATE = Path(__file__).with_name("card.md.jinja")
 _GLOVE_NAME = re.compile(r"(glove\.)?(6B|42B|840B|twitter\.27B)\..*", re.IGNORECASE)
-# An evaluation on the same data that agrees in all of these is a repetition, and replaces the earlier one.
-_IDENTITY = ("kind", "file", "backend", "text_column", "label_column")
 _FREE_GATES = {"separate": 4, "forget": 2}  # gates with weights, including the cell gate
 
 
@@ -47,9 +43,9 @@ def model_card(
 
     :param files: the names of all files of the folder; a plot that is missing is not shown.
     """
-    model, text, (lowest, highest) = config.model, config.text, TEMPERATURES
+    measured = metrics.get("evaluations", ())
     return _template().render(
-        title=one_line(name),
+        title=printable(name),
         where=shlex.quote(metrics["output"]),
         config=config,
         metrics=metrics,
@@ -62,11 +58,10 @@ def model_card(
         default_dataset=DEFAULT_DATASET,
         ece_bins=ECE_BINS,
         has_bands=len(config.labels) == 2 and NEUTRAL not in config.labels,
-        is_temperature_limit=not 1.001 * lowest < metrics["calibration"]["temperature"] < 0.999 * highest,
-        parameters=count_parameters(model, metrics["training"]["gates"]),
-        head=head_tokens(text.max_tokens),
-        shown=headline(metrics),
-        measured=[each for each in metrics.get("evaluations", ()) if each["kind"] == "texts"],
+        parameters=count_parameters(config.model, metrics["training"]["gates"]),
+        head=head_tokens(config.text.max_tokens),
+        shown=next(iter(measured), None),
+        measured=measured,
     )
 
 
@@ -83,19 +78,6 @@ def write_card(
     card = model_card(config, metrics, history, name=name, files=files)
     # A path in a command need not be valid UTF-8.
     (folder / bundle.CARD).write_text(card, "utf-8", "backslashreplace")
-
-
-def headline(metrics: Metrics) -> Mapping[str, Any] | None:
-    """Return the evaluation that the card shows in full: the first on the training data set, or on any."""
-    whole = [each for each in metrics.get("evaluations", ()) if each["kind"] == "texts"]
-    trained_on = os.path.normpath(metrics["dataset"])
-    own = [each for each in whole if os.path.normpath(each["dataset"]) == trained_on]
-    return next(iter([*own, *whole]), None)
-
-
-def is_of_file(record: Mapping[str, Any]) -> bool:
-    """Return whether an evaluation measured a file, which has no splits."""
-    return bool(record["where"] == f"{record['dataset']:.200}")
 
 
 def count_parameters(model: ModelConfig, gates: str = "separate") -> int:
@@ -115,13 +97,8 @@ def hub_id_of(dataset: str) -> str | None:
 
 def _measured_on(record: Mapping[str, Any]) -> str:
     """Return the name of a data set in the card: the stem of a file, or the path or id with the split."""
-    return Path(record["dataset"]).stem if is_of_file(record) else str(record["where"])
-
-
-def one_line(text: str) -> str:
-    return "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
-    )
+    where: str = record["where"]
+    return Path(where).stem if where == f"{record['dataset']:.200}" else where
 
 
 @cache
@@ -148,7 +125,7 @@ def _cell(text: str) -> str:
 
 def _code(text: str) -> str:
     """Return any text as Markdown code on one line."""
-    text = one_line(str(text))
+    text = printable(str(text))
     fence = "`" * (_longest_ticks(text) + 1)
     return f"{fence} {text} {fence}" if "`" in text else f"{fence}{text}{fence}"
 
@@ -171,39 +148,25 @@ def check_card(model: bundle.Bundle) -> None:
         )
     bundle.check_target(model.path, overwrite=True)
     bundle.check_writable(model.path.resolve().parent)
-    metrics, history = read_metrics(model), own_epochs(read_history(model))
-    try:
-        model_card(model.config, metrics, history, name=model.name, files=model.digests)
-    except (jinja2.TemplateError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        raise BundleError(
-            f"{model.path / bundle.METRICS}: cannot make a card from it ({error!r:.200}); "
-            "another version of sentcli wrote it; train the model again"
-        ) from error
+    read_metrics(model)
+    read_history(model)
 
 
 def record_evaluation(model: bundle.Bundle, record: Mapping[str, Any], measured: "Measurement") -> None:
-    """Write an evaluation and its command into the model folder, in place of an earlier one of its kind."""
+    """Write an evaluation into the model folder, in place of an earlier one by the same command."""
     now = bundle.load_bundle(model.path)  # another evaluation may have been recorded in the meantime
     if now.digest != model.digest:
         raise BundleError(f"{model.path}: the model changed while it was measured; measure it again")
     metrics, history = read_metrics(now), own_epochs(read_history(now))
-    records = {tuple(_identity(old)): old for old in [*metrics.get("evaluations", ()), dict(record)]}
+    records = {old["command"]: old for old in [*metrics.get("evaluations", ()), dict(record)]}
     metrics["evaluations"] = [*records.values()]
     with bundle.new_bundle(model.path, overwrite=True) as folder:
         for name in now.digests:
             (folder / name).write_bytes(now.read(name))
-        if headline(metrics) == record:
+        if metrics["evaluations"][0] == record:
             plots.confusion_matrix(folder / bundle.CONFUSION, measured, model.config.labels)
             diagram = {"Reliability": measured.probabilities}
             plots.reliability(folder / bundle.EVALUATED_RELIABILITY, measured.labels, diagram)
             plots.accuracy_by_length(folder / bundle.LENGTHS, measured)
         (folder / bundle.METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
         write_card(folder, model.config, metrics, history, name=model.name)
-
-
-def _identity(record: Mapping[str, Any]) -> list[Any]:
-    return [
-        os.path.normpath(record["dataset"]),
-        None if is_of_file(record) else record["split"],
-        *(record[name] for name in _IDENTITY),
-    ]

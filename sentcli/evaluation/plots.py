@@ -12,15 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
-from sklearn.metrics import ConfusionMatrixDisplay, auc, roc_curve
+from sklearn.metrics import ConfusionMatrixDisplay
 
-from sentcli.errors import OutputError, option
 from sentcli.evaluation.metrics import Labels, lengths_of
 from sentcli.evaluation.metrics import reliability as reliability_bins
 from sentcli.evaluation.predictions import confused_pairs
 from sentcli.evaluation.report import short_name
 from sentcli.files.atomic import new_file, output_errors
-from sentcli.model.bundle import MANIFEST
 from sentcli.scoring.groups import wilson_interval
 from sentcli.scoring.labels import Floats
 
@@ -41,32 +39,9 @@ _STYLE: dict[Any, Any] = {
     "text.parse_math": False,  # a label can be "$"
 }
 _REFERENCE: dict[str, Any] = {"color": GREY, "linewidth": 1, "linestyle": (0, (4, 3))}
-_EVALUATION = ("confusion_matrix.png", "roc.png", "reliability.png", "accuracy_by_length.png")  # in order
 _DPI = 150
 _MOST_COUNTED, _MOST_NAMED = 12, 30  # classes in a confusion matrix with shares, with names
 _MOST_PAIRS = 20
-
-
-def check_folder(folder: Path, *, overwrite: bool) -> None:
-    """Make the folder for `draw_evaluation`, before the metrics are computed."""
-    for parent in (folder, *folder.absolute().parents):
-        if (parent / MANIFEST).exists():  # model folders are replaced as a whole
-            raise OutputError(f"{folder}: {parent} is a model folder; give a folder outside of it")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: the folder cannot be made: {error.strerror}") from None
-    existing = [name for name in _EVALUATION if (folder / name).exists()]
-    if existing and not overwrite:
-        raise OutputError(f"{folder / existing[0]} exists; give another folder, or add {option('overwrite')}")
-
-
-def draw_evaluation(folder: Path, measured: "Measurement", names: Sequence[str]) -> None:
-    """Draw `confusion_matrix.png`, `roc.png`, `reliability.png` and `accuracy_by_length.png`."""
-    confusion_matrix(folder / _EVALUATION[0], measured, names)
-    roc(folder / _EVALUATION[1], measured, names)
-    reliability(folder / _EVALUATION[2], measured.labels, {"Reliability": measured.probabilities})
-    accuracy_by_length(folder / _EVALUATION[3], measured)
 
 
 def confusion_matrix(path: Path, measured: "Measurement", names: Sequence[str]) -> None:
@@ -91,22 +66,6 @@ def confusion_matrix(path: Path, measured: "Measurement", names: Sequence[str]) 
         display.plot(ax=axes, include_values=is_small, **style)
         axes.grid(visible=False)
         axes.set_title(f"Confusion matrix: {correct}")
-
-
-def roc(path: Path, measured: "Measurement", names: Sequence[str]) -> None:
-    """Draw the ROC curve of the second of two classes; of more classes, the curves of the first few."""
-    numbers = range(min(len(names), len(COLORS))) if len(names) > 2 else [1]
-    with saved_figure(path, 5.2, 5.2) as figure:
-        axes = figure.add_subplot()
-        axes.plot([0, 1], [0, 1], label="chance", **_REFERENCE)
-        for number, color in zip(numbers, COLORS, strict=False):
-            is_positive = measured.labels == number
-            if is_positive.any() and not is_positive.all():
-                false_rate, true_rate, _ = roc_curve(is_positive, measured.probabilities[:, number])
-                label = f"AUC {auc(false_rate, true_rate):.4f}, {short_name(names[number])}"
-                axes.plot(false_rate, true_rate, color=color, label=label)
-        axes.set(xlabel="false positive rate", ylabel="true positive rate", title="ROC")
-        axes.legend(loc="lower right")
 
 
 def reliability(path: Path, labels: Labels, diagrams: Mapping[str, Floats]) -> None:

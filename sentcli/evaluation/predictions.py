@@ -16,8 +16,6 @@ from sentcli.evaluation.metrics import Evaluation, Labels
 from sentcli.files.atomic import new_file, output_errors, resolve
 from sentcli.scoring.labels import NEUTRAL, Floats
 
-_MOST_ERRORS, _LONGEST_TEXT = 5, 200  # characters
-
 Row = dict[str, Any]
 
 
@@ -52,8 +50,8 @@ def write_predictions(path: Path, rows: Sequence[Row]) -> None:
         stream.detach()  # it leaves the file open
 
 
-def confident_errors(rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
-    """Return the most confident errors, texts shortened; neutral texts count only if `names` has it."""
+def confident_errors(rows: Sequence[Row], names: Sequence[str], most: int = 12) -> list[Row]:
+    """Return the most confident errors; neutral texts count only if `names` has it."""
     wrong = [
         {
             **{name: row[name] for name in ("row", "text", "label", "predicted")},
@@ -62,8 +60,7 @@ def confident_errors(rows: Sequence[Row], names: Sequence[str]) -> list[Row]:
         for row in rows
         if row["label"] in names and row["predicted"] not in (None, row["label"])
     ]
-    worst = nlargest(_MOST_ERRORS, wrong, key=itemgetter("probability"))
-    return [row | {"text": row["text"][:_LONGEST_TEXT]} for row in worst]
+    return nlargest(most, wrong, key=itemgetter("probability"))
 
 
 def confused_pairs(figures: Evaluation, most: int = 10) -> list[dict[str, Any]]:

@@ -27,10 +27,7 @@ def deciding_words(texts: Sequence[str], parts: Parts, most: int) -> list[str]:
 
 def sentences_json(sentences: Iterable[Sentence]) -> str:
     """Return sentences as JSON: `[[0, 14, "negative", 0.016121]]`."""
-    rounded = [each.score and round(each.score, 6) for each in sentences]
-    return _to_json(
-        [(each.start, each.end, each.label, score) for each, score in zip(sentences, rounded, strict=True)]
-    )
+    return _to_json([(of.start, of.end, of.label, of.score and round(of.score, 6)) for of in sentences])
 
 
 class Aspects:

@@ -5,10 +5,12 @@ import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
-from zipfile import BadZipFile, ZipFile
+from typing import IO, TYPE_CHECKING
 
 from sentcli.errors import DataError
+
+if TYPE_CHECKING:
+    from zipfile import ZipFile
 
 
 def is_archive(path: str) -> bool:
@@ -44,7 +46,9 @@ def open_member(archive: str, name: str) -> IO[bytes]:
 
 
 @contextmanager
-def _opened(archive: str) -> Iterator[ZipFile]:
+def _opened(archive: str) -> "Iterator[ZipFile]":
+    from zipfile import BadZipFile, ZipFile  # few inputs are archives
+
     try:
         with ZipFile(archive) as opened:
             yield opened

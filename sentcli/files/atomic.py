@@ -99,7 +99,6 @@ def check_kept(descriptor: int) -> None:
 class AtomicFile:
     """A file that is written under a temporary name next to its target.
 
-    :ivar size: bytes written so far.
     :raises OutputError: here and from all methods, with the name and the reason.
     """
 

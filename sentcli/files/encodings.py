@@ -105,7 +105,6 @@ class Encoding:
         :param name: any of Python's text encodings; None: UTF-8.
         :param start: the first bytes of the input, whose byte order mark decides the byte order of UTF-16 and
             UTF-32. Without a mark it is little-endian, unless `start` is a big-endian ASCII character.
-        :param field: the option, for messages.
         """
         try:
             known = codecs.lookup(name or "utf-8").name

@@ -22,7 +22,6 @@ class Lock:
 
     If another run holds the lock, this logs a warning and waits for up to two minutes.
 
-    :param waits: False: do not wait.
     :raises LockedError: if another run still holds the lock after that time.
     """
 

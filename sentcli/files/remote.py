@@ -101,10 +101,7 @@ class _RemoteInput:
 
 
 class RemoteFile:
-    """An output at a URL; it becomes visible when it is complete.
-
-    :raises OutputError: here and from all methods, if the file cannot be written.
-    """
+    """An output at a URL; it becomes visible when it is complete."""
 
     def __init__(self, url: str) -> None:
         self.size = 0

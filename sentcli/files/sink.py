@@ -182,3 +182,14 @@ def open_sink(target: Target | None, check: Callable[[], None] = lambda: None) -
     if target.is_url:
         return remote.RemoteFile(target.name)
     return AtomicFile(target.path) if target.is_file else Stream(target.name, check)
+
+
+def write_file(target: Target, data: bytes) -> None:
+    """Write a whole output; a file gets its name when it is complete."""
+    sink = open_sink(target)
+    try:
+        sink.write(data)
+        sink.publish()
+    except OutputError:
+        sink.discard()
+        raise

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,7 +34,6 @@ EVALUATED_RELIABILITY = "evaluated_reliability.png"
 LENGTHS = "accuracy_by_length.png"
 CARD = "README.md"
 RECIPE = "recipe.toml"
-BASE_RECIPE = "base.toml"  # the recipe of the model that was fine-tuned
 MANIFEST = "manifest.json"
 
 _SCORED_WITH = (CONFIG, VOCAB, ".onnx", ".safetensors", ".torchscript.pt")  # ends of file names
@@ -134,11 +132,13 @@ def new_bundle(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
     try:
         place = target.resolve()
         place.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{place.name}.", suffix=".tmp", dir=place.parent))
+        folder = place.with_name(f".{place.name}.{os.urandom(4).hex()}.tmp")
+        folder.mkdir()
         try:
             yield folder
             write_manifest(folder)
-            folder.chmod(stat.S_IMODE(place.stat().st_mode) if place.exists() else 0o777 & ~_umask())
+            if place.exists():
+                folder.chmod(stat.S_IMODE(place.stat().st_mode))
             check_target(target, overwrite=overwrite)  # it may have appeared or changed since the first check
             _replace(place, folder)
         finally:
@@ -254,9 +254,3 @@ def _decode_json(path: Path, content: bytes) -> object:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{path}: not JSON: {error}") from None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sentcli.config import NOTE
 from sentcli.errors import ChangedInputError, ExistingOutputError, ResumeError, counted, option
 from sentcli.files import remote
 from sentcli.files.atomic import new_file, output_errors
@@ -87,7 +88,13 @@ class History:
                 hint = f"make it again with {option('update', True)}"
                 raise ChangedInputError(f"{target.name} is finished, and the input changed since; {hint}")
             raise ResumeError(f"{target.name} is finished, and {changed} changed since; {hint}")
-        return Summary(**record["summary"])
+        summary = Summary(**record["summary"])
+        if count := summary.rejected:
+            said = counted(count, "row"), self._targets[-1].name
+            _log.log(NOTE, "%s is finished: %s rejected; see %s", target.name, *said)
+        if count := summary.formulas_without_value:
+            _log.log(NOTE, "%s is finished: %s without a value", target.name, counted(count, "formula"))
+        return summary
 
     def _facts(self, size: int) -> dict[str, Any]:
         """Return everything that shows a change of the output or of what it depends on, as JSON."""

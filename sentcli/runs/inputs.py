@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sentcli.errors import OutputError, UsageError, option
 from sentcli.files.compression import SUFFIXES
@@ -15,9 +16,8 @@ from sentcli.files.source import STANDARD, InputFile, Source
 from sentcli.runs.partitions import Partitions
 from sentcli.scoring import stop
 from sentcli.tables.chunk import Chunk, Cursor, Position, Results
-from sentcli.tables.columns import check_kept, check_room, find_taken
-from sentcli.tables.documents import read_documents
-from sentcli.tables.inspect import columns_of_all, guess_format, inspect, notes_of
+from sentcli.tables.columns import check_kept, check_room, columns_of_all, find_taken
+from sentcli.tables.inspect import guess_format, inspect, notes_of
 from sentcli.tables.options import ReadOptions, ResultColumn, WriteOptions
 from sentcli.tables.registry import (
     OUTPUT_FORMATS,
@@ -31,9 +31,9 @@ from sentcli.tables.registry import (
 )
 from sentcli.tables.sniff import Guess
 from sentcli.tables.table import Bounds, Content, Layout, Note, Request, Table, log_notes
-from sentcli.tables.types import Types
 
-_log = logging.getLogger("sentcli")
+if TYPE_CHECKING:
+    from sentcli.tables.types import Types
 
 _log = logging.getLogger("sentcli")
 
@@ -91,14 +91,10 @@ def _format_of_all(inputs: Sequence[str], read: ReadOptions) -> str:
         read.format or ("lines" if name == STANDARD else format_of(name, "input_format")) for name in inputs
     }
     if len(formats) > 1:
-        what = (
-            f"add {option('input_format')} (without it, - is read as lines)"
-            if STANDARD in inputs
-            else "give -o DIR/"
-        )
-        raise UsageError(
-            f"inputs of several formats ({', '.join(sorted(formats))}) cannot go to one output; {what}"
-        )
+        hint = f"add {option('input_format')} (without it, - is read as lines)"
+        what = hint if STANDARD in inputs else "give -o DIR/"
+        names = ", ".join(sorted(formats))
+        raise UsageError(f"inputs of several formats ({names}) cannot go to one output; {what}")
     return formats.pop()
 
 
@@ -165,10 +161,19 @@ class Reader:
             is_changed = setup.options.is_partial or setup.write.has_dialect
             content = content_for(setup.format, setup.output_format, is_changed=is_changed)
             self.layout = Layout(
-                *(setup.output_format, setup.results, setup.labels, content, setup.write), graded=setup.labels
+                setup.output_format,
+                setup.results,
+                setup.labels,
+                content,
+                setup.write,
+                graded=setup.labels,
             )
             self._request = Request(
-                *(setup.format, setup.options, content, self.layout.names, self._types(setup)),
+                setup.format,
+                setup.options,
+                content,
+                self.layout.names,
+                self._types(setup),
                 bounds=Bounds(get_format(setup.output_format).longest_cell, setup.write.output_encoding),
                 check=stop.check,
             )
@@ -237,11 +242,15 @@ class Reader:
             log_notes(notes_of(best, name, is_refused=setup.output_format != "lines"))
         return setup
 
-    def _types(self, setup: Setup) -> Types | None:
+    def _types(self, setup: Setup) -> "Types | None":
         """Return what collects the types of columns; None if the output has none, or a stream has no end."""
         is_typed = get_format(self.layout.format).has_types and self.layout.content is Content.VALUES
         is_decided = setup.write.strings or any(file.is_stream for file in self._files)
-        return Types() if is_typed and not is_decided else None
+        if not is_typed or is_decided:
+            return None
+        from sentcli.tables.types import Types  # most runs have none
+
+        return Types()
 
     def _source(self, number: int) -> Source:
         """Return an input that is open, else open it."""
@@ -294,9 +303,13 @@ class Reader:
 
     def _read(self) -> Iterator[Chunk]:
         cursor = Cursor(self._request.options.limit)
-        is_of_documents = self._request.format == "documents"
-        read_all = self._read_documents if is_of_documents else self._read_tables
-        for chunk in read_all(cursor):
+        chunks = self._read_tables(cursor)
+        if self._request.format == "documents":
+            from sentcli.tables.documents import read_documents  # few runs have any
+
+            sources = (source for _, source in self._in_turn(cursor))
+            chunks = read_documents(sources, cursor, self._request.options, self._request.bounds)
+        for chunk in chunks:
             self.position = chunk.position
             yield chunk
             if not cursor.rows_left:
@@ -310,10 +323,6 @@ class Reader:
             table = self._tables.pop(number, None) or self._inspect_again(number, source)
             table = replace(table, taken=self.layout.names)
             yield from read(source, table, cursor, self.layout.content)
-
-    def _read_documents(self, cursor: Cursor) -> Iterator[Chunk]:
-        sources = (source for _, source in self._in_turn(cursor))
-        return read_documents(sources, cursor, self._request.options, self._request.bounds)
 
     def _in_turn(self, cursor: Cursor) -> Iterator[tuple[int, Source]]:
         for number in range(len(self._files)):

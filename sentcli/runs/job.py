@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sentcli import __version__
 from sentcli.config import NOTE
@@ -38,8 +38,12 @@ from sentcli.scoring import stop
 from sentcli.scoring.groups import Groups
 from sentcli.scoring.labels import Counts
 from sentcli.scoring.scorer import Scorer
+from sentcli.tables.chunk import Chunk, Results
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 from sentcli.tables.registry import written_format
+
+if TYPE_CHECKING:
+    from sentcli.report.rows import Report
 
 _KEPT = "; what was scored so far is kept, and the same command continues"
 
@@ -60,6 +64,7 @@ class JobOptions:
     update: bool = False  # start over where the input changed; the output is one of a folder
     in_folder: bool = False  # skip finished outputs and count them; each one gets a record file for this
     waits: bool = True  # for an output that another run is writing
+    report: "Report | None" = None  # of a single output
     listing: Mapping[str, int] | None = None  # sizes of the objects in a folder at a URL; None: ask for each
 
 
@@ -84,6 +89,9 @@ def score_output(
     write = options.write
     if options.in_folder and options.read.format and not write.format:
         write = replace(write, format=written_format(options.read.format))  # suffixes may not name the format
+    if options.report:
+        watched = options.report.begin(inputs, options.read)
+        options = replace(options, read=replace(options.read, watched=watched))
     classes, labels = scorer.shown_classes, scorer.given_labels
     setup = make_setup(inputs, output, options.read, write, classes, labels, scorer.extras.columns)
     if not options.in_folder:  # where the folders are kept
@@ -131,6 +139,7 @@ def _conditions(
 ) -> dict[str, Any]:
     """Return what an output depends on: options by their names, other conditions as messages name them."""
     read, write = asdict(setup.options), asdict(options.write)
+    del read["watched"]
     conditions = {
         "inputs": [file.name for file in files],
         **scorer.fingerprint,
@@ -171,19 +180,25 @@ def _score_rows(
     scorer: Scorer, history: History, reader: Reader, output: Output, progress: Progress, started: float
 ) -> Summary:
     files, ledger = history.files, history.ledger
-    chunks, total, groups, by = iter(reader), Counts(), Groups(), history.setup.options.by
+    chunks, total, groups = iter(reader), Counts(), Groups()
+    by, report = [*dict.fromkeys(history.setup.options.by)], history.options.report
+
+    def see(chunk: Chunk, results: Results) -> None:
+        output.write(chunk, reader.with_partitions(chunk, results))
+        groups.add(by, chunk.sides, results[0])
+        if report:
+            report.add(chunk, results)
+
     with closing(Bar(progress, history.target.name, reader.total_bytes)) as bar:
         for chunk, results, counts in ledger.replay(chunks, [file.name for file in files]):
             stop.check()
-            output.write(chunk, reader.with_partitions(chunk, results))
+            see(chunk, results)
             total += counts
-            groups.add(by, chunk.sides, results[0])
         replayed = output.rows
         for chunk, scores in scorer.stream(chunks):
             results = [column.values(scores) for column in history.setup.results]
-            output.write(chunk, reader.with_partitions(chunk, results))
+            see(chunk, results)
             total += scores.counts
-            groups.add(by, chunk.sides, scores.labels)
             ledger.add(chunk, results, scores.counts)
             bar.update(chunk.position.progress, output.rows, output.rows - replayed)
     summary = Summary(
@@ -196,9 +211,15 @@ def _score_rows(
         inputs=[file.fingerprint() for file in files],
     )
     sizes = output.close(reader, summary.to_sheet(scorer.bundle.name, scorer.labels[-1]))
+    if report:
+        began = time.perf_counter()
+        report.finish()
+        started += time.perf_counter() - began  # the speed is that of the rows
     ledger.finish(sizes)
     history.complete(sizes[0], summary)
     output.publish()
+    if report:
+        report.publish()
     if output.rejected:
         place = f"; see {history.rejects.name}" if history.rejects else ""
         level = NOTE if history.rejects else logging.WARNING  # else standard error has the rows themselves

@@ -56,10 +56,8 @@ class Ledger:
         self._target = target
         self._path = temporary_path(target, "ledger")
         self._columns = columns
-        fixed = [
-            (column.name, "<f8" if column.is_number else "<u2") for column in columns if not column.items
-        ]
-        self._type = np.dtype(fixed)
+        fixed = [column for column in columns if not column.items]
+        self._type = np.dtype([(column.name, "<f8" if column.is_number else "<u2") for column in fixed])
         self._labels = [*labels, None]
         self._codes = {label: code for code, label in enumerate(self._labels)}
         self._last_commit = time.monotonic()
@@ -216,20 +214,13 @@ class NoLedger:
 
     is_kept = False
 
-    def begin(self, conditions: Mapping[str, Any]) -> None: ...
-
-    def replay(self, chunks: Iterator[Chunk], names: Sequence[str]) -> Iterator[_Replayed]:
+    def replay(self, *_: object) -> Iterator[_Replayed]:
         return iter(())
 
-    def add(self, chunk: Chunk, results: Results, counts: Counts) -> None: ...
+    def begin(self, *_: object) -> None:
+        """Do nothing."""
 
-    def commit(self) -> None: ...
-
-    def finish(self, sizes: tuple[int, int | None]) -> None: ...
-
-    def close(self) -> None: ...
-
-    def remove(self) -> None: ...
+    add = commit = finish = close = remove = begin
 
 
 def _end_of(chunk: Chunk) -> dict[str, Any]:

@@ -27,8 +27,6 @@ class Output:
     """An output and its rejects; only `publish` gives the files their final names.
 
     :param rejects: the rejects file; None: standard error.
-    :param writer: encodes the rows.
-    :param options: the limit on rejected rows.
     :raises OutputError: here and from all methods, if a file cannot be written.
     """
 
@@ -89,7 +87,6 @@ class Output:
     def close(self, reader: Reader, summary: Sheet = ()) -> tuple[int, int | None]:
         """Write the end of the output, and make both files durable.
 
-        :param summary: see `registry.Writer`.
         :returns: the sizes in bytes of the output and of the rejects, None if no row was rejected.
         """
         if not reader.is_finished:

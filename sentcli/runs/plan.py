@@ -13,7 +13,6 @@ from sentcli.files.remote import as_path, is_url
 from sentcli.files.sink import Target
 from sentcli.files.source import STANDARD
 from sentcli.runs.folders import Found, absolute, find_inputs
-from sentcli.tables.options import ReadOptions, WriteOptions
 from sentcli.tables.registry import format_of, get_format, is_suffix, written_format
 
 Pair = tuple[list[str], Target]  # inputs, and the output that gets their rows
@@ -22,7 +21,7 @@ _log = logging.getLogger("sentcli")
 
 
 def plan_outputs(
-    inputs: Sequence[str], output: Target, write: WriteOptions | None = None, read: ReadOptions | None = None
+    inputs: Sequence[str], output: Target, write_format: str | None = None, read_format: str | None = None
 ) -> list[Pair]:
     """Pair inputs with outputs: all with one file, or each with a file of the same name in a folder.
 
@@ -30,11 +29,10 @@ def plan_outputs(
     folders below its first wildcard, because file names repeat in the folders of a partitioned data set.
 
     :param inputs: files, `-`, URLs, folders, and globs of files or URLs; what stands for several is sorted.
-    :param write: if it sets a format, files in the folder get the suffix of that format.
-    :param read: if it sets a format, the inputs may have any suffix.
+    :param write_format: files in the folder get the suffix of this format; None: that of their input.
+    :param read_format: the format of inputs with any suffix.
     """
     folder = output.name if output.is_folder else ""
-    read_format = read.format if read else None
     found = find_inputs([*map(_plain, inputs)], read_format, folder)
     files = [each.file for each in found]
     if not files:
@@ -48,8 +46,7 @@ def plan_outputs(
         return [(files, output)]
     if read_format == "documents":
         raise UsageError(f"--documents makes one table of all files; give -o {name.rstrip('/')}.csv")
-    form = write.format if write else None
-    below = [_folder_below(each) / _output_name(each.file, form) for each in found]
+    below = [_folder_below(each) / _output_name(each.file, write_format) for each in found]
     outputs = [Target(f"{name}{path}" if output.is_url else Path(name, path)) for path in below]
     _refuse_collisions(files, outputs)
     if not output.is_url:

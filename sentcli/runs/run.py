@@ -48,14 +48,11 @@ def score_files(  # the options of a run
     target, rejects = Target(output), options.rejects
     if cluster and (STANDARD in inputs or rejects.path or not target.is_folder):
         raise UsageError("--ray makes an output of each file: give files and -o FOLDER/, without --rejects")
-    pairs = plan_outputs(inputs, target, options.write, options.read)
+    pairs = plan_outputs(inputs, target, options.write.format, options.read.format)
     rejects = replace(rejects, path=as_path(rejects.path) if rejects.path else None)
     if rejects.path and len(pairs) > 1:
         raise UsageError(f"--rejects names one file for {len(pairs)} outputs; without it, each gets its own")
-    if summary_file:
-        _check_summary(Target(summary_file), target, pairs, rejects.path)
-        if not (options.overwrite or target.is_folder):
-            Target(summary_file).refuse_existing()
+    _check_files(summary_file, target, pairs, replace(options, rejects=rejects))
     options = replace(options, rejects=rejects, in_folder=target.is_folder)
     progress = Progress(shown=show_progress)
     if not target.is_folder:
@@ -143,19 +140,30 @@ def _refuse_other_inputs(pairs: Sequence[Pair]) -> None:
     refuse_inputs(files, [target.name for target in (*targets, *(target.rejects for target in targets))])
 
 
-def _check_summary(summary: Target, output: Target, pairs: Sequence[Pair], rejects: str | None) -> None:
-    """Refuse a summary that would replace a file of the run, or that cannot be written."""
-    if summary.name == STANDARD or (output.is_standard_output and summary.is_standard_output):
-        raise UsageError("--summary takes the name of a file; standard output is for the rows")
-    summary.check()
+def _check_files(summary: str | None, output: Target, pairs: Sequence[Pair], options: JobOptions) -> None:
+    """Check the places of the files that are written after the rows: the summary and the report."""
+    files = {"--summary": Target(summary)} if summary else {}
+    if options.report:
+        if output.is_folder:
+            raise UsageError("--report shows one output; for others: sentcli report FILES -o report.html")
+        files["--report"] = options.report.target
+    for flag, file in files.items():
+        _check_file(flag, file, output, pairs, options.rejects.path)
+        if not (options.overwrite or output.is_folder):
+            file.refuse_existing()
+
+
+def _check_file(flag: str, file: Target, output: Target, pairs: Sequence[Pair], rejects: str | None) -> None:
+    """Refuse a file, such as the summary, that would replace a file of the run, or that cannot be written."""
+    if file.name == STANDARD or (output.is_standard_output and file.is_standard_output):
+        raise UsageError(f"{flag} takes the name of a file; standard output is for the rows")
+    file.check()
     others = [rejects] if rejects else []
     for sources, target in pairs:
         others += [target.name, target.rejects.name, *sources]
     for other in others:
         with suppress(OutputError):  # links in a circle: raised again when that output is written
-            if Target(other).address == summary.address:
-                raise UsageError(
-                    f"--summary {summary.name} is {other}, a file of this run; give another name"
-                )
-    if summary.is_file:
-        AtomicFile(summary.path).discard()  # fails now, and not after hours, if the file cannot be written
+            if Target(other).address == file.address:
+                raise UsageError(f"{flag} {file.name} is {other}, a file of this run; give another name")
+    if file.is_file:
+        AtomicFile(file.path).discard()  # fails now, and not after hours, if the file cannot be written

@@ -54,13 +54,8 @@ class Summary(Counts):
 
     def to_record(self) -> dict[str, Any]:
         """Return the fields as JSON, unrounded."""
-        return {
-            "rows": self.rows,
-            "rejected": self.rejected,
-            **vars(self),
-            "labels": dict(self.labels),
-            "groups": dict(self.groups),
-        }
+        first = {"rows": self.rows, "rejected": self.rejected}
+        return {**first, **vars(self), "labels": dict(self.labels), "groups": dict(self.groups)}
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields, with rounded seconds and the speed."""
@@ -102,11 +97,8 @@ class Summary(Counts):
         speed = f", {self.scored / self.seconds:,.0f} rows/s" if self.seconds >= 1 else ""
         labeled = sum(self.labels.values())
         kinds = [f"{count:,} {label} ({count / labeled:.1%})" for label, count in sorted(self.labels.items())]
-        no_score = {
-            "blank": self.blank,
-            "no known word": self.no_known_word,
-            "too many unknown words": self.too_unknown,
-        }
+        no_score = {"blank": self.blank, "no known word": self.no_known_word}
+        no_score["too many unknown words"] = self.too_unknown
         kinds += [f"{count:,} {name}" for name, count in no_score.items() if count]
         columns = " and ".join(f"{name!r:.100}" for name in sorted({*self.text_columns}))
         texts = [f"texts in {columns}"] if columns else []

@@ -78,11 +78,9 @@ def pad(sequences: Sequence[Sequence[int] | npt.NDArray[np.int32]]) -> tuple[Ids
     :param sequences: at least one, each of at least one id.
     :returns: ids `[batch, longest]` and lengths `[batch]`.
     """
-    lengths = np.fromiter(map(len, sequences), np.int32, len(sequences))
-    ids = np.full((len(sequences), lengths.max()), PAD_ID, np.int64)
-    is_token = np.arange(ids.shape[1]) < lengths[:, None]
-    ids[is_token] = np.fromiter(chain.from_iterable(sequences), np.int64, lengths.sum())
-    return ids, lengths
+    lengths = np.fromiter(map(len, sequences), np.int64, len(sequences))
+    ids = np.fromiter(chain.from_iterable(sequences), np.int32, lengths.sum())
+    return gather(ids, np.cumsum(lengths) - lengths, lengths, lengths.max())
 
 
 def gather(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sentcli.scoring.scorer import load
-from sentcli.tables.options import ResultColumn, WriteOptions
+from sentcli.tables.options import WriteOptions
 
 
 class RayScorer:
@@ -30,7 +30,10 @@ def score_spark(df: Any, text_column: str, prefix: str = "", *, workers: int = 1
     :param workers: scoring threads of a task, as many as `spark.task.cpus`.
     :param options: the other arguments of `sentcli.load`, whose errors are raised; all nodes need the model.
     """
-    from pyspark.sql import types
+    from pyspark.sql.pandas.types import from_arrow_schema
+    from pyspark.sql.types import StructType
+
+    from sentcli.tables.arrow import result_field
 
     def run(batches: Iterator[Any]) -> Iterator[Any]:
         with load(workers=workers, **options) as scorer:
@@ -39,14 +42,5 @@ def score_spark(df: Any, text_column: str, prefix: str = "", *, workers: int = 1
 
     with load(workers=workers, **options) as scorer:
         added = WriteOptions(prefix=prefix).columns(scorer.shown_classes, scorer.extras.columns)
-    new = [types.StructField(column.name, _spark_type(column, types)) for column in added]
-    return df.mapInArrow(run, types.StructType([*df.schema.fields, *new]))
-
-
-def _spark_type(column: ResultColumn, types: Any) -> Any:
-    """Return the type that Spark has for a new column."""
-    if not column.items:
-        return types.DoubleType() if column.is_number else types.StringType()
-    of_arrow = {"string": types.StringType, "int64": types.LongType, "float64": types.DoubleType}
-    fields = [types.StructField(name, of_arrow[kind]()) for name, kind in column.items]
-    return types.ArrayType(types.StructType(fields))
+    new = from_arrow_schema(map(result_field, added))
+    return df.mapInArrow(run, StructType([*df.schema.fields, *new]))

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from operator import attrgetter
@@ -100,12 +100,10 @@ class Extras:
         if self.unknown_words:
             found.append(ResultColumn("sentiment_unknown", attrgetter("unknown"), is_number=True))
         if self.explain:
-            found.append(ResultColumn(_WORDS, _more(_WORDS), items=_WORD))
+            found.append(_column(_WORDS, items=_WORD))
         if self.sentences:
-            found.append(ResultColumn(_SENTENCES, _more(_SENTENCES), items=_SENTENCE))
-        for name in map(_of_aspect, self.about):
-            found.append(ResultColumn(name, _more(name), is_number=True))
-        return tuple(found)
+            found.append(_column(_SENTENCES, items=_SENTENCE))
+        return (*found, *(_column(f"sentiment_{name}", is_number=True) for name in self.about))
 
     def add_to(self, scores: Scores, texts: Sequence[str | None], scorer: "Scorer") -> Scores:
         """Return scores with the labels and the values for which parts of the texts are scored too."""
@@ -137,7 +135,7 @@ class Extras:
             found[MIXED] = [*map(_is_mixed, sentences)]
         if self.aspects:
             of_aspects = self.aspects.scores(texts, scorer.parts, scorer.score_alone)
-            found |= {_of_aspect(name): values for name, values in of_aspects.items()}
+            found |= {f"sentiment_{name}": values for name, values in of_aspects.items()}
         return found
 
 
@@ -147,9 +145,5 @@ def _is_mixed(sentences: "Sequence[Sentence]") -> bool:
     return bool(scores) and min(scores) <= low and max(scores) >= high
 
 
-def _of_aspect(name: str) -> str:
-    return f"sentiment_{name}"
-
-
-def _more(name: str) -> Callable[[Scores], Sequence[Any]]:
-    return lambda scores: scores.more[name]
+def _column(name: str, **kind: Any) -> ResultColumn:
+    return ResultColumn(name, lambda scores: scores.more[name], **kind)

@@ -89,21 +89,18 @@ def find_text_columns(
         if not (is_text(kind) or pa.types.is_null(kind))
     }
     values = [
-        [value for rows in begin if name not in others for value in _sample(column_at(rows, path))]
+        [value for rows in begin if name not in others for value in _readable(column_at(rows, path))]
         for name, path, _ in paths
     ]
     return find_texts([name for name, _, _ in paths], others, wanted, where, values)
 
 
-def _sample(column: pa.Array) -> list[Any]:
-    """Return the values of a column, without those that are not UTF-8."""
-    values = []
+def _readable(column: pa.Array, *other: str) -> list[Any]:
+    """Return the values of a column, with `other` for each that cannot be read."""
     with suppress(ValueError):
         return to_values(column)
-    for row in range(len(column)):
-        with suppress(ValueError):
-            values += to_values(column.slice(row, 1))
-    return values
+    rows = [column.slice(row, 1) for row in range(len(column))]
+    return [*other] if len(rows) == 1 else [value for row in rows for value in _readable(row, *other)]
 
 
 def result_field(column: ResultColumn) -> pa.Field:
@@ -208,11 +205,7 @@ def to_values(column: pa.Array) -> list[Any]:
 
 def to_texts(column: pa.Array) -> list[str]:
     """Return the values of a column as text, one that cannot be read as a word for it."""
-    try:
-        return [*map(to_text, to_values(column))]
-    except ValueError:
-        rows = [column.slice(row, 1) for row in range(len(column))]
-        return ["(unreadable)"] if len(rows) == 1 else [text for row in rows for text in to_texts(row)]
+    return [*map(to_text, _readable(column, "(unreadable)"))]
 
 
 def _durations(column: pa.Array) -> list[str | None]:

@@ -12,14 +12,7 @@ import pyarrow as pa
 from sentcli.errors import DataError
 from sentcli.files.source import Source
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor
-from sentcli.tables.record_batches import (
-    BatchReader,
-    HashedFile,
-    RowGroupPart,
-    joined,
-    table_of,
-    translated,
-)
+from sentcli.tables.record_batches import BatchReader, HashedFile, RowGroupPart, joined, table_of, translated
 from sentcli.tables.table import Content, Request, Table
 from sentcli.tables.text_column import SAMPLE_ROWS
 

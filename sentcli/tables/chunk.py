@@ -24,7 +24,7 @@ Results = Sequence[Sequence[Any]]
 # The rows of a sheet about the run, for formats with more than one sheet.
 Sheet = Sequence[Sequence[Any]]
 
-# The values of the columns of `ReadOptions.by`, for each row as text; empty without such columns.
+# The values of the columns of `ReadOptions.sides`, for each row as text; empty without such columns.
 Sides = Sequence[tuple[str, ...]]
 
 # A row of a text format: the text, what the writer needs, the bytes in the input, and its `Sides` if any.
@@ -258,7 +258,11 @@ class _Draft:
         """Return the chunk and begin the next one, which after a pause gets only the room that was left."""
         position = self._cursor.advance(self._size, len(self._texts), len(self._rejects))
         chunk = Chunk(
-            *(self._texts, self._rows, self._rejects, position, self._size),
+            self._texts,
+            self._rows,
+            self._rejects,
+            position,
+            self._size,
             gaps=self._gaps,
             whole=whole,
             sides=self._sides,

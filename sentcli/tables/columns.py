@@ -1,12 +1,13 @@
 """List and check the names of columns."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from sentcli.errors import DataError, option
 from sentcli.tables.table import Content, Request, Table
 
 _MAX_LISTED = 20
+_MOST_KEYS = 1000  # that may become columns
 
 
 def list_columns(columns: Sequence[str]) -> str:
@@ -55,3 +56,18 @@ def check_names(columns: Sequence[str], request: Request, where: str) -> None:
             raise DataError(
                 f"{where}: there are {count} columns {name!r:.200}; only the same format can hold them"
             )
+
+
+def columns_of_all(tables: Sequence[Table]) -> tuple[str, ...]:
+    """Return the keys of all inputs of JSON as columns.
+
+    :raises DataError: when there are too many, because a chunk has a value for each of its rows and columns.
+    """
+    columns = tuple(dict.fromkeys(name for table in tables for name in table.columns))
+    check_key_count(columns, tables[-1].name)
+    return columns
+
+
+def check_key_count(columns: Collection[str], name: str) -> None:
+    if len(columns) > _MOST_KEYS:
+        raise DataError(f"{name}: more than {_MOST_KEYS:,} keys; write JSON Lines: -o OUT.jsonl")

@@ -6,6 +6,7 @@ A quote inside a field that does not begin with one is part of the value.
 """
 
 import csv
+import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Results, Rows, Sheet
 from sentcli.tables.convert import LastLine, six_decimals, to_text
 from sentcli.tables.line_reader import LineReader
-from sentcli.tables.options import ReadOptions
+from sentcli.tables.options import ReadOptions, ResultColumn
 from sentcli.tables.table import Content, Layout, Table
 from sentcli.tables.text_column import join_texts
 
@@ -172,10 +173,7 @@ class _CsvReader(LineReader):
                     return
 
         parser = self._dialect.parser(chain.from_iterable(texts()))
-        try:
-            fields, problem = next(parser), ""
-        except csv.Error as error:
-            fields, problem = [], str(error)
+        fields, problem = next_record(parser)
         size += sum(map(len, lines[: parser.line_num - count]))
         return parser.line_num, size, fields, problem
 
@@ -197,7 +195,9 @@ class _CsvReader(LineReader):
 
     def _sides(self, rows: Sequence[list[str]]) -> list[tuple[str, ...]]:
         places = self._places
-        return [tuple(fields[place] for place in places) for fields in rows] if places else []
+        if len(places) > 1:
+            return [*map(itemgetter(*places), rows)]
+        return [(fields[place],) for fields in rows for place in places]
 
     def _single_lines(self, texts: list[str]) -> list[list[str]]:
         """Return the fields of lines if each is a row; empty if any is not."""
@@ -215,10 +215,7 @@ class _CsvReader(LineReader):
         start = begin = 0  # the first line of the record, and the first line that the parser got
         parser = self._dialect.parser(iter(texts))
         while start < len(lines):
-            try:
-                fields, problem = next(parser), ""
-            except csv.Error as error:
-                fields, problem = [], str(error)
+            fields, problem = next_record(parser)
             end = begin + parser.line_num
             size = len(lines[start]) if end == start + 1 else sum(map(len, lines[start:end]))
             if problem and end == len(lines) and size <= self._limit:
@@ -268,6 +265,14 @@ class _CsvReader(LineReader):
                     f"{option('quotechar')}"
                 )
         return malformed(line, error, size, self.table.options)
+
+
+def next_record(parser: Iterator[list[str]]) -> tuple[list[str], str]:
+    """Return the fields of the next record, and why it cannot be read, or an empty text."""
+    try:
+        return next(parser), ""
+    except csv.Error as error:
+        return [], str(error)
 
 
 def decode_lines(lines: list[bytes], encoding: Encoding) -> tuple[list[str], set[int]]:
@@ -352,13 +357,22 @@ class Writer:
         else:
             records, ends = self._dialect.encoding.cut_line_ends(chunk.rows)
         added = (
-            self._numbers(values) if column.is_number else self._labels(values)
+            self._numbers(values) if column.is_number else self._labels(self._held(values, column))
             for column, values in zip(self._layout.results, results, strict=True)
         )
         return self._last_line.then(chunk.join(records, *added, ends))
 
     def close(self, summary: Sheet = ()) -> bytes:
         return b""
+
+    def _held(self, values: Sequence[Any], column: ResultColumn) -> Sequence[Any]:
+        """Return values, lists with escapes of JSON if the encoding lacks one of their characters."""
+        if not column.items:
+            return values
+        name = self._dialect.encoding.name
+        held = [text and text.encode(name, "ignore").decode(name) for text in values]
+        pairs = zip(values, held, strict=True)
+        return [text if text == same else json.dumps(json.loads(text)) for text, same in pairs]
 
     def _labels(self, labels: Sequence[str | None]) -> list[bytes]:
         """Return the labels as fields, each with a delimiter before it."""

@@ -2,7 +2,6 @@
 
 import csv
 import logging
-import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from contextlib import suppress
@@ -10,10 +9,20 @@ from dataclasses import replace
 from itertools import accumulate, islice
 
 from sentcli.errors import DataError, option
+from sentcli.files.source import Source
+from sentcli.tables.chunk import Cursor
 from sentcli.tables.columns import check_names, list_columns
-from sentcli.tables.csv import DELIMITERS, Dialect, decode_lines, lift_field_limit, malformed
+from sentcli.tables.csv import (
+    DELIMITERS,
+    Dialect,
+    decode_lines,
+    lift_field_limit,
+    malformed,
+    next_record,
+    read,
+)
 from sentcli.tables.line_reader import Text, bad_bytes, other_encoding, too_long
-from sentcli.tables.sniff import LIKELY_DELIMITERS, Records, line_after_titles
+from sentcli.tables.sniff import LIKELY_DELIMITERS, SEPARATOR, Records, lines_of_titles
 from sentcli.tables.table import Content, Request, Table
 from sentcli.tables.text_column import (
     SAMPLE_ROWS,
@@ -24,6 +33,7 @@ from sentcli.tables.text_column import (
     is_decided,
     is_usual,
 )
+from sentcli.tables.types import Types
 
 _MOST_LINES = 100_000  # of the first record, whose quote would else not be closed
 _CHECKED_RECORDS = 100  # records that have to agree with a delimiter that --delimiter does not name
@@ -35,6 +45,13 @@ def inspect_csv(text: Text, request: Request) -> Table:
     separators = options.separators(DELIMITERS[request.format])
     dialect = Dialect(*separators, text.encoding, options.escapechar)
     lift_field_limit()
+    table = _table(text, request, dialect)
+    if request.types and not table.is_empty:
+        _add_types(text.source, table, request, request.types)
+    return table
+
+
+def _table(text: Text, request: Request, dialect: Dialect) -> Table:
     lines: list[bytes] = []
     with text.looking_ahead():
         for more in text.lines(request, universal=True):
@@ -68,17 +85,21 @@ class _CsvStart:
     def table(self) -> Table:
         """Return the table."""
         fields, end = self._first_record()
-        if not fields:
-            return self._without_records()
-        if other := self._other_dialect(fields):
+        if fields and (other := self._other_dialect(fields)):
             if end == len(self._lines):  # the next records decide
                 self._need_more()
             fields, end = self._read_with(other)
+        if not fields:
+            return self._without_records()
         options, first = self._options, self._request.first
         raw = b"".join(self._lines[self._start : end])
         self._refuse_whole(raw)
         columns = tuple(fields) if options.header else tuple(map(str, range(1, len(fields) + 1)))
         records, is_sample = self._records()
+        if options.header and (count := lines_of_titles(records, options.text_column, self._name)):
+            self._note(f"the header is line {count + 1}: read with {option('skip_lines', count)}")
+            self._start = count
+            return self.table()
         self._check_first(records)
         self._skip_second_headers(records)
         if first:
@@ -90,7 +111,7 @@ class _CsvStart:
             columns,
             texts=tuple(columns[place] for place in choice.places),
             places=choice.places,
-            sides=find_columns(columns, options.by, "by", self._name),
+            sides=find_columns(columns, options.sides, self._name),
             lead=self._lead() + (raw if options.header else b""),
             style=self._dialect,
             notes=(*self._notes, *choice.notes),
@@ -125,10 +146,7 @@ class _CsvStart:
         begin, limit = self._start, self._options.max_row_bytes
         parser = self._dialect.parser(iter(self._texts[begin:]))
         while self._start < len(self._lines):
-            try:
-                fields, problem = next(parser), ""
-            except csv.Error as error:
-                fields, problem = [], str(error)
+            fields, problem = next_record(parser)
             end = begin + parser.line_num
             size = sum(map(len, self._lines[self._start : end]))
             may_end = size <= limit and end - self._start < _MOST_LINES
@@ -162,13 +180,12 @@ class _CsvStart:
             try:
                 self._text.encoding.decode(raw)
             except UnicodeDecodeError as error:
-                offset = len(self._text.mark) + sum(map(len, self._lines[: self._start]))
                 is_named = self._options.encoding is not None
-                reason = bad_bytes(raw, error, offset, self._text.encoding, is_named=is_named)
+                reason = bad_bytes(raw, error, len(self._lead()), self._text.encoding, is_named=is_named)
             else:
                 return
         others = f"{option('encoding')}, {option('delimiter')} or {option('quotechar')}"
-        hint = "" if "; try " in reason else f"; is it another {others}?"
+        hint = "" if "; " in reason else f"; is it another {others}?"
         raise DataError(f"{self._name}: the first record cannot be read: {reason}{hint}")
 
     def _without_records(self) -> Table:
@@ -182,16 +199,11 @@ class _CsvStart:
         )
 
     def _other_dialect(self, fields: Sequence[str]) -> Dialect | None:
-        """Return the dialect with the delimiter that the first records share, if it is not the expected one.
-
-        :param fields: the first record.
-        """
+        """Return the dialect with the delimiter that the first records share, if it is not the usual one."""
         options, used = self._options, self._dialect.delimiter
-        note = re.fullmatch("sep=(.)", used.join(fields), re.IGNORECASE)
-        if note and options.header and options.text_column not in fields:
-            line = self._start + 1
-            hint = f"try {option('skip_lines', line)} {_delimiter(note[1])}"
-            raise DataError(f"{self._name}: line {line} tells spreadsheets the delimiter; {hint}")
+        if options.header and (mark := SEPARATOR.fullmatch(used.join(fields))):
+            self._start += 1
+            return replace(self._dialect, delimiter=options.delimiter or mark[1])
         if options.text_column in fields or self._splits_alike(self._dialect):
             return None
         others = self._others(used.join(fields))
@@ -249,9 +261,6 @@ class _CsvStart:
         options, (_, fields) = self._options, records[0]
         if not options.header:
             return
-        if options.text_column not in fields and (line := line_after_titles(records)):
-            hint = f"if the header is line {line}, add {option('skip_lines', line - 1)}"
-            raise DataError(f"{self._name}: the first record has one cell, {max(fields)!r:.80}; {hint}")
         if options.text_column is None and not (self._request.first or any(map(is_usual, fields))):
             if number := next(filter(str.isdecimal, fields), None):
                 no_header, named = option("no_header"), option("text_column")
@@ -282,6 +291,19 @@ class _CsvStart:
         if not (is_enough or is_decided(columns, {}, wanted, values)):
             raise _MoreNeeded
         return find_texts(columns, {}, wanted, self._name, values)
+
+
+def _add_types(source: Source, table: Table, request: Request, types: Types) -> None:
+    """Read the values of all rows, until no column can have a type."""
+    cursor = Cursor(request.options.limit)
+    with source.looking_ahead():
+        cursor.open(source)
+        for chunk in read(source, table, cursor, Content.VALUES):
+            request.check()
+            columns = zip(*(chunk.rows or [[""] * len(table.kept)]), strict=True)
+            may_have = types.add_texts(dict(zip(table.kept_columns, columns, strict=True)))
+            if not (may_have and cursor.rows_left):
+                break
 
 
 def _delimiter(mark: str) -> str:

@@ -56,12 +56,10 @@ def _event(source: Source, options: ReadOptions, guessed: Counter[str], bounds: 
     encoding = Encoding.named(name, data)
     try:
         text = encoding.decode(data.removeprefix(encoding.byte_order_mark(data))).rstrip("\r\n")
+        bounds.check([source.name, text])
     except UnicodeDecodeError as error:
         reason = bad_bytes(data, error, 0, encoding, is_named=is_named)
-        hint = "" if is_named else "; is it another --encoding?"
-        return Reject(source.name, 1, 0, reason + hint, data)
-    try:
-        bounds.check([source.name, text])
+        return Reject(source.name, 1, 0, reason, data)
     except ValueError as error:
         return Reject(source.name, 1, 0, str(error), data)
     if not is_named and name not in ("ascii", "utf-8"):

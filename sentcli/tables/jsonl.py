@@ -9,6 +9,7 @@ numbers with their digits in the input. A record with another key, or a repeated
 import json
 import logging
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -33,7 +34,6 @@ _log = logging.getLogger("sentcli")
 ARRAY, INSIDE = "array", "inside"
 _MOST_NAMED = 1000  # keys that have no column
 MISSING: Any = object()
-_NO_NUMBER = re.compile("nan|inf")  # as C writes it
 _KINDS = {
     dict: "an object",
     list: "an array",
@@ -85,12 +85,10 @@ class _JsonlReader(LineReader):
 
     def _broken(self, line: bytes, error: orjson.JSONDecodeError) -> Event:
         try:
-            text = line.decode()
+            line.decode()
         except UnicodeDecodeError as bad:
             return self.reject(line, self.bad_bytes(line, bad, 0 if self._is_array else self.offset))
-        no_number = _NO_NUMBER.match(text, error.pos)
-        what = f"{no_number[0]}, for which JSON has null" if no_number else error.msg
-        return self.reject(line, f"not JSON: {what}, at character {error.pos + 1}")
+        return self.reject(line, f"not JSON: {error.msg}, at character {error.pos + 1}")
 
     def reject(self, raw: bytes, reason: str) -> Reject:
         reject = super().reject(raw, reason)
@@ -103,7 +101,7 @@ class _JsonlReader(LineReader):
             return self.reject(line, "an object without keys")
         names = filter(self.table.options.keeps, record) if self.table.options.is_partial else record
         if (name := find_taken(names, self.table.taken)) is not None:
-            return self.reject(line, f"there is a {name!r:.200} already; try --prefix new_")
+            return self.reject(line, f"there is a {name!r:.200} already; try {self._room_for(name)}")
         text = text_of(record, self.table.texts)
         text = None if text is MISSING else text
         if text is not None and type(text) is not str:
@@ -119,6 +117,11 @@ class _JsonlReader(LineReader):
         except (RecursionError, orjson.JSONEncodeError):  # which one depends on the version of Python
             return self.reject(line, "a value is nested too deeply")
         return text, row, line, *sides
+
+    def _room_for(self, name: str) -> str:
+        """Return the option that makes room for a key with the name of a folder or of a new column."""
+        folder = re.search(f"(?:^|/)({re.escape(name)})=", self.name, re.IGNORECASE)
+        return f"--drop {shlex.quote(folder[1])}" if folder else "--prefix new_"
 
     def _again(self, line: bytes) -> bytes | list[str | None]:
         """Decode a record again, with the digits of its numbers; return its values, or a part of it."""

@@ -107,17 +107,16 @@ class LineReader(ABC):
         return Reject(self.name, self.line, self.offset, reason, raw)
 
     def bad_bytes(self, line: bytes, error: UnicodeDecodeError, offset: int) -> str:
-        """Return a message that names the first byte that is not in the encoding, and what to try."""
         is_named = self.table.options.encoding is not None or not self.may_be_encoded
-        reason = bad_bytes(line, error, offset, self.encoding, is_named=is_named)
-        return reason if is_named or "; try " in reason else f"{reason}; is it another --encoding?"
+        return bad_bytes(line, error, offset, self.encoding, is_named=is_named)
 
 
 def bad_bytes(
     line: bytes, error: UnicodeDecodeError, offset: int, encoding: Encoding, *, is_named: bool
 ) -> str:
-    is_western = not is_named and likely_encoding(line) == "cp1252"
-    hint = "; try --encoding cp1252" if is_western else ""
+    """Return a message that names the first byte that is not in the encoding, and what to try."""
+    is_western = likely_encoding(line) == "cp1252"
+    hint = "" if is_named else "; try --encoding cp1252" if is_western else "; is it another --encoding?"
     return f"byte 0x{line[error.start]:02x} at offset {offset + error.start} is not {encoding.name}{hint}"
 
 
@@ -185,6 +184,16 @@ def awaited(source: Source, check: Callable[[], None]) -> Iterator[bytes]:
             check()
         else:
             yield block
+
+
+def first_bytes(source: Source, size: int, check: Callable[[], None]) -> bytes:
+    """Return the first bytes; fewer if they hold a line, because a live input may wait for an answer."""
+    data = b""
+    for block in awaited(source, check):
+        data += block
+        if len(data) >= size or b"\n" in data:
+            break
+    return data
 
 
 def check_length(line: bytes | bytearray, limit: int, name: str) -> None:

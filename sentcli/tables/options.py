@@ -1,7 +1,7 @@
 """The columns that a run adds, and the options for reading, writing and rejecting rows."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -44,6 +44,7 @@ class ReadOptions:
     :param text_column: the column to score: its name, number or dotted path, or several of these with commas;
         None: found by its name or its first values.
     :param by: columns, named as in `text_column`; rows and labels are counted for each of their values.
+    :param watched: further columns, whose values the report gets, each with the option that names it.
     :param keep: the columns that the output has, beside the new ones; None: all columns.
     :param drop: the columns that the output does not have; the texts may be among them.
     :param sheet: the name or number of the sheet of a workbook; None: the first one with a table.
@@ -63,6 +64,7 @@ class ReadOptions:
     format: str | None = None
     text_column: str | None = None
     by: tuple[str, ...] = ()
+    watched: tuple[tuple[str, str], ...] = ()
     keep: tuple[str, ...] | None = None
     drop: tuple[str, ...] | None = None
     sheet: str | None = None
@@ -79,15 +81,9 @@ class ReadOptions:
     def __post_init__(self) -> None:
         if self.delimiter == r"\t":
             object.__setattr__(self, "delimiter", "\t")
-        _check_delimiter("delimiter", self.delimiter)
-        if self.quotechar and (len(self.quotechar) != 1 or self.quotechar in "\r\n"):
-            raise UsageError(
-                f"{option('quotechar')} is {self.quotechar!r:.200}; it has to be one character, or empty"
-            )
-        if self.escapechar is not None and (len(self.escapechar) != 1 or self.escapechar in "\r\n"):
-            raise UsageError(
-                f"{option('escapechar')} is {self.escapechar!r:.200}; it has to be one character"
-            )
+        _check_character("delimiter", self.delimiter, r", or \t")
+        _check_character("quotechar", self.quotechar or None, ", or empty")
+        _check_character("escapechar", self.escapechar)
         if self.delimiter is not None:
             self.separators(self.delimiter)
         if not 1 <= self.max_row_bytes <= _LARGEST_ROW:
@@ -103,6 +99,12 @@ class ReadOptions:
             )
         if self.encoding not in (None, AUTO):
             Encoding.named(self.encoding)
+
+    @property
+    def sides(self) -> Mapping[str, str]:
+        """The columns whose values chunks have beside the texts, each with the option that names it."""
+        by = dict.fromkeys(self.by, "by")
+        return {**by, **dict(self.watched), **by}
 
     @property
     def is_partial(self) -> bool:
@@ -152,7 +154,7 @@ class WriteOptions:
     def __post_init__(self) -> None:
         if self.output_delimiter == r"\t":
             object.__setattr__(self, "output_delimiter", "\t")
-        _check_delimiter("output_delimiter", self.output_delimiter)
+        _check_character("output_delimiter", self.output_delimiter, r", or \t")
         if self.output_encoding is not None:
             Encoding.named(self.output_encoding, field="output_encoding")
         if not is_utf8(self.prefix):
@@ -185,9 +187,9 @@ class WriteOptions:
         return tuple(replace(column, name=self.prefix + column.name) for column in (*columns, *added))
 
 
-def _check_delimiter(field: str, value: str | None) -> None:
+def _check_character(field: str, value: str | None, other: str = "") -> None:
     if value is not None and (len(value) != 1 or value in "\r\n"):
-        raise UsageError(f"{option(field)} is {value!r:.200}; it has to be one character, or \\t")
+        raise UsageError(f"{option(field)} is {value!r:.200}; it has to be one character{other}")
 
 
 def _probability_of(place: int) -> "Callable[[Scores], Sequence[Any]]":

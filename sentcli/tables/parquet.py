@@ -18,14 +18,7 @@ from sentcli.tables.arrow import arrow_type, compare_times, has_valid_indices, r
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor, Results, Sheet
 from sentcli.tables.convert import to_text
 from sentcli.tables.limits import check_row_groups
-from sentcli.tables.record_batches import (
-    BatchReader,
-    HashedFile,
-    RowGroupPart,
-    joined,
-    table_of,
-    translated,
-)
+from sentcli.tables.record_batches import BatchReader, HashedFile, RowGroupPart, joined, table_of, translated
 from sentcli.tables.table import Content, Layout, Request, Table
 from sentcli.tables.text_column import SAMPLE_ROWS
 from sentcli.tables.types import parse
@@ -159,7 +152,7 @@ class Writer:
     def __init__(self, layout: Layout, table: Table) -> None:
         self._layout = layout
         self._table = table
-        self._sink = _Drain()
+        self._sink = io.BytesIO()
         self._writer: Any = None
         self._schema: Any = None
         self._pending: list[pa.RecordBatch] = []
@@ -183,7 +176,7 @@ class Writer:
                 compression=codec or _USUAL_CODEC,
                 use_compliant_nested_type=False,  # list items keep their name
             )
-        return self._sink.drain()
+        return self._drain()
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:
         added = [*map(result_array, self._layout.results, results)]
@@ -203,7 +196,7 @@ class Writer:
         # Only at the end of whole chunks, so that the bytes do not depend on pauses of a pipe.
         if ends_group or (chunk.whole and (self._size >= _GROUP_BYTES or self._rows >= _GROUP_ROWS)):
             self._end_group()
-        return self._sink.drain()
+        return self._drain()
 
     def _end_group(self) -> None:
         if self._rows:
@@ -216,29 +209,17 @@ class Writer:
     def close(self, summary: Sheet = ()) -> bytes:
         self._end_group()
         self._writer.close()
-        return self._sink.drain()
+        return self._drain()
+
+    def _drain(self) -> bytes:
+        """Return what pyarrow has written, and forget it."""
+        data = self._sink.getvalue()
+        self._sink.seek(0)
+        self._sink.truncate()
+        return data
 
 
 def _array(values: Sequence[Any], kind: Any) -> pa.Array:
     if kind is str:
         return pa.array([value if value is None else to_text(value) for value in values], pa.string())
     return pa.array(parse(values, kind), arrow_type(kind))
-
-
-class _Drain(io.RawIOBase):
-    """Collects the bytes that pyarrow writes, until `drain` takes them."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        self._parts.append(bytes(data))
-        return len(data)
-
-    def drain(self) -> bytes:
-        data = b"".join(self._parts)
-        self._parts.clear()
-        return data

@@ -56,10 +56,7 @@ class Style:
 def table_of(
     name: str, request: Request, schema: pa.Schema, begin: Sequence[pa.RecordBatch], **style: Any
 ) -> Table:
-    """Return the table of a file by its schema and its first rows.
-
-    :param style: what else is known for the `Style`.
-    """
+    """Return the table of a file by its schema and its first rows, with what else its `Style` has."""
     columns = tuple(schema.names)
     check_names(columns, request, name)
     first = request.first
@@ -71,7 +68,7 @@ def table_of(
     wanted = request.options.text_column
     choice = Choice(first.places) if first else find_text_columns(paths, rows, wanted, name)
     used = [paths[place] for place in choice.places]
-    sides = find_columns([name for name, _, _ in paths], request.options.by, "by", name)
+    sides = find_columns([name for name, _, _ in paths], request.options.sides, name)
     return request.table(
         name,
         columns,

@@ -3,7 +3,7 @@
 import importlib
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path, PurePath
@@ -17,11 +17,8 @@ from sentcli.tables.chunk import Chunk, Cursor, Results, Sheet
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.table import Content, Layout, Table
 
-
-class Reader(Protocol):
-    """A function that reads one input from its start."""
-
-    def __call__(self, source: Source, table: Table, cursor: Cursor, content: Content) -> Iterator[Chunk]: ...
+# A function that reads one input from its start.
+Reader = Callable[[Source, Table, Cursor, Content], Iterator[Chunk]]
 
 
 class Writer(Protocol):
@@ -46,7 +43,6 @@ class Format:
     :param options: the options of `ReadOptions` that the format supports, except those of all formats.
     :param records: the format whose records are the same, so that a record is copied; empty: its own.
     :param has_types: its columns have types, which are found by the values of text formats.
-    :param longest_cell: see `Bounds`.
     :param written_as: of a format that can only be read, whose module has no `Writer`: the format of the
         output by default.
     """
@@ -69,7 +65,7 @@ class Format:
         return importlib.import_module(f"sentcli.tables.{self.module}")
 
 
-_COLUMNS = frozenset({"text_column", "by", "keep", "drop"})
+_COLUMNS = frozenset({"text_column", "by", "watched", "keep", "drop"})
 _CSV_OPTIONS = _COLUMNS | {
     *("delimiter", "quotechar", "escapechar", "encoding", "header", "skip_lines", "skip_rows")
 }
@@ -82,7 +78,9 @@ _FORMATS = {
     "arrow": Format("arrow_orc", (".arrow", ".feather", ".ipc"), _COLUMNS, "parquet", written_as="parquet"),
     "orc": Format("arrow_orc", (".orc",), _COLUMNS, "parquet", written_as="parquet"),
     "xlsx": Format(
-        *("xlsx", (".xlsx",), _COLUMNS | {"sheet", "skip_lines", "skip_rows"}),
+        "xlsx",
+        (".xlsx",),
+        _COLUMNS | {"sheet", "skip_lines", "skip_rows"},
         has_types=True,
         longest_cell=32_767,
     ),
@@ -204,6 +202,6 @@ def check_options(options: ReadOptions, format_name: str, name: str) -> None:
     for given in fields(options):
         is_given = getattr(options, given.name) != given.default
         if is_given and given.name not in everywhere | get_format(format_name).options:
-            named = option("no_header" if given.name == "header" else given.name)
+            named = option({"header": "no_header", "watched": "by_time"}.get(given.name, given.name))
             hint = f"; add {option('input_format')} with another" if format_name == "lines" else ""
             raise UsageError(f"{named} does not apply to {format_name} input, such as {name}{hint}")

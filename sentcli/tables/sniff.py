@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import dropwhile, islice
 
-from sentcli.errors import option
+from sentcli.errors import DataError, option
 from sentcli.files.encodings import AUTO, BOM, detect_encoding
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.text_column import is_usual
@@ -26,6 +26,7 @@ SAMPLE_RECORDS = 20
 _FEWEST_ROWS = 2  # after the header
 _MANY_ROWS = 4  # fewer may have the same number of fields, or a column of numbers, by chance
 MAY_BEGIN_TABLE = re.compile(rb"[^\n]*?(\t|[,;|]\S|\0)")  # a first line; others are not worth a wait
+SEPARATOR = re.compile(r"sep=([^\w\"'\\])\r?$", re.IGNORECASE | re.MULTILINE)  # the first line of Excel
 _JSON = re.compile(r'\s*(\[\s*)?\{\s*"[^"\n]*"\s*:')  # up to the first key
 _NAME = re.compile(r"(?=.{0,40}$)([^\W\d]\S*( \S+){0,4}(?<![.!]))?")
 _WORD = re.compile(r"[^\W\d_]{2,}")
@@ -67,6 +68,8 @@ def sniff(data: bytes, options: ReadOptions) -> Guess | None:
     text = data[:SAMPLE_BYTES].decode(encoding or "utf-8", "replace").lstrip(BOM)
     if (found := _JSON.match(text)) and options.encoding is None:  # JSON is UTF-8
         return Guess(replace(options, format="json" if found[1] else "jsonl"), (), 0)
+    if SEPARATOR.match(text):
+        return Guess(replace(options, format="csv"), (), 0)
     guesses = (_sniff_table(text, delimiter, options) for delimiter in options.delimiter or LIKELY_DELIMITERS)
     return min(filter(None, guesses), key=lambda guess: guess.doubt, default=None)
 
@@ -109,11 +112,20 @@ def _are_words(cells: Sequence[str]) -> bool:
     return sum(len(_WORD.findall(cell)) for cell in cells) >= 2 * len(cells) and not _are_numbers(cells)
 
 
-def line_after_titles(records: Records) -> int | None:
-    """Return the line of the header if the records before it have one cell, as the title of a report has."""
+def lines_of_titles(records: Records, text_column: str | None, where: str) -> int:
+    """Return the number of lines before the header, if these have one cell, as the title of a report has.
+
+    :raises DataError: when what follows them may be no header, because it has no usual name of a text.
+    """
     (_, first), *later = records[: 1 + SAMPLE_RECORDS]
     is_title = len(first) != 2 and sum(map(bool, first)) == 1 and not is_usual(max(first))
-    if not is_title or {*max(first)} & {*LIKELY_DELIMITERS}:
-        return None
+    if not is_title or text_column == max(first) or {*max(first)} & {*LIKELY_DELIMITERS}:
+        return 0
     table = [*dropwhile(lambda record: sum(map(bool, record[1])) < 2, later)]
-    return table[0][0] if len(table) > 1 and len({len(record) for _, record in table}) == 1 else None
+    if len(table) < 2 or len({len(record) for _, record in table}) > 1:
+        return 0
+    line, header = table[0]
+    if text_column in header or any(map(is_usual, header)):
+        return line - 1
+    hint = f"if the header is line {line}, add {option('skip_lines', line - 1)}"
+    raise DataError(f"{where}: the first line has one cell, {max(first)!r:.80}; {hint}")

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sentcli.config import NOTE
 from sentcli.tables.convert import to_text
 from sentcli.tables.options import ReadOptions, ResultColumn, WriteOptions
-from sentcli.tables.types import Types
+
+if TYPE_CHECKING:
+    from sentcli.tables.types import Types
 
 Note = tuple[int, str]  # for the log: the level and the message
 
@@ -69,13 +71,12 @@ class Table:
     :param columns: the names of its columns; empty if it has no record.
     :param texts: the names or paths of the columns whose texts are scored, usually one.
     :param places: the indexes of these columns, where a name may belong to several.
-    :param sides: where the values of the columns of `ReadOptions.by` are: indexes or names.
+    :param sides: where the values of the columns of `ReadOptions.sides` are: indexes or names.
     :param lead: the bytes before the first row: a byte order mark, a header record.
     :param style: what else the reader and writer of the format need, such as the dialect of CSV.
     :param taken: the names of the new columns, which no column may have.
     :param types: the types of the columns that are not text, for an output with types; see `tables.types`.
     :param is_empty: there is no record that decides.
-    :param bounds: what the output can hold.
     :param formulas_without_value: the number of cells of a workbook whose value is not in the file.
     """
 
@@ -113,7 +114,6 @@ class Request:
     :param types: collects the types of the columns of all inputs; None: all columns are text.
     :param first: the table of an earlier input of the same output, which decides on the text columns.
     :param columns: those of JSON in another format, if all inputs are known; empty: the keys of the records.
-    :param bounds: see `Table`.
     :param check: called while a pipe has no bytes; it may raise an error.
     """
 
@@ -121,7 +121,7 @@ class Request:
     options: ReadOptions = field(default_factory=ReadOptions)
     content: Content = Content.RECORDS
     taken: tuple[str, ...] = ()
-    types: Types | None = None
+    types: "Types | None" = None
     first: Table | None = None
     columns: tuple[str, ...] = ()
     bounds: Bounds = Bounds()
@@ -130,10 +130,7 @@ class Request:
     def table(self, name: str, columns: tuple[str, ...] = (), **found: Any) -> Table:
         """Return the table of an input that was found to be so."""
         return Table(
-            *(name, self.format, self.options, columns),
-            taken=self.taken,
-            bounds=self.bounds,
-            **found,
+            *(name, self.format, self.options, columns), taken=self.taken, bounds=self.bounds, **found
         )
 
 

@@ -96,13 +96,13 @@ def find_texts(
     return _by_values(columns, others, usable, values, named, where)
 
 
-def find_columns(columns: Sequence[Any], names: Sequence[str], name: str, where: str) -> tuple[int, ...]:
+def find_columns(columns: Sequence[Any], names: Mapping[str, str], where: str) -> tuple[int, ...]:
     """Return the indexes of columns that the user named.
 
-    :param name: the name of the option.
+    :param names: each with the name of the option.
     :raises DataError: for a column that does not exist, or exists several times.
     """
-    return tuple(_only(each, columns, {}, where, name) for each in names)
+    return tuple(_only(each, columns, {}, where, name) for each, name in names.items())
 
 
 def _by_values(

@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from itertools import chain, islice
 from typing import Any
 
@@ -119,7 +118,7 @@ def _columns(records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[A
 def comes_back(texts: Collection[str], kind: type) -> bool:
     """Return whether texts are values of a type that are written the same, but for zeros after the point."""
     with suppress(ValueError, KeyError, TypeError, ArithmeticError):
-        values = [*map(_PARSERS[kind], texts)]
+        values = [*map(_PARSERS.get(kind, float), texts)]
         is_json = kind in (bool, int, float)
         written = to_json(values).decode()[1:-1] if is_json else ",".join(map(spell, values))
         joined = ",".join(texts)
@@ -132,7 +131,7 @@ def parse(values: Iterable[Any], kind: Any) -> list[Any]:
 
     :raises ValueError: for a text of another type.
     """
-    parser = _PARSERS[kind] if isinstance(kind, type) else orjson.loads
+    parser = _PARSERS.get(kind, float) if isinstance(kind, type) else orjson.loads
     return [None if value == "" else parser(value) if isinstance(value, str) else value for value in values]
 
 
@@ -151,6 +150,7 @@ def _duration(text: str) -> timedelta:
     return timedelta(seconds=float(text.removeprefix("PT").removesuffix("S")))
 
 
+# The type of decimals is not among them: what is a number to others is `float`.
 _PARSERS: dict[type, Callable[[str], Any]] = {
     bool: {"true": True, "false": False}.__getitem__,
     int: int,
@@ -159,6 +159,5 @@ _PARSERS: dict[type, Callable[[str], Any]] = {
     datetime: _moment,
     time: time.fromisoformat,
     timedelta: _duration,
-    Decimal: float,
 }
 _SPELLED = (bool, int, float, date, datetime)  # types of which a text of CSV may be

@@ -26,56 +26,50 @@ _VALUE = re.compile(rb"<(?:\w+:)?v>([^<]+)<")
 _IS_STRING = re.compile(rb"""\st=["']str["']""")  # of a formula that may give an empty string
 
 
-class Package:
-    """The zip archive of an .xlsx file, of which one sheet is read.
+def formulas_without_value(file: IO[bytes], sheet: int) -> tuple[int, str]:
+    """Return how many formulas of a sheet have no value, and the place of the first one.
 
-    :param sheet: the index of the sheet among all.
-    :ivar part: the name of the sheet's part; empty if it is not found, as in other formats.
+    A program that does not calculate writes no value, or 0 and a mark that all is to be calculated.
+
+    :param sheet: the index of the sheet among all; of one that is not found, as in other formats, none.
     """
-
-    def __init__(self, file: IO[bytes], sheet: int) -> None:
-        self.part = ""
-        with suppress(zipfile.BadZipFile, LookupError, ValueError):
-            self.zip = zipfile.ZipFile(file)
-            self.book = self.text(_BOOK)
-            relations = [*map(_attributes, _RELATION.findall(self.text(_RELATIONS)))]
-            targets = {relation["Id"]: relation["Target"] for relation in relations}
-            of_sheet = _attributes(_SHEET.findall(self.book)[sheet])
-            wanted = next(value for name, value in of_sheet.items() if name.endswith(":id"))
-            part = posixpath.join("/xl", targets[wanted]).lstrip("/")
-            self.part = self.zip.getinfo(part).filename
-
-    def text(self, name: str) -> str:
-        return self.zip.read(name).decode("utf-8", "replace")
-
-    def formulas_without_value(self) -> tuple[int, str]:
-        """Return how many formulas have no value, and the place of the first one.
-
-        A program that does not calculate writes no value, or 0 and a mark that all is to be calculated.
-        """
-        is_open = bool(self.part and _RECALCULATES.search(self.book))
-        count, first = 0, ""
-        for row in self._rows() if self.part else ():
-            for attributes, content in _CELL.findall(row) if _FORMULA.search(row) else ():
+    count, first = 0, ""
+    with suppress(zipfile.BadZipFile, LookupError, ValueError):
+        parts = zipfile.ZipFile(file)
+        book, part = _find_sheet(parts, sheet)
+        is_open = _RECALCULATES.search(book)
+        for row in filter(_FORMULA.search, _rows(parts, part)):
+            for attributes, content in _CELL.findall(row):
                 value = _VALUE.search(content)
                 has_none = value[1] == b"0" and is_open if value else not _IS_STRING.search(attributes)
                 if has_none and _FORMULA.search(content):
                     count += 1
                     place = _PLACE.search(attributes)
                     first = first or (place[1].decode() if place else "a cell without a name")
-        return count, first
+    return count, first
 
-    def _rows(self) -> Iterator[bytes]:
-        """Yield the XML of each row, the first with all before it."""
-        data = b""
-        with self.zip.open(self.part) as file:
-            while block := file.read(_BLOCK):
-                data += block
-                start = 0
-                for end in _ROW_END.finditer(data):
-                    yield data[start : end.end()]
-                    start = end.end()
-                data = data[start:]
+
+def _find_sheet(parts: zipfile.ZipFile, sheet: int) -> tuple[str, str]:
+    """Return the XML of the workbook, and the name of a sheet's part."""
+    book, relations = (parts.read(name).decode("utf-8", "replace") for name in (_BOOK, _RELATIONS))
+    found = map(_attributes, _RELATION.findall(relations))
+    targets = {relation["Id"]: relation["Target"] for relation in found}
+    of_sheet = _attributes(_SHEET.findall(book)[sheet])
+    wanted = next(value for name, value in of_sheet.items() if name.endswith(":id"))
+    return book, posixpath.join("/xl", targets[wanted]).lstrip("/")
+
+
+def _rows(parts: zipfile.ZipFile, part: str) -> Iterator[bytes]:
+    """Yield the XML of each row, the first with all before it."""
+    data = b""
+    with parts.open(part) as file:
+        while block := file.read(_BLOCK):
+            data += block
+            start = 0
+            for end in _ROW_END.finditer(data):
+                yield data[start : end.end()]
+                start = end.end()
+            data = data[start:]
 
 
 def _attributes(element: str) -> dict[str, str]:

@@ -28,12 +28,13 @@ from sentcli.tables.columns import check_names, list_columns
 from sentcli.tables.convert import to_json, to_text
 from sentcli.tables.limits import check_workbook
 from sentcli.tables.line_reader import too_long
-from sentcli.tables.sniff import SAMPLE_RECORDS, line_after_titles
+from sentcli.tables.sniff import SAMPLE_RECORDS, lines_of_titles
 from sentcli.tables.table import Bounds, Content, Layout, Note, Request, Table
 from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_columns, find_texts, is_usual
 from sentcli.tables.types import comes_back, parse, spell
-from sentcli.tables.workbook import Package
+from sentcli.tables.workbook import formulas_without_value
 
+_LONGEST = 32_767  # characters of a cell
 _LONGEST_COVER = 20  # rows of a sheet without a table
 _MOST_EXACT = 1 << 53  # numbers are 64-bit floats
 _MOST_WHOLE = 10**15  # Excel shows zeros for further digits
@@ -81,26 +82,29 @@ def inspect(source: Source, request: Request) -> Table:
     else:
         style = Style(sheet.name, (), sheet)
         return request.table(name, style=style, is_empty=True, notes=notes)
+    body = [*islice(rows, options.skip_rows + SAMPLE_ROWS)]
+    rows_as_text = ([*map(_text, cells)] for cells in (header, *body[:SAMPLE_RECORDS]))
+    if count := lines_of_titles([*enumerate(rows_as_text, start=len(lead))], options.text_column, name):
+        note = f"the header is row {count + 1}: read with {option('skip_lines', count)}"
+        notes = (*notes, (logging.WARNING, f"{name}: {note}"))
+        size = count + 1 - len(lead)
+        lead += body[:size]
+        header, body = lead[-1], [*body[size:], *islice(rows, size)]
     columns = tuple(map(_text, header))
     if first and first.columns != columns:
         raise DataError(f"{name}: {list_columns(columns)}, in the first input {list_columns(first.columns)}")
-    second, sample = [*islice(rows, options.skip_rows)], [*islice(rows, SAMPLE_ROWS)]
-    rows_as_text = ([*map(_text, cells)] for cells in (header, *second, *sample[:SAMPLE_RECORDS]))
-    if line := line_after_titles([*enumerate(rows_as_text, start=len(lead))]):
-        hint = f"if the header is row {line}, add {option('skip_lines', line - 1)}"
-        raise DataError(f"{name}: the first row has one cell; {hint}")
     check_names(columns, request, name)
-    by_column = [*zip(*sample, strict=True)] or [()] * len(columns)
+    by_column = [*zip(*body[options.skip_rows :], strict=True)] or [()] * len(columns)
     choice = Choice(first.places) if first else find_texts(columns, {}, options.text_column, name, by_column)
     if request.types:
-        body = islice(sheet.iter_rows(), len(lead) + options.skip_rows, None)
-        request.types.add([dict(zip(columns, map(_typed, cells), strict=True)) for cells in body])
+        rest = islice(sheet.iter_rows(), len(lead) + options.skip_rows, None)
+        request.types.add([dict(zip(columns, map(_typed, cells), strict=True)) for cells in rest])
     return request.table(
         name,
         columns,
         texts=tuple(columns[place] for place in choice.places),
         places=choice.places,
-        sides=find_columns(columns, options.by, "by", name),
+        sides=find_columns(columns, options.sides, name),
         lead=to_json([lead[:-1], header]),
         style=Style(sheet.name, tuple(lead), sheet),
         formulas_without_value=formulas,
@@ -157,7 +161,7 @@ def _open_sheet(source: Source, wanted: str | None) -> tuple[Any, tuple[Note, ..
         taken = f"texts taken from the sheet {sheet.name!r:.200}, " if wanted is None and place else ""
         note = f"{taken}other sheets are left out: {others:.400}; choose with {option('sheet')}"
         notes.append((logging.WARNING, f"{source.name}: {note}"))
-    count, cell = Package(source.seekable(), place).formulas_without_value()
+    count, cell = formulas_without_value(source.seekable(), place)
     if count:
         note = f"{counted(count, 'formula')} without a value, the first in {cell}, read as 0 or empty"
         hint = "open the workbook in Excel or LibreOffice and save it, which calculates them"
@@ -250,9 +254,7 @@ class Writer:
         if self._layout.converts:
             rows = [[*map(_cell, values, self._kinds)] for values in rows]
         for cells, *new in zip(rows, *results, strict=True):
-            self._write(
-                [*cells, *(_Score(round(each, 6)) if isinstance(each, float) else each for each in new)]
-            )
+            self._write([*cells, *map(_held, new)])
         return b""
 
     def close(self, summary: Sheet = ()) -> bytes:
@@ -306,6 +308,13 @@ class Writer:
                 shown = f"{cell:.9g}" if isinstance(cell, float) else str(cell).partition("\n")[0]
                 self._widths[place] = max(len(shown), self._widths.get(place, 0))
         self._row += 1
+
+
+def _held(value: Any) -> Any:
+    """Return a value of a new column; of a list that is too long for a cell, its first items."""
+    if isinstance(value, str) and len(value) > _LONGEST:
+        return value[: value.rfind("], ", 0, _LONGEST) + 1] + "]"
+    return _Score(round(value, 6)) if isinstance(value, float) else value
 
 
 def _cell(value: Any, kind: Any) -> Any:

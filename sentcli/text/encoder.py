@@ -58,8 +58,12 @@ class Encoder:
 
     def __init__(self, vocab: Vocab) -> None:
         self._vocab = vocab
-        self._is_empty = np.array([not (word.islower() or _has_meaning(word)) for word in vocab.words])
-        self._is_empty[: UNK_ID + 1] = True
+        words = " ".join(vocab.words).split(" ")
+        meanings = np.array([word.islower() or _has_meaning(word) for word in words], np.int8)
+        meanings[: UNK_ID + 1] = 0
+        singles, of_bigrams = np.split(meanings, [vocab.first_bigram])
+        # For each id, its number of words that are not only digits and marks.
+        self._meanings = np.append(singles, of_bigrams[::2] + of_bigrams[1::2])
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Encode texts, in order."""
@@ -74,24 +78,12 @@ class Encoder:
 
         words = lengths + count(ids >= self._vocab.first_bigram)
         # With one more element, so that a blank text at the end has a place.
-        is_empty = np.append(self._is_empty.take(ids, mode="clip"), True)
-        lengths[np.bitwise_and.reduceat(is_empty, starts)] = 0
+        meanings = np.append(self._meanings.take(ids, mode="clip"), np.int8(0))
+        known = np.add.reduceat(meanings, starts, dtype=np.int64) * (lengths > 0)
+        lengths[known == 0] = 0
         unknown = count(ids == UNK_ID)
-        shares = np.where((lengths > 0) | (unknown > 0), 0.0, np.nan)
-        if unknown.any():
-            known = np.add.reduceat(np.append(self._meanings.take(ids), np.int8(0)), starts, dtype=np.int64)
-            np.divide(unknown, unknown + known, out=shares, where=unknown > 0)
-        return Encoded(ids, starts, lengths, words, unknown, shares)
-
-    @cached_property
-    def _meanings(self) -> npt.NDArray[np.int8]:
-        """For each id, its number of words that are not only digits and marks: two of most bigrams."""
-        meanings = (~self._is_empty).astype(np.int8)
-        first = self._vocab.first_bigram
-        pairs = self._vocab.words[first:]
-        are_two = [pair.replace(" ", "").isalpha() or all(map(_has_meaning, pair.split())) for pair in pairs]
-        meanings[first:] += np.array(are_two, np.int8)
-        return meanings
+        with np.errstate(invalid="ignore"):  # no words divided by no words
+            return Encoded(ids, starts, lengths, words, unknown, unknown / (unknown + known))
 
     def _encode(self, texts: Sequence[str]) -> tuple[Ids, Numbers]:
         """Return the ids of all texts, and the number of ids of each text."""

@@ -10,8 +10,7 @@ from torch.nn import functional
 
 from sentcli.config import TrainConfig
 from sentcli.datasets.labels import SURE
-from sentcli.errors import UsageError
-from sentcli.model.bilstm import BiLSTM, has_lstm
+from sentcli.model.bilstm import BiLSTM
 from sentcli.scoring.batches import length_buckets
 from sentcli.text.vocabulary import UNK_ID
 from sentcli.training.examples import Examples, collate
@@ -30,7 +29,6 @@ class Classification:
         self._autocast: AbstractContextManager[object] = nullcontext()
         if uses_bf16(config, device):
             self._autocast = torch.autocast(device.type, torch.bfloat16)
-        self.class_weights = class_weights
         # Class priors: the inverse of `balanced_weights`.
         self._priors = (
             None if class_weights is None else (1 / (len(class_weights) * class_weights)).to(device)
@@ -65,10 +63,6 @@ class Classification:
         reported = functional.cross_entropy(logits.detach(), plain, reduction="sum")
         return reported, *_correct(logits, targets)
 
-    def measure(self, logits: npt.NDArray[np.float32], examples: Examples) -> tuple[float, float]:
-        """Return mean loss and accuracy, the loss weighted by class as in training; see `measure`."""
-        return measure(logits, examples, self.class_weights)
-
     def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the mean cross-entropy, in which the sum of its targets is the weight of a text.
 
@@ -87,20 +81,14 @@ class Classification:
 
 
 def uses_bf16(config: TrainConfig, device: torch.device) -> bool:
-    """Return whether matrix products run in bfloat16: by setting, or by `auto` if the hardware has it."""
-    if config.precision == "auto":
-        if device.type == "cuda":
-            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-        # PyTorch (2.13) has no public function for this; without the private one, training is in fp32.
-        has_bf16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-        return bool(torch.backends.cpu.get_cpu_capability().startswith("AVX512")) and bool(has_bf16())
-    return config.precision == "bf16"
-
-
-def check_precision(config: TrainConfig, device: torch.device) -> None:
-    """Check that the processor supports the precision."""
-    if config.precision == "bf16" and device.type == "cpu" and not has_lstm(torch.bfloat16):
-        raise UsageError("precision bf16: this processor has no instructions for it; try precision = 'auto'")
+    """Return whether matrix products run in bfloat16: by `auto` if the hardware has it."""
+    if config.precision == "fp32":
+        return False
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # PyTorch (2.13) has no public function for this; without the private one, training is in fp32.
+    has_bf16 = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    return bool(torch.backends.cpu.get_cpu_capability().startswith("AVX512")) and bool(has_bf16())
 
 
 def balanced_weights(targets: npt.NDArray[np.float32]) -> Tensor:

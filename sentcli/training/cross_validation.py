@@ -4,6 +4,7 @@ import json
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from sentcli.config import TrainConfig
 from sentcli.errors import DataError, option
 from sentcli.evaluation.report import accuracy_of_texts
 from sentcli.files.atomic import new_file, output_errors
-from sentcli.training.classifier import Classification, balanced_weights, predict_logits
+from sentcli.training.classifier import Classification, balanced_weights, measure, predict_logits
 from sentcli.training.examples import Examples
 from sentcli.training.init_model import InitialModel
 from sentcli.training.loop import Run, fit
@@ -88,8 +89,11 @@ def cross_validate(
             best["epoch"],
             len(histories[-1]),
         )
-    shares = [len(rows) / len(examples) for rows in rows_of]
-    curve = [_mean(records, shares) for records in zip(*histories, strict=False)]
+    sizes = [*map(len, rows_of)]
+    curve = [
+        {name: fmean([record[name] for record in records], sizes) for name in records[0]}
+        for records in zip(*histories, strict=False)
+    ]
     best_epoch = int(np.argmin([record["validation_loss"] for record in curve]))
     logits = np.empty_like(examples.targets)
     for rows, of_epochs in zip(rows_of, logits_of, strict=True):
@@ -112,15 +116,7 @@ def _fit_fold(
 
     def validate(model: nn.Module, _: int) -> tuple[float, float]:
         logits.append(predict_logits(model, unseen, run.device))
-        return objective.measure(logits[-1], unseen)
+        return measure(logits[-1], unseen, class_weights)
 
     history = fit(initial.build(), objective, train, validate, config, run)
     return history, np.stack(logits)
-
-
-def _mean(records: tuple[dict[str, float], ...], shares: list[float]) -> dict[str, float]:
-    """Return the mean of the records of one epoch, weighted by the texts of each fold."""
-    return {
-        name: sum(share * record[name] for share, record in zip(shares, records, strict=True))
-        for name in records[0]
-    }

@@ -12,7 +12,7 @@ from sentcli.config import BundleConfig, ModelConfig
 from sentcli.datasets.labels import known_labels
 from sentcli.evaluation.metrics_file import read_history, read_metrics
 from sentcli.model.bilstm import BiLSTM, gates_of, load_model, tie_gates
-from sentcli.model.bundle import RECIPE, load_bundle
+from sentcli.model.bundle import load_bundle
 from sentcli.text.vocabulary import Vocab
 from sentcli.training.glove import Coverage
 
@@ -32,7 +32,6 @@ class Base:
     vocab: Vocab
     model: BiLSTM
     coverage: Coverage
-    recipe: str | None
     history: list[dict[str, Any]]  # of `history.csv`; each stage begins with the name of the model
     origin: dict[str, Any]  # its `name`, and the data that it was trained on, from its metrics
     decided: dict[str, Any]  # the settings that fine-tuning cannot change, by field name
@@ -85,7 +84,6 @@ def load_base(path: Path) -> Base:
         vocab=bundle.vocab,
         model=model,
         coverage=Coverage(**{count.name: metrics["glove"][count.name] for count in fields(Coverage)}),
-        recipe=bundle.read(RECIPE).decode("utf-8", "surrogateescape") if RECIPE in bundle.digests else None,
         history=[{**record, "stage": f"{bundle.name}: {record['stage']}"} for record in read_history(bundle)],
         origin={"name": bundle.name, **{name: metrics[name] for name in _OF_DATA}},
         decided=decided,

@@ -20,7 +20,7 @@ from sentcli.datasets.labels import LabeledTexts
 from sentcli.datasets.rejects import Rejects
 from sentcli.datasets.splits import digest_texts
 from sentcli.datasets.training_data import read_data_sets
-from sentcli.errors import DataError, OutputError, UsageError, option
+from sentcli.errors import DataError, UsageError, option
 from sentcli.files.atomic import new_file, output_errors, resolve
 from sentcli.files.lock import Lock
 from sentcli.files.sink import Target
@@ -28,7 +28,6 @@ from sentcli.model.bilstm import choose_device
 from sentcli.model.bundle import check_target, check_writable, default_bundle_path
 from sentcli.scoring import stop
 from sentcli.text.tokenizer import words_of
-from sentcli.training.classifier import check_precision
 from sentcli.training.corpus import DataSource, Texts, read_texts
 from sentcli.training.finetune import Base, load_base
 from sentcli.training.glove import check_source
@@ -58,9 +57,14 @@ def train_bundle(
     :param overwrite: start over, and replace a model at `output`.
     """
     base = load_base(source.finetune) if source.finetune else None
-    _check(resolve_settings(source, given, base), options)
+    settings = resolve_settings(source, given, base)
+    if settings.glove != NO_VECTORS:
+        check_source(settings.glove, settings.model.embedding_dim)
+    choose_device(options.device)  # it must exist
     rejects = Rejects(source.max_rejects, "correct them, or raise max-rejects in the file of settings")
-    _make_parent(output)
+    with output_errors(f"{output.parent}: the folder cannot be made"):
+        output.parent.mkdir(parents=True, exist_ok=True)
+    check_writable(output.parent)
     work = work_folder(output)
     # Two runs of one output would share the work folder.
     with Lock(resolve(output), check=stop.check):
@@ -82,13 +86,6 @@ def train_bundle(
         with _noted(work, _facts(texts, settings), overwrite=overwrite) as replaces:
             train_model(texts, settings, options, output, work, overwrite=replaces)
         shutil.rmtree(work)
-
-
-def _check(settings: Settings, options: Options) -> None:
-    """Check vectors, device and precision before the data is read."""
-    if settings.glove != NO_VECTORS:
-        check_source(settings.glove, settings.model.embedding_dim)
-    check_precision(settings.config, choose_device(options.device))
 
 
 def _included_model(
@@ -113,14 +110,6 @@ def _included_model(
 def work_folder(output: Path) -> Path:
     """Return the folder of the run that writes this model."""
     return output.parent / f".{output.name}.training"
-
-
-def _make_parent(output: Path) -> None:
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{output.parent}: the folder cannot be made: {error.strerror}") from None
-    check_writable(output.parent)
 
 
 def _facts(texts: Texts, settings: Settings) -> dict[str, Any]:

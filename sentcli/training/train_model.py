@@ -8,7 +8,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import pandas as pd
@@ -105,7 +104,7 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
     def validate(model: nn.Module, epoch: int) -> tuple[float, float]:
         if folds:
             return folds.epochs[epoch]["validation_loss"], folds.epochs[epoch]["validation_accuracy"]
-        return objective.measure(predict_logits(model, validation, device), validation)
+        return measure(predict_logits(model, validation, device), validation, class_weights)
 
     run = replace(
         run,
@@ -175,10 +174,8 @@ def _write_model(folder: Path, trained: Trained, metrics: Metrics, settings: Set
     (folder / bundle.VOCAB).write_text(trained.data.vocab.to_text(), "utf-8")
     save_weights(network, folder / bundle.WEIGHTS)
     write_onnx(network, folder / bundle.ONNX, "folded", settings.text.max_tokens)
-    recipes = {bundle.RECIPE: recipe(settings, metrics["licence"]), bundle.BASE_RECIPE: base and base.recipe}
-    for file, content in recipes.items():
-        if content:
-            (folder / file).write_text(content, "utf-8", "surrogateescape")
+    content = recipe(settings, metrics["licence"])
+    (folder / bundle.RECIPE).write_text(content, "utf-8", "surrogateescape")
     (folder / bundle.METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
     before = base.history if base else []
     own = [{"stage": MODEL_STAGE, **record} for record in trained.epochs]
@@ -229,15 +226,14 @@ def _report(name: str, trained: Trained, seconds: float) -> None:
 def _warn_of_chance(name: str, figures: Evaluation, *, is_balanced: bool) -> None:
     """Warn if a model is no better than one label for every text."""
     classes = [scores for scores in figures.classes if scores.support]
+    if figures.balanced_accuracy > 1 / len(classes):
+        return
     most_frequent = max(classes, key=lambda scores: scores.support)
-    if is_balanced and fmean(scores.recall or 0.0 for scores in classes) <= 1 / len(classes):
-        _log.warning("%s: the mean recall on validation texts is no better than chance; try more texts", name)
-    elif not is_balanced and figures.accuracy <= most_frequent.support / figures.examples:
-        is_skewed = most_frequent.support * len(classes) > _SKEWED * figures.examples
-        advice = "try more texts" + (f", or {option('class_weight', 'balanced')}" if is_skewed else "")
-        _log.warning(
-            "%s: on validation texts, it is no better than %r for every text; %s",
-            name,
-            most_frequent.name,
-            advice,
-        )
+    is_skewed = most_frequent.support * len(classes) > _SKEWED * figures.examples
+    advice = f", or {option('class_weight', 'balanced')}" if is_skewed and not is_balanced else ""
+    _log.warning(
+        "%s: on validation texts, it is no better than %r for every text; try more texts%s",
+        name,
+        most_frequent.name,
+        advice,
+    )

@@ -38,8 +38,6 @@ def test_every_backend_gives_the_same_logits(trained, exported, model):
         assert backend.name == name
         assert np.abs(backend.logits(ids, lengths) - wanted).max() < 1e-5
         assert backend.logits(ids[:0], lengths[:0]).shape == (0, 2)
-        with pytest.raises(ValueError, match="lengths from 0"):
-            backend.logits(ids, lengths * 0)
 
 
 @pytest.mark.parametrize(("file", "name"), [("model.onnx", "onnx"), ("model.torchscript.pt", "torchscript")])

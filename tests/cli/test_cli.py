@@ -12,7 +12,7 @@ from sentcli.cli import main
 from sentcli.errors import DataError, InterruptedRunError, StopRequested, UsageError, printable
 
 GROUP = main.make_context("sentcli", ["score"])
-COMMANDS = ("train", "evaluate", "export", "score", "explain")
+COMMANDS = ("train", "evaluate", "export", "score", "explain", "report")
 
 
 def raising(monkeypatch, error):

@@ -1,4 +1,4 @@
-"""`sentcli evaluate`: metrics on standard output, and plots."""
+"""`sentcli evaluate`: metrics on standard output."""
 
 import csv
 import json
@@ -19,8 +19,6 @@ from sentcli.export import FORMATS
 from sentcli.export.export import export_bundle
 from sentcli.model.bundle import load_bundle, write_config, write_manifest
 from sentcli.scoring.scorer import Scorer
-
-PLOTS = {"accuracy_by_length.png", "confusion_matrix.png", "reliability.png", "roc.png"}
 
 
 @pytest.fixture(scope="module")
@@ -267,16 +265,6 @@ def test_columns_can_have_any_name_and_labels_can_be_numbers(trained, tmp_path, 
     line = ("--text-column", "was", "--label-column", "y")
     assert figures(trained.path, data, *line, "-q")["accuracy"] > 0.9
     assert "labels are numbers" in invoke("evaluate", trained.path, "--dataset", data, *line).stderr
-
-
-def test_plots_are_drawn_and_replaced_only_with_overwrite(trained, data, tmp_path):
-    line = ("evaluate", trained.path, "--dataset", data, "--plots", tmp_path / "new" / "plots")
-    assert invoke(*line).exit_code == 0
-    plots = list((tmp_path / "new" / "plots").iterdir())
-    assert {path.name for path in plots} == PLOTS
-    assert all(path.read_bytes().startswith(b"\x89PNG") for path in plots)
-    assert "--overwrite" in fail(*line).message
-    assert invoke(*line, "--overwrite").exit_code == 0
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ NO_OPTION = "No such option '{}'. Did you mean '{}'?"
         ),
         ("export nothing -o ''", NO_FOLDER.format(".")),
         ("evaluate ''", NO_PATH.format("[MODEL]")),
-        ("evaluate --plots ''", NO_PATH.format("--plots")),
+        ("evaluate --report ''", NO_PATH.format("--report")),
         ("evaluate --against ''", NO_PATH.format("--against")),
         ("score --model ''", NO_PATH.format("--model")),
         ("export ''", NO_PATH.format("[MODEL]")),

@@ -79,7 +79,6 @@ def test_auto_overrides_the_file(write) -> None:
         ("threads = 0", ["threads: 0 is not in the range"]),
         ('output = "a\\u0000b"', ["output is 'a\\x00b'"]),
         ("overwrite = false", ["overwrite cannot be set in a file; give --overwrite"]),
-        ("batch-size = 3\nbatch_size = 3", ["batch_size is given twice"]),
         ("epochs 3", ["not TOML", "line 1"]),
         ("epochs = " + "[" * 5000, ["not TOML"]),
     ],

@@ -87,6 +87,9 @@ def test_formulas_without_a_value_have_the_exit_code_of_rejected_rows(score):
         "form.xlsx: 1 formula without a value, the first in A2, read as 0 or empty; "
     )
     assert json.loads(Path("s.json").read_text())["formulas_without_value"] == 1
+    score("form.xlsx", "-o", "out/", "-q", code=3)
+    result = score("form.xlsx", "-o", "out/", "-q", code=3)
+    assert result.stderr == "out/form.xlsx is finished: 1 formula without a value\n"
 
 
 def test_an_input_that_fails_does_not_stop_the_others_of_a_folder(score):
@@ -103,7 +106,8 @@ def test_an_input_that_fails_does_not_stop_the_others_of_a_folder(score):
     assert (told["failed"], told["rows"]) == (1, 2)
     write_csv("b.csv", ["a film"])
     for _ in range(2):  # finished outputs with rejected rows count for the exit code
-        assert score(*command, code=3).stderr == ""
+        said = "out/c.jsonl is finished: 1 row rejected; see out/c.jsonl.rejects.jsonl\n"
+        assert score(*command, code=3).stderr == said
     assert len(read("out/b.csv")) == 1
 
 

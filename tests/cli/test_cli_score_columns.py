@@ -96,6 +96,25 @@ def test_words_of_one_aspect_add_up(score):
     assert [bool(row["sentiment_f"]) for row in read("o.csv")] == [True, True, False]
 
 
+def test_lists_fit_an_output_that_has_no_room_for_them(score):
+    write_csv("r.csv", ["a warm film 😍"])
+    Path("w.csv").write_text("😍,2\n", "utf-8")
+    options = ("--explain", "3", "--words", "w.csv")
+    score("r.csv", "-o", "o.csv", *options, "--drop", "review", "--output-encoding", "cp1252")
+    score("r.csv", "-o", "whole.csv", *options)
+    found, whole = (read(name)[0]["sentiment_words"] for name in ("o.csv", "whole.csv"))
+    assert "\\ud83d\\ude0d" in found
+    assert "😍" in whole
+    assert json.loads(found) == json.loads(whole)
+    write_csv("long.csv", ["Warm. Dull. " * 2500])
+    score("long.csv", "-o", "o.xlsx", "--sentences")
+    score("long.csv", "-o", "o.jsonl", "--sentences")
+    cell = CalamineWorkbook.from_path("o.xlsx").get_sheet_by_index(0).to_python()[1][-1]
+    sentences = json.loads(Path("o.jsonl").read_text("utf-8"))["sentiment_sentences"]
+    assert len(json.loads(cell)) > 500
+    assert json.loads(cell) == sentences[: len(json.loads(cell))]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -165,6 +165,6 @@ def test_at_a_terminal_a_bar_shows_the_progress_and_is_erased(trained, tmp_path,
 
 def test_no_progress_is_drawn_among_rows_at_a_terminal(trained, tmp_path):
     write_csv("r.csv", ["a warm film"] * 9000)
-    shown = at_a_terminal(tmp_path, "r.csv", "--model", trained.path)
+    shown = at_a_terminal(tmp_path, "r.csv", "-f", "csv", "--model", trained.path)
     assert len(shown.splitlines()) == 9001
     assert all(line.count(",") == 3 for line in shown.splitlines())

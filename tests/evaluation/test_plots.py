@@ -1,10 +1,8 @@
 import matplotlib as mpl
 import numpy as np
 import pytest
-from matplotlib import image
 from matplotlib.figure import Figure
 
-from sentcli.errors import OutputError
 from sentcli.evaluation import plots
 from sentcli.evaluation.evaluate import measure
 from sentcli.evaluation.metrics import reliability
@@ -16,7 +14,6 @@ HISTORY = [
     {"train_loss": 0.3, "train_accuracy": 0.87, "validation_loss": 0.3, "validation_accuracy": 0.88},
     {"train_loss": 0.2, "train_accuracy": 0.92, "validation_loss": 0.35, "validation_accuracy": 0.87},
 ]
-EVALUATION = ["accuracy_by_length.png", "confusion_matrix.png", "reliability.png", "roc.png"]
 
 
 def measured(classes=2, rows=300):
@@ -48,18 +45,6 @@ def texts_of(axes):
 
 def points_of(axes):
     return axes.containers[0].lines[0].get_xdata().tolist(), axes.containers[0].lines[0].get_ydata().tolist()
-
-
-@pytest.mark.parametrize("classes", [2, 3, 13])
-def test_an_evaluation_has_four_plots(tmp_path, classes):
-    folder = tmp_path / "new" / "folder"
-    plots.check_folder(folder, overwrite=False)
-    plots.draw_evaluation(folder, measured(classes), [f"class {number}" for number in range(classes)])
-    assert sorted(file.name for file in folder.iterdir()) == EVALUATION
-    for file in folder.iterdir():
-        pixels = image.imread(file)
-        assert min(pixels.shape[:2]) >= 400
-        assert pixels[..., :3].std() > 0.01  # not an empty page
 
 
 def test_the_confusion_matrix_has_names_and_shares_of_the_true_class(tmp_path, drawn):
@@ -98,16 +83,6 @@ def test_names_can_be_anything(tmp_path, drawn):
     assert shown == ["$x_1$ \\frac{", "two\\nlines\\x07", "あ" * 23 + "…"]
 
 
-def test_each_roc_curve_has_its_area(tmp_path, drawn):
-    of = measured()
-    plots.roc(tmp_path / "a.png", of, NAMES)
-    _, line = drawn[0].axes[0].lines
-    assert line.get_label() == f"AUC {of.figures.roc_auc:.4f}, positive"
-    assert (line.get_xdata()[[0, -1]].tolist(), line.get_ydata()[[0, -1]].tolist()) == ([0, 1], [0, 1])
-    plots.roc(tmp_path / "b.png", measured(3), ["_a", "b", "c"])
-    assert [text.get_text()[-1] for text in drawn[1].axes[0].get_legend().get_texts()] == [*"eabc"]
-
-
 def test_reliability_diagrams_have_one_scale(tmp_path, drawn):
     of = measured()
     before = softmax(np.log(of.probabilities) / 3)
@@ -141,11 +116,3 @@ def test_the_same_figures_have_the_same_bytes_whatever_the_settings_of_the_proce
         plots.curves(tmp_path / "b.png", HISTORY)
         assert mpl.rcParams["font.size"] == 30
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
-
-
-def test_a_file_or_a_model_folder_in_place_of_the_folder_is_refused(tmp_path, trained):
-    (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="file: the folder cannot be made"):
-        plots.check_folder(tmp_path / "file", overwrite=True)
-    with pytest.raises(OutputError, match="is a model folder"):
-        plots.check_folder(trained.path / "plots", overwrite=True)

@@ -59,7 +59,7 @@ def test_the_most_confident_errors_are_of_texts_with_a_class():
         examples, LABELS, np.insert(PROBABILITIES, 2, [0, 0, 0, np.nan, 0], axis=1), names
     )
     worst = confident_errors(three, names)[0]  # neutral is a class here
-    assert (worst["row"], worst["label"], worst["text"]) == (5, "neutral", "é" * 200)
+    assert (worst["row"], worst["label"], worst["text"]) == (5, "neutral", "é" * 300)
 
 
 def test_confused_pairs_are_sorted_and_exclude_right_predictions():

@@ -10,7 +10,6 @@ from sentcli.errors import DataError, UsageError
 from sentcli.files import remote
 from sentcli.files.sink import Target
 from sentcli.runs.plan import plan_outputs
-from sentcli.tables.options import ReadOptions
 
 
 @pytest.fixture
@@ -27,9 +26,8 @@ def put(tmp_path, monkeypatch):
 
 
 def plan(inputs, output="-", form=None):
-    pairs = plan_outputs(
-        [inputs] if isinstance(inputs, str) else inputs, Target(output), read=ReadOptions(format=form)
-    )
+    names = [inputs] if isinstance(inputs, str) else inputs
+    pairs = plan_outputs(names, Target(output), read_format=form)
     return [(files, target.name) for files, target in pairs]
 
 

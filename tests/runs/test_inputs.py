@@ -333,6 +333,17 @@ def test_a_named_pipe_is_read_once(run, tmp_path):
     assert (tmp_path / "out.txt").read_bytes().count(b"\n") == 3
 
 
+def test_a_named_pipe_after_another_input_is_opened_at_its_turn(run, tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"one line\n")
+    os.mkfifo(tmp_path / "b.txt")
+    Thread(target=(tmp_path / "b.txt").write_bytes, args=[b"another line\n"]).start()
+    run([tmp_path / "a.txt", tmp_path / "b.txt"], tmp_path / "out.txt")
+    assert [line.split(b"\t")[-1] for line in (tmp_path / "out.txt").read_bytes().splitlines()] == [
+        b"one line",
+        b"another line",
+    ]
+
+
 @pytest.fixture
 def standard_input(monkeypatch):
     """A live standard input; gives the function that writes to it, and one that closes it."""

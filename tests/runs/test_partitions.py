@@ -123,6 +123,10 @@ def test_a_later_record_with_such_a_key_is_rejected(put, tmp_path, monkeypatch):
     files = [put(f"day={day}/x.jsonl", b'{"text":"x"}\n{"text":"x","Day":3}\n') for day in (1, 2, 3)]
     summary = run(files, "o.jsonl")
     assert (summary.rows, summary.rejected) == (3, 3)
+    assert "'Day' already; try --drop day" in (tmp_path / "o.jsonl.rejects.jsonl").read_text()
+    summary = run(files, "o.jsonl", read=ReadOptions(drop=("day",)), overwrite=True)
+    assert (summary.rows, summary.rejected) == (6, 0)
+    assert b'{"text":"x","Day":3,' in (tmp_path / "o.jsonl").read_bytes()
     summary = run(files, "o.csv")  # where all keys are known
     assert (summary.rows, summary.rejected) == (6, 0)
     assert (tmp_path / "o.csv").read_bytes().startswith(b"text,Day,sentiment,")

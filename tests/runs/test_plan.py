@@ -11,11 +11,10 @@ from sentcli.errors import DataError, OutputError, SentcliError, UsageError
 from sentcli.files import remote
 from sentcli.files.sink import Target
 from sentcli.runs.plan import plan_outputs
-from sentcli.tables.options import WriteOptions
 
 
-def plan(inputs, output, write=None, read=None):
-    return [(files, target.name) for files, target in plan_outputs(inputs, Target(output), write, read)]
+def plan(inputs, output, form=None):
+    return [(files, target.name) for files, target in plan_outputs(inputs, Target(output), form)]
 
 
 @pytest.fixture
@@ -104,7 +103,7 @@ def test_a_folder_gets_a_file_for_each(folder, output):
     ],
 )
 def test_names_in_a_folder(folder, name, form, expected):
-    assert plan([name], "sub", WriteOptions(format=form)) == [([name], f"sub/{expected}")]
+    assert plan([name], "sub", form) == [([name], f"sub/{expected}")]
 
 
 @pytest.mark.parametrize(
@@ -176,7 +175,7 @@ def test_a_glob_that_finds_outputs_of_an_earlier_run_is_refused(folder):
             plan(["**/*.csv"], output)
     assert not (folder / "scored" / "scored").exists()
     assert plan(["days/*.csv"], "scored/") == [(["days/a.csv"], "scored/a.csv")]
-    jsonl = plan(["scored/days/*.csv", "b.csv"], "scored/days", WriteOptions(format="jsonl"))
+    jsonl = plan(["scored/days/*.csv", "b.csv"], "scored/days", "jsonl")
     assert [output for _, output in jsonl] == ["scored/days/a.jsonl", "scored/days/b.jsonl"]
 
 

@@ -9,6 +9,7 @@ import pytest
 from jobs import ParityScorer, score_files
 
 import sentcli
+from sentcli.config import NOTE
 from sentcli.errors import InterruptedRunError, OutputError, UsageError
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 
@@ -138,6 +139,15 @@ def test_one_file_is_scored_as_in_a_folder_wherever_it_is(files, tmp_path, monke
             assert (tmp_path / "out" / end).read_bytes() == (tmp_path / "other" / end).read_bytes()
     monkeypatch.chdir(tmp_path)
     assert run(["in/*.jsonl"], "other/").skipped == 3
+
+
+def test_a_finished_output_says_why_its_run_ends_as_one_with_rejects(files, tmp_path, caplog):
+    caplog.set_level(NOTE)
+    for _ in range(2):
+        caplog.clear()
+        assert run(files[:1], f"{tmp_path}/out/").rejected == 1
+    out = f"{tmp_path}/out/a.jsonl"
+    assert caplog.messages == [f"{out} is finished: 1 row rejected; see {out}.rejects.jsonl"]
 
 
 def test_one_file_is_scored_by_the_included_model(tmp_path):

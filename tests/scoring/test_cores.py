@@ -10,7 +10,7 @@ from sentcli.scoring.cores import usable_cores
 def eight_cores(monkeypatch, tmp_path):
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
     monkeypatch.setattr(cores, "_GROUPS", tmp_path)
-    monkeypatch.setattr(cores, "_OWN_GROUPS", tmp_path / "own")
+    monkeypatch.setattr(cores, "_OWN_GROUP", tmp_path / "own")
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,6 @@ def eight_cores(monkeypatch, tmp_path):
         ("900000 100000\n", 8),
         ("", 8),
         ("what is this", 8),
-        ("1 0\n", 8),
     ],
 )
 def test_usable_cores_are_those_of_affinity_and_quota(tmp_path, quota, usable):
@@ -42,19 +41,6 @@ def test_a_quota_of_a_group_counts_for_those_in_it(tmp_path):
     assert usable_cores() == 3
     (inner / "cpu.max").write_text("200000 100000\n")
     assert usable_cores() == 2
-
-
-@pytest.mark.parametrize(("quota", "usable"), [("-1\n", 8), ("250000\n", 3)])
-def test_groups_of_the_first_version_have_quotas_too(tmp_path, quota, usable):
-    (tmp_path / "own").write_text("6:cpuset:/else\n5:memory:/other\n4:cpuacct,cpu:/docker/abc\n0::/user\n")
-    for name, folder in (("cpu", "docker/abc"), ("memory", "other")):
-        (tmp_path / name / folder).mkdir(parents=True)
-    (tmp_path / "cpu" / "docker" / "abc" / "cpu.cfs_quota_us").write_text(quota)
-    (tmp_path / "cpu" / "docker" / "abc" / "cpu.cfs_period_us").write_text("100000\n")
-    (tmp_path / "memory" / "other" / "cpu.max").write_text("100000 100000\n")
-    (tmp_path / "cpu" / "else").mkdir()
-    (tmp_path / "cpu" / "else" / "cpu.max").write_text("100000 100000\n")
-    assert usable_cores() == usable
 
 
 @pytest.mark.parametrize(("counted", "usable"), [(6, 6), (None, 1)])

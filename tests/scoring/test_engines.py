@@ -28,18 +28,16 @@ def test_the_class_for_ray_scores_a_batch(scored):
 
 
 def test_the_function_for_spark_adds_its_columns_to_each_batch(scored, monkeypatch):
-    """Without Spark, of which the types of columns are made up."""
+    """Without Spark, whose types are those of Arrow here."""
+    for name in ("pyspark", "pyspark.sql", "pyspark.sql.pandas", "pyspark.sql.pandas.types"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
     types = ModuleType("pyspark.sql.types")
-    types.StructField, types.StructType = (lambda *field: field), list
-    types.StringType, types.DoubleType, types.LongType = pa.string, pa.float64, pa.int64
-    types.ArrayType = lambda fields: pa.list_(pa.struct(fields))
-    for name, module in (("pyspark", ModuleType("pyspark")), ("pyspark.sql", ModuleType("pyspark.sql"))):
-        monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setitem(sys.modules, "pyspark.sql.types", types)
-    fields = [(field.name, field.type) for field in TABLE.schema]
+    types.StructType = sys.modules["pyspark.sql.pandas.types"].from_arrow_schema = pa.schema
+    fields = [*TABLE.schema]
 
     def map_in_arrow(run, schema):
-        return pa.Table.from_batches(run(iter(TABLE.to_batches(max_chunksize=3))), pa.schema(schema))
+        return pa.Table.from_batches(run(iter(TABLE.to_batches(max_chunksize=3))), schema)
 
     df = SimpleNamespace(schema=SimpleNamespace(fields=fields), mapInArrow=map_in_arrow)
     assert score_spark(df, "review", "my_", probabilities=True).equals(scored)

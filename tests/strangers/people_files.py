@@ -467,9 +467,7 @@ _grid = grid(rows_of(SHEET))
 add_sheets("openpyxl", "openpyxl.xlsx", {"Sheet": _grid})
 add_sheets("XlsxWriter, strings in cells", "xlsxwriter.xlsx", {"Sheet1": _grid}, inline=True)
 add_sheets("an empty sheet before the table", "cover.xlsx", {"Cover": [], "Reviews": _grid})
-add_sheets(
-    "title rows above the table", "titles.xlsx", {"Export": [["Reviews of March"], [], *_grid]}, asks=True
-)
+add_sheets("title rows above the table", "titles.xlsx", {"Export": [["Reviews of March"], [], *_grid]})
 for _title, _name, _cached in (
     ("formulas without values, of openpyxl", "formulas.xlsx", None),
     ("formulas with 0 in place of values, of XlsxWriter", "formulas0.xlsx", 0),

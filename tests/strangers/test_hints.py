@@ -21,6 +21,8 @@ from workbooks import workbook
 
 ROWS = rows_of("id=number, stars=stars, name=person, text*=texts")
 CSV = csv_text(ROWS)
+NO_USUAL_NAME = "id=number, stars=stars, name=person, what they said=texts"
+UNUSUAL = csv_text(rows_of(NO_USUAL_NAME))
 LINES = "".join(json.dumps(row) + "\n" for row in ROWS)
 TWO = csv_text(rows_of("id=number, liked=texts, missed=others"))
 UNNAMED = csv_text(rows_of("1=number, 2=texts, 3=stars")).partition("\n")[2]
@@ -99,12 +101,12 @@ CASES = {
         *("sentcli score a.csv -o b.csv", "--delimiter", 1),
     ),
     "titles in CSV": (
-        write(a__csv=f"Reviews of March,,,\n{CSV}"),
-        *("sentcli score a.csv -o b.csv", "the first record has one cell", 1),
+        write(a__csv=f"Reviews of March,,,\n{UNUSUAL}"),
+        *("sentcli score a.csv -o b.csv", "the first line has one cell", 1),
     ),
     "titles in a workbook": (
-        sheets("a.xlsx", Data=[["Reviews of March"], [], *grid(ROWS)]),
-        *("sentcli score a.xlsx -o b.xlsx", "the first row has one cell", 1),
+        sheets("a.xlsx", Data=[["Reviews of March"], [], *grid(rows_of(NO_USUAL_NAME))]),
+        *("sentcli score a.xlsx -o b.xlsx", "the first line has one cell", 1),
     ),
     "a line too long": (
         write(a__csv=f"id,text\n1,{'good ' * 100}\n2,bad\n"),
@@ -227,6 +229,8 @@ def run(monkeypatch):
 @pytest.mark.parametrize("name", CASES)
 def test_what_a_message_proposes_works_as_it_stands(name, run, tmp_path):
     make, command, part, count = CASES[name]
+    if "export" in command or "torchscript" in command:
+        pytest.importorskip("torch")
     folder = tmp_path / "first"
     folder.mkdir()
     make(folder)

@@ -437,7 +437,7 @@ def test_strings_survive_every_way_through_the_formats(run, tmp_path, rows):
         path = start
         for step, form in enumerate((*forms, "jsonl")):
             target = tmp_path / f"{number}-{step}{SUFFIXES[form]}"
-            write = WriteOptions(prefix=f"p{step}_")
+            write = WriteOptions(prefix=f"p{step}_", strings=True)
             run(path, target, overwrite=True, read=ReadOptions(text_column="text"), write=write)
             path = target
         found = [json.loads(line) for line in path.read_text().split("\n")[:-1]]

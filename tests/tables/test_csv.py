@@ -192,7 +192,7 @@ def test_quotes_made_to_be_scanned_again_and_again_end_in_an_error(convert):
     ("data", "hint"),
     [
         *(
-            (data, "; is it another --encoding, ")
+            (data, r"; is it another --encoding[,?]")
             for data in (b"id,\xff\n" + b"1,x\n" * 20, b'id,"a"b\n1,x\n', b'"\n')
         ),
         (b"y" * 200 + b"\n1,x\n", "; try a higher --max-row-bytes$"),
@@ -583,21 +583,23 @@ def test_lines_to_skip_are_bounded(convert):
 
 
 @pytest.mark.parametrize(("delimiter", "options"), [(b";", {}), (b";", {"delimiter": ";"}), (b"\t", {})])
-def test_a_spreadsheets_note_of_the_delimiter_is_told(convert, delimiter, options):
-    hint = re.escape(f"try --skip-lines 1 --delimiter {delimiter.decode()!r}")
-    with pytest.raises(DataError, match=rf"in\.csv: line 1 tells spreadsheets the delimiter; {hint}"):
-        convert(b"sep=" + delimiter + b"\ntext\nx\n", read=ReadOptions(**options))
-    with pytest.raises(DataError, match=r"line 3 tells .*; try --skip-lines 3 "):
-        convert(b"of\n\nsep=" + delimiter + b"\ntext\nx\n", read=ReadOptions(skip_lines=1, **options))
-    both = ReadOptions(skip_lines=1, delimiter=delimiter.decode())
-    out = convert(b"sep=" + delimiter + b"\nn" + delimiter + b"text\n1" + delimiter + b"x\n", read=both)
+def test_a_spreadsheets_note_of_the_delimiter_is_applied(convert, caplog, delimiter, options):
+    data = b"sep=" + delimiter + b"\nn" + delimiter + b"text\n1" + delimiter + b"x\n"
+    out = convert(data, read=ReadOptions(**options))
+    assert f"in.csv: read with --delimiter {delimiter.decode()!r}" in caplog.text
+    assert out == convert(data, read=ReadOptions(skip_lines=1, delimiter=delimiter.decode()))
     assert out.splitlines()[0] == b"sep=" + delimiter
     assert out.splitlines()[2] == delimiter.join([b"1", b"x", b"odd", b"0.142857"])
+    assert convert(b"of\n\n" + data, read=ReadOptions(skip_lines=1, **options)) == b"of\n\n" + out
+    assert convert(b"sep=" + delimiter + b"\n", read=ReadOptions(**options)) == b"sep=" + delimiter + b"\n"
 
 
-def test_a_line_like_a_spreadsheets_note_may_be_a_column_or_a_row(convert):
-    out = convert(b"sep=;\nx\n", read=ReadOptions(text_column="sep=;"))
-    assert out == b"sep=;,sentiment,sentiment_score\nx" + ODD + b"\n"
+def test_a_delimiter_that_the_user_names_counts_more_than_a_spreadsheets_note(convert):
+    out = convert(b"sep=;\nn,text\n1,x\n", read=ReadOptions(delimiter=","))
+    assert out == b"sep=;\nn,text,sentiment,sentiment_score\n1,x" + ODD + b"\n"
+
+
+def test_a_line_like_a_spreadsheets_note_may_be_a_row(convert):
     assert convert(b"sep=;\n", read=ReadOptions(header=False)) == b"sep=;,odd,0.714286\n"
 
 
@@ -752,11 +754,18 @@ def test_skipped_rows_may_have_fewer_fields(convert, rejects):
         ("Report\nid\ttext\n1\tx\n".encode("utf-16"), {"encoding": "utf-16", "delimiter": "\t"}, 1),
     ],
 )
-def test_a_title_before_the_header_is_told_how_to_skip_it(convert, data, options, skip):
-    message = f"the first record has one cell, .* if the header is line {skip + 1}, add --skip-lines {skip}$"
+def test_titles_before_a_header_with_a_usual_name_are_skipped(convert, caplog, data, options, skip):
+    known = options.get("encoding", "ascii").replace("16", "16-le")
+    out = convert(data, read=ReadOptions(**options))
+    assert f"in.csv: the header is line {skip + 1}: read with --skip-lines {skip}\n" in caplog.text
+    assert out == convert(data, read=ReadOptions(**options | {"skip_lines": skip}))
+    doubtful = data.replace("text".encode(known), "words".encode(known))
+    message = f"the first line has one cell, .* if the header is line {skip + 1}, add --skip-lines {skip}$"
     with pytest.raises(DataError, match=message):
-        convert(data, read=ReadOptions(**options))
-    assert convert(data, read=ReadOptions(**options | {"skip_lines": skip}))
+        convert(doubtful, read=ReadOptions(**options))
+    assert convert(doubtful, read=ReadOptions(**options, text_column="words")) == out.replace(
+        "text".encode(known), "words".encode(known)
+    )
 
 
 @pytest.mark.parametrize(

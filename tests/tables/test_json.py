@@ -95,7 +95,7 @@ def test_a_bad_record_costs_no_other(convert, rejects):
     )
     assert [record["text"] for record in orjson.loads(out)] == ["x", "xx"]
     assert [(found["line"], found["offset"], found["reason"].split(",")[0]) for found in rejects()] == [
-        (2, None, "not JSON: nan"),
+        (2, None, "not JSON: invalid literal"),
         (3, None, "byte 0xff at offset 9 is not utf-8"),
         (4, None, "a number"),
         (5, None, "a string"),

@@ -12,7 +12,7 @@ from jobs import read_chunks
 from xxhash import xxh3_128
 
 from sentcli.errors import DataError
-from sentcli.tables import inspect
+from sentcli.tables import json_header
 from sentcli.tables.options import ReadOptions, WriteOptions
 
 MARK = b"\xef\xbb\xbf"
@@ -84,8 +84,6 @@ def test_a_first_line_that_is_cut_off_is_rejected_alone(convert, rejects):
     ("bad", "reason"),
     [
         (b"x", "not JSON: "),
-        (b'{"n":nan,"text":"x"}', "not JSON: nan, for which JSON has null, at character 6"),
-        (b'{"n":-inf,"text":"x"}', "not JSON: inf, for which JSON has null, at character 7"),
         (b'{"n":NaN,"text":"x"', "not JSON: "),
         (b'{"n":NaN,"text":"\xff"}', "byte 0xff at offset 30 is not utf-8"),
         (b"NaN", "null, not an object"),
@@ -326,7 +324,7 @@ def test_of_a_pipe_the_first_records_give_the_columns(
     """However it pauses, the columns are the same."""
     lines = OPTIONAL.splitlines(keepends=True)
     caplog.set_level("INFO")
-    monkeypatch.setattr(inspect, limit, most if limit == "_AHEAD_LINES" else len(b"".join(lines[:most])))
+    monkeypatch.setattr(json_header, limit, most if limit == "_AHEAD_LINES" else len(b"".join(lines[:most])))
     os.mkfifo(tmp_path / "in.jsonl")
     feed(tmp_path / "in.jsonl", *([OPTIONAL] if pauses == 1 else lines))
     run(tmp_path / "in.jsonl", tmp_path / "out.csv")

@@ -31,13 +31,9 @@ DATES = "id,rumour,on\n1,it works,2024-01-02T10:00Z\n2,it broke,\n3,it works,\n4
         (b"text\nx\n", 2, "--input-format csv", "text"),
         (b'id,text\n1,x\n2,"y" z\n3,x\n', 2, "--input-format csv", "id text"),
         (b"id,text\n1,x\n2,y, and z\n", 2, "--input-format csv", "id text"),
+        (b"sep=;\r\nid;text\r\n1;x\r\n", 0, "--input-format csv", ""),
         (b"by,rumour\nan,it works so well\nbo,it broke at once\n", 2, "--input-format csv", "by rumour"),
-        (
-            b"5,it works well\n2,it broke\n3,it was so so\n",
-            2,
-            "--input-format csv --no-header",
-            "",
-        ),
+        (b"5,it works well\n2,it broke\n3,it was so so\n", 2, "--input-format csv --no-header", ""),
     ],
 )
 def test_tables(data, doubt, flags, columns):

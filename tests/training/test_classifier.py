@@ -8,13 +8,10 @@ from labeled_examples import labeled_examples
 from torch.nn import functional
 
 from sentcli.config import TrainConfig
-from sentcli.errors import UsageError
 from sentcli.text.vocabulary import UNK_ID
-from sentcli.training import classifier
 from sentcli.training.classifier import (
     Classification,
     balanced_weights,
-    check_precision,
     drop_words,
     measure,
     predict_logits,
@@ -180,15 +177,6 @@ def test_measure_is_the_mean_cross_entropy_weighted_by_class():
     assert measure(logits[:1], examples.take(np.array([0])))[0] == pytest.approx(losses[0], abs=1e-5)
 
 
-def test_bf16_is_refused_where_the_processor_lacks_it(monkeypatch):
-    for has_it in (True, False):
-        monkeypatch.setattr(classifier, "has_lstm", lambda dtype, answer=has_it: answer)
-        check_precision(TrainConfig(precision="auto"), CPU)
-        check_precision(TrainConfig(precision="bf16"), torch.device("cuda"))
-    with pytest.raises(UsageError, match="this processor"):
-        check_precision(TrainConfig(precision="bf16"), CPU)
-
-
 def test_auto_takes_bf16_where_the_hardware_has_it(monkeypatch):
     for has_it in (True, False):
         monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda a=has_it: a, raising=False)
@@ -196,7 +184,6 @@ def test_auto_takes_bf16_where_the_hardware_has_it(monkeypatch):
         monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda answer=has_it, **_: answer)
         for device in (CPU, torch.device("cuda")):
             assert uses_bf16(TrainConfig(precision="auto"), device) == has_it
-            assert uses_bf16(TrainConfig(precision="bf16"), device)
             assert not uses_bf16(TrainConfig(precision="fp32"), device)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")

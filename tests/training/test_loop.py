@@ -17,7 +17,7 @@ from sentcli.errors import TrainingError
 from sentcli.model.bilstm import BiLSTM, has_lstm
 from sentcli.text.tokenizer import tokenize
 from sentcli.text.vocabulary import UNK_ID, Vocab
-from sentcli.training import checkpoint, loop
+from sentcli.training import checkpoint, classifier, loop
 from sentcli.training.classifier import Classification, measure, predict_logits
 from sentcli.training.examples import Examples
 from sentcli.training.loop import Run, fit, learning_rate
@@ -52,7 +52,7 @@ def run(
     objective = Classification(config, CPU, None)
 
     def measured(model, epoch):
-        return objective.measure(predict_logits(model, validation, CPU), validation)
+        return measure(predict_logits(model, validation, CPU), validation)
 
     how = Run(CPU, len(validation), path, **{"quiet": True, "vary": blur} | options)
     return model, fit(model, objective, train, validate or measured, config, how)
@@ -177,8 +177,9 @@ def test_a_killed_training_continues_from_its_last_checkpoint(data, finished, tm
 
 
 @pytest.mark.skipif(not has_lstm(torch.bfloat16), reason="no bf16 on this processor")
-def test_bf16_trains_too(data, tmp_path):
-    model, history = run(data, tmp_path / "checkpoint", replace(CONFIG, precision="bf16"))
+def test_bf16_trains_too(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(classifier, "uses_bf16", lambda *_: True)
+    model, history = run(data, tmp_path / "checkpoint")
     assert history[-1]["validation_accuracy"] > 0.85
     assert model.classifier.weight.dtype == torch.float32
 

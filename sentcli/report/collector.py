@@ -1,0 +1,166 @@
+"""Collect what a report shows, chunk by chunk, in memory that does not grow with the rows.
+
+The result depends on the rows and their order alone, not on the ends of chunks.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sentcli.errors import UsageError
+from sentcli.report.columns import Columns, day_of, stars_of
+from sentcli.scoring.extras import MIXED
+from sentcli.scoring.labels import NEUTRAL, Floats
+
+BINS = 20  # of scores
+LENGTHS = (1, 100, 250, 500, 1000, 2000)  # characters; where each slice begins
+_MOST_VALUES = 10_000  # of a column that are told apart; further ones are counted together
+_LONGEST_VALUE, _LONGEST_TEXT = 80, 4_000  # characters that are kept
+SAMPLE_SIZE, _SEED = 5_000, 20_261_201
+SHELF_SIZE = 12
+_LONG_ENOUGH = 30  # characters of a text that is worth reading; shorter ones come last
+_OPINIONS = np.array([0, -1, -1, 0, 1, 1])  # of a number of stars
+
+
+class Row(NamedTuple):
+    """A row that a report may show. Without a day it has "", without stars 0."""
+
+    text: str
+    label: str
+    score: float
+    groups: tuple[str, ...]
+    day: str
+    stars: int
+
+
+class Tally(dict[str, int]):
+    """Numbers the values of a column in the order of the first rows.
+
+    :ivar counts: rows by number and label; in the last row those with further values.
+    """
+
+    def __init__(self, labels: int) -> None:
+        self.counts = np.zeros((_MOST_VALUES + 1, labels), np.int64)
+
+    def __missing__(self, value: str) -> int:
+        if len(value) > _LONGEST_VALUE:
+            return self[value[:_LONGEST_VALUE]]
+        if len(self) == _MOST_VALUES:
+            return _MOST_VALUES
+        return self.setdefault(value, len(self))
+
+
+class Shelf:
+    """Keeps the rows with the smallest keys.
+
+    :param distinct: keep one of the rows whose texts begin alike.
+    """
+
+    def __init__(self, size: int, *, distinct: bool) -> None:
+        self._size, self._distinct = size, distinct
+        self._kept: list[tuple[float, int, Row]] = []
+        self._worst = np.inf
+
+    def add(self, keys: Floats, first: int, take: Callable[[int], Row]) -> None:
+        """Offer consecutive rows, of which the first one has this number."""
+        places = np.flatnonzero(keys < self._worst).tolist()
+        self._kept += [(float(keys[place]), first + place, take(place)) for place in places]
+        if len(self._kept) > 2 * self._size:
+            self._sort()
+
+    def _sort(self) -> None:
+        best: dict[str | int, tuple[float, int, Row]] = {}
+        for key, number, row in sorted(self._kept):
+            best.setdefault(row.text[:60].casefold() if self._distinct else number, (key, number, row))
+        self._kept = [*best.values()][: self._size]
+        if len(self._kept) == self._size:
+            self._worst = self._kept[-1][0]
+
+    @property
+    def rows(self) -> list[Row]:
+        """The rows, that with the smallest key first."""
+        self._sort()
+        return [row for *_, row in self._kept]
+
+
+class Collector:
+    """Collects the figures and the rows of a report.
+
+    :param labels: the two labels of a model; rows may also be neutral or mixed.
+    :ivar rows: the number of rows, also of those without a label.
+    :ivar tallies: those of `columns.by`, and of the days.
+    :ivar sample: a random sample of the rows: those with the smallest of random numbers.
+    """
+
+    def __init__(self, labels: Sequence[str], columns: Columns) -> None:
+        if len(labels) != 2:
+            hint = "sentcli score --by COLUMN --summary FILE counts other labels"
+            raise UsageError(f"a report is for models with two labels, not {len(labels)}; {hint}")
+        self.labels, self.columns = (labels[0], NEUTRAL, MIXED, labels[1]), columns
+        self.rows = self._labeled = 0
+        self.tallies = [Tally(len(self.labels)) for _ in (*columns.by, columns.time)]
+        self.by_stars, self.by_length, self.by_score = (
+            np.zeros((size, len(self.labels)), np.int64) for size in (len(_OPINIONS), len(LENGTHS), BINS)
+        )
+        self._random = np.random.default_rng(_SEED)
+        self.sample = Shelf(SAMPLE_SIZE, distinct=False)
+        names = ("negative", "positive", "uncertain", "surprising")
+        self.shelves = {name: Shelf(SHELF_SIZE, distinct=True) for name in names}
+
+    def add(
+        self,
+        texts: Sequence[Any],
+        labels: Sequence[Any],
+        scores: Sequence[Any],
+        values: Mapping[Any, Sequence[str]],
+    ) -> None:
+        """Add consecutive rows.
+
+        :param texts, labels, scores: as of `Scores`; None for an empty text.
+        :param values: for each of `columns.names`, one value per row; "" where it is missing.
+        """
+        self.rows += len(texts)
+        blank = [""] * len(texts)
+        columns = self.columns
+        sides: list[Any] = [values.get(name, blank) for name in (*columns.by, columns.time, columns.stars)]
+        if None in labels:
+            kept = [place for place, label in enumerate(labels) if label is not None]
+            texts, labels, scores, *sides = (
+                [column[place] for place in kept] for column in (texts, labels, scores, *sides)
+            )
+        *by, days, stars = *sides[:-2], [*map(day_of, sides[-2])], _numbers(stars_of, sides[-1])
+        codes, lengths = _numbers(self.labels.index, labels), _numbers(len, texts)
+        exact = np.array(scores, np.float64).round(6)  # as files have them
+        tallied = zip(self.tallies, (*by, days), strict=True)
+        for table, places in (
+            *((tally.counts, _numbers(tally.__getitem__, column)) for tally, column in tallied),
+            (self.by_stars, stars),
+            (self.by_score, np.minimum((exact * BINS).astype(np.int64), BINS - 1)),
+            (self.by_length, np.searchsorted(LENGTHS, lengths, "right") - 1),
+        ):
+            cells = places * len(self.labels) + codes
+            table += np.bincount(cells, minlength=table.size).reshape(table.shape)
+
+        def take(place: int) -> Row:
+            groups = tuple(column[place][:_LONGEST_VALUE] for column in by)
+            text = texts[place][:_LONGEST_TEXT]
+            return Row(text, labels[place], float(exact[place]), groups, days[place], int(stars[place]))
+
+        self.sample.add(self._random.random(len(texts)), self._labeled, take)
+        unsure = np.abs(exact - 0.5)
+        is_against = _OPINIONS[stars] * (exact - 0.5) < 0
+        late = np.where(lengths < _LONG_ENOUGH, 2.0, 0.0)
+        for name, keys in (
+            ("negative", exact),
+            ("positive", 1 - exact),
+            ("uncertain", unsure),
+            ("surprising", np.where(is_against, 0.5 - unsure, np.inf)),
+        ):
+            self.shelves[name].add(keys + late, self._labeled, take)
+        self._labeled += len(texts)
+
+
+def _numbers(read: Callable[[Any], int], values: Sequence[Any]) -> npt.NDArray[np.int64]:
+    return np.fromiter(map(read, values), np.int64, len(values))

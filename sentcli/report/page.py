@@ -1,0 +1,71 @@
+"""Fill in the templates of pages, which load nothing and in which a text cannot do anything."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+
+from sentcli.explain.explanation import phrases
+
+if TYPE_CHECKING:
+    from sentcli.explain.parts import Word
+    from sentcli.scoring.scorer import Scorer
+
+_FOLDER = Path(__file__).parent
+EXCERPT = 380  # characters of a text
+_MOST_MARKS, _FULL = 12, 2.5  # shaded phrases; log odds of the strongest shade
+_BLANK = re.compile(r"</?(?:br|p|div|li|ul|b|i|em|strong|span)\s*/?>|\s+", re.IGNORECASE)
+
+Spans = list[tuple[str, float]]
+
+
+def fill(template: str, **values: Any) -> bytes:
+    """Return the page of a template."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["thousands"] = "{:,}".format
+    environment.filters["percent"] = lambda share: f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
+    environment.filters["exact"] = lambda share: f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
+    environment.filters["place"] = lambda share: f"{100 * share:.4g}%"
+    style, script = ((_FOLDER / name).read_text("utf-8") for name in ("page.css", "page.js"))
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    page = environment.get_template(template).render(values, style=style, script=script, digest=digest)
+    return page.encode("utf-8", "replace")
+
+
+def shade(texts: Sequence[str], scorer: "Scorer", most: int) -> list[Spans]:
+    """Return an excerpt of each text in spans, each with the part from -1 to 1 of the words that decided.
+
+    :param most: characters of an excerpt, which is around the phrase that decided most.
+    """
+    words = scorer.parts.words(texts, exact=False)
+    return [
+        [*_spans(text, phrases(text, found)[:_MOST_MARKS], most)]
+        for text, found in zip(texts, words, strict=True)
+    ]
+
+
+def _spans(text: str, found: Sequence["Word"], most: int) -> Iterator[tuple[str, float]]:
+    start, end = 0, len(text)
+    if end > most:
+        center = (found[0].start + found[0].end) // 2 if found else 0
+        start = max(0, min(center - most // 2, end - most))
+        end = max(text.rfind(" ", start + most // 2, start + most), start + most // 2)
+        start = text.find(" ", start, center) + 1 if start else 0
+    yield "… " * (start > 0), 0.0
+    for word in sorted(found, key=lambda word: word.start):
+        first, last = max(word.start, start), min(word.end, end)
+        if first < last:
+            yield _BLANK.sub(" ", text[start:first]), 0.0
+            yield _BLANK.sub(" ", text[first:last]), max(-1.0, min(1.0, word.part / _FULL))
+            start = last
+    yield _BLANK.sub(" ", text[start:end]) + " …" * (end < len(text)), 0.0

@@ -1,0 +1,102 @@
+"""The page in Chromium without a network: it asks for nothing, fits a phone, and works."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, as Debian's package chromium")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def show(browser, page):
+    """Open a page; afterwards it must have requested only itself, and said nothing."""
+    shown = []
+
+    def show(page=page, **options):
+        context = browser.new_context(offline=True, **options)
+        tab, said, asked = context.new_page(), [], []
+        tab.on("console", lambda message: said.append(message.text))
+        tab.on("pageerror", lambda error: said.append(str(error)))
+        tab.on("dialog", lambda dialog: said.append(dialog.message))
+        tab.on("request", lambda request: asked.append(request.url))
+        tab.goto(page.as_uri())
+        shown.append((context, said, asked, page))
+        return tab
+
+    yield show
+    for context, said, asked, page in shown:
+        assert (said, asked) == ([], [page.as_uri()])
+        context.close()
+
+
+@pytest.mark.parametrize("kind", ["page", "evaluated"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_it_fits_the_screen(show, width, scheme, kind, request):
+    tab = show(request.getfixturevalue(kind), viewport={"width": width, "height": 800}, color_scheme=scheme)
+    tab.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    assert tab.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_tables_are_sorted(show):
+    tab = show()
+    names = "[...document.querySelectorAll('#group-1 tbody tr')].map(row => row.cells[0].textContent)"
+    before = tab.evaluate(names)
+    tab.click("#group-1 th:first-child button")
+    assert tab.evaluate(names) == sorted(before, reverse=True)
+    tab.click("#group-1 th:first-child button")
+    assert tab.evaluate(names) == sorted(before)
+    assert tab.get_attribute("#group-1 th:first-child", "aria-sort") == "ascending"
+    tab.click("#group-1 th:nth-child(2) button")
+    counts = tab.evaluate(
+        "[...document.querySelectorAll('#group-1 tbody tr')].map(row => +row.cells[1].dataset.value)"
+    )
+    assert counts == sorted(counts, reverse=True)
+
+
+def test_words_open_with_the_keyboard(show):
+    tab = show()
+    tab.focus("#words summary")
+    tab.keyboard.press("Enter")
+    assert tab.is_visible("#words .review mark")
+
+
+def test_it_reads_without_scripts(show):
+    tab = show(java_script_enabled=False)
+    tab.click("#words summary")
+    assert tab.is_visible("#words .review")
+
+
+def test_print_opens_what_is_folded(show):
+    tab = show()
+    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert tab.locator("details:not([open])").count() == 0
+    tab.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert tab.locator("details[open]").count() == 0
+
+
+@pytest.mark.parametrize("kind", ["page", "evaluated"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(browser, scheme, kind, request):
+    axe = pytest.importorskip("axe_core_python", reason="needs the package axe-core-python")
+    context = browser.new_context(bypass_csp=True, offline=True, color_scheme=scheme)
+    tab = context.new_page()
+    tab.goto(request.getfixturevalue(kind).as_uri())
+    tab.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    tab.evaluate(Path(axe.__file__).with_name("axe.min.js").read_text("utf-8"))
+    found = tab.evaluate("axe.run().then(result => result.violations)")
+    context.close()
+    assert [
+        (of["id"], of["nodes"][0]["html"]) for of in found if of["impact"] in ("serious", "critical")
+    ] == []

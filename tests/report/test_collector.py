@@ -1,0 +1,149 @@
+"""What is collected equals a plain recount, whatever the ends of chunks."""
+
+import random
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from sentcli.errors import UsageError
+from sentcli.report import collector
+from sentcli.report.collector import BINS, LENGTHS, SHELF_SIZE, Collector
+from sentcli.report.columns import Columns
+from sentcli.report.figures import figures_of
+
+LABELS = ("negative", "positive")
+ALL = ("negative", "neutral", "mixed", "positive")
+COLUMNS = Columns(("product",), "date", "stars")
+ROWS = 3_000
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """Rows with a text, a label, a score, and the values of `COLUMNS`; some texts are equal, some empty."""
+    draw = random.Random(2)
+    found = []
+    for _ in range(ROWS):
+        text = " ".join(["word", str(draw.randrange(500))] * draw.choice((1, 2, 5, 30, 120)))
+        score = round(draw.random(), 6)
+        label = "neutral" if 0.4 <= score <= 0.6 else LABELS[score > 0.5]
+        if draw.random() < 0.05:
+            text, label, score = None, None, None
+        values = (
+            draw.choice("abc"),
+            f"2024-{draw.randint(1, 12):02}-07",
+            draw.choice(["1", "2.0", "3", "4", "5", ""]),
+        )
+        found.append((text, label, score, *values))
+    return found
+
+
+def collect(rows, size):
+    found = Collector(LABELS, COLUMNS)
+    for start in range(0, len(rows), size):
+        texts, labels, scores, *values = map(list, zip(*rows[start : start + size], strict=True))
+        found.add(texts, labels, scores, dict(zip(COLUMNS.names, values, strict=True)))
+    return found
+
+
+def everything(found):
+    tables = found.by_length, found.by_score, found.by_stars
+    counts = [table.tolist() for table in tables]
+    tallies = [[*zip(tally, tally.counts.tolist(), strict=False)] for tally in found.tallies]
+    shelves = {name: shelf.rows for name, shelf in found.shelves.items()}
+    return found.rows, counts, tallies, found.sample.rows, shelves
+
+
+@pytest.mark.parametrize("size", [1, 7, 512, ROWS])
+def test_the_ends_of_chunks_change_nothing(rows, size, monkeypatch):
+    monkeypatch.setattr(collector, "SAMPLE_SIZE", 300)
+    assert everything(collect(rows, size)) == everything(collect(rows, 1000))
+
+
+def test_counts_equal_a_plain_recount(rows):
+    found = collect(rows, 512)
+    labeled = [row for row in rows if row[1]]
+    figures = figures_of(found)
+    assert found.rows == ROWS
+    assert figures["all"]["counts"] == [sum(row[1] == label for row in labeled) for label in ALL]
+    bins = Counter(min(BINS - 1, int(row[2] * BINS)) for row in labeled)
+    assert found.by_score.sum(axis=1).tolist() == [bins[place] for place in range(BINS)]
+    lengths = Counter(max(start for start in LENGTHS if start <= len(row[0])) for row in labeled)
+    assert found.by_length.sum(axis=1).tolist() == [lengths[start] for start in LENGTHS]
+    (table,) = figures["groups"]
+    shares = {}
+    for product in "abc":
+        own = [row[1] for row in labeled if row[3] == product]
+        shares[product] = len(own), own.count("positive") / len(own)
+    assert {row["name"]: (row["rows"], row["share"]) for row in table["rows"]} == shares
+    assert [row["share"] for row in table["rows"]] == sorted((of for _, of in shares.values()), reverse=True)
+    months = Counter(row[4][:7] for row in labeled)
+    assert [point["rows"] for point in figures["time"]] == [months[month] for month in sorted(months)]
+    assert figures["time"][0]["name"] == "Jan 2024"
+    clear = [row for row in labeled if row[5][:1] in {"1", "2", "4", "5"} and row[1] != "neutral"]
+    agree = sum((row[5][:1] in "45") == (row[1] == "positive") for row in clear)
+    assert figures["agree"]["counts"] == [len(clear) - agree, agree]
+
+
+def test_an_interval_is_that_of_wilson():
+    found = Collector(LABELS, Columns())
+    found.add(["a b"] * 10, ["positive"] * 8 + ["negative"] * 2, [0.9] * 8 + [0.1] * 2, {})
+    share = figures_of(found)["all"]
+    assert (share["low"], share["high"]) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+
+
+def test_shelves_hold_the_extreme_rows(rows):
+    found = {name: shelf.rows for name, shelf in collect(rows, 512).shelves.items()}
+    long = [row for row in rows if row[1] and len(row[0]) >= 30]
+    for name, key in (
+        ("negative", lambda row: row[2]),
+        ("positive", lambda row: 1 - row[2]),
+        ("uncertain", lambda row: abs(row[2] - 0.5)),
+    ):
+        best: dict = {}
+        for row in sorted(long, key=key):
+            best.setdefault(row[0][:60], row[2])
+        assert [row.score for row in found[name]] == [*best.values()][:SHELF_SIZE]
+    against = found["surprising"]
+    assert len(against) == SHELF_SIZE
+    assert all((row.score > 0.5) == (row.stars in {1, 2}) for row in against)
+
+
+def test_equal_texts_are_shown_once():
+    found = Collector(LABELS, Columns())
+    for _ in range(3):
+        found.add(["the same words again and again"] * 50, ["positive"] * 50, [0.9] * 50, {})
+    assert {name: len(shelf.rows) for name, shelf in found.shelves.items()} == {
+        **dict.fromkeys(("negative", "positive", "uncertain"), 1),
+        "surprising": 0,
+    }
+
+
+def test_the_sample_is_drawn_evenly():
+    found = Collector(LABELS, Columns())
+    count = 40_000
+    found.add([str(row) for row in range(count)], ["positive"] * count, [0.9] * count, {})
+    rows = [int(row.text) for row in found.sample.rows]
+    assert len(set(rows)) == collector.SAMPLE_SIZE
+    halves = np.histogram(rows, bins=4, range=(0, count))[0]
+    assert halves.min() > 0.9 * collector.SAMPLE_SIZE / 4
+
+
+def test_memory_is_bounded(monkeypatch):
+    monkeypatch.setattr(collector, "_MOST_VALUES", 5)
+    found = Collector(LABELS, Columns(("id",)))
+    texts = [f"{row} {'x' * 10**6}" for row in range(20)]
+    found.add(texts, ["positive"] * 20, [0.9] * 20, {"id": [*map(str, range(20))]})
+    long = [f"{'long ' * 1000}{row}" for row in range(20)]
+    found.add(["a"] * 20, ["negative"] * 20, [0.1] * 20, {"id": long})
+    (table,) = figures_of(found)["groups"]
+    assert [row["name"] for row in table["rows"]] == ["0", "1", "2", "3", "4"]
+    assert table["others"] == 35
+    assert max(len(row.text) for row in found.sample.rows) <= 4_000
+    assert max(len(value) for row in found.sample.rows for value in row.groups) <= 80
+
+
+@pytest.mark.parametrize("labels", [["good"], ["bad", "good", "odd"]])
+def test_other_than_two_labels_are_refused(labels):
+    with pytest.raises(UsageError, match=f"two labels, not {len(labels)}; sentcli score --by"):
+        Collector(labels, Columns())

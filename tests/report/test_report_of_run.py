@@ -1,0 +1,130 @@
+"""The report of a run equals that of its output, also after a stop."""
+
+import json
+import re
+import time
+
+import pytest
+from commands import fail, invoke
+
+from sentcli.errors import StopRequested
+from sentcli.runs.output import Output
+
+
+@pytest.fixture
+def source(scored, tmp_path, monkeypatch):
+    """The unscored file, alone in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.csv").write_bytes(scored.with_name("in.csv").read_bytes())
+    return tmp_path / "in.csv"
+
+
+def page_of(name):
+    """Return a page without the name of its file."""
+    return re.sub(r"(in|out)\.\w+", "FILE", name.read_text("utf-8"))
+
+
+def score(*arguments, code=0, **options):
+    done = invoke("score", *arguments, **options)
+    assert done.exit_code == code, done.output
+    return done
+
+
+@pytest.mark.parametrize("output", ["out.csv", "out.jsonl", "out.parquet"])
+def test_it_is_the_report_of_the_output(source, tmp_path, output):
+    score("in.csv", "-o", output, "--neutral", "--report", "run.html", "--by-time", "when")
+    assert invoke("report", output, "-o", "file.html", "--by-time", "when").exit_code == 0
+    assert page_of(tmp_path / "run.html") == page_of(tmp_path / "file.html")
+    assert "By <bdi>subject</bdi>" in page_of(tmp_path / "run.html")
+
+
+def test_a_run_that_was_stopped_and_continued_has_the_same_page(source, tmp_path, monkeypatch):
+    score("in.csv", "-o", "out.csv", "--report", "whole.html")
+    (tmp_path / "out.csv").unlink()
+    write, count = Output.write, []
+
+    def stopping(self, chunk, results):
+        count.append(chunk)
+        if len(count) == 2:
+            raise StopRequested(15)
+        write(self, chunk, results)
+
+    monkeypatch.setattr(Output, "write", stopping)
+    monkeypatch.setattr("sentcli.runs.ledger.COMMIT_SECONDS", 0)
+    score("in.csv", "-o", "out.csv", "--report", "run.html", code=143)
+    assert not (tmp_path / "run.html").exists()
+    monkeypatch.setattr(Output, "write", write)
+    assert "continuing after 512 rows" in score("in.csv", "-o", "out.csv", "--report", "run.html").stderr
+    assert (tmp_path / "run.html").read_bytes() == (tmp_path / "whole.html").read_bytes()
+
+
+def test_a_stopped_run_may_continue_without_its_report(source, tmp_path):
+    """The rows do not depend on it."""
+    score("in.csv", "-o", "a.csv", "--report", "run.html")
+    score("in.csv", "-o", "b.csv")
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+
+
+def test_a_pipe_has_the_columns_that_the_user_names(source, tmp_path):
+    data = source.read_bytes()
+    score("--input-format", "csv", "--report", "pipe.html", "--by", "subject", stdin=data)
+    page = (tmp_path / "pipe.html").read_text("utf-8")
+    assert "in <bdi>standard input</bdi>" in page
+    assert "By <bdi>subject</bdi>" in page
+    assert "Over time" not in page
+
+
+def test_lines_have_no_columns(source, tmp_path):
+    score(*("-o", "out.txt", "--report", "lines.html"), stdin="an absolute joy, all of it and more\n")
+    assert "1 review in" in (tmp_path / "lines.html").read_text("utf-8")
+    dates = ("--report", "x.html", "--by-time", "when")
+    assert "--by-time does not apply to lines" in fail("score", "-", *dates, stdin="a joy\n").message
+
+
+def test_a_folder_has_no_report(source):
+    failure = fail("score", "in.csv", "-o", "out/", "--report", "run.html")
+    assert "--report shows one output" in failure.message
+
+
+@pytest.mark.parametrize("name", ["in.csv", "out.csv", "no/such.html", "out.csv.rejects.jsonl"])
+def test_places_that_cannot_be_written(source, name):
+    before = source.read_bytes()
+    fail("score", "in.csv", "-o", "out.csv", "--report", name)
+    assert source.read_bytes() == before
+    assert [file.name for file in source.parent.iterdir()] == ["in.csv"]
+
+
+def test_an_existing_report_is_kept(source, tmp_path):
+    (tmp_path / "run.html").write_text("mine")
+    assert "run.html exists" in fail("score", "in.csv", "-o", "out.csv", "--report", "run.html").message
+    score("in.csv", "-o", "out.csv", "--report", "run.html", "--overwrite")
+    assert (tmp_path / "run.html").stat().st_size > 1000
+
+
+def test_dates_without_a_report(source):
+    assert "add --report report.html" in fail("score", "in.csv", "--by-time", "when").message
+
+
+def test_a_wrong_column_of_dates_is_said_as_such(source):
+    message = fail("score", "in.csv", "-o", "out.csv", "--report", "x.html", "--by-time", "date").message
+    assert "no column 'date'" in message
+    assert "try another --by-time" in message
+    assert "try another --by;" not in message
+
+
+def test_the_speed_is_that_of_the_rows(source, tmp_path, monkeypatch):
+    """The page takes seconds, however few the rows are."""
+    clock, late = time.perf_counter, []
+    monkeypatch.setattr(time, "perf_counter", lambda: clock() + 1000 * len(late))
+    monkeypatch.setattr("sentcli.report.rows.render", lambda *_: late.append(1) or b"page")
+    score("in.csv", "-o", "out.csv", "--report", "run.html", "--summary", "run.json")
+    assert (tmp_path / "run.html").read_bytes() == b"page"
+    assert json.loads((tmp_path / "run.json").read_text())["seconds"] < 1000
+
+
+def test_more_than_two_labels_are_refused(source, trained_three):
+    model = ("--model", trained_three.path)
+    refused = "for models with two labels, not 3"
+    assert refused in fail("score", "in.csv", "-o", "out.csv", "--report", "x.html", *model).message
+    score("in.csv", "-o", "out.csv", *model)
+    assert refused in fail("report", "out.csv", "-o", "x.html", *model).message
