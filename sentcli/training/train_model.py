@@ -27,7 +27,7 @@ from sentcli.model import bundle
 from sentcli.model.bilstm import BiLSTM, choose_device, round_embedding, save_weights
 from sentcli.scoring.labels import Floats
 from sentcli.training.calibration import Calibrated, add_neutral_head, calibrate
-from sentcli.training.classifier import Classification, balanced_weights, predict_logits, uses_bf16
+from sentcli.training.classifier import Classification, balanced_weights, measure, predict_logits, uses_bf16
 from sentcli.training.corpus import Corpus, Texts, encode_texts
 from sentcli.training.cross_validation import assign_folds, cross_validate
 from sentcli.training.examples import Examples
