@@ -47,7 +47,7 @@ class ResumeError(OutputError):
 
 
 class ChangedInputError(ResumeError):
-    """A run whose input changed since an earlier run read it; nothing else did."""
+    """A run whose input changed since an earlier run; its other conditions are the same."""
 
 
 class LockedError(OutputError):

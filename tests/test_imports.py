@@ -18,7 +18,7 @@ HEAVY = (
     *(*TRAINING_ONLY, "pyarrow", "onnx", "onnxruntime", "ray", "tqdm"),
     *("python_calamine", "xlsxwriter"),
 )
-METADATA = "importlib.metadata"  # and with it email and zipfile
+STANDARD = ("importlib.metadata", "socket", "zipfile")  # modules of Python that a line does not need
 
 # Runs the commands and reports, when Python ends, on a line of its own which of the packages are loaded.
 PROBE = """
@@ -126,7 +126,7 @@ def test_evaluating_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", ["score", "explain"])
 def test_scoring_a_line(command: str) -> None:
-    output, loaded = run(RUN, (*HEAVY, METADATA), command, stdin="a warm and clever film\n")
+    output, loaded = run(RUN, (*HEAVY, *STANDARD), command, stdin="a warm and clever film\n")
     assert loaded == {"onnxruntime"}
     assert "positive" in output
 

@@ -3,6 +3,7 @@
 A node takes these settings from the environment with which it was started:
 
 - SLOW: seconds to sleep after each chunk of 200 rows, so that a kill hits a file half way;
+- PAUSE: path of a file; while it exists, a task waits as soon as some of its rows are in a ledger;
 - POISON: part of the name of an input that ends its process;
 - OTHER: name of a condition that is different on this node, such as `runtime`;
 - CORES: number of cores that this node seems to have;
@@ -23,8 +24,10 @@ from pathlib import Path
 import sentcli.tables.chunk
 import sentcli.tables.parquet
 from sentcli.runs import cluster, task
+from sentcli.runs.ledger import Ledger
 from sentcli.scoring.scorer import Scorer
 
+_add = Ledger.add
 _stream = Scorer.stream
 _conditions_of = task.conditions_of
 
@@ -51,6 +54,7 @@ def score_task(files, *arguments):
         task.conditions_of = lambda scorer: _conditions_of(scorer) | {other: "onnxruntime 0.0.1"}
     if cores := os.environ.get("CORES"):
         os.sched_getaffinity = lambda _: set(range(int(cores)))
+    Ledger.add = _add_and_pause
     Scorer.stream = lambda scorer, chunks: _watched(scorer, chunks, record)
     slow = float(os.environ.get("SLOW", 0))
     if slow:
@@ -59,6 +63,13 @@ def score_task(files, *arguments):
     results = task.score_task(files, *arguments)
     _write(record | {"ended": time.time(), "written": [bool(summary) for summary, _ in results]})
     return results
+
+
+def _add_and_pause(ledger, *arguments):
+    _add(ledger, *arguments)
+    pause = os.environ.get("PAUSE")
+    while pause and ledger.is_kept and Path(pause).exists():
+        time.sleep(0.05)
 
 
 def _watched(scorer, chunks, record):

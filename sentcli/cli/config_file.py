@@ -52,6 +52,8 @@ def _read(context: click.Context, parameter: click.Parameter, path: Path | None)
         option = options[name]
         if option.name in _OF_ONE_RUN:
             raise UsageError(f"{path}: {key} cannot be set in a file; give --{name} on the command line")
+        if option.name in defaults:
+            raise UsageError(f"{path}: {key} is given twice, once with - and once with _")
         defaults[str(option.name)] = _checked(context, option, value, f"{path}: {key}")
     context.default_map = defaults
 

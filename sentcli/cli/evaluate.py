@@ -177,7 +177,8 @@ def _command(context: click.Context) -> str:
     words = []
     for parameter in context.command.params:
         name = str(parameter.name)
-        if name in _NO_FIGURE or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+        is_given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if not is_given or name in (*_NO_FIGURE, "workers"):
             continue
         value = str(context.params[name])
         words += [value] if isinstance(parameter, click.Argument) else [parameter.opts[0], value]

@@ -84,7 +84,7 @@ label_column_option = click.option(
 delimiter_option = click.option("--delimiter", help=r"CSV and TSV: field separator; \t is a tab.")
 quotechar_option = click.option("--quotechar", help="CSV and TSV: quote character; '' for none.")
 csv_encoding_option = click.option(
-    "--encoding", help="CSV and TSV: a Python codec, such as cp1250; by default found by the bytes."
+    "--encoding", help="CSV and TSV: a Python codec, such as cp1250; by default detected."
 )
 csv_skip_lines_option = click.option(
     "--skip-lines", type=click.IntRange(0), help="CSV and TSV: number of lines before each header."
@@ -100,7 +100,7 @@ words_option = click.option(
     metavar="FILE",
     type=NamedPath(),
     help="Add weights to the log odds of texts with a phrase: CSV phrase,weight, as in killer,2, or TOML. "
-    "3,300 rows/s a core, not 6,000.",
+    "3,300 rows/s per core, not 6,000.",
 )
 
 

@@ -43,7 +43,7 @@ _READ = ("text_column", "by", "format", "encoding", "delimiter", "quotechar")
 def report(inputs: tuple[str, ...], output: str, model: Path | None, quiet: bool, **options: Any) -> None:
     """Show what the reviews of scored files say, on one HTML page.
 
-    INPUTS are files that were scored, or folders of them. The page shows labels and scores, by length, by
+    INPUTS are scored files, or folders of them. The page shows labels and scores, by length, by
     stars, by group and over time; what people praise and complain about; and reviews to read, with the words
     that decided their scores. Columns of groups (few values), of dates and of stars are found by their values
     and names.

@@ -141,7 +141,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     "-f",
     "--output-format",
     type=click.Choice(OUTPUT_FORMATS),
-    help="Default: from the suffix of OUTPUT; on stdout, the input format, cut to fit in a terminal.",
+    help="Default: by the suffix of OUTPUT; on stdout the input format, in a terminal one line per row.",
 )
 @click.option("--prefix", help="Prefix of the names of the new columns, such as sentiment.")
 @click.option("--probabilities", is_flag=True, help="Add the probability of each label: probability_LABEL.")
@@ -151,23 +151,23 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     type=click.IntRange(0),
     default=0,
     show_default=False,
-    help="Add the N words or phrases that decided: sentiment_words. Slow: 70 rows/s a core, not 6,000.",
+    help="Add the N words or phrases that decided: sentiment_words. Slow: 70 rows/s per core, not 6,000.",
 )
 @click.option(
     "--sentences",
     is_flag=True,
-    help="Add the place and score of each sentence: sentiment_sentences. 1,300 rows/s a core, not 6,000.",
+    help="Add the place and score of each sentence: sentiment_sentences. 1,300 rows/s per core, not 6,000.",
 )
 @click.option(
     "--about",
     metavar="NAME=A,B,...",
     multiple=True,
     callback=_aspects,
-    help="Add the score of the clauses with one of these words: sentiment_NAME. Repeatable. 1,500 rows/s a "
+    help="Add the score of the clauses with one of these words: sentiment_NAME. Repeatable. 1,500 rows/s per "
     "core, not 6,000.",
 )
 @click.option(
-    "--unknown-words", is_flag=True, help="Add the share of unknown words: sentiment_unknown; as fast."
+    "--unknown-words", is_flag=True, help="Add the share of unknown words: sentiment_unknown; not slower."
 )
 @click.option(
     "--strings", is_flag=True, help="Parquet and XLSX: all columns of CSV, JSONL and XLSX stay text."
@@ -176,7 +176,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option(
     "--update",
     is_flag=True,
-    help="In a folder, make the outputs again whose input changed since; keep others.",
+    help="In a folder, rewrite the outputs whose input has changed; keep the others.",
 )
 @click.option(
     "--summary", type=click.Path(), callback=common.not_empty, help="File for the summary, as JSON."
@@ -188,11 +188,9 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     callback=common.not_empty,
     help="Count rows and labels by the values of this column; can be repeated.",
 )
+@click.option("--report", callback=common.not_empty, help="HTML page that shows what the reviews say.")
 @click.option(
-    "--report", callback=common.not_empty, help="HTML page of what the rows say, as of sentcli report."
-)
-@click.option(
-    "--by-time", metavar="COLUMN", callback=common.not_empty, help="Dates of --report; by default found."
+    "--by-time", metavar="COLUMN", callback=common.not_empty, help="Dates of --report; found by default."
 )
 @click.option(
     "--shard",
@@ -214,7 +212,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     "--drop",
     metavar="A,B,...",
     callback=_names,
-    help="Do not write these columns, the text for example; a rejected row is kept whole, in the rejects.",
+    help="Do not write these columns, such as the text. The file of rejects has whole rows.",
 )
 @click.option("--output-delimiter", help="CSV and TSV output: the delimiter; by default that of the input.")
 @click.option("--output-encoding", help="CSV and TSV output: utf-8-sig for Excel; by default as the input.")
@@ -232,11 +230,9 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     help="By default given by the suffix; for stdin and .txt by the first lines.",
 )
 @click.option(
-    "--documents", "format", flag_value="documents", help="Each file is one text: a row of its name and text."
+    "--documents", "format", flag_value="documents", help="Each file is one text: a row with name and text."
 )
-@click.option(
-    "--encoding", help="CSV, TSV and lines: a Python codec, such as cp1250; by default found by the bytes."
-)
+@click.option("--encoding", help="CSV, TSV and lines: a Python codec, such as cp1250; by default detected.")
 @common.delimiter_option
 @common.quotechar_option
 @click.option("--escapechar", help=r"CSV and TSV: the character before quotes, such as \ of MySQL.")
@@ -280,8 +276,8 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option(
     "--mixed",
     is_flag=True,
-    help="With --neutral: label texts with clear sentences of both kinds as mixed. 1,300 rows/s a core, not "
-    "6,000.",
+    help="With --neutral: label texts with clear sentences of both kinds as mixed. 1,300 rows/s per core, "
+    "not 6,000.",
 )
 @common.words_option
 @click.option(
@@ -290,7 +286,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     type=click.FloatRange(0, 1),
     default=1.0,
     show_default=False,
-    help="No label for rows with a larger share of words unknown to the model, e.g. 0.5 (other languages).",
+    help="No label for rows with a larger share of unknown words, e.g. 0.5 for other languages.",
 )
 @common.backend_option
 @common.device_option
@@ -380,7 +376,7 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
 
 
 def _report(scorer: "Scorer", options: dict[str, Any]) -> "Report | None":
-    """Return what makes the report of a run, if the user wants one."""
+    """Return the report of a run, empty so far; None without --report."""
     if not options["report"]:
         if options["by_time"]:
             raise UsageError("--by-time is for --report; add --report report.html")

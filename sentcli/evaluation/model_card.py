@@ -148,8 +148,13 @@ def check_card(model: bundle.Bundle) -> None:
         )
     bundle.check_target(model.path, overwrite=True)
     bundle.check_writable(model.path.resolve().parent)
-    read_metrics(model)
-    read_history(model)
+    metrics, history = read_metrics(model), own_epochs(read_history(model))
+    try:
+        model_card(model.config, metrics, history, name=model.name, files=model.digests)
+    except (jinja2.TemplateError, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise BundleError(
+            f"{model.path / bundle.METRICS}: unfit for a card ({error!r:.200}); train the model again"
+        ) from error
 
 
 def record_evaluation(model: bundle.Bundle, record: Mapping[str, Any], measured: "Measurement") -> None:

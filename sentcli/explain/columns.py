@@ -11,9 +11,12 @@ from sentcli.explain.parts import Parts
 from sentcli.explain.phrases import Phrases
 from sentcli.explain.pieces import sentences_of
 
-# Where a clause may end that judges something of its own. It does if both sides have a word that says this
-# much alone, in log odds: "fair price, rude staff", but not "the price, the staff and the food".
-_CLAUSE_END = re.compile(r"[,;]\s+|\s(?=(?:and|with|while|whereas|though|yet)\s)", re.IGNORECASE)
+# Where a clause may end. It does if both sides have a word with this effect alone, in log odds: "fair price,
+# rude staff", but not "the price, the staff and the food". A word with this effect keeps the "with" after it:
+# "bad rooms with good beds", but not "happy with the beds".
+_CLAUSE_END = re.compile(
+    r"[,;]\s+|\b([^\W_]+)\s(?=with\s)|\s(?=(?:and|while|whereas|though|yet)\s)", re.IGNORECASE
+)
 _SAYS = 1.0
 
 
@@ -59,18 +62,21 @@ class Aspects:
     def _clauses(self, texts: Sequence[str], parts: Parts) -> Iterator[tuple[int, str, list[str]]]:
         """Yield the row of each clause that has a word of an aspect, the clause, and its aspects."""
         found = [self._phrases.find(text) for text in texts]
-        cut = []  # the row, the start of the sentence, and the start and end of a possible clause
+        cut = []  # the row, the start of the sentence, and a possible clause: its start, end, and word before
         for row, text in enumerate(texts):
             places = [place for _, place, _ in found[row]]
             for start, end in sentences_of(text) if places else ():
                 if any(start <= place < end for place in places):
-                    ends = [start + mark.end() for mark in _CLAUSE_END.finditer(text[start:end])]
-                    cut += [(row, start, *span) for span in pairwise([start, *ends, end])]
-        says = parts.alone([texts[row][start:end] for row, _, start, end in cut])
+                    marks = [*_CLAUSE_END.finditer(text, start, end)]
+                    spans = pairwise([start, *(mark.end() for mark in marks), end])
+                    words = ["", *(mark[1] or "" for mark in marks)]
+                    cut += [(row, start, *span, word) for span, word in zip(spans, words, strict=True)]
+        says = parts.alone([texts[row][start:end] for row, _, start, end, _ in cut])
+        words_say = parts.alone([word for *_, word in cut])
         clauses: list[tuple[int, int, int, int, float]] = []
-        for (row, sentence, start, end), said in zip(cut, says, strict=True):
+        for (row, sentence, start, end, _), said, word_says in zip(cut, says, words_say, strict=True):
             last = clauses[-1] if clauses else (-1, -1, -1, -1, 0.0)
-            if last[:2] == (row, sentence) and min(said, last[4]) < _SAYS:
+            if last[:2] == (row, sentence) and (min(said, last[4]) < _SAYS or word_says >= _SAYS):
                 clauses[-1] = (*last[:3], end, max(said, last[4]))
             else:
                 clauses.append((row, sentence, start, end, said))

@@ -30,7 +30,7 @@ class Word(NamedTuple):
     :param part: by how much the log odds of the label fall without the word, in six decimals. The label is
         the second of two, or the predicted one of more.
     :param alone: how far the log odds of the word as a text of its own are from those of an unknown word.
-    :param shift: what of the part is due to weights of the user's own.
+    :param shift: how much of the part comes from weights of the user's own.
     """
 
     text: str
@@ -70,8 +70,8 @@ class Parts:
     def words(self, texts: Sequence[str], *, exact: bool = True) -> Iterator[list[Word]]:
         """Yield the words of each text in order. A long text has no words where truncation leaves them out.
 
-        :param exact: leave out every word; else only the quarter that says most alone. That takes a third of
-            the time, and nearly all words that decide are among them.
+        :param exact: leave out every word; else only the quarter with the largest effect alone. That takes a
+            third of the time, and nearly all words that decide are among them.
         """
         if not exact:  # at once: waiting for a few words at a time would leave the workers idle
             self._read_alone({*self._vocab.words[UNK_ID + 1 : self._vocab.first_bigram]})
@@ -87,7 +87,7 @@ class Parts:
             yield from _finish(cuts, finish)
 
     def alone(self, texts: Sequence[str]) -> list[float]:
-        """Return for each text how much the word says that says most alone; see `Word.alone`."""
+        """Return for each text the largest `Word.alone` of its words."""
         read = [words_of(text) for text in texts]
         self._read_alone({token for tokens in read for token in tokens})
         return [max((self._alone.get(token, 0.0) for token in tokens), default=0.0) for tokens in read]

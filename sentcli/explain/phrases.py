@@ -9,8 +9,8 @@ from pathlib import Path
 
 from sentcli.errors import UsageError
 
-# A text is moved by as many log odds at most. That is the amount of a typical clear review: a phrase that is
-# repeated cannot outvote a whole review by more.
+# The weights move a text by at most this many log odds, those of a typical clear review: a repeated phrase
+# cannot outweigh a whole review.
 MOST_SHIFT = 4.0
 
 Span = tuple[float, int, int]  # the weight of a phrase, its start and its end
@@ -21,10 +21,10 @@ _SAME = str.maketrans("`\xb4\u02bc\u2018\u2019\u0130", "'''''i")
 
 
 class Phrases:
-    """Finds phrases of whole words, in any case; of several that begin at one word, the longest."""
+    """Finds phrases of whole words, in any case; if several begin at one word, the longest."""
 
     def __init__(self, phrases: Iterable[str]) -> None:
-        self._beginning: dict[str, list[tuple[str, list[str]]]] = {}  # with each first word
+        self._beginning: dict[str, list[tuple[str, list[str]]]] = {}  # by their first word
         for phrase in phrases:
             words = _words(phrase)
             if not words:
@@ -75,7 +75,7 @@ def shift(spans: Iterable[Span]) -> float:
 def read_weights(path: Path) -> dict[str, float]:
     """Read phrases and weights from a file: TOML, or CSV with a line `phrase,weight` each.
 
-    :raises UsageError: for a file that cannot be read, or has something else.
+    :raises UsageError: for a file that cannot be read, or has other content.
     """
     try:
         text = path.read_text("utf-8-sig")

@@ -32,7 +32,7 @@ class ExportedFile:
 
     name: str
     size: int  # in bytes
-    difference: float  # the largest one of a probability from PyTorch's, on synthetic texts
+    difference: float  # the largest from PyTorch's probabilities, on synthetic texts
 
 
 def export_bundle(

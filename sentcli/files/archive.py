@@ -22,7 +22,7 @@ def list_members(archive: str) -> list[str]:
     with _opened(archive) as opened:
         names = sorted(info.filename for info in opened.infolist() if not info.is_dir())
     if not names or len({*names}) < len(names):
-        raise DataError(f"{archive}: {'two files in it have one name' if names else 'no files in it'}")
+        raise DataError(f"{archive}: {'two of its files have one name' if names else 'it has no files'}")
     return names
 
 

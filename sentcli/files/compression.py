@@ -2,7 +2,6 @@
 
 import gzip
 import re
-import zipfile
 import zlib
 from collections.abc import Callable
 from functools import partial
@@ -12,9 +11,16 @@ from typing import IO, Any
 _GZIP, _ZSTD = ".gz", ".zst"
 SUFFIXES = (_GZIP, _ZSTD)
 _MARKS = {_GZIP: b"\x1f\x8b\x08", _ZSTD: b"\x28\xb5\x2f\xfd"}  # the first bytes
-DAMAGE = (OSError, EOFError, zlib.error, zipfile.BadZipFile)  # raised by a read of a damaged file
 
 _MEMBER = 1 << 20  # bytes of content
+
+
+def damage() -> tuple[type[Exception], ...]:
+    """Return the errors of a read of a damaged file."""
+    from lzma import LZMAError  # few files are damaged
+    from zipfile import BadZipFile
+
+    return OSError, EOFError, zlib.error, BadZipFile, LZMAError
 
 
 def path_of(name: str) -> str:

@@ -20,7 +20,7 @@ _NOT_BY_LINES = re.compile("iso2022|hz$|utf-7$|raw-unicode-escape$")
 _WESTERN = re.compile(
     rb"[A-Za-z][\x80-\xff]|[\x80-\xff][A-Za-z]| [\x80-\x9f] |[\x80\xa3][0-9]|[0-9][\x80\x94]"
 )
-# Long runs; within a word in lower case, capital letters and marks, which are letters in other encodings.
+# Long runs; and capital letters and marks in a lower-case word, because they are letters in other encodings.
 _NOT_WESTERN = re.compile(
     rb"[\x80-\xff]{3,}|[a-z][\x80-\x84\x86-\x90\x98\x99\x9b\x9d\x9f\xa1-\xac\xae-\xb3\xb5-\xde\xf7][a-z]"
 )

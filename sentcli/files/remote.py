@@ -38,7 +38,7 @@ def inspect(url: str) -> tuple[int | None, str | None]:
 
 
 def list_folder(url: str) -> dict[str, int]:
-    """Return the size of each file below a folder, by its URL: a request for a thousand files."""
+    """Return the size of each file below a folder, by its URL; one request lists a thousand."""
     found: dict[str, Any] = {}
     with _translated(url, OutputError, skip_instance_cache=True) as (files, path):  # nothing from a cache
         with suppress(FileNotFoundError):

@@ -18,7 +18,7 @@ from xxhash import xxh3_64_hexdigest
 from sentcli.errors import DataError, OutputError, without_secrets
 from sentcli.files import remote
 from sentcli.files.archive import inspect_member, open_member, split_member
-from sentcli.files.compression import DAMAGE, compression_of, decompressed
+from sentcli.files.compression import compression_of, damage, decompressed
 
 STANDARD = "-"
 _BLOCK = 1 << 19  # bytes: few calls, and a block stays in the cache until it is hashed
@@ -73,7 +73,7 @@ def inspect_input(path: str, name: str | None = None) -> InputFile:
     except OSError as error:
         raise DataError(f"{name}: {error.strerror}") from None
     if stat.S_ISDIR(status.st_mode):
-        raise DataError(f"{name} is a folder that a glob found, or an empty one; name folders or files")
+        raise DataError(f"{name} is a folder, empty or found by a glob; name folders or files")
     identity = (status.st_dev, status.st_ino)
     if not stat.S_ISREG(status.st_mode):
         return InputFile(name, path, identity=identity)
@@ -151,7 +151,7 @@ class Source:
             while data is None:  # another process made a shared terminal or pipe non-blocking
                 self.ready(None)
                 data = self._streams[-1].read(_BLOCK)
-        except DAMAGE as error:
+        except damage() as error:
             raise DataError(f"{self.name}: cannot be read: {error or type(error).__name__}") from None
         self._count += len(data)
         if not data:

@@ -4,6 +4,7 @@ The result depends on the rows and their order alone, not on the ends of chunks.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import compress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from sentcli.scoring.labels import NEUTRAL, Floats
 
 BINS = 20  # of scores
 LENGTHS = (1, 100, 250, 500, 1000, 2000)  # characters; where each slice begins
-_MOST_VALUES = 10_000  # of a column that are told apart; further ones are counted together
+_MOST_VALUES = 10_000  # of a column that are counted separately; further ones are counted together
 _LONGEST_VALUE, _LONGEST_TEXT = 80, 4_000  # characters that are kept
 SAMPLE_SIZE, _SEED = 5_000, 20_261_201
 SHELF_SIZE = 12
@@ -36,7 +37,7 @@ class Row(NamedTuple):
 
 
 class Tally(dict[str, int]):
-    """Numbers the values of a column in the order of the first rows.
+    """Numbers the values of a column in the order of their first rows.
 
     :ivar counts: rows by number and label; in the last row those with further values.
     """
@@ -55,7 +56,7 @@ class Tally(dict[str, int]):
 class Shelf:
     """Keeps the rows with the smallest keys.
 
-    :param distinct: keep one of the rows whose texts begin alike.
+    :param distinct: of several rows whose texts begin alike, keep one.
     """
 
     def __init__(self, size: int, *, distinct: bool) -> None:
@@ -80,7 +81,7 @@ class Shelf:
 
     @property
     def rows(self) -> list[Row]:
-        """The rows, that with the smallest key first."""
+        """The rows, in the order of their keys."""
         self._sort()
         return [row for *_, row in self._kept]
 
@@ -126,9 +127,9 @@ class Collector:
         columns = self.columns
         sides: list[Any] = [values.get(name, blank) for name in (*columns.by, columns.time, columns.stars)]
         if None in labels:
-            kept = [place for place, label in enumerate(labels) if label is not None]
+            is_labeled = [label is not None for label in labels]
             texts, labels, scores, *sides = (
-                [column[place] for place in kept] for column in (texts, labels, scores, *sides)
+                [*compress(column, is_labeled)] for column in (texts, labels, scores, *sides)
             )
         *by, days, stars = *sides[:-2], [*map(day_of, sides[-2])], _numbers(stars_of, sides[-1])
         codes, lengths = _numbers(self.labels.index, labels), _numbers(len, texts)

@@ -16,7 +16,7 @@ _DAY = re.compile(r"[12]\d{3}([-/])(0[1-9]|1[0-2])(\1(0[1-9]|[12]\d|3[01]))?(?!\
 _SECONDS = range(10**8, 2**32)  # since 1970, of years that reviews have
 _NUMBER = re.compile(r"[-+.,\d]+")
 _MOST_SHARE = 0.95  # of the first values of a column of dates or stars
-_MOST_GROUP_COLUMNS = 3  # that are found alone
+_MOST_GROUP_COLUMNS = 3  # that are found without --by
 _MOST_GROUPS, _ROWS_PER_GROUP, _LONGEST_GROUP = 30, 5, 60
 _CACHED = 1 << 14  # values that are read once
 

@@ -25,7 +25,7 @@ def share(name: str, counts: Sequence[int]) -> Share:
 
 
 def figures_of(collected: Collector) -> dict[str, Any]:
-    """Return the figures of what was collected, by the names that the template has for them."""
+    """Return the figures of what was collected, by their names in the template."""
     by_score, (low, *_, high) = collected.by_score, collected.by_stars.T
     ends = [f"to {stop - 1}" for stop in LENGTHS[1:]] + ["or more"]
     lengths = [f"{start} {end}" for start, end in zip(LENGTHS, ends, strict=True)]

@@ -1,4 +1,4 @@
-"""Fill in the templates of pages, which load nothing and in which a text cannot do anything."""
+"""Fill in the templates of pages. A page loads nothing, and its texts are inert."""
 
 import base64
 import hashlib

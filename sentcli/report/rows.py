@@ -4,7 +4,6 @@ import logging
 from collections.abc import Generator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
-from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +31,7 @@ _log = logging.getLogger("sentcli")
 
 
 class Report:
-    """Collects the rows of a run, also those that a stopped one scored, or of scored files; makes their page.
+    """Collects the rows of scored files, or of a run with those that a stopped run scored; makes their page.
 
     :param time: the column of dates; None: found by its values.
     """
@@ -55,7 +54,7 @@ class Report:
 
     def add(self, chunk: Chunk, results: Results) -> None:
         names = dict.fromkeys(self.collected.columns.names)  # the first columns of `Chunk.sides`
-        values = {name: [*map(itemgetter(place), chunk.sides)] for place, name in enumerate(names)}
+        values = dict(zip(names, chunk.sides, strict=False))
         self.collected.add(chunk.texts, results[0], results[1], values)
 
     def read(self, inputs: Sequence[str], options: ReadOptions, results: Sequence[str]) -> None:
@@ -70,8 +69,9 @@ class Report:
         places, rejected = [*map([*options.sides].index, results)], 0
         for table, chunk in _chunks(inputs, options, Content.TEXTS):
             rejected += len(chunk.rejects)
-            found = ([*map(itemgetter(place), chunk.sides)] for place in places)
-            self.add(chunk, _read_results(table.name, self.collected.labels, *found))
+            if chunk.texts:
+                found = (chunk.sides[place] for place in places)
+                self.add(chunk, _read_results(table.name, self.collected.labels, *found))
         if rejected:
             _log.warning("%s left out, because they cannot be read", counted(rejected, "row"))
 
@@ -93,7 +93,7 @@ def _read_results(where: str, labels: Sequence[str], found: Sequence[str], score
         numbers = [float(score) if score else None for score in scores]
     except ValueError as error:
         hint = f"try {option('prefix')}"
-        raise DataError(f"{where}: a score is no number: {error!s:.200}; {hint}") from None
+        raise DataError(f"{where}: a score is not a number: {error!s:.200}; {hint}") from None
     return [label or None for label in found], numbers
 
 

@@ -23,23 +23,23 @@ Numbers = npt.NDArray[np.int64]
 
 _MOST_CHARACTERS = 2_000_000  # of all texts that are read
 _CLEAR = 1.0  # log odds of a sentence that praises or complains
-_PRIOR = 500.0  # sentences that the prior is worth
+_PRIOR = 500.0  # weight of the prior, in sentences
 _FEWEST, _FEWEST_SHARE = 5, 1 / 400  # sentences with a term, and their number by that of texts
 _LEAST_Z, _LEAST_SHARE = 1.5, 0.6  # of a term, and of its sentences on one side
 _NOUN, _JUDGING, _NEUTRAL = 0.15, 2.0, 3.0  # see `Terms.of`
-_PAIR_SHARE = 0.4  # of a word's occurrences, from which a pair stands for it
+_PAIR_SHARE = 0.4  # of a word's occurrences, from which on a pair replaces it
 _QUOTES, _QUOTE_CHARACTERS = 3, (25, 200)
-_SPREAD = 12  # of so many parts of the sentences by their scores, the first ones are quoted
+_SPREAD = 12  # steps through the ranked sentences, so that quotes differ
 
-# A noun stands after one of these, and before no further word that says something.
+# A noun stands after one of these, and not before another content word.
 _BEFORE_NOUNS = frozenset(
     "the a an my our your their his her its this these those no any some every each".split()  # noqa: SIM905
 )
 _BEFORE_SOME_NOUNS = frozenset(("of", "for", "with", "in", "on", "at", "from", "about"))
 _FOLDER = Path(__file__).parent
-# Words without a subject or a judgement of their own; the apostrophe of "isn't" separates its parts.
+# Words without a subject or a judgment of their own; the apostrophe of "isn't" separates its parts.
 _EMPTY = frozenset((_FOLDER / "empty_words.txt").read_text("utf-8").split())
-# Words that may be a noun and are the subject of no review.
+# Words that may be nouns, but are the subject of no review.
 _GENERAL = frozenset((_FOLDER / "general_words.txt").read_text("utf-8").split())
 
 
@@ -162,7 +162,7 @@ def _z_scores(own: Numbers, other: Numbers, every: Numbers) -> Floats:
     """Return how surely each term belongs to its own side and not to the other."""
     prior = _PRIOR * every / max(1, every.sum()) + 1e-9
     x, y = own + prior, other + prior
-    # More than the prior, so that a text of one term has others.
+    # More than the prior, so that a single term does not have the whole total.
     total_x, total_y = (side[every > 0].sum() + _PRIOR + 1 for side in (own, other))
     difference = np.log(x / (total_x - x)) - np.log(y / (total_y - y))
     z: Floats = difference / np.sqrt(1 / x + 1 / y)

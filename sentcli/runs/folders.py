@@ -19,7 +19,7 @@ from sentcli.tables.registry import get_format, is_known, suffix_of
 _log = logging.getLogger("sentcli")
 
 _FIXED = re.compile(r"^(?:[^*?[]*/)?")  # the folders before the first wildcard of a glob
-# What Spark, Hadoop, Excel and Windows leave beside files, and hidden files of a bucket.
+# What Spark, Hadoop, Excel and Windows leave next to files, and hidden files of a bucket.
 _MARKER = re.compile(r"(^|/)(_[^/]*/|_[^/.]*$|~\$|\.(?![./])|Thumbs\.db$)|\.crc$")
 _SPARK = re.compile(r"(^|/)_(SUCCESS|(committed|started)_\d+)$|\.crc$")  # those that have no other meaning
 _STORED = (".parquet", ".pq", ".orc", ".avro")  # the files of a Delta or Iceberg table
@@ -41,13 +41,13 @@ class Found(NamedTuple):
 def find_inputs(names: Sequence[str], form: str | None, output: str) -> list[Found]:
     """Return the inputs that names stand for: files, `-`, URLs, folders, and globs of files or URLs.
 
-    What stands for several files is sorted.
+    The files of a folder or glob are sorted.
 
     :param form: the format of all inputs; None: the suffixes decide.
-    :param output: a folder whose files are no inputs, if it is inside of a folder that is named; or empty.
+    :param output: a folder whose files are no inputs, if it is inside a named folder; or empty.
     """
     found = [file for name in names for each in _find(name, form, output) for file in _unpacked(each, form)]
-    # A shell may have put all files of a folder in the place of a glob.
+    # A shell may have replaced a glob by all files of a folder.
     markers = [each for each in found if each.base is None and _SPARK.search(each.file)]
     if 0 < len(markers) < len(found):
         _say_left_out("", [each.file for each in markers])
@@ -101,7 +101,7 @@ def _expand(pattern: str) -> list[str]:
     _check_folders(pattern)
     # A set: with two `**` in a pattern, glob finds a file more than once.
     files = {*glob.glob(pattern, recursive=True)}  # noqa: PTH207  # Path.glob takes no absolute pattern
-    if "**" in pattern:  # what is in the folders is found too
+    if "**" in pattern:  # it finds the files in these folders too
         files = {file for file in files if not Path(file).is_dir()}
     return sorted(f"./{file}" if file == STANDARD else file for file in files)
 
@@ -142,7 +142,7 @@ def _count_documents(files: Iterable[str]) -> int:
 
 
 def _say_left_out(name: str, files: Sequence[str]) -> None:
-    """Say which files are no inputs; loudly if one of them may be meant as one."""
+    """Say which files are left out; as a warning if one of them may be meant as an input."""
     unknown = [file for file in files if not _MARKER.search(file)]
     if files:
         named = ", ".join([*unknown, *filter(_MARKER.search, files)][:_NAMED])
@@ -153,7 +153,7 @@ def _say_left_out(name: str, files: Sequence[str]) -> None:
 
 
 def _refuse_lakes(found: Iterable[Found]) -> None:
-    """Refuse the files of a Delta or Iceberg table: its log says which of them count."""
+    """Refuse the files of a Delta or Iceberg table: only its log shows which of them are current."""
     stored = [each for each in found if suffix_of(each.file) in _STORED]
     folders = {each.base.rstrip("/") for each in stored if each.base and remote.is_url(each.file)}
     for path in {Path(each.file).parent for each in stored if not remote.is_url(each.file)}:
@@ -168,8 +168,8 @@ def _refuse_lakes(found: Iterable[Found]) -> None:
             continue
         query = shlex.quote(f"COPY (FROM {scan}) TO $$OUT.parquet$$")
         raise UsageError(
-            f"{folder} is a table of {kind}: its log says which of its files count; try: duckdb -c {query} "
-            "&& sentcli score OUT.parquet -o SCORED.parquet"
+            f"{folder} is a table of {kind}: only its log shows which files are current; try: duckdb -c "
+            f"{query} && sentcli score OUT.parquet -o SCORED.parquet"
         )
 
 

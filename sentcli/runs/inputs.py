@@ -243,7 +243,7 @@ class Reader:
         return setup
 
     def _types(self, setup: Setup) -> "Types | None":
-        """Return what collects the types of columns; None if the output has none, or a stream has no end."""
+        """Return the collector of column types; None if all columns are text, as those of a stream."""
         is_typed = get_format(self.layout.format).has_types and self.layout.content is Content.VALUES
         is_decided = setup.write.strings or any(file.is_stream for file in self._files)
         if not is_typed or is_decided:

@@ -94,7 +94,7 @@ def score_output(
         options = replace(options, read=replace(options.read, watched=watched))
     classes, labels = scorer.shown_classes, scorer.given_labels
     setup = make_setup(inputs, output, options.read, write, classes, labels, scorer.extras.columns)
-    if not options.in_folder:  # where the folders are kept
+    if not options.in_folder:  # else the output folder keeps the folders
         setup = replace(setup, partitions=partitions_of([file.name for file in files]))
     if setup.output_format in ("parquet", "xlsx") and target.is_standard_output and is_terminal(sys.stdout):
         raise UsageError(f"{setup.output_format} is not for a terminal; add -o OUT.{setup.output_format}")
@@ -111,13 +111,13 @@ def score_output(
                     stack.enter_context(Lock(place.path, check=stop.check, waits=options.waits))
             return history.settle() or _score(scorer, history, progress)
     except ChangedInputError:
-        if not options.update or options.overwrite:  # with which a second change ends the run
+        if not options.update or options.overwrite:  # a second change ends the run
             raise
     return score_output(scorer, inputs, target, replace(options, overwrite=True), progress, name=name)
 
 
 def _check_places(target: Target, rejects: Target | None) -> None:
-    """Refuse a place that cannot be written, or not found by a continued run, before the first row is scored.
+    """Refuse, before scoring, a place that cannot be written, or that a continued run could not find.
 
     :param rejects: the place that the user named.
     """
@@ -214,7 +214,7 @@ def _score_rows(
     if report:
         began = time.perf_counter()
         report.finish()
-        started += time.perf_counter() - began  # the speed is that of the rows
+        started += time.perf_counter() - began  # the speed does not include the report
     ledger.finish(sizes)
     history.complete(sizes[0], summary)
     output.publish()

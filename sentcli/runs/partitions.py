@@ -1,4 +1,4 @@
-"""Columns that only the names of folders hold: `year=2024/month=1/part-0.parquet`, as Spark writes."""
+"""Columns in the names of folders, as Spark writes them: `year=2024/month=1/part-0.parquet`."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,13 +10,13 @@ from sentcli.tables.options import ResultColumn
 
 _FOLDER = re.compile(r"([^=]+)=(.*)")
 _NULL = "__HIVE_DEFAULT_PARTITION__"
-_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")  # of 64 bits, and written back as it is
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")  # fits 64 bits, and is the same when written back
 
 Partitions = Mapping[ResultColumn, Sequence[str | int | None]]  # the values of a column, one for each input
 
 
 def partitions_of(names: Sequence[str]) -> Partitions:
-    """Return the columns of the folders of inputs; integers where all values of a column are such."""
+    """Return the columns of the folders of inputs; integers if all values of a column are integers."""
     found: list[dict[str, str | None]] = []
     for name in names:
         folders = filter(None, map(_FOLDER.fullmatch, PurePosixPath(path_of(name)).parts[:-1]))

@@ -28,7 +28,7 @@ def plan_outputs(
     In a folder, the files of an input folder keep their folders below it, and those that a glob finds their
     folders below its first wildcard, because file names repeat in the folders of a partitioned data set.
 
-    :param inputs: files, `-`, URLs, folders, and globs of files or URLs; what stands for several is sorted.
+    :param inputs: files, `-`, URLs, folders and globs; the files of a folder or glob are sorted.
     :param write_format: files in the folder get the suffix of this format; None: that of their input.
     :param read_format: the format of inputs with any suffix.
     """

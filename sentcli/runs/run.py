@@ -92,7 +92,7 @@ def score_file(  # noqa: PLR0913  # the options of a run
 
     :param source: a file or URL.
     :param target: a file in an existing folder, or a URL.
-    :param name: what rejects and records call the input; None: `source`. Give the same name on machines that
+    :param name: what rejects and records call the input; None: `source`. Use the same name on machines that
         have the file under different paths.
     :param scorer: what `load` returns; None: load the included model for this file.
     :param read, write, rejects: how to read and write rows; None: as the names of the files say.

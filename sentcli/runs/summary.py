@@ -63,7 +63,7 @@ class Summary(Counts):
         return {**self.to_record(), "seconds": round(self.seconds, 3), "rows_per_second": round(rate, 1)}
 
     def to_sheet(self, model: str, label: str) -> list[list[Any]]:
-        """Return what does not differ from run to run, as the rows of a sheet of a workbook.
+        """Return the figures that are the same in each run, as the rows of a sheet of a workbook.
 
         :param label: the label whose share in each group is given.
         """
@@ -130,7 +130,7 @@ class Summary(Counts):
 
     @property
     def warnings(self) -> list[str]:
-        """What to say of rows that have a label in spite of mostly unknown words, unless they are few."""
+        """The warning about rows that have a label but mostly unknown words, unless they are few."""
         if self.mostly_unknown < max(1, _MANY_UNKNOWN * (self.rows - self.blank)):
             return []
         verb = "has" if self.rows == 1 else "have"

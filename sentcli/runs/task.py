@@ -6,7 +6,6 @@ import platform
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from logging.handlers import BufferingHandler
 from typing import Any
 
 from sentcli import __version__
@@ -67,6 +66,8 @@ def _scorer(parameters: Parameters) -> Scorer:
 
 
 def _score(scorer: Scorer, file: File, options: JobOptions) -> Result:
+    from logging.handlers import BufferingHandler  # imports sockets, which few runs need
+
     log = BufferingHandler(sys.maxsize)  # the log of a node is not that of the user
     _log.addHandler(log)
     _log.setLevel(logging.INFO)

@@ -1,4 +1,4 @@
-"""What a scorer finds of each text in addition to its label and score, if it is asked for."""
+"""Options of a scorer that add columns, or change labels and scores."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ _CLEARLY = 0.05, 0.95
 
 _WORDS, _SENTENCES = "sentiment_words", "sentiment_sentences"
 _TAKEN = ("score", "unknown", "words", "sentences")  # names that no aspect may have
-# Of the lists in these columns: the names and the types in Arrow of what an item has.
+# The names and Arrow types of the fields of an item in these columns of lists.
 _WORD = (("phrase", "string"), ("part", "float64"))
 _SENTENCE = (("start", "int64"), ("end", "int64"), ("label", "string"), ("score", "float64"))
 
@@ -71,13 +71,13 @@ class Extras:
 
     @property
     def fingerprint(self) -> dict[str, Any]:
-        """Everything that labels and columns depend on; of `words` the hash, as there may be thousands."""
+        """The options that labels and columns depend on; `words` as a hash, as there may be thousands."""
         words = hashlib.sha256(json.dumps(self.words).encode()).hexdigest() if self.words else None
         return {**asdict(self), "about": [*self.about.items()], "words": words}
 
     @cached_property
     def own_words(self) -> "OwnWords | None":
-        """What finds the phrases with weights."""
+        """The phrases with weights, if there are any."""
         if not self.words:
             return None
         from sentcli.explain.phrases import OwnWords
@@ -86,7 +86,7 @@ class Extras:
 
     @cached_property
     def aspects(self) -> "Aspects | None":
-        """What finds the clauses about aspects."""
+        """The aspects whose clauses are scored, if there are any."""
         if not self.about:
             return None
         from sentcli.explain.columns import Aspects
@@ -106,7 +106,7 @@ class Extras:
         return (*found, *(_column(f"sentiment_{name}", is_number=True) for name in self.about))
 
     def add_to(self, scores: Scores, texts: Sequence[str | None], scorer: "Scorer") -> Scores:
-        """Return scores with the labels and the values for which parts of the texts are scored too."""
+        """Return scores with the labels and values that need the scores of parts of texts."""
         if not (self.explain or self.sentences or self.about or self.mixed):
             return scores
         labeled = [text if label else None for text, label in zip(texts, scores.labels, strict=True)]

@@ -37,9 +37,9 @@ class Groups(dict[str, dict[str, Counter[str]]]):
     ) -> None:
         """Count rows.
 
-        :param sides: for each row its values of these columns.
+        :param sides: the values of these columns, and of others after them.
         """
-        for column, values in zip(columns, zip(*sides, strict=True), strict=False):
+        for column, values in zip(columns, sides, strict=False):
             pairs = Counter(zip(values, labels, strict=True))
             for (value, label), count in pairs.items():
                 self._add(column, value[:_LONGEST], label or _NO_LABEL, count)

@@ -22,7 +22,7 @@ HEAD = "head"  # in place of a band: the label is the most probable one of the m
 
 @dataclass(frozen=True)
 class Band:
-    """The range of probabilities of the second of two classes that are neutral, both ends included."""
+    """The neutral range of the probability of the second of two classes, both ends included."""
 
     low: float
     high: float
@@ -93,7 +93,7 @@ class Scores:
     :param counts: the counts of these texts.
     :param probabilities: for each class, one probability per text; empty without this option of `Scorer`.
     :param unknown: for each text the share of words that the model does not know; None without any word.
-    :param more: by the name of its column, what else `Scorer` was asked for; None for an empty text.
+    :param more: the values of the columns that `Extras` add, by column name; None for an empty text.
     """
 
     labels: list[str | None]

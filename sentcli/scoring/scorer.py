@@ -74,8 +74,8 @@ class Scorer:
     :param probabilities: also return the probability of each label of the model, or of its neutral head.
     :param extras: fields of `Extras`, such as `null_unknown=0.5`.
     :ivar classes: the labels of the model, or with `neutral=True` those of its neutral head.
-    :ivar shown_classes: those that get a probability column (all or none).
-    :ivar extras: what else is asked for.
+    :ivar shown_classes: labels that get a probability column (all or none).
+    :ivar extras: these options as an `Extras`.
     :raises BundleError: for a file that is missing, changed or not valid; the message names it.
     :raises MissingExtraError: when the backend needs PyTorch and it is not installed.
     :raises UsageError: for options that contradict each other, fewer than 1 worker, values of
@@ -158,7 +158,7 @@ class Scorer:
         return self.extras.add_to(self._scores(self._run(texts)), texts, self)
 
     def score_alone(self, texts: Iterable[str | None]) -> Scores:
-        """Return the labels and scores of texts, as `score` does, without what else is asked for."""
+        """Return the labels and scores of texts, as `score` does, without those of `extras`."""
         return self._scores(self._run(texts))
 
     def probabilities(self, texts: Iterable[str | None]) -> npt.NDArray[np.float64]:

@@ -49,7 +49,7 @@ def arrow_type(kind: Any) -> pa.DataType:
 
 
 def python_type(kind: pa.DataType) -> type | None:
-    """Return the type of the values that `to_values` spells, if Python has it."""
+    """Return the Python type of the values that `to_values` spells, if there is one."""
     return next((each for is_kind, each in _SPELLED if is_kind(kind)), None)
 
 
@@ -204,7 +204,7 @@ def to_values(column: pa.Array) -> list[Any]:
 
 
 def to_texts(column: pa.Array) -> list[str]:
-    """Return the values of a column as text, one that cannot be read as a word for it."""
+    """Return the values of a column as text, with a word for each that cannot be read."""
     return [*map(to_text, _readable(column, "(unreadable)"))]
 
 

@@ -24,10 +24,8 @@ Results = Sequence[Sequence[Any]]
 # The rows of a sheet about the run, for formats with more than one sheet.
 Sheet = Sequence[Sequence[Any]]
 
-# The values of the columns of `ReadOptions.sides`, for each row as text; empty without such columns.
-Sides = Sequence[tuple[str, ...]]
-
-# A row of a text format: the text, what the writer needs, the bytes in the input, and its `Sides` if any.
+# A row of a text format: the text, what the writer needs, the bytes in the input, and, if the run has
+# `ReadOptions.sides`, a tuple of their values as text.
 Row = tuple[Any, ...]
 
 # What a text reader yields, in the order of this union: a row, consecutive rows, a rejected record, bytes
@@ -42,7 +40,7 @@ class Rows:
     texts: Sequence[str | None]
     rows: Sequence[Any]
     raw: Sequence[bytes]
-    sides: Sides = ()
+    sides: Sequence[tuple[str, ...]] = ()  # of each row
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +103,7 @@ class Chunk:
     :param texts: one per row; blank, or None, for a row that has nothing to score.
     :param rows: what a `Content` says of each row; as records, those of Parquet are `RowGroupPart`s.
     :param gaps: bytes between rows, each as (number of the next row, bytes).
+    :param sides: for each column of `ReadOptions.sides` its values as text; empty without rows.
     :param whole: False if the chunk was cut because a pipe paused; other chunks end at the same places in
         every run over the same inputs.
     """
@@ -116,7 +115,7 @@ class Chunk:
     size: int
     gaps: Sequence[tuple[int, bytes]] = ()
     whole: bool = True
-    sides: Sides = ()
+    sides: Sequence[Sequence[str]] = ()
 
     def join(self, *columns: Sequence[bytes]) -> bytes:
         """Concatenate the fields of each row, with the gaps in their places.
@@ -265,7 +264,7 @@ class _Draft:
             self._size,
             gaps=self._gaps,
             whole=whole,
-            sides=self._sides,
+            sides=[*zip(*self._sides, strict=True)],
         )
         self._begin()
         self._is_cut = not whole

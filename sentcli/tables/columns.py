@@ -49,7 +49,7 @@ def check_kept(table: Table, others: Iterable[str]) -> None:
 
 
 def check_names(columns: Sequence[str], request: Request, where: str) -> None:
-    """Refuse columns with the name of a new one, and of one name, which no other format could hold."""
+    """Refuse columns with the same name, or that of a new one; no other format could hold them."""
     check_room([*filter(request.options.keeps, columns)], request.taken, where)
     for name, count in Counter(columns).items() if request.content is Content.VALUES else ():
         if count > 1:

@@ -104,7 +104,6 @@ class _CsvReader(LineReader):
         self._text: Callable[[Sequence[str]], str | None] = (
             pick if len(table.places) == 1 else lambda fields: join_texts(pick(fields))
         )
-        self._places = table.sides
         self._rows_to_skip = table.options.skip_rows
         self._open = bytearray()  # the lines of a record that may continue
         self._wait_for = 0  # bytes of it before it is worth looking for its end again
@@ -194,19 +193,16 @@ class _CsvReader(LineReader):
         return rows if len(kept) == self._width else [[fields[place] for place in kept] for fields in rows]
 
     def _sides(self, rows: Sequence[list[str]]) -> list[tuple[str, ...]]:
-        places = self._places
-        if len(places) > 1:
-            return [*map(itemgetter(*places), rows)]
-        return [(fields[place],) for fields in rows for place in places]
+        columns = ([fields[place] for fields in rows] for place in self.table.sides)
+        return [*zip(*columns, strict=True)]
 
     def _single_lines(self, texts: list[str]) -> list[list[str]]:
         """Return the fields of lines if each is a row; empty if any is not."""
-        if self._rows_to_skip:
+        if self._rows_to_skip or self.table.bounds.misfit(texts):
             return []
         try:
-            self.table.bounds.check(texts)
             rows = [*self._dialect.parser(iter(texts))]
-        except (ValueError, csv.Error):
+        except csv.Error:
             return []
         return rows if len(rows) == len(texts) and {*map(len, rows)} == {self._width} else []
 
@@ -249,10 +245,8 @@ class _CsvReader(LineReader):
         if len(fields) != self._width:
             return self.reject(raw, f"{counted(len(fields), 'field')} instead of {self._width}")
         (row,) = self._cargo([fields], [raw])
-        try:
-            self.table.bounds.check(row)
-        except ValueError as error:
-            return self.reject(raw, str(error))
+        if misfit := self.table.bounds.misfit(row):
+            return self.reject(raw, misfit)
         return self._text(fields), row, raw, *self._sides([fields])
 
     def _malformed(self, line: bytes, error: str, size: int) -> str:
@@ -323,7 +317,7 @@ def _dialect_of(layout: Layout, table: Table) -> tuple[Dialect, bytes, str]:
         mark = "".encode(name)  # only with encodings that begin with one, such as utf-8-sig
         dialect = replace(dialect, encoding=Encoding.named(name, mark))
     if dialect.delimiter in (dialect.quotechar, dialect.escapechar):
-        raise UsageError(f"{option('output_delimiter', dialect.delimiter)} is also what quotes or escapes")
+        raise UsageError(f"{option('output_delimiter', dialect.delimiter)} also quotes or escapes")
     return dialect, mark, end
 
 

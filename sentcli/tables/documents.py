@@ -56,12 +56,11 @@ def _event(source: Source, options: ReadOptions, guessed: Counter[str], bounds: 
     encoding = Encoding.named(name, data)
     try:
         text = encoding.decode(data.removeprefix(encoding.byte_order_mark(data))).rstrip("\r\n")
-        bounds.check([source.name, text])
+        reason = bounds.misfit([source.name, text])
     except UnicodeDecodeError as error:
         reason = bad_bytes(data, error, 0, encoding, is_named=is_named)
+    if reason:
         return Reject(source.name, 1, 0, reason, data)
-    except ValueError as error:
-        return Reject(source.name, 1, 0, str(error), data)
     if not is_named and name not in ("ascii", "utf-8"):
         guessed[str(name)] += 1
     row = {"name": source.name, "text": text}

@@ -2,7 +2,7 @@
 
 Each guess is made here: the format of standard input and `.txt` files, the encoding, the delimiter of CSV
 and its header (by `csv_header`), an array of JSON or objects by lines, the columns, and which of them hold
-the texts. A user is told of a guess by the notes of a `Table`. Formats that say what they are, as Parquet
+the texts. The notes of a `Table` report the guesses to the user. Formats that describe themselves, as Parquet
 does, have an `inspect` of their own.
 
 The first thousand rows decide, or the first MiB. A pipe is read only as far as the decision needs. The bytes
@@ -25,7 +25,7 @@ from sentcli.tables.signatures import SIGNATURE_BYTES, signature_of
 from sentcli.tables.sniff import MAY_BEGIN_TABLE, NO_TABLE, SAMPLE_BYTES, SAMPLE_RECORDS, Guess, sniff
 from sentcli.tables.table import Content, Note, Request, Table
 
-# That show the encoding: of a file, and of a stream, which are held in memory.
+# The bytes that show the encoding of a file, and of a stream, where they are held in memory.
 _AUTO_BYTES, _AUTO_AHEAD = 8 << 20, 1 << 20
 _MOMENT = 0.02  # seconds: an answer is not delayed for more
 
@@ -62,12 +62,12 @@ def guess_format(source: Source, options: ReadOptions, check: Callable[[], None]
             data += more
     if options.encoding in (None, AUTO) and b"\0" in data and detect_encoding([data]) not in WIDE:
         hint = f"if it is lines of text, add {option('input_format', 'lines')}"
-        raise DataError(f"{source.name}: not a text, and no format that is known by its first bytes; {hint}")
+        raise DataError(f"{source.name}: neither a text nor a format known by its first bytes; {hint}")
     return (sniff(data, options) or Guess(options, (), NO_TABLE)) if data else None
 
 
 def notes_of(guess: Guess, name: str, *, is_refused: bool) -> tuple[Note, ...]:
-    """Return what a user is told of the guess of a format."""
+    """Return the notes about the guess of a format."""
     if guess.doubt == NO_TABLE:
         return ()
     if guess.is_table:
@@ -133,7 +133,7 @@ def _detect(source: Source, request: Request) -> tuple[str, tuple[Note, ...]]:
 
 
 def _sample(source: Source, request: Request) -> Iterator[bytes]:
-    """Yield the blocks that show the encoding, of a live input those that are there."""
+    """Yield the blocks that show the encoding, of a live input those that have arrived."""
     size, most = 0, _AUTO_AHEAD if source.is_stream else _AUTO_BYTES
     for block in awaited(source, request.check):
         yield block

@@ -33,7 +33,7 @@ _DOCUMENT_START = 64
 # The start of an array, or of an object on many lines.
 _DOCUMENT = re.compile(rb'\s*(\[\s*(\{|\n|$)|\{\s*\n\s*")')
 _AHEAD_LINES, _AHEAD_BYTES = 10_000, 32 << 20  # of a stream, to read for the columns before the first row
-_PLAIN_KEY = re.compile("[A-Za-z_][A-Za-z0-9_]*")  # that jq takes without quotes
+_PLAIN_KEY = re.compile("[A-Za-z_][A-Za-z0-9_]*")  # a key that jq takes without quotes
 _TRANSPOSED = "[(first(.[]) | keys_unsorted[]) as $key | map_values(.[$key])]"  # of columns, as pandas writes
 _MOST_WORDS = 2  # of a value that is no text
 _LONGEST_PATH = 200  # characters before the last key; deeper values are not looked at
@@ -89,7 +89,7 @@ def _inspect_records(text: Text, request: Request, style: str | None) -> Table:
 
 
 def _is_document(text: Text, request: Request) -> bool:
-    """Return whether the records are those of an array, or stand on several lines each."""
+    """Return whether the records are those of an array, or take several lines each."""
     with text.looking_ahead():
         data = first_bytes(text.source, _DOCUMENT_START, request.check)
         _refuse_wide(text.source, data)
@@ -104,7 +104,7 @@ def _is_document(text: Text, request: Request) -> bool:
 
 
 def _envelope(text: Text, request: Request) -> bytes:
-    """Return the bytes before the first record of the one array in an object, if that is no record itself."""
+    """Return the bytes before the first record of the one array in an object that is no record itself."""
     data = _beginning(text, request)
     body = data.lstrip()
     end = end_of(body, 0) if body.startswith(b"{") else -1
@@ -247,7 +247,7 @@ def _flat(record: dict[str, Any]) -> dict[str, Any]:
     """Return the values of a record's keys, and after them those of the dotted paths of nested objects."""
     flat: dict[str, Any] = {}
     inner = [("", record)]
-    for before, values in inner:  # grows
+    for before, values in inner:  # grows in the loop
         for key, value in values.items():
             flat.setdefault(before + key, value)
             if type(value) is dict and len(before) < _LONGEST_PATH:
@@ -256,7 +256,7 @@ def _flat(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _keys(text: Text, request: Request, style: str | None) -> tuple[str, ...]:
-    """Return the keys of all records of a file, or of the first records of a stream, as they appear.
+    """Return the keys of all records of a file, or of the first records of a stream, in order.
 
     Their values decide on the types of the columns.
     """

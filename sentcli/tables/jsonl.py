@@ -30,7 +30,7 @@ from sentcli.tables.text_column import join_texts
 
 _log = logging.getLogger("sentcli")
 
-# The styles of tables whose records are not one per line, but those of an array, or of one in an object.
+# The styles of tables whose records are in an array, or in an array in an object, and not one per line.
 ARRAY, INSIDE = "array", "inside"
 _MOST_NAMED = 1000  # keys that have no column
 MISSING: Any = object()
@@ -111,11 +111,12 @@ class _JsonlReader(LineReader):
             return text, line, line, *sides
         try:
             row = self._again(line)
-            self.table.bounds.check(row)
         except ValueError as error:
             return self.reject(line, str(error))
         except (RecursionError, orjson.JSONEncodeError):  # which one depends on the version of Python
             return self.reject(line, "a value is nested too deeply")
+        if misfit := self.table.bounds.misfit(row):
+            return self.reject(line, misfit)
         return text, row, line, *sides
 
     def _room_for(self, name: str) -> str:

@@ -11,7 +11,7 @@ import zipfile
 from typing import IO, Any
 
 from sentcli.errors import DataError, option
-from sentcli.files.compression import DAMAGE
+from sentcli.files.compression import damage
 
 _RATIO = 100  # of unpacked bytes to those of the file, if they are many: the bound of Apache POI
 _UNPACKED = 64 << 20  # bytes of all parts that any workbook may have
@@ -26,7 +26,7 @@ _PLACE = re.compile(rb"""r\s*=\s*["']([A-Za-z]*)(\d+)["']""")  # B2; of a row, 2
 _STRINGS = re.compile(rb"""uniqueCount\s*=\s*["']\+?(\d+)""")
 _UNCHECKED = (".xls", ".xlsb", ".ods")  # read where the user asks for it
 _PARTS_OF_OTHERS = {"xl/workbook.bin", "content.xml"}  # of .xlsb and .ods in the name of .xlsx
-_DAMAGE = (*DAMAGE, struct.error, LookupError, RuntimeError, ValueError)
+_DAMAGE = (*damage(), struct.error, LookupError, RuntimeError, ValueError)
 
 
 def check_workbook(file: IO[bytes], name: str) -> None:

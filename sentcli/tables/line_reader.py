@@ -135,7 +135,7 @@ def too_long(limit: int) -> str:
 def physical_lines(
     source: Source, encoding: Encoding, limit: int, *, universal: bool = False
 ) -> Iterator[list[bytes] | None]:
-    """Yield lists of lines; of a live input also None, now and then while it has no bytes."""
+    """Yield lists of lines; for a live input also None, now and then while it has no bytes."""
     pending: bytes | bytearray = b""  # the start of a line whose end was not read yet
     for block in blocks_of(source):
         if block is None:

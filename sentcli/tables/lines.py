@@ -31,13 +31,12 @@ class _LinesReader(LineReader):
         for line in lines:
             try:
                 text = decode(cut(line)[0])
-                self.table.bounds.check([text])
             except UnicodeDecodeError as error:
                 yield self.reject(line, self.bad_bytes(line, error, self.offset))
-            except ValueError as error:
-                yield self.reject(line, str(error))
             else:
-                yield text, (text,) if has_values else line, line
+                misfit = self.table.bounds.misfit([text])
+                row = (text,) if has_values else line
+                yield self.reject(line, misfit) if misfit else (text, row, line)
             self.advance(1, len(line))
 
 

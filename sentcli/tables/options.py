@@ -21,8 +21,8 @@ class ResultColumn:
     :param values: returns its values, one for each text.
     :param is_number: True for numbers, False for labels and lists.
     :param is_integer: True for whole numbers, in place of labels.
-    :param items: of a column of lists the names and the Arrow types of what an item has; its values are the
-        lists as JSON, in which an item is a list too.
+    :param items: for a column of lists, the names and Arrow types of the fields of an item; its values are
+        the lists as JSON, in which an item is a list too.
     """
 
     name: str
@@ -45,7 +45,7 @@ class ReadOptions:
         None: found by its name or its first values.
     :param by: columns, named as in `text_column`; rows and labels are counted for each of their values.
     :param watched: further columns, whose values the report gets, each with the option that names it.
-    :param keep: the columns that the output has, beside the new ones; None: all columns.
+    :param keep: the columns that the output has, in addition to the new ones; None: all columns.
     :param drop: the columns that the output does not have; the texts may be among them.
     :param sheet: the name or number of the sheet of a workbook; None: the first one with a table.
     :param delimiter: one character, or `\t`; None: a comma for CSV, a tab for TSV.
@@ -102,13 +102,13 @@ class ReadOptions:
 
     @property
     def sides(self) -> Mapping[str, str]:
-        """The columns whose values chunks have beside the texts, each with the option that names it."""
+        """The columns whose values chunks have in addition to the texts, each with its option."""
         by = dict.fromkeys(self.by, "by")
         return {**by, **dict(self.watched), **by}
 
     @property
     def is_partial(self) -> bool:
-        """Whether the output does not have all columns."""
+        """Whether the output lacks some columns."""
         return self.keep is not None or self.drop is not None
 
     def keeps(self, column: str) -> bool:

@@ -33,7 +33,7 @@ from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_columns, join_c
 
 @dataclass(frozen=True)
 class RowGroupPart:
-    """Consecutive rows of one row group; other formats than Parquet have no row groups that end."""
+    """Consecutive rows of one row group; only Parquet has row groups that end."""
 
     rows: pa.RecordBatch
     ends_group: bool = False
@@ -150,7 +150,7 @@ class BatchReader:
         position = self._cursor.advance(count, len(rows), len(rejects), progress)
         is_kept = self._content is Content.RECORDS
         cargo = [RowGroupPart(rows.select(self._kept), part.ends_group)] if is_kept else values
-        sides = [*zip(*(to_texts(column_at(rows, path)) for path in self._sides), strict=True)]
+        sides = [to_texts(column_at(rows, path)) for path in self._sides]
         return Chunk(texts, cargo, rejects, position, size, sides=sides)
 
     def _decode(self, rows: pa.RecordBatch) -> tuple[list[str | None], list[Any]]:
@@ -162,7 +162,8 @@ class BatchReader:
         if self._content is not Content.VALUES:
             return texts, texts
         values = list(zip(*map(to_values, rows.select(self._kept).columns), strict=True))
-        self._bounds.check(chain.from_iterable(values))
+        if misfit := self._bounds.misfit(chain.from_iterable(values)):
+            raise ValueError(misfit)
         return texts, values
 
     def _without_bad_rows(self, rows: pa.RecordBatch) -> tuple[pa.RecordBatch, list[Reject]]:

@@ -31,7 +31,7 @@ class Writer(Protocol):
         """Return the bytes of a chunk's rows with their results, which are empty for a blank row."""
 
     def close(self, summary: Sheet = ()) -> bytes:
-        """Return the bytes after the last row; what has sheets gets one with a summary."""
+        """Return the bytes after the last row; a format with sheets gets one with a summary."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Format:
         format; imported only when needed, as pyarrow loads slowly.
     :param options: the options of `ReadOptions` that the format supports, except those of all formats.
     :param records: the format whose records are the same, so that a record is copied; empty: its own.
-    :param has_types: its columns have types, which are found by the values of text formats.
+    :param has_types: its columns have types; from text formats, they are found by the values.
     :param written_as: of a format that can only be read, whose module has no `Writer`: the format of the
         output by default.
     """
@@ -95,10 +95,11 @@ _IN_PYTHON = (
     """try: python -c 'import sys, {0}; {0}.read_{1}(sys.argv[1]).{2}("OUT.parquet")' FILE """
     "&& sentcli score OUT.parquet -o SCORED.parquet"
 )
-_PAGE = re.compile(rb"\s*<(!doctype|html|head|meta|table)", re.IGNORECASE)
+_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype|html|head|meta|table)", re.IGNORECASE)
 _INSTEAD = {  # what to do with other files; after a bar, the command for what comes through it
     **dict.fromkeys((".xls", ".xlsm", ".xlsb", ".ods"), "try: sentcli score FILE FORMAT -o OUT.xlsx"),
     **dict.fromkeys((".db", ".sqlite", ".sqlite3"), "try: sqlite3 -header -csv FILE QUERY |"),
+    ".csv": "try: sentcli score FILE FORMAT -o OUT.csv",
     ".duckdb": """try: duckdb FILE -c "EXPORT DATABASE 'OUT' (format parquet)" && sentcli score OUT -o X/""",
     ".avro": _IN_PYTHON.format("polars", "avro", "write_parquet"),
     ".pkl": _IN_PYTHON.format("pandas", "pickle", "to_parquet"),
@@ -126,25 +127,31 @@ def format_of(name: str, field: str) -> str:
             return known
     if suffix in _INSTEAD and field == "input_format":
         raise UsageError(f"{name}: {suffix} is not a supported format; {instead_of(suffix, name)}")
-    hint = f"Add {option(field)} with one of {', '.join(FORMATS)}"
+    formats = FORMATS if field == "input_format" else OUTPUT_FORMATS
+    hint = f"Add {option(field)} with one of {', '.join(formats)}"
     raise UsageError(f"{name}: what format is {suffix or 'this'}? {hint}")
 
 
 def instead_of(suffix: str, name: str) -> str:
     """Return what to do with a file that is not read, by its suffix."""
-    hint = _INSTEAD[".html" if suffix == ".xls" and _is_page(name) else suffix]
-    hint = hint.replace("FORMAT", option("input_format", "xlsx"))
+    kind = _kind_of_xls(name) if suffix == ".xls" else suffix
+    hint = _INSTEAD[kind].replace("FORMAT", option("input_format", "csv" if kind == ".csv" else "xlsx"))
     if "QUERY" in hint:
         hint = hint.replace("QUERY", shlex.quote(f"SELECT * FROM {_sqlite_table(name)}"))  # noqa: S608  # quoted
     command = " sentcli score --input-format csv -o OUT.csv" if hint.endswith("|") else ""
     return hint.replace("FILE", shlex.quote(name)) + command
 
 
-def _is_page(name: str) -> bool:
-    """Return whether a file is HTML, as some exports are that are called workbooks."""
+def _kind_of_xls(name: str) -> str:
+    """Return the suffix of what is in a file: exports that are called workbooks may be HTML or text."""
+    from sentcli.tables.signatures import SIGNATURE_BYTES, signature_of  # few runs need it
+
+    start = b""
     with suppress(OSError), Path(name).open("rb") as file:
-        return _PAGE.match(file.read(100)) is not None
-    return False
+        start = file.read(SIGNATURE_BYTES)
+    if _PAGE.match(start):
+        return ".html"
+    return ".xls" if not start or b"<" in start or signature_of(start) else ".csv"
 
 
 def _sqlite_table(name: str) -> str:

@@ -63,7 +63,7 @@ class Guess:
 
 
 def sniff(data: bytes, options: ReadOptions) -> Guess | None:
-    """Return the table that a text may be; None if it is none."""
+    """Return the table that a text may be; None if it cannot be one."""
     encoding = detect_encoding([data]) if options.encoding in (None, AUTO) else options.encoding
     text = data[:SAMPLE_BYTES].decode(encoding or "utf-8", "replace").lstrip(BOM)
     if (found := _JSON.match(text)) and options.encoding is None:  # JSON is UTF-8

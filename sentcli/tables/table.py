@@ -39,20 +39,18 @@ class Bounds:
     longest_cell: int | None = None
     encoding: str | None = None
 
-    def check(self, values: Iterable[Any]) -> None:
-        """Check the values of rows.
-
-        :raises ValueError: with the reason of a reject.
-        """
+    def misfit(self, values: Iterable[Any]) -> str:
+        """Return why the output cannot hold one of the values; empty if it can."""
         if self.encoding is None and self.longest_cell is None:
-            return
+            return ""
         for value in values:
             text = to_text(value) if isinstance(value, str | list | dict | bytes) else ""
             limit = self.longest_cell
             if limit and 2 * len(text) > limit and (size := len(text.encode("utf-16-le")) // 2) > limit:
-                raise ValueError(f"{size:,} characters in a cell, Excel holds {limit:,}; try -o OUT.csv")
+                return f"{size:,} characters in a cell, Excel holds {limit:,}; try -o OUT.csv"
             if self.encoding and (missing := _missing(text, self.encoding)):
-                raise ValueError(f"{missing!r:.20} is not in {self.encoding}; try --output-encoding utf-8")
+                return f"{missing!r:.20} is not in {self.encoding}; try --output-encoding utf-8"
+        return ""
 
 
 def _missing(text: str, encoding: str) -> str:

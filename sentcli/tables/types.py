@@ -116,7 +116,7 @@ def _columns(records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[A
 
 
 def comes_back(texts: Collection[str], kind: type) -> bool:
-    """Return whether texts are values of a type that are written the same, but for zeros after the point."""
+    """Return whether the values of texts are written as these texts, except for zeros after the point."""
     with suppress(ValueError, KeyError, TypeError, ArithmeticError):
         values = [*map(_PARSERS.get(kind, float), texts)]
         is_json = kind in (bool, int, float)
@@ -127,7 +127,7 @@ def comes_back(texts: Collection[str], kind: type) -> bool:
 
 
 def parse(values: Iterable[Any], kind: Any) -> list[Any]:
-    """Return values as those of a type, for which a reader may have texts; an empty text is no value.
+    """Return values as those of a type, parsed if a reader has texts; an empty text is no value.
 
     :raises ValueError: for a text of another type.
     """
@@ -136,7 +136,7 @@ def parse(values: Iterable[Any], kind: Any) -> list[Any]:
 
 
 def spell(value: Any) -> str:
-    """Return a date, a time or a duration as ISO 8601 has it, but for a blank before the time of a day."""
+    """Return a date, a time or a duration as ISO 8601 has it, except for a space before the time of a day."""
     if isinstance(value, timedelta):
         return f"PT{value.total_seconds():.6f}".rstrip("0").rstrip(".") + "S"
     return str(value)

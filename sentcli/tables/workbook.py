@@ -23,15 +23,15 @@ _CELL = re.compile(rb"<(?:\w+:)?c(?=[\s/>])([^<>]*?)(?:/>|>(.*?)</(?:\w+:)?c\s*>
 _PLACE = re.compile(rb"""\sr=["']([A-Z]+\d+)["']""")
 _FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
 _VALUE = re.compile(rb"<(?:\w+:)?v>([^<]+)<")
-_IS_STRING = re.compile(rb"""\st=["']str["']""")  # of a formula that may give an empty string
+_IS_STRING = re.compile(rb"""\st=["']str["']""")  # of a formula whose value may be an empty string
 
 
 def formulas_without_value(file: IO[bytes], sheet: int) -> tuple[int, str]:
     """Return how many formulas of a sheet have no value, and the place of the first one.
 
-    A program that does not calculate writes no value, or 0 and a mark that all is to be calculated.
+    A program that does not calculate writes no value, or 0 and a request to calculate all formulas.
 
-    :param sheet: the index of the sheet among all; of one that is not found, as in other formats, none.
+    :param sheet: the index of the sheet among all; if it is not found, as in other formats, the count is 0.
     """
     count, first = 0, ""
     with suppress(zipfile.BadZipFile, LookupError, ValueError):

@@ -29,13 +29,15 @@ from sentcli.tables.convert import to_json, to_text
 from sentcli.tables.limits import check_workbook
 from sentcli.tables.line_reader import too_long
 from sentcli.tables.sniff import SAMPLE_RECORDS, lines_of_titles
-from sentcli.tables.table import Bounds, Content, Layout, Note, Request, Table
+from sentcli.tables.table import Content, Layout, Note, Request, Table
 from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_columns, find_texts, is_usual
 from sentcli.tables.types import comes_back, parse, spell
 from sentcli.tables.workbook import formulas_without_value
 
 _LONGEST = 32_767  # characters of a cell
 _LONGEST_COVER = 20  # rows of a sheet without a table
+_SUMMARIES = ("Summary", "Summary 2")  # the sheet about a run has the first name that is free
+_SUMMARY_START = ["model", "texts in"]  # in its first column
 _MOST_EXACT = 1 << 53  # numbers are 64-bit floats
 _MOST_WHOLE = 10**15  # Excel shows zeros for further digits
 _FORMATS: dict[type, str] = {
@@ -44,8 +46,8 @@ _FORMATS: dict[type, str] = {
     time: "hh:mm:ss",
     timedelta: "[h]:mm:ss",
 }
-_CHECKED = (*_FORMATS, Decimal)  # types of which a text may be a value that Excel or Python changes
-_FIRST_YEAR = 1900  # of dates in Excel, which has no parts of milliseconds
+_CHECKED = (*_FORMATS, Decimal)  # types whose texts may differ when they are written back
+_FIRST_YEAR = 1900  # of dates in Excel, whose times have whole milliseconds
 _LOW, _BETWEEN, _HIGH = "#FFC7CE", "#FFEB9C", "#C6EFCE"
 _SHADES = {2: (_LOW, _HIGH), 3: (_LOW, _BETWEEN, _HIGH)}  # by the number of labels
 _WIDTH_ROWS = 1000  # the first ones, which decide on the widths of columns
@@ -128,7 +130,7 @@ def _events(source: Source, table: Table, *, is_kept: bool) -> Iterator[Event]:
         sides = [tuple(_text(cells[place]) for place in table.sides)] if table.sides else []
         if number < table.options.skip_rows:
             yield (None, values, raw, *sides) if is_kept else raw
-        elif reason := too_long(limit) if len(text.encode()) > limit else _misfit(values, table.bounds):
+        elif reason := too_long(limit) if len(text.encode()) > limit else table.bounds.misfit(values):
             yield Reject(table.name, skip + number + 1, None, reason, raw)
         else:
             yield text, values, raw, *sides
@@ -145,8 +147,9 @@ def _open_sheet(source: Source, wanted: str | None) -> tuple[Any, tuple[Note, ..
         if not names:
             raise DataError(f"{source.name}: not a workbook that can be read: it has no sheets")
         numbered = {str(number): name for number, name in enumerate(names, start=1)}
+        inputs = [name for name in names if not _is_summary(book, name)]
         if wanted is None:
-            sheet = _first_table(map(book.get_sheet_by_name, names))
+            sheet = _first_table(map(book.get_sheet_by_name, inputs or names))
         elif (name := wanted if wanted in names else numbered.get(wanted)) is not None:
             sheet = book.get_sheet_by_name(name)
         else:
@@ -157,7 +160,7 @@ def _open_sheet(source: Source, wanted: str | None) -> tuple[Any, tuple[Note, ..
         raise DataError(f"{source.name}: not a workbook that can be read: {error}") from error
     place = names.index(sheet.name)
     notes: list[Note] = []
-    if others := ", ".join(name for name in names if name != sheet.name):
+    if others := ", ".join(name for name in inputs if name != sheet.name):
         taken = f"texts taken from the sheet {sheet.name!r:.200}, " if wanted is None and place else ""
         note = f"{taken}other sheets are left out: {others:.400}; choose with {option('sheet')}"
         notes.append((logging.WARNING, f"{source.name}: {note}"))
@@ -167,6 +170,14 @@ def _open_sheet(source: Source, wanted: str | None) -> tuple[Any, tuple[Note, ..
         hint = "open the workbook in Excel or LibreOffice and save it, which calculates them"
         notes.append((NOTE, f"{source.name}: {note}; {hint}"))
     return sheet, (*notes,), count
+
+
+def _is_summary(book: Any, name: str) -> bool:
+    """Return whether a sheet is the one about a run, which is no input and is written anew."""
+    if name not in _SUMMARIES:
+        return False
+    first_rows = islice(book.get_sheet_by_name(name).iter_rows(), len(_SUMMARY_START))
+    return [cells[0] for cells in first_rows] == _SUMMARY_START
 
 
 def _first_table(sheets: Iterable[Any]) -> Any:
@@ -180,15 +191,6 @@ def _first_table(sheets: Iterable[Any]) -> Any:
             return sheet
         others.append((not filled, sheet))
     return min(others, key=itemgetter(0))[1]
-
-
-def _misfit(cells: list[Any], bounds: Bounds) -> str:
-    """Return why the output cannot hold a row; empty if it can."""
-    try:
-        bounds.check(cells)
-    except ValueError as error:
-        return str(error)
-    return ""
 
 
 def _portable(cell: Any) -> Any:
@@ -217,7 +219,7 @@ class _Share(float):
 class Writer:
     """Writes one sheet, and one about the run.
 
-    Numbers, booleans, dates and times are such cells if Excel keeps their values.
+    Cells have numbers, booleans, dates and times if Excel keeps their values, else text.
     """
 
     def __init__(self, layout: Layout, table: Table) -> None:
@@ -265,7 +267,7 @@ class Writer:
                 if not column.is_number:
                     self._shade(header + 1, last, place)
         self._end_sheet()
-        self._begin_sheet("Summary" if self._sheet.name.casefold() != "summary" else "Summary 2")
+        self._begin_sheet(next(name for name in _SUMMARIES if name.lower() != self._sheet.name.lower()))
         form = None
         for cells in summary:
             self._write((_Share(cell) if isinstance(cell, float) else cell for cell in cells), form)
@@ -275,7 +277,7 @@ class Writer:
         return self._file.getvalue()
 
     def _shade(self, first: int, last: int, place: int) -> None:
-        """Let a rule shade two labels of a column, one between them, and `mixed`; more have no order."""
+        """Let a rule shade two labels, one between them, and `mixed`; more labels have no order."""
         labels = self._layout.graded
         is_mixed = labels[-1:] == ("mixed",)
         colors = _SHADES.get(len(labels) - is_mixed, ())

@@ -50,7 +50,7 @@ class Encoded:
     lengths: Numbers  # for each text, its number of ids
     words: Numbers  # for each text, its number of words; a bigram has two
     unknown: Numbers  # for each text, its number of words that are not in the vocabulary
-    shares: Floats  # for each text, that of unknown words, marks left out; NaN for a text without words
+    shares: Floats  # for each text, the share of unknown words, without marks; NaN for a text without words
 
 
 class Encoder:

@@ -2,7 +2,6 @@
 
 import io
 import logging
-import lzma
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -15,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sentcli.errors import DataError, option
-from sentcli.files.compression import DAMAGE, compression_of, decompressed
+from sentcli.files.compression import compression_of, damage, decompressed
 from sentcli.scoring import stop
 from sentcli.text.tokenizer import words_of
 from sentcli.text.vocabulary import PAD_ID, UNK_ID
@@ -159,7 +158,7 @@ def _rows(path: Path, dim: int) -> Iterator[tuple[int, bytes, bytes]]:
                 elif word and width < dim:
                     raise DataError(f"{path}, line {line}: {width} numbers, not {dim}; the file is damaged")
                 # Skip a wider line: its word contains spaces, and no token does.
-    except (*DAMAGE, RuntimeError, zipfile.BadZipFile, lzma.LZMAError) as error:
+    except (*damage(), RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{path}: cannot be read after line {line}: {reason}") from error
     if not rows:

@@ -226,9 +226,12 @@ def _report(name: str, trained: Trained, seconds: float) -> None:
 def _warn_of_chance(name: str, figures: Evaluation, *, is_balanced: bool) -> None:
     """Warn if a model is no better than one label for every text."""
     classes = [scores for scores in figures.classes if scores.support]
-    if figures.balanced_accuracy > 1 / len(classes):
-        return
     most_frequent = max(classes, key=lambda scores: scores.support)
+    right, of_one_label = figures.accuracy, most_frequent.support / figures.examples
+    if is_balanced:
+        right, of_one_label = figures.balanced_accuracy, 1 / len(classes)
+    if right > of_one_label:
+        return
     is_skewed = most_frequent.support * len(classes) > _SKEWED * figures.examples
     advice = f", or {option('class_weight', 'balanced')}" if is_skewed and not is_balanced else ""
     _log.warning(

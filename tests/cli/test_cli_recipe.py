@@ -74,6 +74,7 @@ def test_auto_overrides_the_file(write) -> None:
         ("epochs = 2.5", ["epochs: '2.5' is not a valid integer"]),
         ("epochs = true", ["epochs is True", "string or a number"]),
         ("epochs.most = 3", ["epochs is {'most': 3}", "string or a number"]),
+        ("batch-size = 3\nbatch_size = 4", ["batch_size is given twice"]),
         ('lr = "fast"', ["lr: 'fast' is not a valid float"]),
         ('pooling = "min"', ["pooling: 'min' is not one of", "'max+mean'"]),
         ("threads = 0", ["threads: 0 is not in the range"]),

@@ -113,8 +113,8 @@ def encrypted(data):
 @pytest.mark.parametrize(
     ("members", "change", "message"),
     [
-        ([], None, "no files in it"),
-        ([("a.csv", CSV), ("a.csv", CSV)], None, "two files in it have one name"),
+        ([], None, "it has no files"),
+        ([("a.csv", CSV), ("a.csv", CSV)], None, "two of its files have one name"),
         ([("a.csv", CSV)], encrypted, "'a.csv' is encrypted, .*; try: unzip 'my a.zip'"),
         ([("a.csv", CSV)], lambda data: data[:-9], "cannot be read: File is not a zip file"),
         (
@@ -147,6 +147,16 @@ def test_damage_is_found_at_the_latest_at_the_end(here):
     with pytest.raises(DataError, match=r"a\.zip/a\.csv: cannot be read: Bad CRC-32"):
         score_files(["a.zip"], here / "out.csv")
     assert not (here / "out.csv").exists()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damage_of_what_is_compressed(here, method):
+    with zipfile.ZipFile("a.zip", "w", method) as archive:
+        archive.writestr("a.csv", 1000 * CSV)
+    data = (here / "a.zip").read_bytes()
+    (here / "a.zip").write_bytes(data[:60] + bytes(byte ^ 90 for byte in data[60:80]) + data[80:])
+    with pytest.raises(DataError, match=r"^a\.zip/a\.csv: cannot be read: "):
+        score_files(["a.zip"], here / "out.csv")
 
 
 def test_rejects_name_the_file_in_the_archive(here):

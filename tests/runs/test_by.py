@@ -176,8 +176,8 @@ def test_lines_have_no_columns_and_an_empty_table_no_groups(run, tmp_path):  # n
 
 def test_the_table_of_the_largest_groups():
     groups = Groups()
-    values = [(f"{number:02}",) for number in range(25) for _ in range(number)]
-    groups.add(["product"], [*values, *[("",)] * 100], [*["odd"] * len(values), *[None] * 100])
+    values = [f"{number:02}" for number in range(25) for _ in range(number)]
+    groups.add(["product"], [[*values, *[""] * 100]], [*["odd"] * len(values), *[None] * 100])
     lines = [*Summary(groups=groups).tables("odd")]
     assert lines[:3] == [
         "product        rows       odd  95 % interval",

@@ -205,7 +205,7 @@ def test_a_table_with_a_log_is_refused_with_the_command_that_reads_it(
         with pytest.raises(UsageError) as error:
             plan([name, "other/a.parquet"], "out/")
         said, _, command = str(error.value).partition("; try: ")
-        assert said == f"t is a table of {kind}: its log says which of its files count"
+        assert said == f"t is a table of {kind}: only its log shows which files are current"
         program, option, query, *then = shlex.split(command)
         assert (program, option, query) == ("duckdb", "-c", f"COPY (FROM {scan}) TO $$OUT.parquet$$")
         assert then == ["&&", "sentcli", "score", "OUT.parquet", "-o", "SCORED.parquet"]

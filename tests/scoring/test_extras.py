@@ -70,6 +70,27 @@ ABOUT = {
         "product",
     ),
 }
+UNSEEN = {
+    name: words.split(",")
+    for name, words in {
+        "price": (
+            "price,prices,priced,pricey,cost,costs,expensive,cheap,overpriced,bill,fee,fees,"
+            "value,money,charge,charged,paid"
+        ),
+        "staff": (
+            "staff,service,waiter,waitress,server,manager,reception,receptionist,team,"
+            "employee,employees,owner,guy,lady,girl"
+        ),
+        "place": (
+            "place,location,room,rooms,parking,building,atmosphere,decor,view,seating,toilet,"
+            "toilets,bathroom,shop,store,lobby"
+        ),
+        "quality": (
+            "quality,food,meal,taste,product,material,fabric,broke,broken,durable,coffee,"
+            "pizza,burger,steak,finish"
+        ),
+    }.items()
+}
 ALL = {
     "explain": 3,
     "sentences": True,
@@ -91,16 +112,15 @@ TEXTS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def written():
-    """Texts that judge two aspects each, half of them in two directions."""
-    with (DATA / "aspects.csv").open(newline="", encoding="utf-8") as file:
+def read_rows(name):
+    """Read texts that judge two aspects each, half of them in two directions."""
+    with (DATA / name).open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
 @pytest.fixture(scope="module")
-def texts(written):
-    return TEXTS + [row["text"] for row in written]
+def texts():
+    return TEXTS + [row["text"] for row in read_rows("aspects.csv")]
 
 
 @pytest.fixture(scope="module")
@@ -115,18 +135,34 @@ def plain():
         yield scorer
 
 
-def test_what_is_said_of_aspects_is_right(plain, written):
-    with Scorer(plain.bundle, about=ABOUT) as scorer:
+@pytest.mark.parametrize(
+    ("file", "about", "count", "share"),
+    [
+        ("aspects.csv", ABOUT, 120, 0.85),  # the clauses were chosen on these texts
+        # Texts and words were written without a look at the rule; it had 193 of them right at first.
+        ("aspects_unseen.csv", UNSEEN, 240, 0.80),
+    ],
+)
+def test_what_is_said_of_aspects_is_right(plain, file, about, count, share):
+    written = read_rows(file)
+    with Scorer(plain.bundle, about=about) as scorer:
         more = scorer.score([row["text"] for row in written]).more
     right = 0
     for number, row in enumerate(written):
-        named = [name for name in ABOUT if row[name]]
+        named = [name for name in about if row[name]]
         found = {name: more[f"sentiment_{name}"][number] for name in named}
         right += all(
             score is not None and (score >= 0.5) == (row[name] == "positive") for name, score in found.items()
         )
-    assert len(written) == 120
-    assert right >= 0.85 * len(written)
+    assert len(written) == count
+    assert right >= share * count
+
+
+def test_what_follows_with_belongs_to_a_word_that_judges(plain):
+    texts = ["I was so unhappy with the staff.", "Delicious soup with rude staff."]
+    with Scorer(plain.bundle, about={"staff": ["staff"]}) as scorer:
+        more = scorer.score(texts).more
+    assert more["sentiment_staff"] == plain.score([texts[0], "with rude staff."]).scores
 
 
 def test_an_aspect_has_the_score_of_its_clauses_and_none_without_them(plain):

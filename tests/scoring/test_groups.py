@@ -17,7 +17,7 @@ ROWS = st.lists(
 
 def counted(rows, columns=("p", "q")):
     found = Groups()
-    found.add(columns, [sides for sides, _ in rows], [label for _, label in rows])
+    found.add(columns, [*zip(*(sides for sides, _ in rows), strict=True)], [label for _, label in rows])
     return found
 
 

@@ -57,156 +57,166 @@ def write_database(folder: Path) -> None:
     base.close()
 
 
-# What is in the folder, the command, a part of the message, and how many things it proposes.
-CASES = {
-    "no file, but a text": (write(), "sentcli score 'a great film'", "if this is a text", 1),
-    "no inputs": (write(), "sentcli score -o out/", "", 0),
-    "an output that exists": (write(a__csv=CSV, b__csv=""), "sentcli score a.csv -o b.csv", "exists", 1),
-    "two candidates": (write(a__csv=TWO), "sentcli score a.csv -o b.csv", "which column is the text", 2),
-    "another column": (
-        write(a__csv=csv_text(rows_of("id=number, said=texts, title=title"))),
-        *("sentcli score a.csv -o b.csv", "texts taken from 'said'", 1),
-    ),
+SCORE = "sentcli score a.csv -o b.csv"
+# What is in `a.csv`, a part of the message to `SCORE`, and how many things it proposes.
+FILES = {
+    "two candidates": (TWO, "which column is the text", 2),
+    "another column": (csv_text(rows_of("id=number, said=texts, title=title")), "texts taken from 'said'", 1),
     "longer texts in another column": (
-        write(a__csv=csv_text(rows_of("id=number, text=title, description=texts"))),
-        *("sentcli score a.csv -o b.csv", "has longer ones", 1),
+        csv_text(rows_of("id=number, text=title, description=texts")),
+        "has longer ones",
+        1,
     ),
+    "a column of a new name": ("id,text,Sentiment\n1,good thing,x\n", "has a column 'Sentiment' already", 1),
+    "no header": (UNNAMED, "a column is called 1", 1),
+    "a text in place of a header": ("a really good thing\nbad\n", "is taken for the header", 1),
+    "backslashes": ('id,text\n1,"a \\"good\\" thing"\n2,"bad"\n', "text after a closing quote", 1),
+    "backslashes in the first record": (
+        'id,"the \\"text\\" here"\n1,"a good thing"\n',
+        "the first record cannot be read",
+        1,
+    ),
+    "bars": ("id|text|x\n1|good|b\n2|bad|c|d\n", "--delimiter", 1),
+    "titles in CSV": (f"Reviews of March,,,\n{UNUSUAL}", "the first line has one cell", 1),
+}
+# The same for options that are added, with a file without a fault.
+OPTIONS = {
+    "rejects to the output": ("--rejects b.csv", "another --rejects", 0),
+    "rejects compressed": ("--rejects r.jsonl.gz", "not compressed", 1),
+    "a share of rejects": ("--max-rejects some", "a number of rows", 1),
+    "a band": ("--neutral=0.3:0.7", "not two numbers", 2),
+    "a band of two numbers": ("--neutral 0.7,0.3", "from 0 to 1", 0),
+    "a name of an option elsewhere": ("--column text", "Did you mean", 0),
+    "a file of the model that is missing": ("--backend torchscript", "sentcli export", 1),
+    "a column to drop that is not there": ("--drop texts", "no column", 0),
+    "mixed texts without a band": ("--mixed", "needs --neutral too", 1),
+}
+# The same for other commands, with what makes the folder.
+CASES = {
+    **{name: (write(a__csv=data), SCORE, part, count) for name, (data, part, count) in FILES.items()},
+    **{
+        name: (write(a__csv=CSV), f"{SCORE} {more}", part, count)
+        for name, (more, part, count) in OPTIONS.items()
+    },
+    "no file, but a text": (write(), "sentcli score 'a great film'", "if this is a text", 1),
+    "no inputs": (write(), "sentcli score -o out/", "has no name for a file in a folder; give -o FILE", 0),
+    "an output that exists": (write(a__csv=CSV, b__csv=""), "sentcli score a.csv -o b.csv", "exists", 1),
     "two columns of one name": (
         write(a__csv="text,text\na,b\n" * 3),
-        *("sentcli score a.csv -c text -o b.csv", "several columns 'text'", 2),
-    ),
-    "a column of a new name": (
-        write(a__csv="id,text,Sentiment\n1,good thing,x\n"),
-        *("sentcli score a.csv -o b.csv", "has a column 'Sentiment' already", 1),
+        "sentcli score a.csv -c text -o b.csv",
+        "several columns 'text'",
+        2,
     ),
     "a key of a new name": (
         write(a__jsonl='{"text": "good"}\n{"text": "bad", "sentiment": 1}\n'),
-        *("sentcli score a.jsonl -o b.jsonl", "there is a 'sentiment' already", 1),
-    ),
-    "no header": (write(a__csv=UNNAMED), "sentcli score a.csv -o b.csv", "a column is called 1", 1),
-    "a text in place of a header": (
-        write(a__csv="a really good thing\nbad\n"),
-        *("sentcli score a.csv -o b.csv", "is taken for the header", 1),
-    ),
-    "backslashes": (
-        write(a__csv='id,text\n1,"a \\"good\\" thing"\n2,"bad"\n'),
-        *("sentcli score a.csv -o b.csv", "text after a closing quote", 1),
-    ),
-    "backslashes in the first record": (
-        write(a__csv='id,"the \\"text\\" here"\n1,"a good thing"\n'),
-        *("sentcli score a.csv -o b.csv", "the first record cannot be read", 1),
-    ),
-    "bars": (
-        write(a__csv="id|text|x\n1|good|b\n2|bad|c|d\n"),
-        *("sentcli score a.csv -o b.csv", "--delimiter", 1),
-    ),
-    "titles in CSV": (
-        write(a__csv=f"Reviews of March,,,\n{UNUSUAL}"),
-        *("sentcli score a.csv -o b.csv", "the first line has one cell", 1),
+        "sentcli score a.jsonl -o b.jsonl",
+        "there is a 'sentiment' already",
+        1,
     ),
     "titles in a workbook": (
         sheets("a.xlsx", Data=[["Reviews of March"], [], *grid(rows_of(NO_USUAL_NAME))]),
-        *("sentcli score a.xlsx -o b.xlsx", "the first line has one cell", 1),
+        "sentcli score a.xlsx -o b.xlsx",
+        "the first line has one cell",
+        1,
     ),
     "a line too long": (
         write(a__csv=f"id,text\n1,{'good ' * 100}\n2,bad\n"),
-        *("sentcli score a.csv -o b.csv --max-row-bytes 100", "longer than 100 bytes", 0),
+        "sentcli score a.csv -o b.csv --max-row-bytes 100",
+        "longer than 100 bytes",
+        0,
     ),
     "perhaps a table in a pipe": (
         write(a__txt="id,text\n1,x\n"),
-        *("cat a.txt | sentcli score -o b.csv", "if each line is a text", 2),
+        "cat a.txt | sentcli score -o b.csv",
+        "if each line is a text",
+        2,
     ),
     "a table of tabs in a pipe": (
         write(a__txt="said\tby\n" + 3 * "it works all the time\tan\nit broke on a day\tbo\n"),
-        *("cat a.txt | sentcli score -o b.tsv", "if it is lines of text", 1),
+        "cat a.txt | sentcli score -o b.tsv",
+        "if it is lines of text",
+        1,
     ),
     "formats that do not fit": (
         write(a__csv=CSV, b__jsonl=LINES),
-        *("sentcli score a.csv b.jsonl -o out.csv", "inputs of several formats", 1),
+        "sentcli score a.csv b.jsonl -o out.csv",
+        "inputs of several formats",
+        1,
     ),
-    "a format that is unknown": (
-        write(a__dat=CSV),
-        *("sentcli score a.dat -o b.csv", "what format is .dat", 0),
-    ),
+    "a format that is unknown": (write(a__dat=CSV), "sentcli score a.dat -o b.csv", "what format is .dat", 0),
     "an output format that is unknown": (
         write(a__csv=CSV),
-        *("sentcli score a.csv -o b.dat", "what format is .dat", 0),
+        "sentcli score a.csv -o b.dat",
+        "--output-format with one of csv, tsv, jsonl, json, parquet, xlsx, lines",
+        0,
     ),
     "an option of another format": (
         write(a__txt="good\n"),
-        *("sentcli score a.txt -o b.txt --input-format lines --delimiter ,", "does not apply to lines", 0),
+        "sentcli score a.txt -o b.txt --input-format lines --delimiter ,",
+        "does not apply to lines",
+        0,
     ),
     "an output of several inputs without a suffix": (
         write(a__csv=CSV, b__csv=CSV),
-        *("sentcli score a.csv b.csv -o scored", "for one file each", 1),
-    ),
-    "rejects to the output": (
-        write(a__csv=CSV),
-        *("sentcli score a.csv -o b.csv --rejects b.csv", "another --rejects", 0),
-    ),
-    "rejects compressed": (
-        write(a__csv=CSV),
-        *("sentcli score a.csv -o b.csv --rejects r.jsonl.gz", "not compressed", 1),
-    ),
-    "a share of rejects": (
-        write(a__csv=CSV),
-        *("sentcli score a.csv -o b.csv --max-rejects some", "a number of rows", 1),
-    ),
-    "a band": (write(a__csv=CSV), "sentcli score a.csv -o b.csv --neutral=0.3:0.7", "not two numbers", 2),
-    "a band of two numbers": (
-        write(a__csv=CSV),
-        *("sentcli score a.csv -o b.csv --neutral 0.7,0.3", "from 0 to 1", 0),
+        "sentcli score a.csv b.csv -o scored",
+        "for one file each",
+        1,
     ),
     "a shard": (write(a__csv=CSV), "sentcli score a.csv -o out/ --shard 5", "not I/N", 2),
     "an output that is compressed otherwise": (
         write(a__csv=CSV),
-        *("sentcli score a.csv -o b.csv.xz", "compressed with", 0),
+        "sentcli score a.csv -o b.csv.xz",
+        "compressed with",
+        0,
     ),
-    "a name of an option elsewhere": (
-        write(a__csv=CSV),
-        *("sentcli score a.csv -o b.csv --column text", "Did you mean", 0),
-    ),
-    "a file of the model that is missing": (
-        write(a__csv=CSV),
-        *("sentcli score a.csv -o b.csv --backend torchscript", "sentcli export", 1),
+    "a table of tabs that is called a workbook": (
+        write(a__xls=csv_text(ROWS, delimiter="\t")),
+        "sentcli score a.xls -o b.xlsx",
+        ".xls is not a supported format",
+        1,
     ),
     "a database": (write_database, "sentcli score shop.db -o b.csv", "sqlite3", 1),
-    "a column to drop that is not there": (
-        write(a__csv=CSV),
-        *("sentcli score a.csv -o b.csv --drop texts", "no column", 0),
-    ),
-    "mixed texts without a band": (
-        write(a__csv=CSV),
-        *("sentcli score a.csv -o b.csv --mixed", "needs --neutral too", 1),
-    ),
     "texts in another language": (
         write(a__txt="a good thing\nDas Hotel war schrecklich laut und schmutzig\n"),
-        *("sentcli score a.txt -o b.txt", "do not know|does not know", 2),
+        "sentcli score a.txt -o b.txt",
+        "do not know|does not know",
+        2,
     ),
     "an input that changed since": (
         write(a__csv=CSV),
         "sentcli score a.csv -o out/ -q && echo 99,1,Ada,good >> a.csv && sentcli score a.csv -o out/",
-        *("changed since", 1),
+        "changed since",
+        1,
     ),
     "a file that is no table, in a folder": (
         write(**{"in/a__csv": CSV, "in/notes__docx": "x"}),
-        *("sentcli score in -o out/", "", 0),
+        "sentcli score in -o out/",
+        "in: 1 file left out: notes.docx",
+        0,
     ),
-    "a binary output in a pipe of lines": (
+    "a prefix for lines": (
         write(a__csv=CSV),
-        *("sentcli score a.csv -f lines --prefix new_ -o b.txt", "--prefix does not apply to lines", 0),
+        "sentcli score a.csv -f lines --prefix new_ -o b.txt",
+        "--prefix does not apply to lines",
+        0,
     ),
     "an export of another graph": (
         write(),
-        *("sentcli export --graph folded --format torchscript -o m", "is for ONNX", 1),
+        "sentcli export --graph folded --format torchscript -o m",
+        "is for ONNX",
+        1,
     ),
     "an export that exists": (
         write(**{"m/manifest__json": "{}"}),
-        *("sentcli export --format onnx -o m", "m exists", 1),
+        "sentcli export --format onnx -o m",
+        "m exists",
+        1,
     ),
     "targets that are no table": (
         write(a__csv=CSV),
-        *("sentcli evaluate --dataset a.csv --label-column stars --targets 1:0", "not TOML", 0),
+        "sentcli evaluate --dataset a.csv --label-column stars --targets 1:0",
+        "not TOML",
+        0,
     ),
 }
 

@@ -187,7 +187,7 @@ def test_a_character_that_the_encoding_does_not_have_costs_one_row(convert, reje
 
 
 def test_a_delimiter_that_quotes_is_refused(convert):
-    with pytest.raises(UsageError, match="--output-delimiter '\"' is also what quotes or escapes"):
+    with pytest.raises(UsageError, match="--output-delimiter '\"' also quotes or escapes"):
         convert(b"text\nx\n", write=WriteOptions(output_delimiter='"'))
     with pytest.raises(UsageError, match="--output-delimiter is ';;'; it has to be one character"):
         WriteOptions(output_delimiter=";;")

@@ -94,16 +94,26 @@ def test_a_suffix_tells_the_format(name, form):
 def test_a_suffix_of_no_format_is_refused_with_a_way_out(name, message):
     with pytest.raises(UsageError, match=re.escape(message).replace(r"\.\*", ".*")):
         format_of(name, "input_format")
-    with pytest.raises(UsageError, match=r"what format is .*--output-format with one of"):
-        format_of(name, "--output-format")
+    with pytest.raises(UsageError, match=r"what format .* csv, tsv, jsonl, json, parquet, xlsx, lines$"):
+        format_of(name, "output_format")
     assert not is_suffix(suffix_of(name))
 
 
-def test_a_page_that_is_called_a_workbook_is_told_from_one(tmp_path):
-    for content, hint in ((b" \n<HTML>", "read_html"), (b"<?xml?><Workbook>", "--input-format")):
-        (tmp_path / "a.xls").write_bytes(content)
-        with pytest.raises(UsageError, match=hint):
-            format_of(str(tmp_path / "a.xls"), "input_format")
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [
+        (b" \n<HTML>", "pandas.read_html"),
+        (b"\xef\xbb\xbf<table>", "pandas.read_html"),
+        (b"id\ttext\n1\tx\n", "--input-format csv -o OUT.csv"),
+        (b"<?xml?><Workbook>", "--input-format xlsx"),
+        (b"PK\x03\x04" + 26 * b"\0" + b"xl/", "--input-format xlsx"),
+        (b"", "--input-format xlsx"),
+    ],
+)
+def test_the_first_bytes_say_what_is_called_a_workbook(tmp_path, content, hint):
+    (tmp_path / "a.xls").write_bytes(content)
+    with pytest.raises(UsageError, match=hint):
+        format_of(str(tmp_path / "a.xls"), "input_format")
 
 
 @pytest.mark.parametrize(

@@ -378,6 +378,25 @@ def test_a_workbook_tells_about_the_run_on_a_second_sheet(convert):
     assert CalamineWorkbook.from_filelike(io.BytesIO(out)).sheet_names == ["summary", "Summary 2"]
 
 
+@pytest.mark.parametrize("is_first", [True, False])
+def test_the_sheet_about_a_run_is_no_input(convert, caplog, is_first):
+    data = convert(b"id,text\n1,x\n", target=".xlsx")
+    if is_first:
+        sheets = re.findall("<sheet [^<>]*>", parts_of(data)["xl/workbook.xml"])
+        data = edited(data, ("xl/workbook.xml", "".join(sheets), "".join(reversed(sheets))))
+    again = convert(data, "in.xlsx", write=WriteOptions(prefix="new_"))
+    assert cells_of(again)[1] == [1.0, "x", "odd", 0.142857, "odd", 0.142857]
+    assert [cells[0] for cells in cells_of(again, 1)][:2] == ["model", "texts in"]
+    assert "left out" not in caplog.text
+    chosen = convert(data, "in.xlsx", ".csv", read=ReadOptions(sheet="Summary", text_column="parity,model"))
+    assert chosen.startswith(b"model,parity,")
+
+
+def test_a_summary_of_another_program_is_not_left_out_in_silence(convert, caplog):
+    convert(workbook(Data=TABLE, Summary=[["model", "price"], ["A1", 5]]), "in.xlsx")
+    assert "other sheets are left out: Summary; choose with --sheet" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("labels", "shaded"),
     [
