@@ -50,7 +50,8 @@ export class CsvTable {
           record.isHeader = true;
           isHeader = false;
         } else if (!record.isBlank && !record.problem && record.fields.length !== this.columns.length) {
-          record.problem = `${record.fields.length} fields instead of ${this.columns.length}`;
+          const count = record.fields.length;
+          record.problem = `${count} field${count === 1 ? "" : "s"} instead of ${this.columns.length}`;
         }
       }
       yield { records, done: progress.bytes / this.file.size };

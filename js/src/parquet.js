@@ -94,10 +94,16 @@ function timeOf(count, digits) {
 function toText(value, element) {
   if (value === null || value === undefined) return null;
   if (element.decimals !== undefined) return decimal(value, element.decimals);
+  const [, unit] = /^TIME_(MILLIS|MICROS|NANOS)$/.exec(element.converted_type ?? unitOf(element)) ?? [];
+  if (unit) return timeOf(value, UNITS[unit]).slice("1970-01-01 ".length);
   if (value instanceof Spelled) return `${value}${element.logical_type?.isAdjustedToUTC ? "Z" : ""}`;
   if (typeof value === "number") return number(value, element.type);
   if (typeof value === "object") return value instanceof Uint8Array ? base64(value) : JSON.stringify(value, plain);
   return String(value);
+}
+
+function unitOf({ logical_type: logical }) {
+  return `${logical?.type}_${logical?.unit}`;
 }
 
 function number(value, type) {

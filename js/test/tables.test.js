@@ -28,6 +28,26 @@ test("a byte order mark, tabs and line breaks in quotes are kept", async () => {
   assert.equal(rows, 1);
 });
 
+test("a byte order mark may stand before a quote, and blank lines before the header", async () => {
+  const { output, rows } = await scored('\ufeff"some, text","n"\n"good, really",1\n');
+  assert.equal(output, '\ufeff"some, text","n",sentiment,sentiment_score\n"good, really",1,positive,0.012000\n');
+  assert.equal(rows, 1);
+  assert.equal((await scored("\n\ntext,n\ngood one,1\n")).output, "\n\ntext,n,sentiment,sentiment_score\ngood one,1,positive,0.008000\n");
+});
+
+test("a header without rows, and rows of one column", async () => {
+  assert.equal((await scored("text,n\n")).output, "text,n,sentiment,sentiment_score\n");
+  const { output, rows } = await scored('text\ngood one\n""\n\n"a, b"\n');
+  assert.equal(output, 'text,sentiment,sentiment_score\ngood one,positive,0.008000\n"",,\n\n"a, b",positive,0.004000\n');
+  assert.equal(rows, 3);
+});
+
+test("what follows a quote that is not closed is in the rejects", async () => {
+  const { output, rejects } = await scored('id,text\n1,good one\n2,"not closed\n3,fine now\n');
+  assert.equal(output, "id,text,sentiment,sentiment_score\n1,good one,positive,0.008000\n");
+  assert.deepEqual(JSON.parse(rejects), { line: 3, reason: "a quote is not closed", raw: '2,"not closed\n3,fine now\n' });
+});
+
 test("a file of a Macintosh has carriage returns", async () => {
   const { output } = await scored("id;text\r1;not bad\r");
   assert.equal(output, "id;text;sentiment;sentiment_score\r1;not bad;positive;0.007000\r");

@@ -23,7 +23,7 @@ ODD = [
     "e\u0301clair " * 3 + "was the best I ever had. " * 80,
     "中文 ไทย العربية",
 ]
-INVENTED = [text for text, _ in invented.reviews(60, seed=7, labels=invented.THREE)]
+INVENTED = [text for text, _ in invented.reviews(24, seed=7, labels=invented.THREE)]
 
 
 def _answers(js, model, texts, file):

@@ -99,9 +99,11 @@ def test_a_parquet_file_has_the_values_of_score(offline, tmp_path):
         "micro": pa.array(times, pa.timestamp("us")),
         "milli": pa.array([time and time.replace(microsecond=5000) for time in times], pa.timestamp("ms")),
         "zone": pa.array(times, pa.timestamp("us", "Europe/Paris")),
+        "clock": pa.array([dt.time(10, 20, 30, 5), None, dt.time(0)], pa.time64("us")),
         "blob": pa.array([b"\x00\xff", None, b""], pa.binary()),
         "list": pa.array([["a", 'b"'], None, []]),
         "struct": pa.array([{"n": 1, "s": "x"}, None, {"n": None, "s": "y"}]),
+        "deep": pa.array([{"n": 2**60}, None, {"n": 1}]),
         "kind": pa.array(["x", "y", "x"]).dictionary_encode(),
     }
     pq.write_table(pa.table(columns), source, compression="zstd", row_group_size=2)
