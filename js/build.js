@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { buildSync } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const [folder = join(here, "..", "site", "demo"), model = join(here, "..", "exports", "imdb-bilstm")] = process.argv.slice(2);
+const [folder = join(here, "..", "build", "site", "demo"), model = join(here, "..", "exports", "imdb-bilstm")] = process.argv.slice(2);
 
 const copies = {
   "index.html": join(here, "page", "index.html"),

@@ -247,7 +247,10 @@ function listen() {
       showExplanation();
     });
   }
-  find("file").addEventListener("change", () => choose(find("file").files[0]));
+  find("file").addEventListener("change", () => {
+    choose(find("file").files[0]);
+    find("file").value = ""; // so that the same file can be chosen again
+  });
   find("column").addEventListener("change", showSample);
   find("start").addEventListener("click", scoreFile);
   find("stop").addEventListener("click", () => ask("stop", {}));
