@@ -238,24 +238,10 @@ def test_the_code_for_empty_texts_finds_those_without_a_score(monkeypatch: pytes
         (code,) = re.findall(rf"^<!-- {name} -->\n```python\n(.*?)^```$", read("models.md"), re.M | re.S)
         exec(code, found)
     assert tuple(found["NULL_VALUES"]) == NULL_VALUES
-    texts = [
-        None,
-        "",
-        " n/A\t",
-        "12 !",
-        "5 * 😀",
-        "zzyzzxq",
-        "<br>",
-        "ⅷ",
-        "a joy",
-        "10/10 good",
-        "-",
-        "no text here",
-    ]
+    texts = [None, "", " n/A\t", "12 !", "5 * 😀", "zzyzzxq", "<br>", "ⅷ", "a joy", "10/10", "-"]
     with sentcli.load() as scorer:
-        assert [found["is_empty"](text) for text in texts] == [
-            label is None for label in scorer.score(texts).labels
-        ]
+        labels = scorer.score(texts).labels
+    assert [found["is_empty"](text) for text in texts] == [label is None for label in labels]
 
 
 def test_accuracies_are_those_of_the_card() -> None:
