@@ -57,7 +57,9 @@ def build(folder: Path) -> Path:
     shutil.copyfile(ROOT / "mkdocs.yml", folder / "mkdocs.yml")
     zensical = Path(sys.executable).parent / "zensical"
     subprocess.run([zensical, "build", "--strict", "--clean"], cwd=folder, check=True)
-    return folder / "site"
+    site = folder / "site"
+    shutil.copytree(folder / "pages", site, dirs_exist_ok=True)  # llms.txt names the pages as Markdown
+    return site
 
 
 if __name__ == "__main__":
