@@ -1,4 +1,7 @@
-"""The tables and the code of docs/coming-from.md."""
+"""The table and the code of docs/coming-from.md.
+
+`python tests/test_coming_from.py` writes the scores of sentcli in the table again.
+"""
 
 import re
 import sys
@@ -10,7 +13,8 @@ import pytest
 
 import sentcli
 
-PAGE = (Path(__file__).parents[1] / "docs" / "coming-from.md").read_text("utf-8")
+PATH = Path(__file__).parents[1] / "docs" / "coming-from.md"
+PAGE = PATH.read_text("utf-8")
 TABLE = PAGE.partition("<!-- compared -->")[2].partition("<!-- end of compared -->")[0]
 ROWS = [line.strip("| ").split(" | ") for line in TABLE.strip().splitlines()[2:]]
 TEXTS = [row[0] for row in ROWS]
@@ -32,11 +36,14 @@ def run(start: str) -> dict[str, Any]:
     return {"theirs": theirs, "ours": ours}
 
 
-def test_the_table_has_the_scores_of_sentcli() -> None:
+def results() -> list[list[str]]:
+    """Return the two cells of each text that sentcli fills."""
     with sentcli.load(neutral=True) as scorer:
-        scores = scorer.score(TEXTS)
-    for row, label, score in zip(ROWS, scores.labels, scores.scores, strict=True):
-        assert row[3:] == [f"{score:.3f}", label]
+        return [[f"{score:.3f}", label] for label, score in scorer.score(TEXTS)]
+
+
+def test_the_table_has_the_scores_of_sentcli() -> None:
+    assert [row[3:] for row in ROWS] == results()
 
 
 def test_vader() -> None:
@@ -65,3 +72,10 @@ def test_comprehend(monkeypatch: pytest.MonkeyPatch) -> None:
     found = run("import boto3")
     assert found["theirs"]["labels"] == ["MIXED"]
     assert {*found["ours"]["labels"]} == {"NEGATIVE", "NEUTRAL", "POSITIVE"}
+
+
+if __name__ == "__main__":
+    page = PAGE
+    for row, cells in zip(ROWS, results(), strict=True):
+        page = page.replace(" | ".join(row), " | ".join([*row[:3], *cells]))
+    PATH.write_text(page, "utf-8")

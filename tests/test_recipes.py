@@ -230,11 +230,18 @@ def test_presidio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert rows[1:] == [["1", "A lovely lamp,\nwrite to @redacted.", "positive", "0.9"], ["2", "", "", ""]]
 
 
-def test_the_web_service() -> None:
+@pytest.mark.parametrize("framework", ["starlette", "fastapi"])
+def test_the_web_service(framework: str) -> None:
     pytest.importorskip("starlette")
     client = pytest.importorskip("starlette.testclient")
     found: dict[str, Any] = {}
-    exec(OTHERS["A web service"], found)
+    code = OTHERS["A web service"]
+    if framework == "fastapi":
+        pytest.importorskip("fastapi")
+        start, _, _ = code.partition("app = ")
+        lines = re.findall(r"`(app[ .].*?)`", (ROOT / "docs" / "recipes.md").read_text("utf-8"))
+        code = "\n".join(["from fastapi import FastAPI", start, *lines])
+    exec(code, found)
     texts = ["an absolute joy", None, "not my thing", "\ud800"]
     with client.TestClient(found["app"]) as service, sentcli.load() as scorer:
         answer = service.post("/score", content=json.dumps(texts))
