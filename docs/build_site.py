@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[1]
-FILES = ("llms.txt", "docs/demo")  # files and folders that no page links to
+FILES = ("llms.txt", "docs/demo", "docs/site.css")  # files and folders that no page links to
 _LINK = re.compile(r"\]\((?!\w+:)([^)#]+)")
 
 

@@ -48,9 +48,11 @@ class Markdown(click.HelpFormatter):
             self.parts.insert(-1, f"### {name}")
 
     def write_dl(self, rows: Sequence[tuple[str, str]], *widths: int, **more: int) -> None:
-        lines = [
-            f"| <code>{escaped(option)}</code> | {escaped(' '.join(of.split()))} |" for option, of in rows
-        ]
+        lines = []
+        for option, meaning in rows:
+            names, bracket, choices = option.partition(" [")
+            choices = escaped((bracket + choices).replace("|", " | "))  # a browser can wrap them
+            lines.append(f"| <code>{escaped(names)}</code>{choices} | {escaped(' '.join(meaning.split()))} |")
         self.parts.append("\n".join(["| option | meaning |", "|---|---|", *lines]))
 
 

@@ -104,7 +104,7 @@ def settings_table() -> str:
     """Return the settings of `sentcli train` as a Markdown table."""
     command = main.get_command(click.Context(main), "train")
     assert command is not None
-    lines = ["| setting | option | values | default | meaning |", "|---|---|---|---|---|"]
+    lines = ["| setting | meaning | values | default | option |", "|---|---|---|---|---|"]
     for option in command.params:
         name = max(option.opts, key=len).removeprefix("--")
         if not isinstance(option, click.Option) or name in ("config", "overwrite", "quiet"):
@@ -118,7 +118,7 @@ def settings_table() -> str:
             kind = "tables"
         default = option.default if isinstance(option.default, str | int | float) else ""
         is_option = "" if option.hidden else "yes"
-        lines.append(f"| `{name}` | {is_option} | {kind} | {default} | {option.help} |")
+        lines.append(f"| `{name}` | {option.help} | {kind} | {default} | {is_option} |")
     return "\n".join(lines)
 
 
