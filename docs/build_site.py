@@ -14,12 +14,12 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[1]
-FILES = ("llms.txt", "docs/demo", "docs/site.css")  # files and folders that no page links to
+FILES = ("llms.txt", "docs/site.css")  # that no page links to
 _LINK = re.compile(r"\]\((?!\w+:)([^)#]+)")
 
 
 def navigation() -> dict[Path, str]:
-    """Return the pages of mkdocs.yml with their titles, in order."""
+    """Return the pages of mkdocs.yml with their titles, in order. The demo is no page: js/build.js makes it."""
     return dict(titles(yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))["nav"]))
 
 
@@ -28,7 +28,7 @@ def titles(entries: list[dict]) -> Iterator[tuple[Path, str]]:
         for title, target in entry.items():
             if isinstance(target, list):
                 yield from titles(target)
-            else:
+            elif target.endswith(".md"):
                 yield ROOT / target, title
 
 
@@ -49,8 +49,7 @@ def build(folder: Path) -> Path:
     """Copy the pages to `pages` in a folder, and build the site in `site`, which is returned."""
     for name in ("pages", "site"):
         shutil.rmtree(folder / name, ignore_errors=True)
-    others = [path for name in FILES for path in (ROOT / name, *(ROOT / name).rglob("*")) if path.is_file()]
-    for path in linked([*navigation(), *others]):
+    for path in linked([*navigation(), *(ROOT / name for name in FILES)]):
         copy = folder / "pages" / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
