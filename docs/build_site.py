@@ -19,7 +19,7 @@ _LINK = re.compile(r"\]\((?!\w+:)([^)#]+)")
 
 
 def navigation() -> dict[Path, str]:
-    """Return the pages of mkdocs.yml with their titles, in order. The demo is no page: js/build.js makes it."""
+    """Return the pages of mkdocs.yml with their titles, in order; js/build.js makes the demo."""
     return dict(titles(yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))["nav"]))
 
 
