@@ -4,7 +4,6 @@ The result depends on the rows and their order alone, not on the ends of chunks.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import compress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,10 +65,14 @@ class Shelf:
 
     def add(self, keys: Floats, first: int, take: Callable[[int], Row]) -> None:
         """Offer consecutive rows, of which the first one has this number."""
-        places = np.flatnonzero(keys < self._worst).tolist()
-        self._kept += [(float(keys[place]), first + place, take(place)) for place in places]
-        if len(self._kept) > 2 * self._size:
-            self._sort()
+        places = np.flatnonzero(keys < self._worst)
+        places = places[np.argsort(keys[places], kind="stable")]  # the best rows first: few of them are taken
+        for place, key in zip(places.tolist(), keys[places].tolist(), strict=True):
+            if key >= self._worst:
+                break
+            self._kept.append((key, first + place, take(place)))
+            if len(self._kept) > 2 * self._size:
+                self._sort()
 
     def _sort(self) -> None:
         best: dict[str | int, tuple[float, int, Row]] = {}
@@ -100,7 +103,8 @@ class Collector:
             hint = "sentcli score --by COLUMN --summary FILE counts other labels"
             raise UsageError(f"a report is for models with two labels, not {len(labels)}; {hint}")
         self.labels, self.columns = (labels[0], NEUTRAL, MIXED, labels[1]), columns
-        self.rows = self._labeled = 0
+        self.rows = 0
+        self._codes = {None: -1, **{label: code for code, label in enumerate(self.labels)}}
         self.tallies = [Tally(len(self.labels)) for _ in (*columns.by, columns.time)]
         self.by_stars, self.by_length, self.by_score = (
             np.zeros((size, len(self.labels)), np.int64) for size in (len(_OPINIONS), len(LENGTHS), BINS)
@@ -122,26 +126,21 @@ class Collector:
         :param texts, labels, scores: as of `Scores`; None for an empty text.
         :param values: for each of `columns.names`, one value per row; "" where it is missing.
         """
-        self.rows += len(texts)
-        blank = [""] * len(texts)
-        columns = self.columns
-        sides: list[Any] = [values.get(name, blank) for name in (*columns.by, columns.time, columns.stars)]
-        if None in labels:
-            is_labeled = [label is not None for label in labels]
-            texts, labels, scores, *sides = (
-                [*compress(column, is_labeled)] for column in (texts, labels, scores, *sides)
-            )
-        *by, days, stars = *sides[:-2], [*map(day_of, sides[-2])], _numbers(stars_of, sides[-1])
-        codes, lengths = _numbers(self.labels.index, labels), _numbers(len, texts)
-        exact = np.array(scores, np.float64).round(6)  # as files have them
+        columns, blank = self.columns, [""] * len(texts)
+        sides = [values.get(name, blank) for name in (*columns.by, columns.time, columns.stars)]
+        by, days, stars = sides[:-2], [*map(day_of, sides[-2])], _numbers(stars_of, sides[-1])
+        codes = _numbers(self._codes.__getitem__, labels)
+        lengths = np.array([len(text) if text else 0 for text in texts], np.int64)
+        exact = np.array(scores, np.float64).round(6)  # as files have them; NaN for None
+        is_labeled = codes >= 0
         tallied = zip(self.tallies, (*by, days), strict=True)
         for table, places in (
             *((tally.counts, _numbers(tally.__getitem__, column)) for tally, column in tallied),
             (self.by_stars, stars),
-            (self.by_score, np.minimum((exact * BINS).astype(np.int64), BINS - 1)),
+            (self.by_score, np.minimum(np.nan_to_num(exact * BINS), BINS - 1).astype(np.int64)),
             (self.by_length, np.searchsorted(LENGTHS, lengths, "right") - 1),
         ):
-            cells = places * len(self.labels) + codes
+            cells = (places * len(self.labels) + codes)[is_labeled]
             table += np.bincount(cells, minlength=table.size).reshape(table.shape)
 
         def take(place: int) -> Row:
@@ -149,18 +148,18 @@ class Collector:
             text = texts[place][:_LONGEST_TEXT]
             return Row(text, labels[place], float(exact[place]), groups, days[place], int(stars[place]))
 
-        self.sample.add(self._random.random(len(texts)), self._labeled, take)
+        self.sample.add(np.where(is_labeled, self._random.random(len(texts)), np.inf), self.rows, take)
         unsure = np.abs(exact - 0.5)
         is_against = _OPINIONS[stars] * (exact - 0.5) < 0
-        late = np.where(lengths < _LONG_ENOUGH, 2.0, 0.0)
+        late = np.where(lengths < _LONG_ENOUGH, 2.0, 0.0)  # NaN, of rows without a score, is no key
         for name, keys in (
             ("negative", exact),
             ("positive", 1 - exact),
             ("uncertain", unsure),
             ("surprising", np.where(is_against, 0.5 - unsure, np.inf)),
         ):
-            self.shelves[name].add(keys + late, self._labeled, take)
-        self._labeled += len(texts)
+            self.shelves[name].add(keys + late, self.rows, take)
+        self.rows += len(texts)
 
 
 def _numbers(read: Callable[[Any], int], values: Sequence[Any]) -> npt.NDArray[np.int64]:

@@ -50,7 +50,8 @@ def total(shares: Sequence[Share]) -> Share:
 
 
 def _groups(column: str, tally: Tally) -> dict[str, Any]:
-    rows = sorted(map(share, tally, tally.counts.tolist()), key=lambda row: -row["rows"])
+    found = [row for row in map(share, tally, tally.counts.tolist()) if row["rows"]]
+    rows = sorted(found, key=lambda row: -row["rows"])
     kept = sorted(rows[:_MOST_GROUPS], key=lambda row: (-row["share"], row["name"]))
     others = int(tally.counts[-1].sum())
     return {"column": column, "rows": kept, "more": len(rows) - len(kept), "others": others}
@@ -58,7 +59,7 @@ def _groups(column: str, tally: Tally) -> dict[str, Any]:
 
 def _time(tally: Tally) -> list[Share]:
     """Return the figures by day, month or year; rows without a date do not count."""
-    days = [day for day in tally if day]
+    days = [day for day, number in tally.items() if day and tally.counts[number].any()]
     months = {day[:7] for day in days}
     size = 10 if len(days) <= _MOST_DAYS and len(months) <= 2 else 7 if len(months) <= _MOST_MONTHS else 4
     sums = {day[:size]: np.zeros(tally.counts.shape[1], np.int64) for day in sorted(days)}
