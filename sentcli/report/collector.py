@@ -3,7 +3,7 @@
 The result depends on the rows and their order alone, not on the ends of chunks.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +13,8 @@ from sentcli.errors import UsageError
 from sentcli.report.columns import Columns, day_of, stars_of
 from sentcli.scoring.extras import MIXED
 from sentcli.scoring.labels import NEUTRAL, Floats
+
+Numbers = npt.NDArray[np.int64]
 
 BINS = 20  # of scores
 LENGTHS = (1, 100, 250, 500, 1000, 2000)  # characters; where each slice begins
@@ -63,14 +65,15 @@ class Shelf:
         self._kept: list[tuple[float, int, Row]] = []
         self._worst = np.inf
 
-    def add(self, keys: Floats, first: int, take: Callable[[int], Row]) -> None:
+    def add(self, keys: Floats, first: int, take: Callable[[Numbers], Iterable[Row]]) -> None:
         """Offer consecutive rows, of which the first one has this number."""
         places = np.flatnonzero(keys < self._worst)
         places = places[np.argsort(keys[places], kind="stable")]  # the best rows first: few of them are taken
-        for place, key in zip(places.tolist(), keys[places].tolist(), strict=True):
-            if key >= self._worst:
+        for start in range(0, len(places), self._size):
+            best = places[start : start + self._size]
+            if keys[best[0]] >= self._worst:
                 break
-            self._kept.append((key, first + place, take(place)))
+            self._kept += zip(keys[best].tolist(), (first + best).tolist(), take(best), strict=True)
             if len(self._kept) > 2 * self._size:
                 self._sort()
 
@@ -143,10 +146,13 @@ class Collector:
             cells = (places * len(self.labels) + codes)[is_labeled]
             table += np.bincount(cells, minlength=table.size).reshape(table.shape)
 
-        def take(place: int) -> Row:
-            groups = tuple(column[place][:_LONGEST_VALUE] for column in by)
-            text = texts[place][:_LONGEST_TEXT]
-            return Row(text, labels[place], float(exact[place]), groups, days[place], int(stars[place]))
+        def take(places: Numbers) -> Iterable[Row]:
+            numbers = places.tolist()
+            kept = [texts[place][:_LONGEST_TEXT] for place in numbers]
+            groups = [[column[place][:_LONGEST_VALUE] for place in numbers] for column in by]
+            named, dated = ([column[place] for place in numbers] for column in (labels, days))
+            of_rows = zip(*groups, strict=True) if by else [()] * len(numbers)
+            return map(Row, kept, named, exact[places].tolist(), of_rows, dated, stars[places].tolist())
 
         self.sample.add(np.where(is_labeled, self._random.random(len(texts)), np.inf), self.rows, take)
         unsure = np.abs(exact - 0.5)
@@ -162,5 +168,5 @@ class Collector:
         self.rows += len(texts)
 
 
-def _numbers(read: Callable[[Any], int], values: Sequence[Any]) -> npt.NDArray[np.int64]:
+def _numbers(read: Callable[[Any], int], values: Sequence[Any]) -> Numbers:
     return np.fromiter(map(read, values), np.int64, len(values))
