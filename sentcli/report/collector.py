@@ -37,6 +37,9 @@ class Row(NamedTuple):
     stars: int
 
 
+_Fields = tuple[str, str, float, tuple[str, ...], str, int]  # of a row; making a `Row` takes longer
+
+
 class Tally(dict[str, int]):
     """Numbers the values of a column in the order of their first rows.
 
@@ -62,10 +65,10 @@ class Shelf:
 
     def __init__(self, size: int, *, distinct: bool) -> None:
         self._size, self._distinct = size, distinct
-        self._kept: list[tuple[float, int, Row]] = []
+        self._kept: list[tuple[float, int, _Fields]] = []
         self._worst = np.inf
 
-    def add(self, keys: Floats, first: int, take: Callable[[Numbers], Iterable[Row]]) -> None:
+    def add(self, keys: Floats, first: int, take: Callable[[Numbers], Iterable[_Fields]]) -> None:
         """Offer consecutive rows, of which the first one has this number."""
         places = np.flatnonzero(keys < self._worst)
         places = places[np.argsort(keys[places], kind="stable")]  # the best rows first: few of them are taken
@@ -78,10 +81,13 @@ class Shelf:
                 self._sort()
 
     def _sort(self) -> None:
-        best: dict[str | int, tuple[float, int, Row]] = {}
-        for key, number, row in sorted(self._kept):
-            best.setdefault(row.text[:60].casefold() if self._distinct else number, (key, number, row))
-        self._kept = [*best.values()][: self._size]
+        self._kept.sort()
+        if self._distinct:
+            first: dict[str, tuple[float, int, _Fields]] = {}
+            for entry in self._kept:
+                first.setdefault(entry[2][0][:60].casefold(), entry)
+            self._kept = [*first.values()]
+        del self._kept[self._size :]
         if len(self._kept) == self._size:
             self._worst = self._kept[-1][0]
 
@@ -89,7 +95,7 @@ class Shelf:
     def rows(self) -> list[Row]:
         """The rows, in the order of their keys."""
         self._sort()
-        return [row for *_, row in self._kept]
+        return [Row(*row) for *_, row in self._kept]
 
 
 class Collector:
@@ -146,13 +152,14 @@ class Collector:
             cells = (places * len(self.labels) + codes)[is_labeled]
             table += np.bincount(cells, minlength=table.size).reshape(table.shape)
 
-        def take(places: Numbers) -> Iterable[Row]:
+        def take(places: Numbers) -> Iterable[_Fields]:
             numbers = places.tolist()
             kept = [texts[place][:_LONGEST_TEXT] for place in numbers]
             groups = [[column[place][:_LONGEST_VALUE] for place in numbers] for column in by]
             named, dated = ([column[place] for place in numbers] for column in (labels, days))
             of_rows = zip(*groups, strict=True) if by else [()] * len(numbers)
-            return map(Row, kept, named, exact[places].tolist(), of_rows, dated, stars[places].tolist())
+            scored, rated = exact[places].tolist(), stars[places].tolist()
+            return zip(kept, named, scored, of_rows, dated, rated, strict=True)
 
         self.sample.add(np.where(is_labeled, self._random.random(len(texts)), np.inf), self.rows, take)
         unsure = np.abs(exact - 0.5)
