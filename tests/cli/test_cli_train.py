@@ -100,7 +100,8 @@ def test_progress_goes_to_stderr_and_quiet_writes_nothing(train, data):
     for part in (f"{data}: ", "2 classes: negative, positive", "epoch 3/3: ", "validation accuracy"):
         assert part in told
     last = told.splitlines()[-1]
-    assert "done; a score is the probability of 'positive'; try: " in last
+    assert "done; a score is the probability of 'positive'; " in last
+    assert "training.html shows the training; try: " in last
     assert train("--quiet", output="other").output == ""
 
 
