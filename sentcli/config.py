@@ -21,6 +21,7 @@ DEFAULT_DATASET = "stanfordnlp/imdb"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)  # id of a data set
 FORMAT_VERSION = 1
 MAX_CLASSES = 1000
+SIDES = 3  # negative, neutral and positive
 SEEDS = 2**32  # number of seeds; NumPy and scikit-learn accept 0 to 2**32 - 1
 
 
@@ -57,7 +58,10 @@ class _Settings:
                 raise UsageError(f"{name} is {value!r:.100}; it has to be {bounds}")
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)  # type: ignore[call-overload, no-any-return]
+        """Return all settings, but none that is new and off, which older files lack."""
+        values: dict[str, Any] = asdict(self)  # type: ignore[call-overload]
+        new = {each.name for each in fields(self) if each.metadata.get("is_new")}  # type: ignore[arg-type]
+        return {name: value for name, value in values.items() if value or name not in new}
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any], where: str, *, needs_all: bool = False) -> Self:
@@ -73,7 +77,8 @@ class _Settings:
                 words = " or ".join(_NOUN[kind] for kind in kinds if kind in _NOUN)
                 raise UsageError(f"{where}: {name} is {value!r:.100}, which is not {words}")
         for name, setting in known.items():
-            if name not in values and (needs_all or setting.default is MISSING):
+            is_needed = needs_all and not setting.metadata.get("is_new")
+            if name not in values and (is_needed or setting.default is MISSING):
                 raise UsageError(f"{where}: the key {name!r:.200} is missing")
         try:
             return cls(**values)
@@ -124,6 +129,13 @@ class ModelConfig(_Settings):
     pooling: str = _choice("max+mean", POOLINGS, "How the states of all tokens become one vector.")
     embedding_dropout: float = _number(0.3, 0, 0.99, "Dropout of the word vectors, and between layers.")
     dropout: float = _number(0.5, 0, 0.99, "Dropout of the pooled state.")
+    # Whether it also has logits of negative, neutral and positive; a file without this key has none.
+    neutral_head: bool = field(default=False, metadata={"is_new": True})
+
+    @property
+    def num_outputs(self) -> int:
+        """The number of logits: those of the classes, then those of a neutral head."""
+        return self.num_classes + SIDES * self.neutral_head
 
     @property
     def pooled_size(self) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import invented
 import pytest
@@ -120,6 +120,32 @@ def trained_three(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return train(file, tmp_path_factory.mktemp("models") / "three")
 
 
+@pytest.fixture(scope="session")
+def headed(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A model of two classes with a neutral head, which was trained on three kinds of texts."""
+    pytest.importorskip("torch")
+    rows = invented.reviews(420, seed=5, labels=invented.THREE)
+    file = invented.write_csv(tmp_path_factory.mktemp("data") / "sides.csv", rows)
+    targets = dict(zip(invented.THREE, (0.0, 0.5, 1.0), strict=True))
+    return train(file, tmp_path_factory.mktemp("models") / "headed", targets=targets)
+
+
+@pytest.fixture(scope="session")
+def headless(headed: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The same model without its head, as older versions wrote it."""
+    from sentcli.export.export import write_onnx
+    from sentcli.model.bilstm import load_model, save_weights
+
+    model = load_model(headed)
+    model.neutral_head, model.config = None, replace(model.config, neutral_head=False)
+    with new_bundle(tmp_path_factory.mktemp("models") / "headless") as folder:
+        write_config(folder, replace(headed.config, model=model.config))
+        (folder / VOCAB).write_bytes(headed.read(VOCAB))
+        save_weights(model, folder / WEIGHTS)
+        write_onnx(model, folder / ONNX, "folded", headed.config.text.max_tokens)
+    return load_bundle(folder.parent / "headless")
+
+
 _TINY = {"max_tokens": 40, "embedding_dim": 12, "hidden_size": 8, "epochs": 6, "batch_size": 16, "lr": 0.02}
 _TINY |= {"ema_decay": 0.9, "min_freq": 1, "validation_share": 0.1, "precision": "fp32"}
 
@@ -147,13 +173,13 @@ def with_fewer_words(output: Path, words: int) -> Bundle:
     return load_bundle(output)
 
 
-def train(file: Path, output: Path) -> Bundle:
+def train(file: Path, output: Path, **data: Any) -> Bundle:
     from sentcli.training.corpus import DataSource
     from sentcli.training.settings import NO_VECTORS, Options
     from sentcli.training.train import train_bundle
 
     train_bundle(
-        DataSource((DataSet(str(file)),), NO_VECTORS),
+        DataSource((DataSet(str(file), **data),), NO_VECTORS),
         _TINY,
         output,
         Options(device="cpu", threads=1, quiet=True),

@@ -43,7 +43,8 @@ def test_whole_number_for_a_float() -> None:
 
 
 def test_every_setting_has_bounds_or_choices() -> None:
-    assert len(NUMBERS) + len(CHOICES) == sum(len(fields(kind)) for kind in KINDS)
+    free = [each.name for kind in KINDS for each in fields(kind) if not {"low", "choices"} & {*each.metadata}]
+    assert free == ["neutral_head"]
     assert all({"low", "high"} <= each.metadata.keys() for _, each in NUMBERS)
 
 
@@ -92,6 +93,16 @@ def test_wrong_types(settings: Any) -> None:
             with pytest.raises(BundleError) as caught:
                 type(settings).from_json(values | {name: other}, "c.json")
             assert str(caught.value).startswith(f"c.json: {name} is {other!r}, which is not "), other
+
+
+def test_a_model_without_a_neutral_head_is_written_and_read_as_before() -> None:
+    assert "neutral_head" not in MODEL.to_json()
+    assert ModelConfig.from_json(MODEL.to_json(), "there").num_outputs == MODEL.num_classes
+    headed = replace(MODEL, num_classes=2, neutral_head=True)
+    assert ModelConfig.from_json(headed.to_json(), "there") == headed
+    assert headed.num_outputs == 5
+    with pytest.raises(BundleError, match=r"^there: neutral_head is 1, which is not true or false$"):
+        ModelConfig.from_json(headed.to_json() | {"neutral_head": 1}, "there")
 
 
 @pytest.mark.parametrize("settings", SETTINGS[::2])

@@ -14,7 +14,7 @@ from sentcli.model.bundle import ONNX, TORCHSCRIPT, WEIGHTS, Bundle
 
 Ids = npt.NDArray[np.int64]  # [batch, tokens]
 Lengths = npt.NDArray[np.int32]  # [batch]
-Logits = npt.NDArray[np.float32]  # [batch, classes]
+Logits = npt.NDArray[np.float32]  # [batch, outputs], see `ModelConfig.num_outputs`
 
 # Set before onnxruntime is imported; else it writes to the user's home and sends telemetry to Microsoft.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
@@ -38,7 +38,7 @@ class Backend(Protocol):
 
         :param ids: `[batch, tokens]`, padded with `<pad>` at the end; the batch may be empty.
         :param lengths: `[batch]`, the tokens of each row, at least 1.
-        :returns: `[batch, classes]`, all finite.
+        :returns: `[batch, outputs]`, all finite.
         :raises BundleError: when the model fails, or returns anything else.
         :raises MemoryError: when there is too little memory.
         """

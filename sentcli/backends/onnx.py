@@ -15,6 +15,7 @@ from sentcli.errors import BundleError
 from sentcli.text.vocabulary import PAD_ID, UNK_ID
 
 INPUT_IDS, LENGTHS, LOGITS = "input_ids", "lengths", "logits"  # inputs and output of every ONNX model
+NEUTRAL_LOGITS = "neutral_logits"  # the second output of a model with a neutral head
 EMBEDDING = "embedding"  # name of the largest constant: fp16, `[vocab_size, embedding_dim]`
 
 # Loading a folded model computes the input products of the whole vocabulary. With 58,000 words, this takes 85
@@ -57,7 +58,7 @@ class OnnxBackend:
         """Run a batch; see `Backend`."""
         rows = len(ids)
         if rows == 0:  # onnxruntime would end the process
-            return np.empty((0, self._config.num_classes), np.float32)
+            return np.empty((0, self._config.num_outputs), np.float32)
         if rows == 1:  # onnxruntime rounds the product of a single row differently
             ids, lengths = ids.repeat(2, axis=0), lengths.repeat(2)
         session = self._session
@@ -70,10 +71,10 @@ class OnnxBackend:
             self.prepare()
             session = self._session
         try:
-            (logits,) = session.run([LOGITS], {INPUT_IDS: ids, LENGTHS: lengths})
+            logits = np.concatenate(session.run(None, {INPUT_IDS: ids, LENGTHS: lengths}), axis=1)
         except Exception as error:  # onnxruntime's exceptions have no other common base
             raise self._failure(error) from None
-        return check_logits(logits, (len(ids), self._config.num_classes), self._file)[:rows]
+        return check_logits(logits, (len(ids), self._config.num_outputs), self._file)[:rows]
 
     def _load(self, content: bytes) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()

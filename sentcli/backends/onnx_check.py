@@ -13,8 +13,8 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import TensorProto, numpy_helper
 
-from sentcli.backends.onnx import EMBEDDING, INPUT_IDS, LENGTHS, LOGITS
-from sentcli.config import ModelConfig
+from sentcli.backends.onnx import EMBEDDING, INPUT_IDS, LENGTHS, LOGITS, NEUTRAL_LOGITS
+from sentcli.config import SIDES, ModelConfig
 from sentcli.errors import BundleError
 
 OPSET = 18  # the first in which ReduceMax takes its axes as an input, as ReduceSum does
@@ -63,6 +63,7 @@ def _check_interface(graph: onnx.GraphProto, config: ModelConfig) -> None:
     """Check that the names, types and shapes of the inputs and outputs are those that scoring uses."""
     inputs = [(INPUT_IDS, TensorProto.INT64, [0, 0]), (LENGTHS, TensorProto.INT32, [0])]
     outputs = [(LOGITS, TensorProto.FLOAT, [0, config.num_classes])]
+    outputs += [(NEUTRAL_LOGITS, TensorProto.FLOAT, [0, SIDES])] * config.neutral_head
     for kind, values, expected in (("inputs", graph.input, inputs), ("outputs", graph.output, outputs)):
         signatures = [_signature(value) for value in values]
         _require(signatures == expected, f"the {kind} are {signatures!r:.200}, not {expected!r:.200}")

@@ -36,7 +36,7 @@ class _ModuleBackend:
         self._module = module
         self._device = device
         self._file = file
-        self._classes = config.num_classes
+        self._outputs = config.num_outputs
         self._dtype = dtype
         self.runtime = f"torch {torch.__version__} on {device.type}"
         self.batch_factor = _CUDA_BATCH_FACTOR if device.type == "cuda" else 1
@@ -47,7 +47,7 @@ class _ModuleBackend:
     def logits(self, ids: Ids, lengths: Lengths) -> Logits:
         """Run a batch; see `Backend`."""
         if len(ids) == 0:
-            return np.empty((0, self._classes), np.float32)
+            return np.empty((0, self._outputs), np.float32)
         autocast = torch.autocast(self._device.type, self._dtype, enabled=self._dtype is not None)
         try:
             with torch.inference_mode(), autocast:
@@ -60,7 +60,7 @@ class _ModuleBackend:
             if is_short_of_memory(error):
                 raise MemoryError(first_line(error)) from None
             raise BundleError(f"{self._file}: {first_line(error)}") from None
-        return check_logits(array, (len(ids), self._classes), self._file)
+        return check_logits(array, (len(ids), self._outputs), self._file)
 
 
 class TorchBackend(_ModuleBackend):

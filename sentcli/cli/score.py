@@ -271,7 +271,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     "--neutral",
     metavar="[LOW,HIGH]",
     callback=_band,
-    help="Label scores in this band as neutral, e.g. 0.3,0.7. Without a value: the model's own band.",
+    help="Label scores in this band as neutral, e.g. 0.3,0.7. Without a value: as the model has learned.",
 )
 @click.option(
     "--mixed",
@@ -409,7 +409,7 @@ def _write_summary(name: str, result: "Summary", scorer: "Scorer") -> None:
         "model_sha256": scorer.bundle.digest,
         "backend": scorer.backend,
         "runtime": scorer.runtime,
-        "neutral": scorer.neutral and [scorer.neutral.low, scorer.neutral.high],
+        "neutral": scorer.fingerprint["neutral"],
         "command": sys.argv[1:],
         "options": click.get_current_context().params,
     }

@@ -13,6 +13,7 @@ from sentcli.scoring.labels import NEUTRAL, Band, Bools, Floats, Sides
 Ends = tuple[float, float]  # the lowest and the highest score of a band
 
 _BANDS: list[Ends] = [(0.4, 0.6), (0.3, 0.7), (0.2, 0.8), (0.1, 0.9)]  # measured for every model
+_SIDE_OF = np.array([0, 2, 1])  # of the classes and of 2, which is neutral
 _STEPS = 401  # quantiles of the scores that are tried as ends of a band
 _THREE = ("examples", "accuracy", "accuracy_interval", "macro_f1", "intervals", "classes", "confusion")
 
@@ -52,22 +53,30 @@ def band_figures(
     figures: dict[str, Any] = {"bands": [], "three_way": None, "thresholds": []}
     if len(names) > 2:
         return figures
-    scores, sides = probabilities[:, 1], np.array([0, 2, 1])[labels]
+    scores, sides = probabilities[:, 1], _SIDE_OF[labels]
     for ends in dict.fromkeys([*_BANDS, *([own] if own else [])]):
         predicted = Band(*ends).sides(scores)
         kept = predicted != 1
         band = {"low": ends[0], "high": ends[1], "of_model": ends == own, "coverage": float(kept.mean())}
         figures["bands"].append(band | accuracy_of((predicted == sides)[kept]))
     if own and (sides == 1).any():
-        certain = np.eye(3)[Band(*own).sides(scores)]
-        three = asdict(evaluate(sides, certain, [names[0], NEUTRAL, names[1]]))
-        figures["three_way"] = {"low": own[0], "high": own[1], **{name: three[name] for name in _THREE}}
+        figures["three_way"] = three_way(labels, np.eye(3)[Band(*own).sides(scores)], names, own)
     if precision:
         figures["thresholds"] = [
             {"label": name, "precision": precision, **_threshold(scores, sides == side, side, precision)}
             for name, side in zip(names, (0, 2), strict=True)
         ]
     return figures
+
+
+def three_way(
+    labels: Labels, probabilities: Floats, names: Sequence[str], band: Ends | None = None
+) -> dict[str, Any]:
+    """Return the figures of three labels from `[texts, 3]` probabilities, which a band may have made."""
+    scored = ~np.isnan(probabilities[:, 0])
+    three = evaluate(_SIDE_OF[labels[scored]], probabilities[scored], [names[0], NEUTRAL, names[1]])
+    low, high = band or (None, None)
+    return {"low": low, "high": high, **{name: asdict(three)[name] for name in _THREE}}
 
 
 def _threshold(scores: Floats, is_right: Bools, side: int, precision: float) -> dict[str, float | None]:

@@ -15,7 +15,7 @@ from sentcli.datasets.load import load_split
 from sentcli.datasets.rejects import Rejects, without_unknown
 from sentcli.datasets.training_data import with_targets
 from sentcli.errors import DataError, option
-from sentcli.evaluation.bands import band_figures
+from sentcli.evaluation.bands import band_figures, three_way
 from sentcli.evaluation.metrics import Evaluation, Labels, evaluate, scores_by_length
 from sentcli.evaluation.metrics_file import is_training_data
 from sentcli.evaluation.predictions import (
@@ -85,6 +85,9 @@ def evaluate_bundle(
         of_other = predict(against, texts, quiet=quiet, workers=runtime.get("workers"), device=device)
     band = bundle.config.neutral
     measured = measure(texts, labels, probabilities, names, of_other, band, target_precision)
+    if bundle.config.model.neutral_head and measured.bands["three_way"]:
+        of_head = predict(bundle, texts, quiet=quiet, neutral=True, **runtime)
+        measured.bands["three_way"] = three_way(labels, of_head, names)
     rows = prediction_rows(examples, labels, probabilities, names)
     measured = replace(measured, errors=confident_errors(rows, names))
     if predictions:

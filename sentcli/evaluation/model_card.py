@@ -82,7 +82,7 @@ def count_parameters(model: ModelConfig, gates: str = "separate") -> int:
     for _ in range(model.num_layers):
         lstm += 2 * _FREE_GATES[gates] * hidden * (width + hidden + 2)  # two directions, two biases each
         width = 2 * hidden
-    return model.vocab_size * model.embedding_dim + lstm + (model.pooled_size + 1) * model.num_classes
+    return model.vocab_size * model.embedding_dim + lstm + (model.pooled_size + 1) * model.num_outputs
 
 
 def hub_id_of(dataset: str) -> str | None:

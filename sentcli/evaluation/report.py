@@ -105,7 +105,7 @@ def _bands(record: Mapping[str, Any]) -> Iterator[str]:
     if bands:
         yield _aligned([("neutral band", "coverage", "accuracy", "95 % interval"), *bands], "<>><")
     if three := record["three_way"]:
-        title = f"{_ends(three)} neutral"
+        title = "neutral head" if three["low"] is None else f"{_ends(three)} neutral"
         macro_f1 = "macro F1", four(three["macro_f1"]), interval(three["intervals"]["macro_f1"])
         yield _aligned([(title, "value", "95 % interval"), ("accuracy", *_accuracy(three)), macro_f1], "<><")
         yield _classes(three)

@@ -10,8 +10,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 import sentcli
-from sentcli.backends.onnx import EMBEDDING, INPUT_IDS, LENGTHS, LOGITS
+from sentcli.backends.onnx import EMBEDDING, INPUT_IDS, LENGTHS, LOGITS, NEUTRAL_LOGITS
 from sentcli.backends.onnx_check import OPSET
+from sentcli.config import SIDES, ModelConfig
 from sentcli.model.bilstm import BiLSTM
 
 # Pinned like OPSET: a runtime refuses a file that is newer than itself, so both follow the oldest supported
@@ -49,14 +50,16 @@ class Builder:
     ) -> onnx.GraphProto:
         return helper.make_graph(self.nodes, name, inputs, outputs, list(self._constants.values()))
 
-    def model(self, name: str, num_classes: int) -> onnx.ModelProto:
-        """Return the graph as a model from `input_ids` and `lengths` to `logits`."""
+    def model(self, name: str, config: ModelConfig) -> onnx.ModelProto:
+        """Return the graph as a model from `input_ids` and `lengths` to the logits."""
         inputs = [
             value(INPUT_IDS, "batch", "tokens", dtype=np.int64),
             value(LENGTHS, "batch", dtype=np.int32),
         ]
+        outputs = [value(LOGITS, "batch", config.num_classes)]
+        outputs += [value(NEUTRAL_LOGITS, "batch", SIDES)] * config.neutral_head
         model = helper.make_model(
-            self.graph(name, inputs, [value(LOGITS, "batch", num_classes)]),
+            self.graph(name, inputs, outputs),
             opset_imports=[helper.make_opsetid("", OPSET)],
             ir_version=IR_VERSION,
             producer_name="sentcli",
@@ -124,6 +127,11 @@ def add_lengths_column(graph: Builder) -> str:
 
 def add_classifier(graph: Builder, model: BiLSTM, pooled: str) -> None:
     """Turn the pooled state `[batch, pooled_size]` into the logits."""
-    weight = graph.constant("classifier_weight", model.classifier.weight.detach().cpu().numpy().T)
-    bias = graph.constant("classifier_bias", model.classifier.bias.detach().cpu().numpy())
-    graph.add("Gemm", [pooled, weight, bias], LOGITS)
+    for name, layer, output in (
+        ("classifier", model.classifier, LOGITS),
+        ("neutral_head", model.neutral_head, NEUTRAL_LOGITS),
+    ):
+        if layer is not None:
+            weight = graph.constant(f"{name}_weight", layer.weight.detach().cpu().numpy().T)
+            bias = graph.constant(f"{name}_bias", layer.bias.detach().cpu().numpy())
+            graph.add("Gemm", [pooled, weight, bias], output)

@@ -77,7 +77,7 @@ def folded_graph(model: BiLSTM) -> onnx.ModelProto:
     if "sum" in parts:
         parts[-1] = graph.add("Div", ["sum", lengths], "mean")
     add_classifier(graph, model, graph.add("Concat", parts, "pooled", axis=1))
-    return graph.model("folded", model.config.num_classes)
+    return graph.model("folded", model.config)
 
 
 @dataclass(frozen=True)

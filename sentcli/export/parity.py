@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from sentcli.backends import Backend, Ids, Lengths
@@ -40,7 +41,8 @@ def check_parity(model: BiLSTM, exported: Backend, file: Path, max_tokens: int) 
     batches = [*parity_batches(model.config.vocab_size, max_tokens)]
     is_quiet = not _log.isEnabledFor(logging.INFO)
     bar = progress_bar(batches, quiet=is_quiet, desc=f"checking {file.name}", unit="batches")
-    pairs = [(softmax(exported.logits(*batch)), _probabilities(original, *batch)) for batch in bar]
+    classes = model.config.num_classes
+    pairs = [(_softmax(exported.logits(*batch), classes), _probabilities(original, *batch)) for batch in bar]
     probabilities, expected = map(np.concatenate, zip(*pairs, strict=True))
     differences = np.abs(probabilities - expected).max(axis=1)
     if not differences.max() <= _TOLERANCE:  # also when it is NaN
@@ -60,9 +62,15 @@ def check_parity(model: BiLSTM, exported: Backend, file: Path, max_tokens: int) 
 
 
 def _probabilities(model: BiLSTM, ids: Ids, lengths: Lengths) -> Floats:
-    """Return the probabilities of a batch, `[texts, classes]`, in the precision of the model."""
+    """Return the probabilities of a batch, `[texts, outputs]`, in the precision of the model."""
     with torch.inference_mode():
-        return softmax(model(torch.from_numpy(ids), torch.from_numpy(lengths)).numpy())
+        logits = model(torch.from_numpy(ids), torch.from_numpy(lengths)).numpy()
+    return _softmax(logits, model.config.num_classes)
+
+
+def _softmax(logits: npt.NDArray[np.floating], classes: int) -> Floats:
+    """Return the probabilities of the classes, and those of a neutral head."""
+    return np.hstack([softmax(part) for part in np.split(logits, [classes], axis=1) if part.size])
 
 
 def parity_batches(vocab_size: int, max_tokens: int) -> Iterator[tuple[Ids, Lengths]]:

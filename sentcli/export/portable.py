@@ -44,7 +44,7 @@ def portable_graph(model: BiLSTM) -> onnx.ModelProto:
             direction="bidirectional",
         )
     add_classifier(graph, model, _pool(graph, model, ids, outputs, last))
-    return graph.model("portable", model.config.num_classes)
+    return graph.model("portable", model.config)
 
 
 def _pool(graph: Builder, model: BiLSTM, ids: str, outputs: str, last: str) -> str:

@@ -9,7 +9,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from sentcli.config import ModelConfig
+from sentcli.config import SIDES, ModelConfig
 from sentcli.errors import BundleError, UsageError, option
 from sentcli.model.bundle import WEIGHTS, Bundle
 from sentcli.text.vocabulary import PAD_ID
@@ -41,6 +41,7 @@ class BiLSTM(nn.Module):
         )
         self.dropout = nn.Dropout(config.dropout)
         self.classifier = nn.Linear(config.pooled_size, config.num_classes)
+        self.neutral_head = nn.Linear(config.pooled_size, SIDES) if config.neutral_head else None
         self._initialize()
 
     def _initialize(self) -> None:
@@ -57,7 +58,7 @@ class BiLSTM(nn.Module):
                     parameter.data[hidden : 2 * hidden] = 1.0
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
-        """Return the logits `[batch, classes]` of ids `[batch, tokens]` and lengths `[batch]`, each >= 1."""
+        """Return the logits `[batch, outputs]` of ids `[batch, tokens]` and lengths `[batch]`, each >= 1."""
         return self.classify(self.embed(ids), lengths)
 
     def embed(self, ids: Tensor) -> Tensor:
@@ -65,14 +66,15 @@ class BiLSTM(nn.Module):
         return self.embedding(ids.t())  # type: ignore[no-any-return]
 
     def classify(self, embedded: Tensor, lengths: Tensor) -> Tensor:
-        """Return the logits `[batch, classes]` of word vectors `[tokens, batch, embedding_dim]`."""
+        """Return the logits `[batch, outputs]` of word vectors `[tokens, batch, embedding_dim]`."""
         embedded = self.embedding_dropout(embedded)
         if torch.jit.is_scripting() or embedded.is_cuda:  # type: ignore[attr-defined]
             forward, backward = self._packed_states(embedded, lengths)
         else:
             forward, backward = self._padded_states(embedded, lengths)
         pooled = self._pool(forward, backward, lengths.to(embedded.device, non_blocking=True).long())
-        return self.classifier(self.dropout(pooled))  # type: ignore[no-any-return]
+        logits: Tensor = self.classifier(self.dropout(pooled))
+        return logits if self.neutral_head is None else torch.cat([logits, self.neutral_head(pooled)], 1)
 
     def _packed_states(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         packed = pack_padded_sequence(embedded, lengths.cpu(), enforce_sorted=False)

@@ -17,6 +17,7 @@ Bools = npt.NDArray[np.bool_]
 Sides = npt.NDArray[np.int64]  # [texts]: 0 is negative, 1 neutral, 2 positive
 
 NEUTRAL = "neutral"  # the label of a text whose probability lies in the band
+HEAD = "head"  # in place of a band: the label is the most probable one of the model's neutral head
 
 
 @dataclass(frozen=True)

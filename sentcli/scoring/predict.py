@@ -17,11 +17,11 @@ _CHUNK = 8192  # texts between two steps of the bar
 
 def predict(bundle: Bundle, texts: Sequence[str], *, title: str = "", quiet: bool, **options: Any) -> Floats:
     """Return the probabilities that a model predicts, float64 `[texts, classes]`; NaN for a blank text."""
-    probabilities = np.empty((len(texts), len(bundle.config.labels)))
     with (
         Scorer(bundle, **options) as scorer,
         progress_bar(quiet=quiet, total=len(texts), desc=title, unit="texts") as bar,
     ):
+        probabilities = np.empty((len(texts), len(scorer.classes)))
         for start in range(0, len(texts), _CHUNK):
             stop.check()
             chunk = texts[start : start + _CHUNK]

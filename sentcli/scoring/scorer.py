@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import closing
+from dataclasses import astuple
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
@@ -13,13 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from sentcli.backends import Logits, load_backend
+from sentcli.config import SIDES
 from sentcli.errors import UsageError, option
 from sentcli.model.bundle import Bundle, default_bundle_path, load_bundle
 from sentcli.scoring.batches import BATCH_ROWS, BATCH_TOKENS, gather, length_buckets, pad
 from sentcli.scoring.cores import usable_cores
 from sentcli.scoring.extras import MIXED, Extras
 from sentcli.scoring.frames import texts_of, with_results
-from sentcli.scoring.labels import NEUTRAL, Band, Counts, Scores, softmax
+from sentcli.scoring.labels import HEAD, NEUTRAL, Band, Counts, Scores, softmax
 from sentcli.scoring.pool import Pools, prefetch, wait_for
 from sentcli.tables.chunk import Chunk
 from sentcli.tables.options import WriteOptions
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from sentcli.explain.parts import Parts
 
 _CHUNK_TEXTS, _CHUNK_CHARACTERS = 4096, 8 << 20  # limits of a chunk, as for files
+_OWN_WORDS = np.array([0.0, 1.0, -0.5, 0.0, 0.5])  # what a weight adds to the logits of classes and head
 _MANY = 1 << 16  # characters of a chunk that needs the whole model, because its batches are large
 
 
@@ -45,7 +48,7 @@ ArrowRows = TypeVar("ArrowRows", "pa.Table", "pa.RecordBatch")
 class _Predictions(NamedTuple):
     """The logits and the lengths of a sequence of texts; see `Encoded`."""
 
-    logits: npt.NDArray[np.float64]  # [texts, classes]; NaN for an empty text
+    logits: npt.NDArray[np.float64]  # [texts, outputs]; NaN for an empty text
     lengths: npt.NDArray[np.int64]  # before truncation
     words: npt.NDArray[np.int64]
     unknown: npt.NDArray[np.int64]
@@ -64,11 +67,13 @@ class Scorer:
     :param precision: precision of matrix products in the torch backend: `fp32`, `bf16` or, on CUDA, `fp16`.
     :param workers: number of scoring threads; None: one for each core that this process may use.
     :param neutral: two probabilities; a text gets the label `neutral` if its score lies between them, ends
-        included; below, it gets the first label, above the second. True: the model's own band.
+        included; below, it gets the first label, above the second. True: the most probable label of the
+        model's neutral head, or the model's own band.
     :param null_values: texts that count as blank, in any case, such as `NULL` and `N/A`; None: those of
         `sentcli.text.null_values`.
-    :param probabilities: also return the probability of each label of the model.
+    :param probabilities: also return the probability of each label of the model, or of its neutral head.
     :param extras: fields of `Extras`, such as `null_unknown=0.5`.
+    :ivar classes: the labels of the model, or with `neutral=True` those of its neutral head.
     :ivar shown_classes: labels that get a probability column (all or none).
     :ivar extras: these options as an `Extras`.
     :raises BundleError: for a file that is missing, changed or not valid; the message names it.
@@ -94,8 +99,10 @@ class Scorer:
         path = default_bundle_path() if model is None else model
         self.bundle = bundle = path if isinstance(path, Bundle) else load_bundle(Path(path))
         self.labels = bundle.config.labels
-        self.shown_classes = self.labels if probabilities else ()
         self.neutral = _band(bundle, neutral) if neutral else None
+        has_head = self.neutral == HEAD
+        self.classes = (self.labels[0], NEUTRAL, self.labels[1]) if has_head else self.labels
+        self.shown_classes = self.classes if probabilities else ()
         self._null_values = NullValues(NULL_VALUES if null_values is None else null_values)
         self.extras = Extras(**extras)
         self.extras.check(self.labels, has_neutral=bool(neutral))
@@ -104,6 +111,7 @@ class Scorer:
         self._encoder = Encoder(bundle.vocab)
         self._backend = load_backend(backend, bundle, device, precision=precision)
         self._max_tokens = bundle.config.text.max_tokens
+        self._outputs = len(self.labels) + SIDES * has_head
         factor = self._backend.batch_factor
         self._batch_limits = factor * BATCH_TOKENS, factor * BATCH_ROWS
         self._pools = Pools(workers or usable_cores())
@@ -124,7 +132,7 @@ class Scorer:
             "runtime": self.runtime,
             "null_values": self._null_values.values,
             "probabilities": bool(self.shown_classes),
-            "neutral": [self.neutral.low, self.neutral.high] if self.neutral else None,
+            "neutral": [*astuple(self.neutral)] if isinstance(self.neutral, Band) else self.neutral,
             **self.extras.fingerprint,
         }
 
@@ -154,12 +162,12 @@ class Scorer:
         return self._scores(self._run(texts))
 
     def probabilities(self, texts: Iterable[str | None]) -> npt.NDArray[np.float64]:
-        """Return the probability of each class, `[texts, classes]`; NaN for an empty text.
+        """Return the probability of each of `classes`, `[texts, classes]`; NaN for an empty text.
 
         :param texts: as for `score`.
         :raises TypeError, BundleError, MemoryError, RuntimeError: as `score`.
         """
-        return softmax(self._run(texts).logits)
+        return softmax(self._run(texts).logits[:, -len(self.classes) :])
 
     def explain(self, texts: Iterable[str | None]) -> "list[Explanation]":
         """Return why each text has its label and score: the parts of its words, and its sentences.
@@ -187,7 +195,7 @@ class Scorer:
         def finish() -> Logits:
             logits = np.empty((len(sequences), len(self.labels)), np.float32)
             for rows, future in zip(batches, futures, strict=True):
-                logits[rows] = wait_for(future)
+                logits[rows] = wait_for(future)[:, : len(self.labels)]
             return logits
 
         return finish
@@ -283,13 +291,14 @@ class Scorer:
         batches = [rows[places] for places in length_buckets(kept, *self._batch_limits)]
         run = self._pools.workers.submit
         futures = [run(self._logits, encoded, batch, is_cancelled) for batch in batches]
-        shifts = [*map(self.extras.own_words.shift, distinct)] if self.extras.own_words else 0.0
+        shifts = [*map(self.extras.own_words.shift, distinct)] if self.extras.own_words else []
 
         def finish() -> _Predictions:
-            logits = np.full((len(distinct), len(self.labels)), np.nan)
+            logits = np.full((len(distinct), self._outputs), np.nan)
             for batch, future in zip(batches, futures, strict=True):
                 logits[batch] = wait_for(future)
-            logits[:, 1] += shifts
+            if shifts:
+                logits += np.outer(shifts, _OWN_WORDS[: self._outputs])
             of_texts = encoded.lengths[inverse], encoded.words[inverse], encoded.unknown[inverse]
             return _Predictions(logits[inverse], *of_texts, encoded.shares[inverse])
 
@@ -299,10 +308,10 @@ class Scorer:
         if is_cancelled.is_set():
             raise CancelledError
         ids, lengths = gather(encoded.ids, encoded.starts[rows], encoded.lengths[rows], self._max_tokens)
-        return self._backend.logits(ids, lengths)
+        return self._backend.logits(ids, lengths)[:, : self._outputs]
 
     def _scores(self, predictions: _Predictions) -> Scores:
-        probabilities = softmax(predictions.logits)
+        probabilities = softmax(predictions.logits[:, : len(self.labels)])
         blank = predictions.words == 0
         has_no_word = (predictions.lengths == 0) & ~blank
         is_strange = (predictions.shares > self.extras.null_unknown) & (predictions.lengths > 0)
@@ -310,10 +319,12 @@ class Scorer:
         classes = probabilities.argmax(axis=1)
         shown = classes if len(self.labels) > 2 else np.ones_like(classes)
         scores = probabilities[np.arange(len(classes)), shown].astype(object)
-        names = self.labels
-        if self.neutral:
+        names = (self.labels[0], NEUTRAL, self.labels[1]) if self.neutral else self.labels
+        if isinstance(self.neutral, Band):
             classes = self.neutral.sides(probabilities[:, 1])
-            names = (names[0], NEUTRAL, names[1])
+        elif self.neutral:
+            probabilities = softmax(predictions.logits[:, len(self.labels) :])
+            classes = probabilities.argmax(axis=1)
         labels = np.array(names, object)[classes]
         labels[is_empty] = scores[is_empty] = None
         of_classes = probabilities.T[: len(self.shown_classes)].astype(object)
@@ -336,14 +347,16 @@ class Scorer:
 load = Scorer  # reads as a call where a model is opened by its path
 
 
-def _band(bundle: Bundle, given: tuple[float, float] | bool) -> Band:
-    """Return the band with the given ends; True: that of the model."""
+def _band(bundle: Bundle, given: tuple[float, float] | bool) -> Band | str:
+    """Return the band with the given ends; True: `HEAD` or the band of the model."""
     labels, model = bundle.config.labels, f"{option('neutral')}: the model {bundle.name}"
     if len(labels) > 2 or NEUTRAL in labels:
         raise UsageError(
             f"{model} has the labels {', '.join(labels):.200}; "
             f"a neutral band needs two labels other than {NEUTRAL}"
         )
+    if bundle.config.model.neutral_head and isinstance(given, bool):
+        return HEAD
     ends = bundle.config.neutral if isinstance(given, bool) else given
     if ends is None:
         raise UsageError(f"{model} has no neutral band; give two numbers, such as 0.3,0.7")

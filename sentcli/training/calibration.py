@@ -1,19 +1,28 @@
-"""The calibration of a trained model, and its figures on the validation texts."""
+"""The calibration of a trained model, its figures on the validation texts, and its neutral head."""
 
+import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor, nn
 
+from sentcli.config import PROBABILITY, SIDES, DataSet
 from sentcli.evaluation.bands import choose_band
 from sentcli.evaluation.calibration import choose_strength, fit_temperature, shrink_temperature
 from sentcli.evaluation.metrics import Evaluation, calibration_error, evaluate, log_loss, scores_by_confidence
 from sentcli.model.bilstm import BiLSTM
 from sentcli.scoring.labels import Floats, softmax
+from sentcli.training.classifier import predict_logits
+from sentcli.training.corpus import Corpus
 from sentcli.training.examples import Examples
+
+# Of a neutral head: the fewest neutral texts to learn from; the most texts of one side and one data set, so
+# that none outweighs the others; the inverse penalty of its weights, chosen on validation texts.
+_FEWEST, _MOST, _INVERSE_PENALTY = 100, 600, 0.1
 
 
 @dataclass(frozen=True)
@@ -74,7 +83,7 @@ def calibrate(
     network.classifier.weight.data.div_(temperature)
     network.classifier.bias.data.div_(temperature).sub_(torch.from_numpy(shift))
     probabilities = softmax(exact / temperature - shift)
-    sides = np.where(sure, 2 * validation.labels, 1)  # 1: neutral
+    sides = validation.sides
     return Calibrated(
         temperature,
         strength,
@@ -84,3 +93,28 @@ def calibrate(
         evaluate(labels, probabilities[sure], names),
         choose_band(probabilities[:, 1], sides) if {*sides.tolist()} == {0, 1, 2} else None,
     )
+
+
+def add_neutral_head(network: BiLSTM, data: Corpus, sets: Sequence[DataSet]) -> None:
+    """Fit logits of negative, neutral and positive on the pooled states, unless few texts are neutral.
+
+    Each labeled data set has as many texts of each side in the fit, so that its style tells no side. The
+    classes and their probabilities stay as they are.
+    """
+    draw, drawn = np.random.default_rng(0), [np.empty(0, np.intp)]
+    parts = np.split(np.arange(len(data.train)), np.cumsum(data.texts.counts)[:-1])
+    for source, part in zip(sets, parts, strict=True):
+        rows = [part[data.train.sides[part] == side] for side in range(SIDES)]
+        if source.targets != PROBABILITY:  # there, texts in the middle are uncertain, not neutral
+            drawn += [draw.permutation(some)[: min(_MOST, *map(len, rows))] for some in rows]
+    examples = data.train.take(np.sort(np.concatenate(drawn)))
+    if len(examples) < SIDES * _FEWEST:
+        return
+    pooling = copy.deepcopy(network)
+    pooling.classifier = nn.Identity()  # type: ignore[assignment]
+    states = predict_logits(pooling, examples, torch.device("cpu"))
+    model = LogisticRegression(C=_INVERSE_PENALTY, max_iter=1000).fit(states, examples.sides)
+    network.config = replace(network.config, neutral_head=True)
+    network.neutral_head = nn.Linear(states.shape[1], SIDES)
+    network.neutral_head.weight.data.copy_(torch.from_numpy(model.coef_))
+    network.neutral_head.bias.data.copy_(torch.from_numpy(model.intercept_))

@@ -103,13 +103,12 @@ def balanced_weights(targets: npt.NDArray[np.float32]) -> Tensor:
 
 @torch.inference_mode()
 def predict_logits(model: nn.Module, examples: Examples, device: torch.device) -> npt.NDArray[np.float32]:
-    """Return the logits `[examples, classes]`, in fp32."""
+    """Return what a model returns for texts, `[examples, outputs]`, in fp32."""
     model.eval()
-    logits = np.empty(examples.targets.shape, np.float32)
-    for rows in length_buckets(examples.lengths.tolist(), _VALIDATION_TOKENS):
-        ids, lengths, _ = collate(examples, rows, device)
-        logits[rows] = model(ids, lengths).cpu().numpy()
-    return logits
+    batches = length_buckets(examples.lengths.tolist(), _VALIDATION_TOKENS)
+    logits = [model(*collate(examples, rows, device)[:2]).cpu().numpy() for rows in batches]
+    in_order: npt.NDArray[np.float32] = np.concatenate(logits)[np.argsort(np.concatenate(batches))]
+    return in_order
 
 
 def measure(

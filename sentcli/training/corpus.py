@@ -133,16 +133,19 @@ def encode_texts(
         known = sum(count for word, count in counts.items() if word in vocab) / max(counts.total(), 1)
         _log.info("%.1f%% of the tokens are in the vocabulary of the model", 100 * known)
 
-    def encode(part: LabeledTexts) -> tuple[LabeledTexts, Examples]:
+    def encode(part: LabeledTexts, counts: Sequence[int]) -> tuple[LabeledTexts, Examples, tuple[int, ...]]:
         stop.check()
         encoded = (vocab.encode(words_of(content)) for content in part.texts)
         ids = [np.array(truncate(sequence, text.max_tokens), np.int32) for sequence in encoded]
         kept = [row for row, sequence in enumerate(ids) if len(sequence)]
+        ends = np.searchsorted(kept, np.cumsum(counts))  # of the data sets
         part = part.take(kept)
-        return part, Examples([ids[row] for row in kept], part.class_targets(texts.labels))
+        examples = Examples([ids[row] for row in kept], part.class_targets(texts.labels))
+        return part, examples, tuple(np.diff(ends, prepend=0).tolist())
 
-    (train, of_train), (validation, of_validation) = encode(texts.train), encode(texts.validation)
-    both = replace(texts, train=train, validation=validation)
+    train, of_train, counts_kept = encode(texts.train, texts.counts)
+    validation, of_validation, _ = encode(texts.validation, ())
+    both = replace(texts, train=train, validation=validation, counts=counts_kept)
     corpus = Corpus(both, of_train, of_validation, vocab, counts)
     if not config.folds and not of_validation.has_label.any():
         raise DataError("no text with a word is left to validate on; try more and different texts")

@@ -47,6 +47,11 @@ class Examples:
         return labels
 
     @property
+    def sides(self) -> npt.NDArray[np.int64]:
+        """0, 1 or 2 if a text of two classes is negative, neutral or positive, `[n]`."""
+        return np.where(self.has_label, 2 * self.labels, 1)
+
+    @property
     def lengths(self) -> npt.NDArray[np.int64]:
         """The number of tokens of each text, `[n]`."""
         return np.fromiter(map(len, self.ids), np.int64, len(self.ids))

@@ -16,7 +16,8 @@ from sentcli.model.bundle import load_bundle
 from sentcli.text.vocabulary import Vocab
 from sentcli.training.glove import Coverage
 
-_DROPOUTS = ("embedding_dropout", "dropout")  # only training uses them, so each training sets its own
+# Only training uses dropouts, so each training sets its own; it also fits its own neutral head.
+_OF_TRAINING = ("embedding_dropout", "dropout", "neutral_head")
 _OF_VOCABULARY = ("min_freq", "bigrams")
 _OF_DATA = ("dataset", "data", "glove", "validation_data", "base")
 
@@ -50,12 +51,9 @@ class Base:
         return network
 
     def _weights(self) -> dict[str, Tensor]:
-        weights = self.model.state_dict()
-        return {
-            name: value
-            for name, value in weights.items()
-            if self.keeps_classifier or not name.startswith("classifier.")
-        }
+        left_out = ("neutral_head.",) if self.keeps_classifier else ("neutral_head.", "classifier.")
+        weights = self.model.state_dict().items()
+        return {name: value for name, value in weights if not name.startswith(left_out)}
 
     def interpolate(self, network: BiLSTM, share: float) -> None:
         """Move the weights of a network back towards those of this model.
@@ -74,7 +72,7 @@ def load_base(path: Path) -> Base:
     metrics: dict[str, Any] = dict(read_metrics(bundle))
     model, config = load_model(bundle), bundle.config
     decided = {
-        **{name: value for name, value in config.model.to_json().items() if name not in _DROPOUTS},
+        **{name: value for name, value in config.model.to_json().items() if name not in _OF_TRAINING},
         **config.text.to_json(),
         **{name: metrics["training"][name] for name in _OF_VOCABULARY},
         "gates": gates_of(model),

@@ -26,7 +26,7 @@ from sentcli.model import bundle
 from sentcli.model.bilstm import BiLSTM, choose_device, round_embedding, save_weights
 from sentcli.report.trained import render
 from sentcli.scoring.labels import Floats
-from sentcli.training.calibration import Calibrated, calibrate
+from sentcli.training.calibration import Calibrated, add_neutral_head, calibrate
 from sentcli.training.classifier import Classification, balanced_weights, measure, predict_logits, uses_bf16
 from sentcli.training.corpus import Corpus, Texts, encode_texts
 from sentcli.training.cross_validation import assign_folds, cross_validate
@@ -118,6 +118,8 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
     round_embedding(network)
     logits = folds.logits if folds else predict_logits(network, validation, torch.device("cpu"))
     calibrated = calibrate(network, validation, logits, texts.labels, data.train, class_weights)
+    if calibrated.neutral and not folds:
+        add_neutral_head(network, data, settings.source.data)
     return Trained(
         network=network,
         calibrated=calibrated,

@@ -24,6 +24,17 @@ def check(model: onnx.ModelProto) -> None:
     check_model(model.SerializeToString(), FILE, MODEL.config)
 
 
+def test_the_outputs_are_those_of_the_config():
+    headed = make_model(neutral_head=True)
+    for build in (folded_graph, portable_graph):
+        content = build(headed).SerializeToString()
+        check_model(content, FILE, headed.config)
+        with pytest.raises(BundleError, match=r"the outputs are .*neutral_logits"):
+            check_model(content, FILE, MODEL.config)
+        with pytest.raises(BundleError, match="the outputs are "):
+            check_model(build(MODEL).SerializeToString(), FILE, headed.config)
+
+
 def scan(model: onnx.ModelProto) -> onnx.NodeProto:
     return next(node for node in model.graph.node if node.op_type == "Scan")
 

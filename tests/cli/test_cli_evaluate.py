@@ -141,6 +141,21 @@ def test_texts_labeled_neutral_measure_three_labels(trained, banded, data, rows,
     assert (without["neutral"], without["three_way"]) == (3, None)
 
 
+def test_a_neutral_head_is_measured_by_its_labels(headed, tmp_path):
+    rows = invented.reviews(60, seed=8, labels=invented.THREE)
+    data = invented.write_csv(tmp_path / "sides.csv", [*rows, (" ", "neutral")])
+    three = figures(headed.path, data)["three_way"]
+    labels = predicted(headed, [text for text, _ in rows], neutral=True)
+    pairs = Counter(zip([label for _, label in rows], labels, strict=True))
+    assert three["confusion"] == [[pairs[true, given] for given in invented.THREE] for true in invented.THREE]
+    assert (three["low"], three["high"]) == (None, None)
+    model = shutil.copytree(headed.path, tmp_path / "headed")
+    result = invoke("evaluate", model, "--dataset", data, "--card")
+    assert result.exit_code == 0, result.stderr
+    assert "\nneutral head " in result.stdout
+    assert "most probable of three labels" in (model / "README.md").read_text("utf-8")
+
+
 def test_predictions_errors_and_confused_classes(trained, trained_three, data, rows, tmp_path):
     path = tmp_path / "p.csv"
     some = invented.write_csv(tmp_path / "some.csv", [(" ", "positive"), *rows])

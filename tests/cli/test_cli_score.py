@@ -164,6 +164,19 @@ def test_without_a_value_the_band_of_the_model_counts(trained, score, middle, tm
     assert [row.split("\t")[0] for row in rows] == ["positive", "neutral", ""]
 
 
+def test_with_a_neutral_head_the_labels_and_their_probabilities_are_three(headed):
+    write_csv("r.csv")
+    options = ("--neutral", "--probabilities", "--summary", "s.json")
+    assert invoke("score", "r.csv", "-o", "s.csv", "--model", headed.path, *options).exit_code == 0
+    with Path("s.csv").open(newline="", encoding="utf-8") as file:
+        rows = [*csv.DictReader(file)]
+    sides = ["negative", "neutral", "positive"]
+    for row in rows:
+        if row["sentiment"]:
+            assert row["sentiment"] == max(sides, key=lambda side: float(row[f"probability_{side}"]))
+    assert json.loads(Path("s.json").read_text("utf-8"))["neutral"] == "head"
+
+
 def test_quiet_writes_nothing_to_stderr_but_that_rows_were_rejected(score):
     write_csv("r.csv", TEXTS[:1])
     Path("bad.jsonl").write_text('{"text": "warm"}\nno JSON\n')

@@ -52,6 +52,20 @@ def test_logits_are_those_of_pytorch(graph, pooling, layers, gates):
         assert np.abs(run(running, ids, lengths) - torch_logits(model, ids, lengths)).max() < 1e-5
 
 
+@pytest.mark.parametrize(("graph", "pooling"), list(itertools.product(GRAPHS, POOLINGS)))
+def test_a_neutral_head_is_a_second_output_and_changes_no_bit_of_the_first(graph, pooling):
+    headed = make_model(pooling=pooling, neutral_head=True)
+    plain = make_model(pooling=pooling)
+    plain.load_state_dict(headed.state_dict(), strict=False)
+    ids, lengths = make_batch(7, 20)
+    feed = {"input_ids": ids, "lengths": lengths}
+    logits, of_head = session(BUILDERS[graph](headed)).run(["logits", "neutral_logits"], feed)
+    assert logits.tobytes() == run(session(BUILDERS[graph](plain)), ids, lengths).tobytes()
+    expected = torch_logits(headed, ids, lengths)
+    assert expected[:, :2].tobytes() == torch_logits(plain, ids, lengths).tobytes()
+    assert np.abs(np.hstack([logits, of_head]) - expected).max() < 1e-5
+
+
 @pytest.mark.parametrize("graph", GRAPHS)
 def test_padding_ids_within_a_text_count_as_in_pytorch(graph):
     model = make_model()

@@ -21,7 +21,9 @@ class Moved:
         self._model, self._by = model, by
 
     def logits(self, ids, lengths):
-        return torch_logits(self._model, ids, lengths) + np.array([self._by, 0], np.float32)
+        logits = torch_logits(self._model, ids, lengths)
+        logits[:, 0] += np.float32(self._by)
+        return logits
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +37,15 @@ def doubtful_model():
 
 def test_the_largest_difference_of_a_probability_is_returned(doubtful_model):
     assert check_parity(doubtful_model, Moved(doubtful_model, 2e-4), FILE, 20) == pytest.approx(5e-5, rel=0.1)
+
+
+def test_a_wrong_neutral_head_is_an_error():
+    model = make_model(neutral_head=True)
+    assert check_parity(model, Moved(model), FILE, 20) == 0
+    other = copy.deepcopy(model)
+    other.neutral_head.bias.data[1] += 0.01
+    with pytest.raises(ExportError, match="probabilities differ"):
+        check_parity(model, Moved(other), FILE, 20)
 
 
 @pytest.mark.parametrize("by", [5e-4, -5e-4, 1.0, np.nan])

@@ -53,6 +53,12 @@ def test_labels_become_certain_targets_and_blank_texts_are_left_out(caplog):
     assert "empty texts left out: 1" in caplog.text
 
 
+def test_the_texts_of_each_data_set_are_counted_without_empty_ones():
+    assert encode(make_texts(counts=(1, 2))).texts.counts == (1, 1)
+    assert encode(make_texts(counts=(0, 3))).texts.counts == (0, 2)
+    assert encode(make_texts()).texts.counts == ()
+
+
 def test_the_vocabulary_has_the_words_of_all_texts_to_train_on_and_no_others():
     corpus = encode(make_texts())
     assert {*corpus.vocab.words[2:]} == {"a", "good", "bad", "film"}  # not `bore`, nor `so`

@@ -200,6 +200,12 @@ def test_a_stopped_run_continues_from_the_same_model_alone(trained, finetune, tm
     assert load_bundle(tmp_path / "stopped").read("model.safetensors") == whole.read("model.safetensors")
 
 
+def test_the_new_model_does_not_take_over_a_neutral_head(headed, finetune):
+    assert headed.config.model.neutral_head
+    bundle = finetune("--finetune", headed.path, "--epochs", 1)
+    assert (bundle.config.model.neutral_head, bundle.config.neutral) == (False, headed.config.neutral)
+
+
 def test_the_band_of_neutral_texts_is_chosen_anew_or_stays_that_of_the_model(trained, finetune, tmp_path):
     rows = [
         (text, str(invented.THREE.index(label)))

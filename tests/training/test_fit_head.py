@@ -1,0 +1,68 @@
+"""The fit of a neutral head: which texts it learns from, and that it is the same each time."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from tiny_models import make_batch, make_model
+
+from sentcli.config import DataSet
+from sentcli.datasets.labels import LabeledTexts
+from sentcli.text.vocabulary import Vocab
+from sentcli.training.calibration import add_neutral_head
+from sentcli.training.corpus import Corpus, Texts
+from sentcli.training.examples import Examples
+
+LABELED = DataSet("one.csv", targets={"a": 0.0, "b": 0.5, "c": 1.0})
+UNCERTAIN = replace(LABELED, path="two.parquet", targets="probability")
+
+
+def corpus(*targets):
+    """Texts of several data sets; each has the words of its side, and the targets of its data set."""
+    second = np.concatenate(targets).astype(np.float32)
+    draw = np.random.default_rng(4)
+    ids = [draw.integers(2 + 20 * round(2 * target), 22 + 20 * round(2 * target), 5) for target in second]
+    examples = Examples([each.astype(np.int32) for each in ids], np.stack([1 - second, second], axis=1))
+    none = LabeledTexts([], [])
+    texts = Texts(none, none, ("negative", "positive"), tuple(map(len, targets)))
+    return Corpus(texts, examples, examples.take(np.arange(0)), Vocab(["<pad>", "<unk>"]), {})
+
+
+def sides(counts, middle=0.5):
+    return np.repeat([0.0, middle, 1.0], counts)
+
+
+def fitted(data, *sets):
+    model = make_model(vocab_size=62)
+    weights = model.classifier.weight.clone()
+    add_neutral_head(model, data, sets)
+    assert torch.equal(model.classifier.weight, weights)
+    return model
+
+
+def test_the_labels_of_the_texts_are_found():
+    data = corpus(sides((300, 150, 200)))
+    model = fitted(data, LABELED)
+    with torch.inference_mode():
+        ids = torch.from_numpy(np.stack(data.train.ids).astype(np.int64))
+        predicted = model(ids, torch.full((len(ids),), 5))[:, 2:].argmax(1).numpy()
+    assert (predicted == data.train.sides).mean() > 0.8
+    again = fitted(data, LABELED)
+    assert torch.equal(model.neutral_head.weight, again.neutral_head.weight)
+    assert model.config.neutral_head
+
+
+@pytest.mark.parametrize("counts", [(300, 99, 300), (99, 300, 300), (300, 0, 300)])
+def test_few_texts_of_a_side_make_no_head(counts):
+    model = fitted(corpus(sides(counts)), LABELED)
+    assert (model.neutral_head, model.config.neutral_head) == (None, False)
+    ids, lengths = map(torch.from_numpy, make_batch(3, 5))
+    assert model(ids, lengths).shape == (3, 2)
+
+
+def test_texts_whose_targets_are_probabilities_are_left_out():
+    one, other = sides((120, 120, 120)), sides((300, 300, 300), middle=0.4)
+    assert fitted(corpus(other), UNCERTAIN).neutral_head is None
+    alone, both = fitted(corpus(one), LABELED), fitted(corpus(one, other), LABELED, UNCERTAIN)
+    assert torch.equal(alone.neutral_head.weight, both.neutral_head.weight)
