@@ -42,11 +42,12 @@ def test_the_figures_are_those_of_the_command(evaluated):
 
 
 def test_accuracy_by_a_column(tmp_path):
-    """The groups are those of a recount of the predictions; texts without a score do not count."""
+    """The groups are those of a recount of the predictions; others do not count."""
     rows = [(text, label, ("shop", "web")[number % 3 == 0]) for number, (text, label) in REVIEWS]
+    others = [("", "positive", "empty"), ("it is a chair", "neutral", "shop")]
     data = tmp_path / "test.csv"
     with data.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("review", "label", "place"), *rows, ("", "positive", "empty")])
+        csv.writer(file).writerows([("review", "label", "place"), *rows, *others])
     arguments = ("--dataset", data, "--by", "place", "--predictions", tmp_path / "p.csv", "--json", "-q")
     done = invoke("evaluate", *arguments, "--report", tmp_path / "page.html")
     assert done.exit_code == 0, done.output
@@ -58,6 +59,7 @@ def test_accuracy_by_a_column(tmp_path):
         assert (of["value"], of["examples"], of["accuracy"]) == (place, len(own), sum(own) / len(own))
         assert of["accuracy_interval"] == [*wilson_interval(sum(own), len(own))]
     text = Elements((tmp_path / "page.html").read_text("utf-8")).text
+    assert "With neutral texts" in text
     assert "By place" in text
     assert "shop" in text
     table = invoke("evaluate", "--dataset", data, "--by", "place", "-q").stdout
