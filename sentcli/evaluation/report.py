@@ -40,11 +40,11 @@ def report(record: Mapping[str, Any]) -> str:
     lengths = [(lengths_of(part), f"{part['examples']:,}", *_accuracy(part)) for part in record["by_length"]]
     blocks.append(_aligned([("words", "texts", "accuracy", "95 % interval"), *lengths], "<>><"))
     for column, groups in record["by"].items():
-        head = short_name(column), "texts", "accuracy", "95 % interval"
+        columns = short_name(column), "texts", "accuracy", "95 % interval"
         found = [
             (short_name(of["value"]), f"{of['examples']:,}", *_accuracy(of)) for of in groups[:_MOST_GROUPS]
         ]
-        blocks.append(_aligned([head, *found], "<>><"))
+        blocks.append(_aligned([columns, *found], "<>><"))
     blocks += _bands(record)
     if record["comparison"]:
         blocks.append(_comparison(record))

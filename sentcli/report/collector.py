@@ -113,7 +113,8 @@ class Collector:
             raise UsageError(f"a report is for models with two labels, not {len(labels)}; {hint}")
         self.labels, self.columns = (labels[0], NEUTRAL, MIXED, labels[1]), columns
         self.rows = 0
-        self._codes = {None: -1, **{label: code for code, label in enumerate(self.labels)}}
+        self._codes: dict[str | None, int] = {label: code for code, label in enumerate(self.labels)}
+        self._codes[None] = -1
         self.tallies = [Tally(len(self.labels)) for _ in (*columns.by, columns.time)]
         self.by_stars, self.by_length, self.by_score = (
             np.zeros((size, len(self.labels)), np.int64) for size in (len(_OPINIONS), len(LENGTHS), BINS)
