@@ -253,9 +253,7 @@ class Report:
         text += f"second from CSV to CSV, or {round(speeds[1], -3):,.0f} single sentences. "
         if others := [each for each in chosen.values() if each in self.faster]:
             lost = sorted(self._lost(each, self.reviews) for each in others)
-            text += (
-                f"Faster are {' and '.join(each['title'] for each in others)}. They learned from the same "
-            )
+            text += f"Faster are {', '.join(each['title'] for each in others)}. They learned from the same "
             text += (
                 f"reviews, and are {lost[0]:.1f} to {lost[-1]:.1f} points less accurate on sources that no "
             )
