@@ -94,7 +94,7 @@ class Tutorial(System):
     def __init__(self, context: Context, *, device: str = "cpu") -> None:
         import torch
 
-        from sentcli.model.bilstm import load_model
+        from sentcli.backends.weights import load_model
 
         bundle = _bundle(context)
         self._vocab, self._max_tokens = bundle.vocab, bundle.config.text.max_tokens

@@ -21,10 +21,9 @@ from sentcli.text.vocabulary import Vocab
 CONFIG = "config.json"
 VOCAB = "vocab.txt"
 NORMALIZER = "normalize.py"  # a copy of `sentcli.text.normalize` for other runtimes; never run here
-WEIGHTS = "model.safetensors"
 ONNX = "model.onnx"
 TORCHSCRIPT = "model.torchscript.pt"
-ORIGIN = "model.safetensors.sha256"  # in an export: the SHA-256 of the weights that were exported
+ORIGIN = "origin.sha256"  # in an export: the SHA-256 of the model that was exported
 METRICS = "metrics.json"
 HISTORY = "history.csv"
 CURVES = "curves.png"
@@ -36,7 +35,7 @@ CARD = "README.md"
 RECIPE = "recipe.toml"
 MANIFEST = "manifest.json"
 
-_SCORED_WITH = (CONFIG, VOCAB, ".onnx", ".safetensors", ".torchscript.pt")  # ends of file names
+_SCORED_WITH = (CONFIG, VOCAB, ".onnx", ".torchscript.pt")  # ends of file names
 _MAX_FILE = 2 << 30  # bytes; the limit of a protobuf message, and so of an ONNX file
 _DEFAULT = Path("exports", "imdb-bilstm")
 
