@@ -14,7 +14,8 @@ from pathlib import Path
 
 from sentcli.config import BundleConfig
 from sentcli.errors import BundleError, OutputError, option
-from sentcli.files.atomic import sync
+from sentcli.files import system
+from sentcli.model import hub
 from sentcli.text import normalize
 from sentcli.text.vocabulary import Vocab
 
@@ -51,7 +52,7 @@ class Bundle:
 
     @property
     def name(self) -> str:
-        return self.path.resolve().name
+        return hub.model_of(self.path) or self.path.resolve().name
 
     @property
     def digest(self) -> str:
@@ -98,8 +99,11 @@ def load_bundle(path: Path) -> Bundle:
 
     This checks the manifest and the config. Other files are checked when they are read.
 
-    :param path: also the name of the included model, if there is no such path.
+    :param path: also the name of the included model, if there is no such path, or a model of the hub such as
+        `hf://USER/MODEL@REVISION`.
     """
+    if hub.is_name(path):
+        path = hub.download(path)
     try:
         if str(path) == _DEFAULT.name and not path.exists():
             path = default_bundle_path()
@@ -187,7 +191,7 @@ def _replace(target: Path, folder: Path) -> None:
             old.rename(target)
         raise
     shutil.rmtree(old, ignore_errors=True)
-    sync(target.parent)
+    system.sync(target.parent)
 
 
 def write_manifest(folder: Path) -> None:
@@ -196,11 +200,11 @@ def write_manifest(folder: Path) -> None:
     for file in sorted(folder.iterdir()):
         if file.name != MANIFEST:
             digests[file.name] = hashlib.sha256(file.read_bytes()).hexdigest()
-            sync(file)
+            system.sync(file)
     manifest = folder / MANIFEST
     manifest.write_text(json.dumps({"sha256": digests}, indent=2) + "\n")
-    sync(manifest)
-    sync(folder)
+    system.sync(manifest)
+    system.sync(folder)
 
 
 def write_config(folder: Path, config: BundleConfig) -> None:
@@ -235,7 +239,7 @@ def _read_file(path: Path) -> bytes:
     """Return the bytes of a regular file, or of one that a link points to; refuse devices and pipes."""
     try:
         # A pipe would otherwise wait for a writer.
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | system.NO_WAIT)) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise BundleError(f"{path}: not a regular file")
