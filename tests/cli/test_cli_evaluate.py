@@ -230,7 +230,7 @@ def test_a_target_precision_has_thresholds(trained, data, rows, tmp_path):
 
 def test_a_model_is_compared_with_the_same_weights_in_another_file(trained, exported, data):
     found = figures(exported / "model.onnx", data, "--against", exported / "model.torchscript.pt")
-    assert found["against"] == {"model": "exported", "file": "model.torchscript.pt", "backend": "torchscript"}
+    assert found["against"] == {"model": "model", "file": "model.torchscript.pt", "backend": "torchscript"}
     comparison = found["comparison"]
     assert (comparison["examples"], comparison["changed"]) == (60, 0)
     assert 0 < comparison["mean_difference"] <= comparison["max_difference"] < 1e-5
