@@ -145,7 +145,7 @@ def test_a_format_under_another_name_is_refused(convert):
 def test_binary_data_of_no_known_format_is_not_read_as_lines(run, piped, tmp_path):
     data = b"\x93NUMPY\1\0v\0" + b"\x80\x90\xa0\xff\xfe\n" * 99
     with pytest.raises(
-        DataError, match=r"-: not a text, .*; if it is lines of text, add --input-format lines"
+        DataError, match=r"-: neither a text nor a format.*; if it is lines of text, add --input-format lines"
     ):
         run(piped(data), tmp_path / "out.txt")
     assert run(piped(b"x\0x\n"), tmp_path / "out.txt", read=ReadOptions(format="lines")).rows == 1
