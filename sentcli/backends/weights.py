@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 import torch
 from onnx import numpy_helper
 
@@ -20,12 +19,9 @@ Array = npt.NDArray[Any]
 
 def load_model(bundle: Bundle) -> BiLSTM:
     """Return the model of a bundle, ready for inference."""
-    content, file, config = bundle.read(ONNX), bundle.path / ONNX, bundle.config.model
-    check_model(content, file, config)
-    constants = {
-        constant.name: numpy_helper.to_array(constant)
-        for constant in onnx.ModelProto.FromString(content).graph.initializer
-    }
+    file, config = bundle.path / ONNX, bundle.config.model
+    graph = check_model(bundle.read(ONNX), file, config).graph
+    constants = {constant.name: numpy_helper.to_array(constant) for constant in graph.initializer}
     with torch.device("meta"):  # allocates nothing, as an untrusted config may claim any size
         model = BiLSTM(config)
     try:

@@ -24,7 +24,6 @@ VOCAB = "vocab.txt"
 NORMALIZER = "normalize.py"  # a copy of `sentcli.text.normalize` for other runtimes; never run here
 ONNX = "model.onnx"
 TORCHSCRIPT = "model.torchscript.pt"
-ORIGIN = "origin.sha256"  # in an export: the SHA-256 of the model that was exported
 METRICS = "metrics.json"
 HISTORY = "history.csv"
 CURVES = "curves.png"
@@ -102,7 +101,7 @@ def load_bundle(path: Path) -> Bundle:
     :param path: also the name of the included model, if there is no such path, or a model of the hub such as
         `hf://USER/MODEL@REVISION`.
     """
-    if hub.is_name(path):
+    if path.as_posix().startswith("hf:/"):
         path = hub.download(path)
     try:
         if str(path) == _DEFAULT.name and not path.exists():

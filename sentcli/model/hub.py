@@ -9,10 +9,6 @@ _NAME = re.compile(r"hf:/([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
 _FILES = ["*.json", "vocab.txt", "model.onnx", "model.torchscript.pt", "history.csv"]  # no others are read
 
 
-def is_name(path: Path) -> bool:
-    return path.as_posix().startswith("hf:/")
-
-
 def download(path: Path) -> Path:
     """Return the folder of a model in the cache; first download what the hub has, if it can be reached.
 

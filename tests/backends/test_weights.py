@@ -9,7 +9,7 @@ from sentcli.backends.weights import load_model
 from sentcli.errors import BundleError
 from sentcli.export.export import export_bundle
 from sentcli.model.bilstm import gates_of, tie_gates
-from sentcli.model.bundle import ONNX, ORIGIN, load_bundle, write_manifest
+from sentcli.model.bundle import ONNX, load_bundle, write_manifest
 
 
 @pytest.mark.parametrize("gates", ["separate", "forget"])
@@ -34,7 +34,6 @@ def test_the_folded_graph_has_all_numbers(make_bundle, tmp_path, shape: dict, ga
             assert torch.equal(found[name], value), name
     export_bundle(bundle, tmp_path / "two", graph="folded")
     assert load_bundle(tmp_path / "two").read(ONNX) == bundle.read(ONNX)
-    assert (tmp_path / "two" / ORIGIN).read_text() == f"{bundle.digests[ONNX]}  one/{ONNX}\n"
 
 
 def test_a_graph_that_is_not_folded_has_a_hint(make_bundle, tmp_path):
