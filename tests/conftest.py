@@ -38,8 +38,8 @@ collect_ignore = [*([] if HAS_TORCH else ["export", "training"]), *([] if HAS_SK
 
 # A shell that starts the tests in the background, or under nohup, has them ignore these; so would every
 # process that they start.
-for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
-    if signal.getsignal(_number) is signal.SIG_IGN:
+for _name, _handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+    if (_number := getattr(signal, _name, None)) and signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, _handler)
 
 
