@@ -25,7 +25,7 @@ def download(path: Path) -> Path:
         return Path(snapshot_download(found[1], revision=found[2], allow_patterns=_FILES))
     except Exception as error:  # those of the hub, of its cache and of the network have no common base
         reason = str(error).strip().split("\n")[0] or type(error).__name__
-        raise BundleError(f"{name}: {reason:.300}") from error
+        raise BundleError(f"{name}: {reason:.300}; check the name, and the network") from error
 
 
 def model_of(folder: Path) -> str | None:
