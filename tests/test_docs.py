@@ -25,6 +25,7 @@ import sentcli
 from sentcli.cli import main
 from sentcli.datasets.labels import LABEL_COLUMNS
 from sentcli.model.bundle import METRICS, default_bundle_path, load_bundle
+from sentcli.text.null_values import NULL_VALUES
 
 ROOT = Path(__file__).parents[1]
 PAGES = {
@@ -228,6 +229,19 @@ def test_the_code_for_other_runtimes_gives_the_same_scores(monkeypatch: pytest.M
         wanted = scorer.probabilities(texts)
     assert np.abs(found["probabilities"](texts) - wanted).max() < 1e-6
     assert round(float(found["probabilities"](["an absolute joy"])[0, 1]), 6) == 0.999624
+
+
+def test_the_code_for_empty_texts_finds_those_without_a_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    found: dict = {}
+    for name in ("other runtimes", "empty texts"):
+        (code,) = re.findall(rf"^<!-- {name} -->\n```python\n(.*?)^```$", read("models.md"), re.M | re.S)
+        exec(code, found)
+    assert tuple(found["NULL_VALUES"]) == NULL_VALUES
+    texts = [None, "", " n/A\t", "12 !", "5 * 😀", "zzyzzxq", "<br>", "ⅷ", "a joy", "10/10", "-"]
+    with sentcli.load() as scorer:
+        labels = scorer.score(texts).labels
+    assert [found["is_empty"](text) for text in texts] == [label is None for label in labels]
 
 
 def test_accuracies_are_those_of_the_card() -> None:
