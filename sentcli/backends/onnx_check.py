@@ -37,7 +37,7 @@ class _RefusedError(Exception):
 def check_model(content: bytes, file: Path, config: ModelConfig) -> onnx.ModelProto:
     """Return the model of an ONNX file, checked before onnxruntime loads it."""
     try:
-        model = onnx.ModelProto.FromString(content)
+        model: onnx.ModelProto = onnx.ModelProto.FromString(content)
     except DecodeError:
         raise BundleError(f"{file}: not an ONNX file; write it again with `sentcli export`") from None
     try:
