@@ -12,7 +12,7 @@ import sentcli
 from sentcli import errors
 
 METHODS = {
-    "Scorer": ("score", "probabilities", "score_frame", "score_arrow"),
+    "Scorer": ("score", "probabilities", "explain", "score_frame", "score_arrow"),
     "Summary": ("lines", "to_json"),
 }
 ERRORS = [

@@ -1,10 +1,11 @@
 """README and docs are right: commands parse, transcripts are what is printed, figures are those measured.
 
-`python tests/test_docs.py` writes the transcripts, the table of settings and the API page again.
+`python tests/test_docs.py` writes the transcripts, the table of settings, and the references again.
 """
 
 import builtins
 import csv
+import html
 import json
 import os
 import re
@@ -16,10 +17,11 @@ from pathlib import Path
 
 import api_page
 import click
+import commands_page
 import numpy as np
 import pytest
 import yaml
-from commands import parse
+from commands import invoke, parse
 
 import sentcli
 from sentcli.cli import main
@@ -103,7 +105,7 @@ def settings_table() -> str:
     """Return the settings of `sentcli train` as a Markdown table."""
     command = main.get_command(click.Context(main), "train")
     assert command is not None
-    lines = ["| setting | option | values | default | meaning |", "|---|---|---|---|---|"]
+    lines = ["| setting | meaning | values | default | option |", "|---|---|---|---|---|"]
     for option in command.params:
         name = max(option.opts, key=len).removeprefix("--")
         if not isinstance(option, click.Option) or name in ("config", "overwrite", "quiet"):
@@ -117,7 +119,7 @@ def settings_table() -> str:
             kind = "tables"
         default = option.default if isinstance(option.default, str | int | float) else ""
         is_option = "" if option.hidden else "yes"
-        lines.append(f"| `{name}` | {is_option} | {kind} | {default} | {option.help} |")
+        lines.append(f"| `{name}` | {option.help} | {kind} | {default} | {is_option} |")
     return "\n".join(lines)
 
 
@@ -189,6 +191,23 @@ def test_names_of_label_columns_are_listed() -> None:
 
 def test_all_settings_of_training_are_listed() -> None:
     assert with_settings(read("training-settings.md")) == read("training-settings.md")
+
+
+def test_the_command_page_is_up_to_date() -> None:
+    assert commands_page.page() == read("commands.md")
+    assert sorted(commands_page.COMMANDS) == sorted(main.commands)
+
+
+@pytest.mark.parametrize("command", commands_page.COMMANDS)
+def test_the_command_page_has_what_help_says(command: str) -> None:
+    section = read("commands.md").partition(f"## sentcli {command}\n")[2].partition("\n## ")[0]
+    section = re.sub(r"^### (.*)$", r"\1:", section, flags=re.MULTILINE)
+    section = re.sub(
+        r"^```\w*$|^\| option \| meaning \|$|^\|---\|---\|$|</?code>|\| ", "", section, flags=re.MULTILINE
+    )
+    section = re.sub(r" \|$", "", re.sub(r"\\(.)", r"\1", section), flags=re.MULTILINE)
+    shown = invoke(command, "--help").stdout.removeprefix("Usage: ")
+    assert "".join(html.unescape(section).split()) == "".join(shown.split())
 
 
 def test_the_api_page_is_up_to_date() -> None:
@@ -288,6 +307,7 @@ def test_the_included_model_is_small_and_has_two_labels() -> None:
 
 if __name__ == "__main__":
     PAGES["api.md"].write_text(api_page.page(), "utf-8")
+    PAGES["commands.md"].write_text(commands_page.page(), "utf-8")
     settings = "training-settings.md"
     PAGES[settings].write_text(with_settings(read(settings)), "utf-8")
     for name, path in PAGES.items() if "transcripts" in sys.argv else ():

@@ -1,6 +1,7 @@
-"""The recipes of docs/databases.md and docs/python.md, where the programs and packages are installed."""
+"""The recipes of docs/recipes.md and docs/python.md, where the programs and packages are installed."""
 
 import csv
+import json
 import os
 import re
 import shutil
@@ -8,7 +9,9 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import invented
@@ -20,27 +23,33 @@ from commands import invoke
 import sentcli
 
 ROOT = Path(__file__).parents[1]
-SECTIONS = re.split(r"^##+ ", (ROOT / "docs" / "python.md").read_text("utf-8"), flags=re.MULTILINE)[1:]
-IN_PYTHON = {
-    section.partition("\n")[0]: code
-    for section in SECTIONS
-    for code in re.findall(r"^```python\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
-}
+
+
+def recipes(page: str, language: str) -> dict[str, str]:
+    """Return the last block of a language in each section of a page, by the title of the section."""
+    sections = re.split(r"^##+ ", (ROOT / "docs" / page).read_text("utf-8"), flags=re.MULTILINE)[1:]
+    return {
+        section.partition("\n")[0]: code
+        for section in sections
+        for code in re.findall(rf"^```{language}\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    }
+
+
+IN_PYTHON = recipes("python.md", "python")
+IN_SHELL = recipes("recipes.md", "sh")
+OTHERS = recipes("recipes.md", "python")
 ROWS = [(1, 'Sturdy, and "cheap".'), (2, "It rattles.\nTwice."), (3, ""), (10, None), (11, "I hate it.")]
 SCORED = "SELECT id, text, sentiment, sentiment_score FROM scored ORDER BY id"
 
 
-def recipe(database: str) -> str:
-    """Return the commands for a database."""
-    page = (ROOT / "docs" / "databases.md").read_text("utf-8")
-    return re.findall(rf"^## {database}\n.*?^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)[0]
-
-
-def run(commands: str, folder: Path) -> None:
+def run(commands: str, folder: Path) -> str:
+    """Run commands of a shell, and return what they print."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", commands], cwd=folder, check=True, env={**os.environ, "PATH": path}
+    shell = ["bash", "-euo", "pipefail", "-c", commands]
+    done = subprocess.run(
+        shell, cwd=folder, check=True, stdout=subprocess.PIPE, text=True, env={**os.environ, "PATH": path}
     )
+    return done.stdout
 
 
 def check(found: Sequence[Sequence[Any]]) -> None:
@@ -57,7 +66,7 @@ def test_sqlite(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "shop.db") as database:
         database.execute("CREATE TABLE reviews (id INTEGER, text TEXT)")
         database.executemany("INSERT INTO reviews VALUES (?, ?)", ROWS)
-    run(recipe("SQLite"), tmp_path)
+    run(IN_SHELL["SQLite"], tmp_path)
     check(database.execute(SCORED).fetchall())
     low = "SELECT sentiment, count(*) FROM scored WHERE sentiment_score < 0.5 GROUP BY 1"
     assert database.execute(low).fetchall() == [("negative", 2)]
@@ -68,7 +77,7 @@ def test_sqlite(tmp_path: Path) -> None:
 def test_duckdb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     duckdb = pytest.importorskip("duckdb")
     monkeypatch.chdir(tmp_path)
-    commands = recipe("DuckDB")
+    commands = IN_SHELL["DuckDB"]
     with duckdb.connect("shop.duckdb") as database:
         database.execute("CREATE TABLE reviews (id INTEGER, text VARCHAR)")
         database.executemany("INSERT INTO reviews VALUES (?, ?)", ROWS)
@@ -140,3 +149,104 @@ def test_scikit_learn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_python("scikit-learn")
     with sentcli.load("my-model") as scorer:
         assert scorer.score(["an absolute joy", "dull and lifeless"]).labels == ["positive", "negative"]
+
+
+@pytest.mark.skipif(not shutil.which("jq"), reason="needs the program jq")
+def test_jq(tmp_path: Path) -> None:
+    reviews = [{"id": 1, "body": "Sturdy."}, {"id": 2, "body": "It rattles.", "photos": ["a.jpg"]}]
+    (tmp_path / "answer.json").write_text(json.dumps({"data": {"reviews": reviews}, "next": None}))
+    assert run(IN_SHELL["jq"], tmp_path) == '"It rattles."\n'
+
+
+def test_dbt(tmp_path: Path) -> None:
+    pytest.importorskip("dbt.adapters.duckdb")
+    duckdb = pytest.importorskip("duckdb")
+    files = {
+        "dbt_project.yml": "{name: shop, profile: shop}",
+        "profiles.yml": "shop: {target: dev, outputs: {dev: {type: duckdb, path: shop.duckdb}}}",
+        "seeds/reviews.csv": "id,review\n1,Sturdy.\n2,\n3,It rattles.\n",
+        "models/scored.py": OTHERS["dbt"],
+    }
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    dbt = f"{sys.executable} -c 'from dbt.cli.main import cli; cli()' --no-send-anonymous-usage-stats"
+    run(f"{dbt} build --profiles-dir .", tmp_path)
+    with duckdb.connect(str(tmp_path / "shop.duckdb")) as database:
+        rows = database.sql("SELECT id, sentiment FROM scored ORDER BY id").fetchall()
+    assert rows == [(1, "positive"), (2, None), (3, "negative")]
+
+
+def test_airflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    pytest.importorskip("airflow.providers.standard.operators.bash")
+    found: dict[str, Any] = {}
+    exec(OTHERS["Airflow"], found)
+    (tmp_path / "reviews").mkdir()
+    (tmp_path / "reviews" / "june.csv").write_text("id,text\n1,Sturdy.\n2,It rattles.,?\n")
+    command = found["dag"].get_task("score").bash_command
+    run(command.replace("/data", str(tmp_path)), tmp_path)  # a rejected row is no failure
+    assert (tmp_path / "scored" / "june.csv").read_text().startswith("id,text,sentiment,sentiment_score\n1,")
+
+
+def test_knime(wanted: pa.Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    pandas = pytest.importorskip("pandas")
+
+    class Table:
+        def __init__(self, frame: Any) -> None:
+            self.to_pandas = lambda: frame
+
+        from_pandas = classmethod(lambda cls, frame: cls(frame))
+
+    node = ModuleType("knime.scripting.io")
+    node.Table = Table
+    node.input_tables, node.output_tables = [Table(pandas.read_parquet("reviews.parquet"))], {}
+    for name in ("knime", "knime.scripting", "knime.scripting.io"):
+        monkeypatch.setitem(sys.modules, name, node)
+    monkeypatch.setattr(node, "scripting", node, raising=False)
+    monkeypatch.setattr(node, "io", node, raising=False)
+    exec(OTHERS["KNIME"], {})
+    node.output_tables[0].to_pandas().round({"sentiment_score": 6}).to_parquet("scored.parquet")
+    check_file(wanted)
+
+
+def test_presidio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    analyzer = pytest.importorskip("presidio_analyzer")
+    pytest.importorskip("presidio_anonymizer")
+    spacy = pytest.importorskip("spacy")
+    monkeypatch.chdir(tmp_path)
+    spacy.blank("en").to_disk("blank")  # finds no names, but addresses and numbers, and needs no download
+    models = [{"lang_code": "en", "model_name": "blank"}]
+    provider = pytest.importorskip("presidio_analyzer.nlp_engine").NlpEngineProvider
+    engine = provider(nlp_configuration={"nlp_engine_name": "spacy", "models": models}).create_engine()
+    monkeypatch.setattr(analyzer, "AnalyzerEngine", partial(analyzer.AnalyzerEngine, nlp_engine=engine))
+    Path("scored.csv").write_text(
+        "id,review,sentiment,sentiment_score\n"
+        '1,"A lovely lamp,\nwrite to ada@example.org.",positive,0.9\n2,,,\n'
+    )
+    exec(OTHERS["Names and addresses in texts"], {})
+    with Path("redacted.csv").open(newline="") as file:
+        rows = [*csv.reader(file)]
+    assert rows[1:] == [["1", "A lovely lamp,\nwrite to @redacted.", "positive", "0.9"], ["2", "", "", ""]]
+
+
+@pytest.mark.parametrize("framework", ["starlette", "fastapi"])
+def test_the_web_service(framework: str) -> None:
+    pytest.importorskip("starlette")
+    client = pytest.importorskip("starlette.testclient")
+    found: dict[str, Any] = {}
+    code = OTHERS["A web service"]
+    if framework == "fastapi":
+        pytest.importorskip("fastapi")
+        start, _, _ = code.partition("app = ")
+        lines = re.findall(r"`(app[ .].*?)`", (ROOT / "docs" / "recipes.md").read_text("utf-8"))
+        code = "\n".join(["from fastapi import FastAPI", start, *lines])
+    exec(code, found)
+    texts = ["an absolute joy", None, "not my thing", "\ud800"]
+    with client.TestClient(found["app"]) as service, sentcli.load() as scorer:
+        answer = service.post("/score", content=json.dumps(texts))
+        scores = [{"sentiment": label, "sentiment_score": score} for label, score in scorer.score(texts)]
+        assert (answer.status_code, answer.json()) == (200, scores)
+        assert service.post("/score", json=[]).json() == []
+        for wrong in (b"", b"{", b"5", b"[5]", b'{"texts": []}', b'"a text"', b"\xff"):
+            assert service.post("/score", content=wrong).status_code == 400, wrong

@@ -20,9 +20,9 @@ TREES = {name: ast.parse(file.read_text("utf-8")) for name, file in MODULES.item
 LAYERS = (
     *(
         "cli",
-        "report",
         "training",
         "export",
+        "report",
         "evaluation",
         "datasets",
         "runs",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sentcli.evaluation.evaluate import Measurement
 
 # Options that change no figure.
-_NO_FIGURE = ("card", "as_json", "predictions", "page", "overwrite", "quiet")
+_NO_FIGURE = ("by", "card", "as_json", "predictions", "page", "overwrite", "quiet")
 _CSV = ("delimiter", "quotechar", "encoding")
 _HARDWARE = ("backend", "device", "precision", "workers")
 
@@ -71,6 +71,7 @@ _HARDWARE = ("backend", "device", "precision", "workers")
     type=click.FloatRange(0.5, 1),
     help="Two labels: print for each the score beyond which at least this share of its predictions is right.",
 )
+@click.option("--by", multiple=True, callback=common.not_empty, help="Accuracy by a column; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON.")
 @click.option(
     "--predictions",
@@ -122,7 +123,8 @@ def evaluate(model: Path, *, card: bool, quiet: bool, **options: Any) -> None:
         check_card(bundle)
     _check_files(predictions, options["page"], overwrite=options["overwrite"])
 
-    csv = ReadOptions(**{name: options[name] for name in _CSV}, skip_lines=options["skip_lines"] or 0)
+    names = (*_CSV, "by")
+    csv = ReadOptions(**{name: options[name] for name in names}, skip_lines=options["skip_lines"] or 0)
     measured, record = evaluate_bundle(
         bundle,
         data,
@@ -139,9 +141,10 @@ def evaluate(model: Path, *, card: bool, quiet: bool, **options: Any) -> None:
     if options["page"]:
         _write_page(options["page"], bundle, measured, record, {name: options[name] for name in _HARDWARE})
     if card:
-        record.pop("errors")  # a model folder contains no texts
+        for name in ("errors", "by"):  # a model folder contains no texts
+            record.pop(name)
         command = _command(click.get_current_context())
-        record_evaluation(bundle, record | {"command": command}, measured)
+        record_evaluation(bundle, record | {"command": command})
         if not quiet:
             say(f"{bundle.path / CARD}: updated with these metrics")
 

@@ -15,7 +15,7 @@ from sentcli.cli.grouped_help import GroupedCommand
 from sentcli.cli.train_options import FileSetting, check_together, given_settings, is_given, settings_options
 from sentcli.config import DataSet
 from sentcli.errors import InterruptedRunError, SentcliError, requires, signal_of
-from sentcli.model.bundle import load_bundle
+from sentcli.model.bundle import TRAINING, load_bundle
 
 _EXAMPLES = (
     "sentcli train --dataset reviews.csv --label-column stars -o my-model",
@@ -146,4 +146,4 @@ def _say_done(output: Path) -> None:
     trial = f"sentcli score FILE --model {path}"
     if labels == ("negative", "positive"):
         trial = f"echo 'an absolute joy' | sentcli score --model {path}"
-    say(f"{output}: done{means}; try: {trial}")
+    say(f"{output}: done{means}; {output / TRAINING} shows the training; try: {trial}")

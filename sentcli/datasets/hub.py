@@ -15,8 +15,10 @@ from huggingface_hub import utils as hub
 
 from sentcli.config import DEFAULT_DATASET, HUB_ID
 from sentcli.datasets.labels import find_label_column
-from sentcli.errors import DataError
+from sentcli.errors import DataError, option
 from sentcli.tables.arrow import is_text
+from sentcli.tables.columns import list_columns
+from sentcli.tables.convert import to_text
 from sentcli.tables.registry import is_suffix, suffix_of
 from sentcli.tables.table import log_notes
 from sentcli.tables.text_column import SAMPLE_ROWS, find_texts, join_columns
@@ -24,7 +26,7 @@ from sentcli.tables.text_column import SAMPLE_ROWS, find_texts, join_columns
 _log = logging.getLogger("sentcli")
 
 
-def load(spec: str) -> dict[str, partial[Any]]:
+def load(spec: str, by: tuple[str, ...]) -> dict[str, partial[Any]]:
     """Download a data set of the hub, or take it from the cache; return a function that reads each split."""
     if not HUB_ID.fullmatch(spec) or is_suffix(suffix_of(spec)):
         raise DataError(f"{spec:.200}: no such file or folder, and not a hub id such as {DEFAULT_DATASET}")
@@ -37,7 +39,9 @@ def load(spec: str) -> dict[str, partial[Any]]:
             strings = datasets.Features(dict.fromkeys(header, datasets.Value("string")))
             source["features"] = builder.info.features or strings
         splits = datasets.load_dataset(**source)
-    return {name: partial(_read, f"{spec:.200}, split {name:.100}", data) for name, data in splits.items()}
+    return {
+        name: partial(_read, f"{spec:.200}, split {name:.100}", data, by) for name, data in splits.items()
+    }
 
 
 def folder_layout(spec: str) -> tuple[dict[str, list[str]], dict[str, tuple[str, ...]]]:
@@ -54,9 +58,10 @@ def folder_layout(spec: str) -> tuple[dict[str, list[str]], dict[str, tuple[str,
 def _read(
     where: str,
     data: datasets.Dataset,
+    by: tuple[str, ...],
     text_column: str | None,
     label_column: str | None,
-) -> tuple[list[str | None], list[Any], tuple[str, ...], list[dict[str, Any]]]:
+) -> tuple[list[str | None], list[Any], tuple[str, ...], list[dict[str, Any]], list[list[str]]]:
     """Return the `datasets.load.Columns` of a split."""
     if any(name and "." in name and name not in data.features for name in (text_column, label_column)):
         data = data.flatten()
@@ -70,7 +75,11 @@ def _read(
     text_columns = [schema.names[place] for place in places]
     label_column = find_label_column(schema.names, label_column, text_columns, where)
     classes = _classes(data.features).get(label_column, ())
-    return texts, table.column(label_column).to_pylist(), classes, []
+    for name in {*by} - {*schema.names}:
+        hint = f"{list_columns(schema.names)}; try another {option('by')}"
+        raise DataError(f"{where}: no column {name!r:.200}; {hint}")
+    sides = [[*map(to_text, table.column(name).to_pylist())] for name in by]
+    return texts, table.column(label_column).to_pylist(), classes, [], sides
 
 
 def _classes(features: dict[str, Any]) -> dict[str, tuple[str, ...]]:

@@ -40,6 +40,7 @@ class LabeledTexts:
     where: str = "the data set"
     targets: npt.NDArray[np.float32] | None = field(default=None, compare=False)
     rows: Sequence[int] = field(default=(), compare=False)  # numbers in the data set, from 1, if known
+    sides: Sequence[Sequence[str]] = field(default=(), compare=False)  # the values of further columns
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -49,7 +50,8 @@ class LabeledTexts:
         texts, labels = [self.texts[row] for row in rows], [self.labels[row] for row in rows]
         targets = None if self.targets is None else self.targets[[*rows]]
         numbers = [self.rows[row] for row in rows] if self.rows else ()
-        return LabeledTexts(texts, labels, self.order, self.where, targets, numbers)
+        sides = [[column[row] for row in rows] for column in self.sides]
+        return LabeledTexts(texts, labels, self.order, self.where, targets, numbers, sides)
 
     def class_targets(self, names: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return the targets; for certain labels, which are some of these names, one-hot rows."""

@@ -21,9 +21,9 @@ from sentcli.tables.table import Content, Request, Table, log_notes
 
 NO_OPTIONS = ReadOptions()
 
-# The texts, the stored labels, the names of the classes if the data set states them, and the entries of
-# rejected records. Arguments of `Read`: text column and label column.
-Columns = tuple[list[str | None], list[Any], tuple[str, ...], list[dict[str, Any]]]
+# The texts, the stored labels, the names of the classes if the data set states them, the entries of
+# rejected records, and the values of `ReadOptions.by`. Arguments of `Read`: text column and label column.
+Columns = tuple[list[str | None], list[Any], tuple[str, ...], list[dict[str, Any]], list[list[str]]]
 Read = Callable[[str | None, str | None], Columns]
 
 
@@ -50,10 +50,11 @@ def load_split(
         where = f"{spec:.200}, split {split:.100}"
     if split not in splits:
         raise DataError(f"{spec:.200}: there is no split {split!r:.200}; the splits are {', '.join(splits)}")
-    texts, values, classes, found = splits[split](text_column, label_column)
+    texts, values, classes, found, sides = splits[split](text_column, label_column)
     labels = [label_name(value, classes, where) for value in values]
     order, read = tuple(map(spell_out, classes)), len(texts) + len(found)
-    data = LabeledTexts(texts, labels, order, where, rows=range(1, len(texts) + 1))  # type: ignore[arg-type]  # without None below
+    rows = range(1, len(texts) + 1)
+    data = LabeledTexts(texts, labels, order, where, rows=rows, sides=sides)  # type: ignore[arg-type]  # without None below
     kept = []
     for row, (text, label) in enumerate(zip(texts, labels, strict=True)):
         if text is None or label is None:
@@ -74,7 +75,7 @@ def _open(spec: str, options: ReadOptions) -> Mapping[str, Read]:
     if spec and Path(spec).is_dir():
         files, classes = hub.folder_layout(spec)
         return {split: partial(_read_files, names, options, classes) for split, names in files.items()}
-    return hub.load(spec)
+    return hub.load(spec, tuple(options.sides))
 
 
 def _read_files(
@@ -92,6 +93,7 @@ def _read_files(
     labels: list[Any] = []
     stated: tuple[str, ...] = ()
     rejected: list[dict[str, Any]] = []
+    sides: list[list[str]] = [[] for _ in options.sides]
     for name in names:
         with Source(inspect_input(name)) as source:
             request = _request(name, options, text_column)
@@ -105,11 +107,13 @@ def _read_files(
             for chunk in get_format(table.format).reader()(source, table, cursor, request.content):
                 stop.check()
                 texts += chunk.texts
+                for side, values in zip(sides, chunk.sides, strict=False):  # without rows, there are none
+                    side += values
                 rejected += [json.loads(bad.to_json()) for bad in chunk.rejects]
                 labels += [_field(record, column) for record in _records(chunk, table)]
     if not texts and not rejected:
         raise DataError(f"{', '.join(names):.200}: no rows")
-    return texts, labels, stated, rejected
+    return texts, labels, stated, rejected, sides
 
 
 def _request(name: str, options: ReadOptions, text_column: str | None) -> Request:
@@ -118,7 +122,7 @@ def _request(name: str, options: ReadOptions, text_column: str | None) -> Reques
         raise DataError(f"{name:.200}: unknown format; known are {', '.join(SUFFIXES)}")
     form = format_of(name, "")
     known = {option: getattr(options, option) for option in get_format(form).options}
-    options = ReadOptions(**known | {"text_column": text_column})
+    options = ReadOptions(**known | {"text_column": text_column, "by": options.by})
     # Records of JSON keep the types of their values; values of JSON would be strings.
     content = Content.RECORDS if get_format(form).module == "jsonl" else Content.VALUES
     return Request(form, options, content, check=stop.check)

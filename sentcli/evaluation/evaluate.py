@@ -19,6 +19,7 @@ from sentcli.evaluation.bands import band_figures, three_way
 from sentcli.evaluation.metrics import Evaluation, Labels, evaluate, scores_by_length
 from sentcli.evaluation.metrics_file import is_training_data
 from sentcli.evaluation.predictions import (
+    accuracy_by,
     confident_errors,
     confused_pairs,
     prediction_rows,
@@ -107,6 +108,7 @@ def evaluate_bundle(
         "neutral": measured.neutral,
         **asdict(measured.figures),
         "by_length": measured.by_length,
+        "by": accuracy_by([*csv.sides], examples, rows, names),
         **measured.bands,
         "comparison": measured.comparison,
         "errors": [row | {"text": row["text"][:_SHORT_TEXT]} for row in measured.errors[:_FEW_ERRORS]],

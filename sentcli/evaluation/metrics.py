@@ -44,31 +44,11 @@ class Evaluation:
     roc_auc: float | None  # of the positive class; of more than two classes, the mean of one-vs-rest
     roc_auc_reason: str | None
     log_loss: float
-    expected_calibration_error: float  # over `ECE_BINS` bins, see `Reliability`
+    expected_calibration_error: float  # over `by_confidence`
     classes: tuple[ClassScores, ...]
     confusion: tuple[tuple[int, ...], ...]  # counts, `[label][predicted class]`
     intervals: dict[str, Interval | None]  # 95 %, of `f1`, `macro_f1`, `roc_auc` and `log_loss`
-
-
-@dataclass(frozen=True)
-class Reliability:
-    """Confidence and accuracy in bins of equal width over the confidence of the predicted class.
-
-    Bin m of M holds the confidences in ((m - 1) / M, m / M]: C. Guo, G. Pleiss, Y. Sun and K. Weinberger,
-    "On Calibration of Modern Neural Networks", ICML 2017, section 2.
-    """
-
-    edges: Floats  # [bins + 1]
-    counts: Labels  # [bins], examples
-    confidence: Floats  # [bins], mean; NaN in an empty bin
-    accuracy: Floats  # [bins]; NaN in an empty bin
-
-    @property
-    def error(self) -> float:
-        """The expected calibration error: the mean gap of confidence and accuracy, weighted by count."""
-        used = self.counts > 0
-        gaps = np.abs(self.accuracy[used] - self.confidence[used])
-        return float(gaps @ self.counts[used] / self.counts.sum())
+    by_confidence: tuple[dict[str, Any], ...]  # in `ECE_BINS` bins, see `scores_by_confidence`
 
 
 def evaluate(labels: Labels, probabilities: Floats, names: Sequence[str]) -> Evaluation:
@@ -93,7 +73,7 @@ def evaluate(labels: Labels, probabilities: Floats, names: Sequence[str]) -> Eva
         auc = float(sk.roc_auc_score(labels, ranked, multi_class="ovr"))
         auc_interval = _auc_interval(labels, ranked, auc) if classes == 2 else None
     f1_interval, macro_f1_interval = _f1_intervals(confusion)
-    correct = int(confusion.trace())
+    correct, by_confidence = int(confusion.trace()), scores_by_confidence(labels, probabilities)
     return Evaluation(
         examples=examples,
         accuracy=correct / examples,
@@ -104,7 +84,7 @@ def evaluate(labels: Labels, probabilities: Floats, names: Sequence[str]) -> Eva
         roc_auc=auc,
         roc_auc_reason=f"no example of {', '.join(absent):.200}" if absent else None,
         log_loss=loss,
-        expected_calibration_error=reliability(labels, probabilities).error,
+        expected_calibration_error=calibration_error(by_confidence),
         classes=scores,
         confusion=tuple(tuple(row) for row in confusion.tolist()),
         intervals={
@@ -113,6 +93,7 @@ def evaluate(labels: Labels, probabilities: Floats, names: Sequence[str]) -> Eva
             "roc_auc": auc_interval,
             "log_loss": loss_interval,
         },
+        by_confidence=tuple(by_confidence),
     )
 
 
@@ -121,17 +102,31 @@ def log_loss(labels: Labels, probabilities: Floats) -> float:
     return float(sk.log_loss(labels, probabilities, labels=np.arange(probabilities.shape[1])))
 
 
-def reliability(labels: Labels, probabilities: Floats, bins: int = ECE_BINS) -> Reliability:
-    """Sort the predictions into bins by confidence, see `Reliability`."""
-    confidence = probabilities.max(axis=1)
-    is_right = probabilities.argmax(axis=1) == labels
+def scores_by_confidence(labels: Labels, probabilities: Floats, bins: int = ECE_BINS) -> list[dict[str, Any]]:
+    """Measure the accuracy in bins of equal width over the confidence of the predicted class.
+
+    Bin m of M holds the confidences in ((m - 1) / M, m / M]: C. Guo, G. Pleiss, Y. Sun and K. Weinberger,
+    "On Calibration of Modern Neural Networks", ICML 2017, section 2.
+
+    :returns: for each bin with examples `low` and `high`, `examples`, their mean `confidence`, `accuracy` and
+        Wilson's `accuracy_interval`.
+    """
+    confidence, is_right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     edges = np.arange(bins + 1) / bins
     bin_of = np.searchsorted(edges[1:-1], confidence, side="left")
-    counts = np.bincount(bin_of, minlength=bins)
-    with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of an empty bin
-        mean_confidence = np.bincount(bin_of, confidence, bins) / counts
-        accuracy = np.bincount(bin_of, is_right, bins) / counts
-    return Reliability(edges, counts, mean_confidence, accuracy)
+    found = []
+    for place in np.unique(bin_of).tolist():
+        inside = bin_of == place
+        part = {"low": float(edges[place]), "high": float(edges[place + 1]), "examples": int(inside.sum())}
+        part["confidence"] = float(confidence[inside].mean(dtype=np.float64))
+        found.append(part | accuracy_of(is_right[inside]))
+    return found
+
+
+def calibration_error(by_confidence: Sequence[Mapping[str, Any]]) -> float:
+    """Return the expected calibration error: the mean gap of confidence and accuracy, weighted by count."""
+    gaps = [part["examples"] * abs(part["accuracy"] - part["confidence"]) for part in by_confidence]
+    return float(sum(gaps) / sum(part["examples"] for part in by_confidence))
 
 
 def _f1_intervals(confusion: Labels) -> tuple[Interval | None, Interval]:

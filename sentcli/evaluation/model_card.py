@@ -1,6 +1,6 @@
 """The model card: the README of a model folder, filled in from its `metrics.json` and `history.csv`.
 
-It also shows measurements made after the training, which are written into the folder with their plots.
+It also shows measurements made after the training, which are written into the folder.
 """
 
 import json
@@ -9,22 +9,18 @@ import shlex
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jinja2
 
 from sentcli.config import DEFAULT_DATASET, HUB_ID, BundleConfig, ModelConfig
 from sentcli.errors import BundleError, UsageError, option, printable
-from sentcli.evaluation import plots
 from sentcli.evaluation.metrics import ECE_BINS, lengths_of
 from sentcli.evaluation.metrics_file import Metrics, learners, own_epochs, read_history, read_metrics
 from sentcli.evaluation.report import four, interval, metrics_of
 from sentcli.model import bundle
 from sentcli.scoring.labels import NEUTRAL
 from sentcli.text.tokenizer import head_tokens
-
-if TYPE_CHECKING:
-    from sentcli.evaluation.evaluate import Measurement
 
 _TEMPLATE = Path(__file__).with_name("card.md.jinja")
 _GLOVE_NAME = re.compile(r"(glove\.)?(6B|42B|840B|twitter\.27B)\..*", re.IGNORECASE)
@@ -41,7 +37,7 @@ def model_card(
 ) -> str:
     """Fill in the template: Markdown with the front matter of the Hugging Face hub.
 
-    :param files: the names of all files of the folder; a plot that is missing is not shown.
+    :param files: the names of all files of the folder.
     """
     measured = metrics.get("evaluations", ())
     return _template().render(
@@ -157,7 +153,7 @@ def check_card(model: bundle.Bundle) -> None:
         ) from error
 
 
-def record_evaluation(model: bundle.Bundle, record: Mapping[str, Any], measured: "Measurement") -> None:
+def record_evaluation(model: bundle.Bundle, record: Mapping[str, Any]) -> None:
     """Write an evaluation into the model folder, in place of an earlier one by the same command."""
     now = bundle.load_bundle(model.path)  # another evaluation may have been recorded in the meantime
     if now.digest != model.digest:
@@ -168,10 +164,5 @@ def record_evaluation(model: bundle.Bundle, record: Mapping[str, Any], measured:
     with bundle.new_bundle(model.path, overwrite=True) as folder:
         for name in now.digests:
             (folder / name).write_bytes(now.read(name))
-        if metrics["evaluations"][0] == record:
-            plots.confusion_matrix(folder / bundle.CONFUSION, measured, model.config.labels)
-            diagram = {"Reliability": measured.probabilities}
-            plots.reliability(folder / bundle.EVALUATED_RELIABILITY, measured.labels, diagram)
-            plots.accuracy_by_length(folder / bundle.LENGTHS, measured)
         (folder / bundle.METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
         write_card(folder, model.config, metrics, history, name=model.name)

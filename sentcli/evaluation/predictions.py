@@ -14,6 +14,7 @@ import numpy as np
 from sentcli.datasets.labels import LabeledTexts
 from sentcli.evaluation.metrics import Evaluation, Labels
 from sentcli.files.atomic import new_file, output_errors, resolve
+from sentcli.scoring.groups import Groups
 from sentcli.scoring.labels import NEUTRAL, Floats
 
 Row = dict[str, Any]
@@ -61,6 +62,27 @@ def confident_errors(rows: Sequence[Row], names: Sequence[str], most: int = 12) 
         if row["label"] in names and row["predicted"] not in (None, row["label"])
     ]
     return nlargest(most, wrong, key=itemgetter("probability"))
+
+
+def accuracy_by(
+    columns: Sequence[str], examples: LabeledTexts, rows: Sequence[Row], names: Sequence[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """Return for each column the accuracy on the texts with each of its values, the most frequent first."""
+    is_right = [
+        str(row["label"] == row["predicted"]) if row["label"] in names and row["predicted"] else None
+        for row in rows
+    ]
+    groups = Groups()
+    groups.add(columns, examples.sides, is_right)
+    return {
+        column: [
+            {"value": group.value, "examples": sum(group.labels.values())}
+            | {"accuracy": group.share, "accuracy_interval": group.interval}
+            for group in groups.of(column, str(True))
+            if group.labels
+        ]
+        for column in groups
+    }
 
 
 def confused_pairs(figures: Evaluation, most: int = 10) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from sentcli.evaluation.metrics import lengths_of
 from sentcli.scoring.groups import wilson_interval
 
 _MOST_CLASSES = 12  # with more, the confusion matrix is too wide for a terminal
+_MOST_GROUPS = 20  # of a column
 _LONGEST_NAME, _LONGEST_TEXT = 24, 60  # characters
 
 
@@ -38,6 +39,12 @@ def report(record: Mapping[str, Any]) -> str:
         blocks.append(f"the most confident errors\n{_aligned([head, *rows], '><<><')}")
     lengths = [(lengths_of(part), f"{part['examples']:,}", *_accuracy(part)) for part in record["by_length"]]
     blocks.append(_aligned([("words", "texts", "accuracy", "95 % interval"), *lengths], "<>><"))
+    for column, groups in record["by"].items():
+        columns = short_name(column), "texts", "accuracy", "95 % interval"
+        found = [
+            (short_name(of["value"]), f"{of['examples']:,}", *_accuracy(of)) for of in groups[:_MOST_GROUPS]
+        ]
+        blocks.append(_aligned([columns, *found], "<>><"))
     blocks += _bands(record)
     if record["comparison"]:
         blocks.append(_comparison(record))

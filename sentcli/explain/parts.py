@@ -21,6 +21,7 @@ Floats = npt.NDArray[np.floating[Any]]
 
 _GROUP = 1 << 15  # characters of texts that are read together
 _AHEAD = 2  # groups that are read while the workers compute
+_MANY = 200  # texts for which all words are read before the first text
 _SHARE, _FEWEST = 4, 4  # in bulk, a quarter of the words of a text is left out, and at least this many
 
 
@@ -73,7 +74,7 @@ class Parts:
         :param exact: leave out every word; else only the quarter with the largest effect alone. That takes a
             third of the time, and nearly all words that decide are among them.
         """
-        if not exact:  # at once: waiting for a few words at a time would leave the workers idle
+        if not exact and len(texts) > _MANY:  # at once: waiting for a few words often leaves the workers idle
             self._read_alone({*self._vocab.words[UNK_ID + 1 : self._vocab.first_bigram]})
         begun: deque[tuple[list[_Cut], Callable[[], Floats]]] = deque()
         for group in slices(texts, _GROUP):

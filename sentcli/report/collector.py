@@ -3,8 +3,7 @@
 The result depends on the rows and their order alone, not on the ends of chunks.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from itertools import compress
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +13,8 @@ from sentcli.errors import UsageError
 from sentcli.report.columns import Columns, day_of, stars_of
 from sentcli.scoring.extras import MIXED
 from sentcli.scoring.labels import NEUTRAL, Floats
+
+Numbers = npt.NDArray[np.int64]
 
 BINS = 20  # of scores
 LENGTHS = (1, 100, 250, 500, 1000, 2000)  # characters; where each slice begins
@@ -34,6 +35,9 @@ class Row(NamedTuple):
     groups: tuple[str, ...]
     day: str
     stars: int
+
+
+_Fields = tuple[str, str, float, tuple[str, ...], str, int]  # of a row; making a `Row` takes longer
 
 
 class Tally(dict[str, int]):
@@ -61,21 +65,29 @@ class Shelf:
 
     def __init__(self, size: int, *, distinct: bool) -> None:
         self._size, self._distinct = size, distinct
-        self._kept: list[tuple[float, int, Row]] = []
+        self._kept: list[tuple[float, int, _Fields]] = []
         self._worst = np.inf
 
-    def add(self, keys: Floats, first: int, take: Callable[[int], Row]) -> None:
+    def add(self, keys: Floats, first: int, take: Callable[[Numbers], Iterable[_Fields]]) -> None:
         """Offer consecutive rows, of which the first one has this number."""
-        places = np.flatnonzero(keys < self._worst).tolist()
-        self._kept += [(float(keys[place]), first + place, take(place)) for place in places]
-        if len(self._kept) > 2 * self._size:
-            self._sort()
+        places = np.flatnonzero(keys < self._worst)
+        places = places[np.argsort(keys[places], kind="stable")]  # the best rows first: few of them are taken
+        for start in range(0, len(places), self._size):
+            best = places[start : start + self._size]
+            if keys[best[0]] >= self._worst:
+                break
+            self._kept += zip(keys[best].tolist(), (first + best).tolist(), take(best), strict=True)
+            if len(self._kept) > 2 * self._size:
+                self._sort()
 
     def _sort(self) -> None:
-        best: dict[str | int, tuple[float, int, Row]] = {}
-        for key, number, row in sorted(self._kept):
-            best.setdefault(row.text[:60].casefold() if self._distinct else number, (key, number, row))
-        self._kept = [*best.values()][: self._size]
+        self._kept.sort()
+        if self._distinct:
+            first: dict[str, tuple[float, int, _Fields]] = {}
+            for entry in self._kept:
+                first.setdefault(entry[2][0][:60].casefold(), entry)
+            self._kept = [*first.values()]
+        del self._kept[self._size :]
         if len(self._kept) == self._size:
             self._worst = self._kept[-1][0]
 
@@ -83,7 +95,7 @@ class Shelf:
     def rows(self) -> list[Row]:
         """The rows, in the order of their keys."""
         self._sort()
-        return [row for *_, row in self._kept]
+        return [Row(*row) for *_, row in self._kept]
 
 
 class Collector:
@@ -100,7 +112,9 @@ class Collector:
             hint = "sentcli score --by COLUMN --summary FILE counts other labels"
             raise UsageError(f"a report is for models with two labels, not {len(labels)}; {hint}")
         self.labels, self.columns = (labels[0], NEUTRAL, MIXED, labels[1]), columns
-        self.rows = self._labeled = 0
+        self.rows = 0
+        self._codes: dict[str | None, int] = {label: code for code, label in enumerate(self.labels)}
+        self._codes[None] = -1
         self.tallies = [Tally(len(self.labels)) for _ in (*columns.by, columns.time)]
         self.by_stars, self.by_length, self.by_score = (
             np.zeros((size, len(self.labels)), np.int64) for size in (len(_OPINIONS), len(LENGTHS), BINS)
@@ -122,46 +136,45 @@ class Collector:
         :param texts, labels, scores: as of `Scores`; None for an empty text.
         :param values: for each of `columns.names`, one value per row; "" where it is missing.
         """
-        self.rows += len(texts)
-        blank = [""] * len(texts)
-        columns = self.columns
-        sides: list[Any] = [values.get(name, blank) for name in (*columns.by, columns.time, columns.stars)]
-        if None in labels:
-            is_labeled = [label is not None for label in labels]
-            texts, labels, scores, *sides = (
-                [*compress(column, is_labeled)] for column in (texts, labels, scores, *sides)
-            )
-        *by, days, stars = *sides[:-2], [*map(day_of, sides[-2])], _numbers(stars_of, sides[-1])
-        codes, lengths = _numbers(self.labels.index, labels), _numbers(len, texts)
-        exact = np.array(scores, np.float64).round(6)  # as files have them
+        columns, blank = self.columns, [""] * len(texts)
+        sides = [values.get(name, blank) for name in (*columns.by, columns.time, columns.stars)]
+        by, days, stars = sides[:-2], [*map(day_of, sides[-2])], _numbers(stars_of, sides[-1])
+        codes = _numbers(self._codes.__getitem__, labels)
+        lengths = np.array([len(text) if text else 0 for text in texts], np.int64)
+        exact = np.array(scores, np.float64).round(6)  # as files have them; NaN for None
+        is_labeled = codes >= 0
         tallied = zip(self.tallies, (*by, days), strict=True)
         for table, places in (
             *((tally.counts, _numbers(tally.__getitem__, column)) for tally, column in tallied),
             (self.by_stars, stars),
-            (self.by_score, np.minimum((exact * BINS).astype(np.int64), BINS - 1)),
+            (self.by_score, np.minimum(np.nan_to_num(exact * BINS), BINS - 1).astype(np.int64)),
             (self.by_length, np.searchsorted(LENGTHS, lengths, "right") - 1),
         ):
-            cells = places * len(self.labels) + codes
+            cells = (places * len(self.labels) + codes)[is_labeled]
             table += np.bincount(cells, minlength=table.size).reshape(table.shape)
 
-        def take(place: int) -> Row:
-            groups = tuple(column[place][:_LONGEST_VALUE] for column in by)
-            text = texts[place][:_LONGEST_TEXT]
-            return Row(text, labels[place], float(exact[place]), groups, days[place], int(stars[place]))
+        def take(places: Numbers) -> Iterable[_Fields]:
+            numbers = places.tolist()
+            kept = [texts[place][:_LONGEST_TEXT] for place in numbers]
+            groups = [[column[place][:_LONGEST_VALUE] for place in numbers] for column in by]
+            named, dated = ([column[place] for place in numbers] for column in (labels, days))
+            of_rows = zip(*groups, strict=True) if by else [()] * len(numbers)
+            scored, rated = exact[places].tolist(), stars[places].tolist()
+            return zip(kept, named, scored, of_rows, dated, rated, strict=True)
 
-        self.sample.add(self._random.random(len(texts)), self._labeled, take)
+        self.sample.add(np.where(is_labeled, self._random.random(len(texts)), np.inf), self.rows, take)
         unsure = np.abs(exact - 0.5)
         is_against = _OPINIONS[stars] * (exact - 0.5) < 0
-        late = np.where(lengths < _LONG_ENOUGH, 2.0, 0.0)
+        late = np.where(lengths < _LONG_ENOUGH, 2.0, 0.0)  # NaN, of rows without a score, is no key
         for name, keys in (
             ("negative", exact),
             ("positive", 1 - exact),
             ("uncertain", unsure),
             ("surprising", np.where(is_against, 0.5 - unsure, np.inf)),
         ):
-            self.shelves[name].add(keys + late, self._labeled, take)
-        self._labeled += len(texts)
+            self.shelves[name].add(keys + late, self.rows, take)
+        self.rows += len(texts)
 
 
-def _numbers(read: Callable[[Any], int], values: Sequence[Any]) -> npt.NDArray[np.int64]:
+def _numbers(read: Callable[[Any], int], values: Sequence[Any]) -> Numbers:
     return np.fromiter(map(read, values), np.int64, len(values))

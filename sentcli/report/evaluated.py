@@ -1,14 +1,14 @@
 """The page of an evaluation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.metrics import auc, precision_recall_curve, roc_curve
 
-from sentcli.evaluation.metrics import lengths_of, reliability
-from sentcli.evaluation.report import four, metrics_of
-from sentcli.report.figures import share
+from sentcli.evaluation.metrics import lengths_of
+from sentcli.evaluation.report import metrics_of
+from sentcli.report.figures import MOST_GROUPS, Share, accuracy, accuracy_by_confidence
 from sentcli.report.page import EXCERPT, fill, shade
 from sentcli.scoring.labels import Floats
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Curve = list[tuple[float, float]]  # points from 0 to 1
 
-_MOST_CLASSES, _MOST_CURVES = 30, 6  # in a confusion matrix, in a ROC plot
+_MOST_CURVES = 6  # in a ROC plot
 _POINTS = 101  # of a curve
 
 
@@ -30,40 +30,31 @@ def render(measured: "Measurement", record: Mapping[str, Any], scorer: "Scorer")
     """
     labels, probabilities = measured.labels, measured.probabilities
     classes = [of["name"] for of in record["classes"]]
-    bins = reliability(labels, probabilities)
-    used = np.flatnonzero(bins.counts)
     return fill(
         "evaluated.html.jinja",
         record=record,
         metrics=metrics_of(record),
         classes=classes,
-        has_matrix=len(classes) <= _MOST_CLASSES,
         roc=[
             (classes[number], *_roc(labels == number, probabilities[:, number]))
             for number in ([1] if len(classes) == 2 else range(min(_MOST_CURVES, len(classes))))
             if 0 < (labels == number).sum() < len(labels)
         ],
         thresholds=_thresholds(labels == 1, probabilities[:, 1]) if len(classes) == 2 else None,
-        reliability=_points(bins.confidence[used], bins.accuracy[used]),
-        bins=[
-            share(f"{bins.edges[place]:.2f} to {bins.edges[place + 1]:.2f}", [rows - right, right])
-            for place, rows in zip(used, bins.counts[used].tolist(), strict=True)
-            for right in [round(rows * bins.accuracy[place])]
-        ],
-        lengths=[_accuracy(lengths_of(part), part) for part in record["by_length"] if part["examples"]],
-        bands=[(band, _accuracy(f"{band['low']:g} to {band['high']:g}", band)) for band in record["bands"]],
+        bins=accuracy_by_confidence(record),
+        lengths=[accuracy(lengths_of(part), part) for part in record["by_length"] if part["examples"]],
+        groups=[(column, _groups(found)) for column, found in record["by"].items()],
+        bands=[(band, accuracy(f"{band['low']:g} to {band['high']:g}", band)) for band in record["bands"]],
         errors=[
             *zip(measured.errors, shade([of["text"] for of in measured.errors], scorer, EXCERPT), strict=True)
         ],
-        four=four,
     )
 
 
-def _accuracy(name: str, part: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an accuracy as the template shows a share."""
-    low, high = part["accuracy_interval"] or (0.0, 1.0)
-    accuracy = part["accuracy"] or 0.0
-    return {"name": name, "rows": part.get("examples"), "share": accuracy, "low": low, "high": high}
+def _groups(found: Sequence[Mapping[str, Any]]) -> list[Share]:
+    """Return the accuracies of the values of a column, the lowest first."""
+    rows = [accuracy(of["value"], of) for of in found[:MOST_GROUPS]]
+    return sorted(rows, key=lambda row: (row["share"], row["name"]))
 
 
 def _roc(is_own: Any, scores: Floats) -> tuple[float, Curve]:

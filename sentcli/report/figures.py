@@ -1,7 +1,7 @@
 """The figures of a page: shares of rows with their intervals, by group, over time and by stars."""
 
 import calendar
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from sentcli.scoring.groups import wilson_interval
 
 Share = dict[str, Any]
 
-_MOST_GROUPS = 40  # rows of a table
+MOST_GROUPS = 40  # rows of a table
 _MOST_DAYS, _MOST_MONTHS = 62, 120  # points of a line
 _UNSURE = slice(round(0.3 * BINS), round(0.7 * BINS))  # bins of scores
 
@@ -22,6 +22,19 @@ def share(name: str, counts: Sequence[int]) -> Share:
     low, high = wilson_interval(own, rows) if rows else (0.0, 1.0)
     part = own / max(1, rows)
     return {"name": name, "rows": rows, "counts": counts, "share": part, "low": low, "high": high}
+
+
+def accuracy(name: str, part: Mapping[str, Any]) -> Share:
+    """Return an accuracy with its interval as a template shows a share."""
+    low, high = part["accuracy_interval"] or (0.0, 1.0)
+    shown = part["accuracy"] or 0.0
+    return {"name": name, "rows": part.get("examples"), "share": shown, "low": low, "high": high}
+
+
+def accuracy_by_confidence(figures: Mapping[str, Any]) -> list[Share]:
+    """Return the accuracies of bins of confidence; models of earlier versions have none in their metrics."""
+    parts = figures.get("by_confidence", ())
+    return [accuracy(f"{part['low']:.2f} to {part['high']:.2f}", part) for part in parts]
 
 
 def figures_of(collected: Collector) -> dict[str, Any]:
@@ -50,15 +63,16 @@ def total(shares: Sequence[Share]) -> Share:
 
 
 def _groups(column: str, tally: Tally) -> dict[str, Any]:
-    rows = sorted(map(share, tally, tally.counts.tolist()), key=lambda row: -row["rows"])
-    kept = sorted(rows[:_MOST_GROUPS], key=lambda row: (-row["share"], row["name"]))
+    found = [row for row in map(share, tally, tally.counts.tolist()) if row["rows"]]
+    rows = sorted(found, key=lambda row: -row["rows"])
+    kept = sorted(rows[:MOST_GROUPS], key=lambda row: (-row["share"], row["name"]))
     others = int(tally.counts[-1].sum())
     return {"column": column, "rows": kept, "more": len(rows) - len(kept), "others": others}
 
 
 def _time(tally: Tally) -> list[Share]:
     """Return the figures by day, month or year; rows without a date do not count."""
-    days = [day for day in tally if day]
+    days = [day for day, number in tally.items() if day and tally.counts[number].any()]
     months = {day[:7] for day in days}
     size = 10 if len(days) <= _MOST_DAYS and len(months) <= 2 else 7 if len(months) <= _MOST_MONTHS else 4
     sums = {day[:size]: np.zeros(tally.counts.shape[1], np.int64) for day in sorted(days)}

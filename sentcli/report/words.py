@@ -76,14 +76,16 @@ class Terms:
                 terms.append(ids.setdefault(term, len(ids)))
                 owners.append(number)
                 nouns.append(noun)
-        self._names = [*ids]
-        self._is_special = np.array([name.split()[-1] not in _GENERAL for name in ids], bool)
-        self._terms, self._owners = np.array(terms, np.int64), np.array(owners, np.int64)
-        counts = np.bincount(self._terms, minlength=len(ids))
-        self._nouns = np.bincount(self._terms, nouns, len(ids)) / np.maximum(1, counts)
-        frequent = np.flatnonzero(counts >= _FEWEST).tolist()
-        self._own = np.zeros(len(ids))
-        self._own[frequent] = np.nan_to_num(_log_odds(score([self._names[term] for term in frequent])))
+        numbers = np.array(terms, np.int64)
+        counts = np.bincount(numbers, minlength=len(ids))
+        is_frequent, names = counts >= _FEWEST, [*ids]
+        self._names = [names[term] for term in np.flatnonzero(is_frequent).tolist()]
+        self._is_special = np.array([name.split()[-1] not in _GENERAL for name in self._names], bool)
+        self._nouns = np.bincount(numbers, nouns, len(ids))[is_frequent] / counts[is_frequent]
+        self._own = np.nan_to_num(_log_odds(score(self._names)))
+        is_kept = is_frequent[numbers]
+        self._terms = (np.cumsum(is_frequent) - 1)[numbers[is_kept]]
+        self._owners = np.array(owners, np.int64)[is_kept]
 
     def of(self, texts: Numbers, sign: int, topics: int, judging: int) -> tuple[list[Term], list[Term]]:
         """Return the terms that set apart the sentences of one side: topics, and words that judge.
@@ -101,7 +103,8 @@ class Terms:
         every[every < max(_FEWEST, _FEWEST_SHARE * len(texts))] = 0
         z = np.where(every, _z_scores(own, other, every), 0.0)
         is_clear = self._is_special & (z > _LEAST_Z) & (own >= _LEAST_SHARE * (own + other))
-        ranked = [term for term in np.argsort(-z, kind="stable").tolist() if is_clear[term]]
+        clear = np.flatnonzero(is_clear)
+        ranked = clear[np.argsort(-z[clear], kind="stable")].tolist()
         is_topic = (self._nouns >= _NOUN) & (sign * self._own < _NEUTRAL)
         judges = ~is_topic & (sign * self._own >= _JUDGING)
         places = terms[is_own], owners[is_own]

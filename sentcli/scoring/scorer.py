@@ -39,7 +39,6 @@ _CHUNK_TEXTS, _CHUNK_CHARACTERS = 4096, 8 << 20  # limits of a chunk, as for fil
 _OWN_WORDS = np.array([0.0, 1.0, -0.5, 0.0, 0.5])  # what a weight adds to the logits of classes and head
 _MANY = 1 << 16  # characters of a chunk that needs the whole model, because its batches are large
 
-
 Item = TypeVar("Item")
 Rows = npt.NDArray[np.intp]
 ArrowRows = TypeVar("ArrowRows", "pa.Table", "pa.RecordBatch")
@@ -173,6 +172,7 @@ class Scorer:
     def explain(self, texts: Iterable[str | None]) -> "list[Explanation]":
         """Return why each text has its label and score: the parts of its words, and its sentences.
 
+        :param texts: as for `score`.
         :raises TypeError, BundleError, MemoryError, RuntimeError: as `score`.
         """
         from sentcli.explain.explanation import explain

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from sentcli.config import PROBABILITY, SIDES, DataSet
 from sentcli.evaluation.bands import choose_band
 from sentcli.evaluation.calibration import choose_strength, fit_temperature, shrink_temperature
-from sentcli.evaluation.metrics import Evaluation, evaluate, log_loss, reliability
+from sentcli.evaluation.metrics import Evaluation, calibration_error, evaluate, log_loss, scores_by_confidence
 from sentcli.model.bilstm import BiLSTM
 from sentcli.scoring.labels import Floats, softmax
 from sentcli.training.classifier import predict_logits
@@ -43,7 +43,7 @@ class Calibrated:
             "temperature": self.temperature,
             "prior_strength": self.prior_strength,
             "log_loss_before": log_loss(self.labels, self.uncalibrated),
-            "error_before": reliability(self.labels, self.uncalibrated).error,
+            "error_before": calibration_error(scores_by_confidence(self.labels, self.uncalibrated)),
             "log_loss_after": self.figures.log_loss,
             "error_after": self.figures.expected_calibration_error,
         }

@@ -17,7 +17,6 @@ from torch import nn
 from sentcli import __version__
 from sentcli.config import BundleConfig
 from sentcli.errors import option
-from sentcli.evaluation import plots
 from sentcli.evaluation.metrics import Evaluation, evaluate
 from sentcli.evaluation.metrics_file import MODEL_STAGE, Metrics
 from sentcli.evaluation.model_card import hub_id_of, write_card
@@ -25,6 +24,7 @@ from sentcli.evaluation.report import accuracy_of_texts
 from sentcli.export.export import write_onnx
 from sentcli.model import bundle
 from sentcli.model.bilstm import BiLSTM, choose_device, round_embedding
+from sentcli.report.trained import render
 from sentcli.scoring.labels import Floats
 from sentcli.training.calibration import Calibrated, add_neutral_head, calibrate
 from sentcli.training.classifier import Classification, balanced_weights, measure, predict_logits, uses_bf16
@@ -176,15 +176,9 @@ def _write_model(folder: Path, trained: Trained, metrics: Metrics, settings: Set
     content = recipe(settings, metrics["licence"])
     (folder / bundle.RECIPE).write_text(content, "utf-8", "surrogateescape")
     (folder / bundle.METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
-    before = base.history if base else []
     own = [{"stage": MODEL_STAGE, **record} for record in trained.epochs]
-    pd.DataFrame(before + own).to_csv(folder / bundle.HISTORY, index=False)
-    plots.curves(folder / bundle.CURVES, trained.epochs, before)
-    diagrams = {
-        "Before calibration": calibrated.uncalibrated,
-        "After calibration": calibrated.probabilities,
-    }
-    plots.reliability(folder / bundle.RELIABILITY, calibrated.labels, diagrams)
+    pd.DataFrame([*(base.history if base else ()), *own]).to_csv(folder / bundle.HISTORY, index=False)
+    (folder / bundle.TRAINING).write_bytes(render(metrics, trained.epochs, name))
     write_card(folder, config, metrics, trained.epochs, name=name)  # last: it lists all files
 
 

@@ -15,8 +15,6 @@ from commands import fail, invoke
 from sentcli.evaluation import model_card
 from sentcli.model.bundle import default_bundle_path, load_bundle, write_manifest
 
-PLOTS = {"accuracy_by_length.png", "confusion_matrix.png", "evaluated_reliability.png"}
-
 
 @pytest.fixture
 def model(trained, tmp_path, monkeypatch):
@@ -46,18 +44,17 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_the_folder_gets_metrics_plots_and_a_card_with_both(model):
+def test_the_folder_gets_metrics_and_a_card_with_them(model):
     before = contents(model)
     of_training = card(model).partition("## Training")[2].partition("## Files")[0]
-    found = evaluate("model", "--dataset", "test.csv", "--card", "-q")
-    del found["errors"]  # no texts in a model folder
+    found = evaluate("model", "--dataset", "test.csv", "--card", "--by", "review", "-q")
+    del found["errors"], found["by"]  # no texts in a model folder
     assert recorded(model) == [found | {"command": "sentcli evaluate model --dataset test.csv"}]
     assert f"| accuracy | {found['accuracy']:.4f} |" in card(model)
     assert "```sh\nsentcli evaluate model --dataset test.csv\n```" in card(model)
     assert card(model).partition("## Training")[2].startswith(of_training)
     after = contents(model)
-    assert after.keys() == before.keys() | PLOTS
-    assert all(after[name].startswith(b"\x89PNG") and f"]({name})" in card(model) for name in PLOTS)
+    assert after.keys() == before.keys()
     changed = {name for name in before if after[name] != before[name]}
     assert changed == {"README.md", "metrics.json", "manifest.json"}
     assert load_bundle(model).digests.keys() == after.keys() - {"manifest.json"}
@@ -87,15 +84,12 @@ def test_the_same_command_replaces_the_earlier_figures(model):
     assert kept == [("test.csv", "onnx", 20), ("other.csv", "onnx", 40), ("test.csv", "torch", 40)]
 
 
-def test_the_plots_are_those_of_the_evaluation_that_is_shown_in_full(model):
+def test_the_first_measurement_is_shown_in_full(model):
     evaluate("model", "--dataset", "test.csv", "--card")
-    first = contents(model)
+    first = card(model).partition("On `")[2]
     evaluate("model", "--dataset", "other.csv", "--card")
-    assert all(contents(model)[name] == first[name] for name in PLOTS)
-    rows = [*invented.reviews(38, seed=31), ("wonderful", "negative"), ("dull", "positive")]
-    invented.write_csv(model.parent / "test.csv", rows)
-    evaluate("model", "--dataset", "test.csv", "--card")
-    assert all(contents(model)[name] != first[name] for name in PLOTS)
+    assert card(model).partition("On `")[2] == first
+    assert "### Accuracy by confidence" in first
 
 
 def test_an_export_has_no_card(model):

@@ -22,8 +22,8 @@ from sentcli.model.bundle import load_bundle
 from sentcli.training import classifier, train_model
 
 FILES = {
-    *("README.md", "config.json", "curves.png", "history.csv", "manifest.json", "metrics.json"),
-    *("model.onnx", "normalize.py", "recipe.toml", "reliability.png", "vocab.txt"),
+    *("README.md", "config.json", "history.csv", "manifest.json", "metrics.json"),
+    *("model.onnx", "normalize.py", "recipe.toml", "training.html", "vocab.txt"),
 }
 NO_SHARE = (
     *("--glove", "none", "--hidden-size", 4, "--embedding-dim", 5, "--max-tokens", 20, "--min-freq", 1),
@@ -91,7 +91,7 @@ def test_the_model_folder_has_all_files_and_the_settings(train, tmp_path, data):
     assert [row["epoch"] for row in history] == ["1", "2"]
     best = min(history, key=lambda row: float(row["validation_loss"]))
     assert metrics["best_epoch"] == int(best["epoch"])
-    assert (bundle.path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert f"Training of <bdi>{bundle.name}</bdi>" in (bundle.path / "training.html").read_text("utf-8")
     assert 'license: "mit"' in (bundle.path / "README.md").read_text()
 
 
@@ -100,7 +100,8 @@ def test_progress_goes_to_stderr_and_quiet_writes_nothing(train, data):
     for part in (f"{data}: ", "2 classes: negative, positive", "epoch 3/3: ", "validation accuracy"):
         assert part in told
     last = told.splitlines()[-1]
-    assert "done; a score is the probability of 'positive'; try: " in last
+    assert "done; a score is the probability of 'positive'; " in last
+    assert "training.html shows the training; try: " in last
     assert train("--quiet", output="other").output == ""
 
 

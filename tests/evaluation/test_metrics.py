@@ -6,10 +6,11 @@ import pytest
 from sklearn import metrics as sk
 
 from sentcli.evaluation.metrics import (
+    calibration_error,
     evaluate,
     lengths_of,
     log_loss,
-    reliability,
+    scores_by_confidence,
     scores_by_length,
     wilson_interval,
 )
@@ -149,20 +150,20 @@ def test_log_loss_is_finite_for_a_probability_of_0():
     assert log_loss(np.array([1]), binary([1e-14])) == pytest.approx(-math.log(1e-14))
 
 
-class TestReliability:
+class TestConfidence:
     def test_a_bin_includes_its_upper_edge(self):
         # Edges at 0.5 and 0.75, exact in binary: they belong to the bins that end there.
-        result = reliability(np.array([0, 0, 0]), binary([0.5, 0.25, 0.2]), bins=4)
-        assert result.counts.tolist() == [0, 1, 1, 1]
-        assert result.edges.tolist() == [0, 0.25, 0.5, 0.75, 1]
+        found = scores_by_confidence(np.array([0, 0, 0]), binary([0.5, 0.25, 0.2]), bins=4)
+        bins = [(part["low"], part["high"], part["examples"]) for part in found]
+        assert bins == [(0.25, 0.5, 1), (0.5, 0.75, 1), (0.75, 1, 1)]
 
     def test_each_bin_has_its_confidence_and_accuracy(self):
-        result = reliability(LABELS, PROBABILITIES, bins=4)
-        assert result.counts.tolist() == [0, 0, 2, 4]
-        assert result.confidence[2:] == pytest.approx([0.65, 0.85])
-        assert result.accuracy[2:] == pytest.approx([0.5, 0.75])
-        assert np.isnan(result.confidence[:2]).all()
-        assert result.error == pytest.approx((2 * 0.15 + 4 * 0.1) / 6)
+        found = scores_by_confidence(LABELS, PROBABILITIES, bins=4)
+        assert [part["examples"] for part in found] == [2, 4]
+        assert [part["confidence"] for part in found] == pytest.approx([0.65, 0.85])
+        assert [part["accuracy"] for part in found] == pytest.approx([0.5, 0.75])
+        assert found[1]["accuracy_interval"] == wilson_interval(3, 4)
+        assert calibration_error(found) == pytest.approx((2 * 0.15 + 4 * 0.1) / 6)
 
 
 def test_a_slice_of_lengths_includes_both_ends():

@@ -1,7 +1,7 @@
 """The text of the model card; tests of `evaluate --card` are in tests/cli.
 
-`python tests/evaluation/test_model_card.py` writes the two kept cards again: that of the included model, and
-`fine-tuned.md`.
+`python tests/evaluation/test_model_card.py` writes the two kept cards again, that of the included model and
+`fine-tuned.md`, and the page of the training of the included model.
 """
 
 from dataclasses import asdict, replace
@@ -15,7 +15,8 @@ from sentcli.config import POOLINGS, DataSet, ModelConfig
 from sentcli.evaluation.metrics import evaluate
 from sentcli.evaluation.metrics_file import own_epochs, read_history, read_metrics
 from sentcli.evaluation.model_card import count_parameters, hub_id_of, model_card
-from sentcli.model.bundle import CARD, MANIFEST, default_bundle_path, load_bundle, write_manifest
+from sentcli.model.bundle import CARD, MANIFEST, TRAINING, default_bundle_path, load_bundle, write_manifest
+from sentcli.report.trained import render
 from sentcli.scoring.labels import softmax
 
 FINE_TUNED = Path(__file__).with_name("fine-tuned.md")
@@ -32,7 +33,7 @@ def write(labels=BOX.config.labels, history=None, **changes):
     neutral = BOX.config.neutral if labels == BOX.config.labels else None
     config = replace(BOX.config, model=shape, labels=labels, neutral=neutral)
     history = history or own_epochs(read_history(BOX))
-    files = {*BOX.digests, MANIFEST}
+    files = {*BOX.digests, MANIFEST, TRAINING}
     return model_card(config, {**METRICS, **changes}, history, name="imdb-bilstm", files=files)
 
 
@@ -102,6 +103,13 @@ def test_metrics_without_a_value_are_a_dash():
         assert line in shown
 
 
+def test_the_measurement_that_is_shown_in_full_has_its_calibration():
+    shown = METRICS["evaluations"][0]
+    part = {"low": 0.5, "high": 0.75, "examples": 4, "accuracy": 0.5, "accuracy_interval": (0.15, 0.85)}
+    card = section(write(evaluations=[shown | {"by_confidence": [part]}]), "Figures")
+    assert "| 0.50 to 0.75 | 4 | 0.5000 | 0.1500 to 0.8500 |" in card
+
+
 def test_without_an_evaluation_a_command_that_measures_is_given():
     line = "sentcli evaluate exports/imdb-bilstm --dataset stanfordnlp/imdb --split test --card"
     assert f"```sh\n{line}\n```" in section(write(evaluations=[]), "Figures")
@@ -149,4 +157,5 @@ def test_parameters_are_counted_as_torch_counts_them(pooling, layers):
 if __name__ == "__main__":
     FINE_TUNED.write_text(fine_tuned(), "utf-8")
     (BOX.path / CARD).write_text(write(), "utf-8")
+    (BOX.path / TRAINING).write_bytes(render(METRICS, own_epochs(read_history(BOX)), "imdb-bilstm"))
     write_manifest(BOX.path)

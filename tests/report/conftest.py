@@ -38,6 +38,19 @@ def page(scored):
 
 
 @pytest.fixture(scope="session")
+def training(tmp_path_factory):
+    """The page of the training of the included model."""
+    pytest.importorskip("sklearn")
+    from sentcli.evaluation.metrics_file import own_epochs, read_history, read_metrics
+    from sentcli.model.bundle import default_bundle_path, load_bundle
+    from sentcli.report.trained import render
+
+    box, path = load_bundle(default_bundle_path()), tmp_path_factory.mktemp("training") / "page.html"
+    path.write_bytes(render(read_metrics(box), own_epochs(read_history(box)), box.name))
+    return path
+
+
+@pytest.fixture(scope="session")
 def evaluated(tmp_path_factory):
     """The page of an evaluation."""
     pytest.importorskip("sklearn")

@@ -40,7 +40,7 @@ def show(browser, page):
         context.close()
 
 
-@pytest.mark.parametrize("kind", ["page", "evaluated"])
+@pytest.mark.parametrize("kind", ["page", "evaluated", "training"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_it_fits_the_screen(show, width, scheme, kind, request):
@@ -86,7 +86,7 @@ def test_print_opens_what_is_folded(show):
     assert tab.locator("details[open]").count() == 0
 
 
-@pytest.mark.parametrize("kind", ["page", "evaluated"])
+@pytest.mark.parametrize("kind", ["page", "evaluated", "training"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(browser, scheme, kind, request):
     axe = pytest.importorskip("axe_core_python", reason="needs the package axe-core-python")

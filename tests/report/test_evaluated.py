@@ -1,11 +1,17 @@
 """The page of an evaluation."""
 
+import csv
+import json
+
 import invented
 import pytest
 from commands import fail, invoke
 from test_page import Elements
 
+from sentcli.scoring.groups import wilson_interval
+
 pytest.importorskip("sklearn")
+REVIEWS = [*enumerate(invented.reviews(60, 6))]
 
 
 def test_it_has_the_metrics_and_the_errors(evaluated):
@@ -17,7 +23,7 @@ def test_it_has_the_metrics_and_the_errors(evaluated):
         "accuracy",
         "ROC AUC",
         "Confusion matrix",
-        "By length in tokens",
+        "Accuracy by length in words",
         "Reliability",
         "Accuracy by confidence",
         "Precision and recall of positive",
@@ -33,6 +39,32 @@ def test_the_figures_are_those_of_the_command(evaluated):
     done = invoke("evaluate", "-q", "--dataset", evaluated.with_name("test.csv"))
     accuracy = next(line.split()[1] for line in done.stdout.splitlines() if line.startswith("accuracy"))
     assert accuracy in evaluated.read_text("utf-8")
+
+
+def test_accuracy_by_a_column(tmp_path):
+    """The groups are those of a recount of the predictions; others do not count."""
+    rows = [(text, label, ("shop", "web")[number % 3 == 0]) for number, (text, label) in REVIEWS]
+    others = [("", "positive", "empty"), ("it is a chair", "neutral", "shop")]
+    data = tmp_path / "test.csv"
+    with data.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("review", "label", "place"), *rows, *others])
+    arguments = ("--dataset", data, "--by", "place", "--predictions", tmp_path / "p.csv", "--json", "-q")
+    done = invoke("evaluate", *arguments, "--report", tmp_path / "page.html")
+    assert done.exit_code == 0, done.output
+    with (tmp_path / "p.csv").open(newline="", encoding="utf-8") as file:
+        is_right = [row["label"] == row["predicted"] for row in csv.DictReader(file)]
+    found = json.loads(done.stdout)["by"]["place"]
+    for of, place in zip(found, ("shop", "web"), strict=True):
+        own = [right for right, row in zip(is_right, rows, strict=False) if row[2] == place]
+        assert (of["value"], of["examples"], of["accuracy"]) == (place, len(own), sum(own) / len(own))
+        assert of["accuracy_interval"] == [*wilson_interval(sum(own), len(own))]
+    text = Elements((tmp_path / "page.html").read_text("utf-8")).text
+    assert "With neutral texts" in text
+    assert "By place" in text
+    assert "shop" in text
+    table = invoke("evaluate", "--dataset", data, "--by", "place", "-q").stdout
+    assert "place  texts  accuracy  95 % interval\nshop" in table
+    assert "no column 'shop'" in fail("evaluate", "--dataset", data, "--by", "shop").message
 
 
 def test_an_existing_page_is_kept(evaluated):

@@ -1,0 +1,71 @@
+"""The page of a training."""
+
+import pytest
+from test_page import Elements
+
+pytest.importorskip("sklearn")
+
+from sentcli.evaluation.metrics_file import own_epochs, read_history, read_metrics
+from sentcli.model.bundle import default_bundle_path, load_bundle
+from sentcli.report.trained import render
+
+BOX = load_bundle(default_bundle_path())
+METRICS, EPOCHS = read_metrics(BOX), own_epochs(read_history(BOX))
+BASELINE = {"accuracy": 0.85, "accuracy_interval": (0.79, 0.89), "macro_f1": 0.8412, "log_loss": 0.4}
+BASELINE |= {"seconds": 1.234, "is_beaten": False}
+BIN = {"low": 0.5, "high": 0.75, "examples": 4, "confidence": 0.6, "accuracy": 0.5}
+BIN |= {"accuracy_interval": (0.15, 0.85)}
+
+
+def page_of(epochs=EPOCHS, name="my-model", **changes):
+    page = render({**METRICS, **changes}, epochs, name).decode()
+    return " ".join(Elements(page.replace("</t", " </t")).text.split())
+
+
+def test_it_shows_curves_validation_and_data():
+    text = page_of()
+    for part in (
+        "Training of my-model",
+        "93.0 % of the 9,794 validation texts get the right label",
+        "lowest after epoch 3 of 5, whose weights the model has.",
+        "Loss by epoch",
+        "3 (kept) 0.3082 0.9322 0.2695 0.9297",
+        "expected calibration error 0.0118 0.0056",
+        "negative 4,549 353",
+        "reviews/blitzer.parquet 6,994 1.0 yes",
+        METRICS["command"],
+    ):
+        assert part in text
+    assert "n-grams" not in text  # the included model was trained before
+
+
+def test_the_baseline_and_the_reliability():
+    text = page_of(baseline=BASELINE, validation=METRICS["validation"] | {"by_confidence": [BIN]})
+    assert "n-grams has 85.0 %: the network is not better by more than chance" in text
+    assert "0.50 to 0.75 50.0 % 4" in text
+
+
+def test_curves_fit_their_axes():
+    page = render(METRICS, EPOCHS, "x").decode()
+    points = [pair.split(",") for line in page.split('points="')[1:] for pair in line.split('"')[0].split()]
+    assert len(points) == 4 * len(EPOCHS)
+    assert all(0 <= float(x) <= 100 and 0 <= float(y) <= 100 for x, y in points)
+    assert '<span style="bottom:0%">0.25</span>' in page  # of the loss
+    assert '<span style="bottom:100%">1.00</span>' in page  # of the accuracy
+
+
+@pytest.mark.parametrize("epochs", [1, 40])
+def test_one_epoch_and_many(epochs):
+    records = [EPOCHS[0] | {"epoch": 1 + number} for number in range(epochs)]
+    assert "Learning curves" in page_of(records, best_epoch=epochs)
+
+
+def test_a_loss_that_is_not_known():
+    assert "Learning curves" in page_of([EPOCHS[0] | {"validation_loss": None}, EPOCHS[1]])
+
+
+def test_names_are_escaped():
+    data = [METRICS["data"][0] | {"path": "<script>alert(1)</script>"}]
+    page = render({**METRICS, "data": data}, EPOCHS, "<b>").decode()
+    assert page.count("<script") == 1
+    assert "<b>" not in page.partition("<main>")[2].partition("tiles")[0]
