@@ -27,7 +27,7 @@ import numpy as np
 import onnxruntime
 from ending import run
 
-from sentcli.model.bundle import WEIGHTS, Bundle, default_bundle_path, load_bundle
+from sentcli.model.bundle import Bundle, default_bundle_path, load_bundle
 from sentcli.runs.job import JobOptions
 from sentcli.runs.run import score_files
 from sentcli.scoring import scorer as scoring
@@ -160,8 +160,8 @@ def main() -> None:
         medians = {name: statistics.median(result[name] for result in results) for name in results[0]}
         rows.append({"settings": asdict(settings), **medians, "repeats": results})
     if options.json:
-        digest = load_bundle(model).digests[WEIGHTS]
-        content = {"machine": described, "model": {"name": model.name, "weights": digest}}
+        digest = load_bundle(model).digest
+        content = {"machine": described, "model": {"name": model.name, "digest": digest}}
         content |= {"rows": options.rows, "results": rows}
         options.json.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
 

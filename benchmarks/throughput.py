@@ -5,7 +5,7 @@
     python benchmarks/throughput.py --docs       # measure nothing: write the last figures into the documents
 
 Run it in the folder of the recipe (docs/models.md) with the folder `snippets` (benchmarks/snippets.py), after
-`pip install '.[train,peers]'`. Each peer learns once from IMDb and once from IMDb and the reviews of the
+`pip install '.[train]' --group peers`. Each peer learns once from IMDb and once from IMDb and the reviews of the
 recipe. It is measured on IMDb's test split and on whole sources that the recipe does not name. The second
 model is timed: in each round, each tool scores a file of one row, of reviews and of sentences, in a new
 process. A peer that does not work here is left out, with its reason. What is trained and measured is kept.

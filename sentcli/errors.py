@@ -10,8 +10,9 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Sent by Ctrl-C, by kill, and by a terminal that closes.
-STOP_SIGNALS: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Sent by Ctrl-C, by kill, by a terminal that closes, and by Ctrl-Break on Windows.
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+STOP_SIGNALS: tuple[int, ...] = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 
 
 class SentcliError(Exception):

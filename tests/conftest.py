@@ -21,7 +21,6 @@ from sentcli.errors import STOP_SIGNALS, names_flags
 from sentcli.model.bundle import (
     ONNX,
     VOCAB,
-    WEIGHTS,
     Bundle,
     default_bundle_path,
     load_bundle,
@@ -39,8 +38,8 @@ collect_ignore = [*([] if HAS_TORCH else ["export", "training"]), *([] if HAS_SK
 
 # A shell that starts the tests in the background, or under nohup, has them ignore these; so would every
 # process that they start.
-for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
-    if signal.getsignal(_number) is signal.SIG_IGN:
+for _name, _handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+    if (_number := getattr(signal, _name, None)) and signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, _handler)
 
 
@@ -78,9 +77,9 @@ def _undo() -> None:
 
 @pytest.fixture
 def make_bundle(tmp_path: Path) -> Callable[..., Bundle]:
-    """Write a bundle with the weights of a model, as training does but for the papers around it."""
+    """Write a bundle with the folded graph of a model, as training does but for the papers around it."""
 
-    from sentcli.model.bilstm import save_weights
+    from sentcli.export.folded import folded_graph
 
     def make(model: "BiLSTM", name: str = "trained", max_tokens: int = 40) -> Bundle:
         config = model.config
@@ -89,7 +88,7 @@ def make_bundle(tmp_path: Path) -> Callable[..., Bundle]:
         with new_bundle(tmp_path / name) as folder:
             write_config(folder, BundleConfig(config, TextConfig(max_tokens=max_tokens), labels))
             (folder / VOCAB).write_text("".join(f"{word}\n" for word in words), "utf-8")
-            save_weights(model, folder / WEIGHTS)
+            (folder / ONNX).write_bytes(folded_graph(model).SerializeToString())
         return load_bundle(tmp_path / name)
 
     return make
@@ -133,15 +132,14 @@ def headed(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 @pytest.fixture(scope="session")
 def headless(headed: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """The same model without its head, as older versions wrote it."""
+    from sentcli.backends.weights import load_model
     from sentcli.export.export import write_onnx
-    from sentcli.model.bilstm import load_model, save_weights
 
     model = load_model(headed)
     model.neutral_head, model.config = None, replace(model.config, neutral_head=False)
     with new_bundle(tmp_path_factory.mktemp("models") / "headless") as folder:
         write_config(folder, replace(headed.config, model=model.config))
         (folder / VOCAB).write_bytes(headed.read(VOCAB))
-        save_weights(model, folder / WEIGHTS)
         write_onnx(model, folder / ONNX, "folded", headed.config.text.max_tokens)
     return load_bundle(folder.parent / "headless")
 

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,3 +102,19 @@ def test_the_source_archive_has_what_its_tests_read(source: Path) -> None:
         "exports/imdb-bilstm/README.md",
     }
     assert needed <= set(files(source))
+
+
+def test_the_versions_in_the_metadata_are_those_that_are_tested() -> None:
+    yaml = pytest.importorskip("yaml")
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "tests.yml").read_text("utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    start = "Programming Language :: Python :: 3."
+    named = [name.rpartition(" ")[2] for name in project["classifiers"] if name.startswith(start)]
+    assert named == workflow["jobs"]["base"]["strategy"]["matrix"]["python"]
+    assert project["requires-python"] == f">={named[0]}"
+
+
+def test_the_wheel_has_the_weights_once(installed: Path) -> None:
+    sizes = [path.stat().st_size for path in installed.rglob("*") if path.is_file()]
+    assert sum(size > 2_000_000 for size in sizes) == 1
+    assert sum(sizes) < 16_000_000

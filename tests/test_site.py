@@ -45,7 +45,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("zensical", reason="needs pip install '.[docs]'")
+    pytest.importorskip("zensical", reason="needs pip install --group docs")
     return build_site.build(tmp_path_factory.mktemp("build"))
 
 

@@ -3,8 +3,8 @@
     python benchmarks/cluster/checks.py               # all checks, some 20 minutes on two cores
     python benchmarks/cluster/checks.py --check B2
 
-Each check prints its figures, and the script fails if a check does. It needs the extras ray, remote and dev,
-and `moto[server]` for B4. A cluster is a head without CPUs and some nodes, each a set of processes. All of it
+Each check prints its figures, and the script fails if a check does. It needs the extras ray and remote,
+and the group dev for B4. A cluster is a head without CPUs and some nodes, each a set of processes. All of it
 runs in a network namespace of its own, because Ray talks to the outer address of a machine: see unshare(1).
 
 - B1: the outputs of four formats are those of a run without --ray.

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from sentcli.config import BACKENDS, DEVICES
 from sentcli.errors import BundleError, UsageError, option, requires
-from sentcli.model.bundle import ONNX, TORCHSCRIPT, WEIGHTS, Bundle
+from sentcli.model.bundle import ONNX, TORCHSCRIPT, Bundle
 
 Ids = npt.NDArray[np.int64]  # [batch, tokens]
 Lengths = npt.NDArray[np.int32]  # [batch]
@@ -19,7 +19,7 @@ Logits = npt.NDArray[np.float32]  # [batch, outputs], see `ModelConfig.num_outpu
 # Set before onnxruntime is imported; else it writes to the user's home and sends telemetry to Microsoft.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-_FILES = {"onnx": ONNX, "torch": WEIGHTS, "torchscript": TORCHSCRIPT}  # in the order of preference
+_FILES = {"onnx": ONNX, "torchscript": TORCHSCRIPT, "torch": ONNX}  # in the order of preference
 
 
 class Backend(Protocol):
@@ -97,16 +97,18 @@ def choose(name: str | None, bundle: Bundle) -> tuple[str, str]:
     for candidate, file in candidates.items():
         if file in bundle.digests:
             return candidate, file
-    export = f"try: sentcli export {shlex.quote(str(bundle.path))} --format {name or 'onnx'} -o OUT"
-    hint = "give the folder that `sentcli train` wrote" if name == "torch" else export
-    raise BundleError(f"{bundle.path}: the bundle has no {' or '.join(candidates.values())}; {hint}")
+    hint = "give the folder that `sentcli train` wrote"
+    if name == "torchscript":
+        hint = f"try: sentcli export {shlex.quote(str(bundle.path))} --format torchscript -o OUT"
+    missing = " or ".join(dict.fromkeys(candidates.values()))
+    raise BundleError(f"{bundle.path}: the bundle has no {missing}; {hint}")
 
 
 def _backend_for(path: Path) -> str:
-    for name, suffix in (("onnx", ".onnx"), ("torchscript", ".torchscript.pt"), ("torch", ".safetensors")):
+    for name, suffix in (("onnx", ".onnx"), ("torchscript", ".torchscript.pt")):
         if path.name.endswith(suffix):
             return name
-    raise BundleError(f"{path}: not a model file; its name ends in .onnx, .torchscript.pt or .safetensors")
+    raise BundleError(f"{path}: not a model file; its name ends in .onnx or .torchscript.pt")
 
 
 def check_logits(logits: object, shape: tuple[int, int], file: Path) -> Logits:

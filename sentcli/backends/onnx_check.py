@@ -34,10 +34,10 @@ class _RefusedError(Exception):
     """Something in a file that is not allowed."""
 
 
-def check_model(content: bytes, file: Path, config: ModelConfig) -> None:
-    """Check an ONNX file before onnxruntime loads it."""
+def check_model(content: bytes, file: Path, config: ModelConfig) -> onnx.ModelProto:
+    """Return the model of an ONNX file, checked before onnxruntime loads it."""
     try:
-        model = onnx.ModelProto.FromString(content)
+        model: onnx.ModelProto = onnx.ModelProto.FromString(content)
     except DecodeError:
         raise BundleError(f"{file}: not an ONNX file; write it again with `sentcli export`") from None
     try:
@@ -52,6 +52,7 @@ def check_model(content: bytes, file: Path, config: ModelConfig) -> None:
         _check_nodes(model.graph.node)
     except _RefusedError as error:
         raise BundleError(f"{file}: {error}; write the file again with `sentcli export`") from None
+    return model
 
 
 def _require(condition: bool, message: str) -> None:

@@ -8,10 +8,11 @@ import numpy as np
 import torch
 
 from sentcli.backends import Ids, Lengths, Logits, check_logits, first_line
+from sentcli.backends.weights import load_model
 from sentcli.config import SCORING_PRECISIONS, ModelConfig
 from sentcli.errors import BundleError, UsageError, option
-from sentcli.model.bilstm import choose_device, has_lstm, is_short_of_memory, load_model
-from sentcli.model.bundle import WEIGHTS, Bundle
+from sentcli.model.bilstm import choose_device, has_lstm, is_short_of_memory
+from sentcli.model.bundle import ONNX, Bundle
 
 # A GPU runs all rows of a batch at once, so batches that suit a CPU core would leave it idle.
 _CUDA_BATCH_FACTOR = 8
@@ -64,7 +65,7 @@ class _ModuleBackend:
 
 
 class TorchBackend(_ModuleBackend):
-    """The BiLSTM of `sentcli.model.bilstm` with the weights of `model.safetensors`.
+    """The BiLSTM of `sentcli.model.bilstm` with the weights of a model folder.
 
     :param precision: one of `SCORING_PRECISIONS`, for matrix products and states, by autocast. The tests
         allow a probability to change by 0.05 with bf16 and by 0.01 with fp16.
@@ -83,7 +84,7 @@ class TorchBackend(_ModuleBackend):
             given = option("precision", precision)
             raise UsageError(f"{given}: this processor does not support it; try fp32")
         model = load_model(bundle).to(place)
-        super().__init__(model, place, bundle.path / WEIGHTS, bundle.config.model, dtype)
+        super().__init__(model, place, bundle.path / ONNX, bundle.config.model, dtype)
 
 
 class TorchScriptBackend(_ModuleBackend):

@@ -49,7 +49,7 @@ def new_folder(context: click.Context, parameter: click.Parameter, path: Path | 
 
 model_argument = click.argument("model", type=NamedPath(), default=default_bundle_path, required=False)
 model_option = click.option(
-    "--model", type=NamedPath(), help="Model folder or file; by default imdb-bilstm, included."
+    "--model", type=NamedPath(), help="Model folder, file or hf:// name; by default imdb-bilstm, included."
 )
 backend_option = click.option(
     "--backend",

@@ -13,14 +13,15 @@ from sentcli.backends import Backend
 from sentcli.backends.onnx import OnnxBackend
 from sentcli.backends.onnx_check import check_model
 from sentcli.backends.torch import TORCHSCRIPT_DEPRECATED, TorchScriptBackend
+from sentcli.backends.weights import load_model
 from sentcli.config import TextConfig
 from sentcli.errors import OutputError, UsageError, option
 from sentcli.export.folded import folded_graph
 from sentcli.export.parity import check_parity
 from sentcli.export.portable import portable_graph
 from sentcli.files.atomic import resolve
-from sentcli.model.bilstm import BiLSTM, load_model
-from sentcli.model.bundle import ONNX, ORIGIN, TORCHSCRIPT, VOCAB, WEIGHTS, Bundle, new_bundle, write_config
+from sentcli.model.bilstm import BiLSTM
+from sentcli.model.bundle import ONNX, TORCHSCRIPT, VOCAB, Bundle, new_bundle, write_config
 from sentcli.scoring.cores import usable_cores
 
 _BUILDERS = {"portable": portable_graph, "folded": folded_graph}
@@ -57,7 +58,6 @@ def export_bundle(
     with new_bundle(output, overwrite=overwrite) as folder:
         write_config(folder, bundle.config)
         (folder / VOCAB).write_bytes(bundle.read(VOCAB))
-        (folder / ORIGIN).write_text(f"{bundle.digests[WEIGHTS]}  {WEIGHTS}\n")
         if "onnx" in formats:
             files.append(write_onnx(model, folder / ONNX, graph, max_tokens))
         if "torchscript" in formats:

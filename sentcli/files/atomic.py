@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sentcli.errors import OutputError
+from sentcli.files import system
 
 
 @contextmanager
@@ -41,18 +42,6 @@ def temporary_path(target: Path, kind: str) -> Path:
     return target.with_name(f".{target.name}.sentcli-{kind}")
 
 
-def sync(path: Path) -> None:
-    """Flush a file to disk, or the names in a folder if the file system supports that."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # Linux: the file system cannot fsync a folder
-            raise
-    finally:
-        os.close(descriptor)
-
-
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
     """Open a file that replaces `path` at the end of the block."""
@@ -76,11 +65,11 @@ def create(path: Path, target: Path) -> int:
     :param target: if it exists, the new file is from the start as private as this one.
     """
     path.unlink(missing_ok=True)
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | system.OWN_FILE
     if not target.exists():
         return os.open(path, flags, 0o666)
     descriptor = os.open(path, flags, 0o600)
-    os.fchmod(descriptor, stat.S_IMODE(target.stat().st_mode) | 0o600)
+    system.set_mode(descriptor, stat.S_IMODE(target.stat().st_mode) | 0o600)
     return descriptor
 
 
@@ -125,10 +114,10 @@ class AtomicFile:
         with output_errors(self.target):
             check_kept(self._descriptor)
             with suppress(FileNotFoundError):
-                os.fchmod(self._descriptor, stat.S_IMODE(self.target.stat().st_mode))
+                system.set_mode(self._descriptor, stat.S_IMODE(self.target.stat().st_mode))
+            self.close()  # Windows renames no open file
             self._path.replace(self.target)
-            sync(self.target.parent)
-        self.close()
+            system.sync(self.target.parent)
 
     def close(self) -> None:
         """Close the file, and leave its temporary file in place."""

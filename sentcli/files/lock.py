@@ -1,14 +1,15 @@
 """Locks, so that only one run at a time writes a file."""
 
-import fcntl
 import logging
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 from sentcli.errors import LockedError
+from sentcli.files import system
 from sentcli.files.atomic import output_errors, temporary_path
 
 WAIT_SECONDS = 120.0  # longer than the 90 s for which NFSv4 keeps the locks of a dead machine
@@ -43,22 +44,18 @@ class Lock:
     def _acquire(self) -> bool:
         """Try to lock the file; return False if another run holds it or has just removed it."""
         with output_errors(self._path):
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if os.path.samestat(os.fstat(descriptor), self._path.stat()):
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | system.OWN_FILE, 0o666)
+            with suppress(FileNotFoundError):
+                if system.lock(descriptor) and os.path.samestat(os.fstat(descriptor), self._path.stat()):
                     self._descriptor = descriptor
                     return True
-            except (BlockingIOError, FileNotFoundError):
-                pass
             os.close(descriptor)
             return False
 
     def release(self) -> None:
         """Unlock the target."""
         with output_errors(self._path):
-            self._path.unlink(missing_ok=True)
-            os.close(self._descriptor)
+            system.remove_locked(self._path, self._descriptor)
 
     def __enter__(self) -> Self:
         return self

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, TextIO
 
 from sentcli.errors import ExistingOutputError, OutputError, option
-from sentcli.files import remote
+from sentcli.files import remote, system
 from sentcli.files.atomic import AtomicFile, check_kept, output_errors, resolve, temporary_path, write_all
 from sentcli.files.source import STANDARD
 
@@ -39,7 +39,7 @@ class Target:
         self.is_url = remote.is_url(self.name)
         is_path = not self.is_url and self.name != STANDARD and _descriptor_of(self.name) is None
         with output_errors(self.name):  # such as a name that is too long
-            self.is_folder = self.name.endswith("/") or (is_path and path.is_dir())
+            self.is_folder = self.name.endswith(system.FOLDER_ENDS) or (is_path and path.is_dir())
             self.is_file = is_path and not self.is_folder and (path.is_file() or not path.exists())
 
     @property
@@ -54,7 +54,7 @@ class Target:
     @property
     def address(self) -> str:
         """What is written, by the one name that two outputs share if they are the same file."""
-        return str(self.path) if self.is_file else self.name
+        return self.path.as_posix() if self.is_file else self.name
 
     @cached_property
     def rejects(self) -> "Target":
@@ -136,7 +136,7 @@ class Stream:
         with output_errors(self._name):
             if self._descriptor is None:
                 self._stream.write(data)
-            elif stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+            elif stat.S_ISREG(os.fstat(self._descriptor).st_mode) or not system.PIPE_ROOM:
                 write_all(self._descriptor, data)
             else:
                 self._write_unblocked(self._descriptor, memoryview(data))
@@ -148,7 +148,7 @@ class Stream:
             self._check()
             if select.select([], [descriptor], [], _LOOK_SECONDS)[1]:
                 with suppress(BlockingIOError):  # another process made a shared pipe non-blocking
-                    data = data[os.write(descriptor, data[: select.PIPE_BUF]) :]
+                    data = data[os.write(descriptor, data[: system.PIPE_ROOM]) :]
 
     def publish(self) -> None:
         """Check for errors that appear on close, and close the stream if it was opened here."""

@@ -16,7 +16,7 @@ from typing import IO, Any, Self
 from xxhash import xxh3_64_hexdigest
 
 from sentcli.errors import DataError, OutputError, without_secrets
-from sentcli.files import remote
+from sentcli.files import remote, system
 from sentcli.files.archive import inspect_member, open_member, split_member
 from sentcli.files.compression import compression_of, damage, decompressed
 
@@ -98,7 +98,8 @@ class Source:
         self._is_over = False
         self.compression = compression_of(file.path)
         # A pipe or a device, whose next bytes may take long to arrive.
-        self.live = file.identity is not None and file.size is None and not self.compression
+        is_pipe = file.identity is not None and file.size is None
+        self.live = is_pipe and not self.compression and system.PIPE_ROOM > 0
         try:
             self._raw: IO[bytes] = _open(file.path, buffering=_BLOCK if self.compression else 0)
             self._streams = [self._decompressed()]  # the last one is read; earlier ones would close the file

@@ -1,20 +1,16 @@
-"""The BiLSTM in PyTorch, and its weights in safetensors. Scoring with onnxruntime does not import this."""
+"""The BiLSTM in PyTorch. Scoring with onnxruntime does not import this."""
 
 from functools import partial
-from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from sentcli.config import SIDES, ModelConfig
-from sentcli.errors import BundleError, UsageError, option
-from sentcli.model.bundle import WEIGHTS, Bundle
+from sentcli.errors import UsageError, option
 from sentcli.text.vocabulary import PAD_ID
 
-_OPEN = 100.0  # a bias whose sigmoid is 1
+OPEN = 100.0  # a bias whose sigmoid is 1
 
 
 class BiLSTM(nn.Module):
@@ -167,7 +163,7 @@ def tie_gates(model: BiLSTM, gates: str) -> None:
 
 def _open_output_gate(parameter: nn.Parameter) -> None:
     *_, of_output = parameter.data.chunk(4)
-    of_output.fill_(_OPEN if parameter.ndim == 1 else 0.0)
+    of_output.fill_(OPEN if parameter.ndim == 1 else 0.0)
 
 
 def gates_of(model: BiLSTM) -> str:
@@ -198,31 +194,6 @@ def round_embedding(model: BiLSTM) -> None:
     """
     weight = model.embedding.weight.data
     weight.copy_(weight.half().float())
-
-
-def save_weights(model: BiLSTM, path: Path) -> None:
-    """Write the weights in fp32, and the embedding, rounded by `round_embedding`, in fp16."""
-    weights = {name: value.detach().contiguous().cpu() for name, value in model.state_dict().items()}
-    weights["embedding.weight"] = weights["embedding.weight"].half()
-    path.write_bytes(save(weights))
-
-
-def load_model(bundle: Bundle) -> BiLSTM:
-    """Return the model of a bundle, ready for inference."""
-    content, file = bundle.read(WEIGHTS), bundle.path / WEIGHTS
-    with torch.device("meta"):  # allocates nothing, as an untrusted config may claim any size
-        model = BiLSTM(bundle.config.model)
-    try:
-        weights = load(content)
-        for name, value in weights.items():
-            if not value.is_floating_point() or not value.float().isfinite().all():
-                raise BundleError(f"{file}: the weights {name!r:.100} are not finite numbers")
-        model.load_state_dict({name: value.float() for name, value in weights.items()}, assign=True)
-    except KeyError as error:
-        raise BundleError(f"{file}: weights of an unknown type, {error.args[0]!r:.100}") from None
-    except (SafetensorError, RuntimeError) as error:
-        raise BundleError(f"{file}: {' '.join(str(error).split()):.300}") from None
-    return model.eval()
 
 
 def is_short_of_memory(error: Exception) -> bool:

@@ -14,17 +14,16 @@ from pathlib import Path
 
 from sentcli.config import BundleConfig
 from sentcli.errors import BundleError, OutputError, option
-from sentcli.files.atomic import sync
+from sentcli.files import system
+from sentcli.model import hub
 from sentcli.text import normalize
 from sentcli.text.vocabulary import Vocab
 
 CONFIG = "config.json"
 VOCAB = "vocab.txt"
 NORMALIZER = "normalize.py"  # a copy of `sentcli.text.normalize` for other runtimes; never run here
-WEIGHTS = "model.safetensors"
 ONNX = "model.onnx"
 TORCHSCRIPT = "model.torchscript.pt"
-ORIGIN = "model.safetensors.sha256"  # in an export: the SHA-256 of the weights that were exported
 METRICS = "metrics.json"
 HISTORY = "history.csv"
 TRAINING = "training.html"
@@ -32,7 +31,7 @@ CARD = "README.md"
 RECIPE = "recipe.toml"
 MANIFEST = "manifest.json"
 
-_SCORED_WITH = (CONFIG, VOCAB, ".onnx", ".safetensors", ".torchscript.pt")  # ends of file names
+_SCORED_WITH = (CONFIG, VOCAB, ".onnx", ".torchscript.pt")  # ends of file names
 _MAX_FILE = 2 << 30  # bytes; the limit of a protobuf message, and so of an ONNX file
 _DEFAULT = Path("exports", "imdb-bilstm")
 
@@ -48,7 +47,7 @@ class Bundle:
 
     @property
     def name(self) -> str:
-        return self.path.resolve().name
+        return hub.model_of(self.path) or self.path.resolve().name
 
     @property
     def digest(self) -> str:
@@ -95,8 +94,11 @@ def load_bundle(path: Path) -> Bundle:
 
     This checks the manifest and the config. Other files are checked when they are read.
 
-    :param path: also the name of the included model, if there is no such path.
+    :param path: also the name of the included model, if there is no such path, or a model of the hub such as
+        `hf://USER/MODEL@REVISION`.
     """
+    if path.as_posix().startswith("hf:/"):
+        path = hub.download(path)
     try:
         if str(path) == _DEFAULT.name and not path.exists():
             path = default_bundle_path()
@@ -184,7 +186,7 @@ def _replace(target: Path, folder: Path) -> None:
             old.rename(target)
         raise
     shutil.rmtree(old, ignore_errors=True)
-    sync(target.parent)
+    system.sync(target.parent)
 
 
 def write_manifest(folder: Path) -> None:
@@ -193,11 +195,11 @@ def write_manifest(folder: Path) -> None:
     for file in sorted(folder.iterdir()):
         if file.name != MANIFEST:
             digests[file.name] = hashlib.sha256(file.read_bytes()).hexdigest()
-            sync(file)
+            system.sync(file)
     manifest = folder / MANIFEST
     manifest.write_text(json.dumps({"sha256": digests}, indent=2) + "\n")
-    sync(manifest)
-    sync(folder)
+    system.sync(manifest)
+    system.sync(folder)
 
 
 def write_config(folder: Path, config: BundleConfig) -> None:
@@ -232,7 +234,7 @@ def _read_file(path: Path) -> bytes:
     """Return the bytes of a regular file, or of one that a link points to; refuse devices and pipes."""
     try:
         # A pipe would otherwise wait for a writer.
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | system.NO_WAIT)) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise BundleError(f"{path}: not a regular file")

@@ -20,7 +20,8 @@ import numpy as np
 from xxhash import xxh3_64_intdigest
 
 from sentcli.errors import ChangedInputError, ResumeError, option
-from sentcli.files.atomic import create, output_errors, sync, temporary_path, write_all
+from sentcli.files import system
+from sentcli.files.atomic import create, output_errors, temporary_path, write_all
 from sentcli.scoring.labels import Counts
 from sentcli.tables.chunk import Chunk, Results
 from sentcli.tables.options import ResultColumn
@@ -96,7 +97,7 @@ class Ledger:
             self._pending.append(_record(conditions))
             return
         with output_errors(self._path):
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+            self._descriptor = os.open(self._path, os.O_RDWR | system.OWN_FILE)
             os.ftruncate(self._descriptor, self._end)
 
     def replay(self, chunks: Iterator[Chunk], names: Sequence[str]) -> Iterator[_Replayed]:
@@ -157,7 +158,7 @@ class Ledger:
             write_all(self._descriptor, data)
             os.fsync(self._descriptor)
             if not self._end:
-                sync(self._path.parent)
+                system.sync(self._path.parent)
         self._pending.clear()
         self._end += len(data)
         self.rows = max(self.rows, self._pending_rows)

@@ -60,7 +60,8 @@ class Scorer:
     Several threads may use it at the same time. A forked process must not use it, because its threads exist
     only in the process that created them.
 
-    :param model: a model folder, or one model file in it; None or `imdb-bilstm`: the included model.
+    :param model: a model folder, one model file in it, or a model of the hub such as `hf://USER/MODEL`; None
+        or `imdb-bilstm`: the included model.
     :param backend: `onnx`, `torch` or `torchscript`; None: the backend for the model file, onnx first.
     :param device: `cpu` or `cuda`; None: the CPU for onnx, else CUDA if there is a device.
     :param precision: precision of matrix products in the torch backend: `fp32`, `bf16` or, on CUDA, `fp16`.

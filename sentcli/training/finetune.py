@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sentcli.backends.weights import load_model
 from sentcli.config import BundleConfig, ModelConfig
 from sentcli.datasets.labels import known_labels
 from sentcli.evaluation.metrics_file import read_history, read_metrics
-from sentcli.model.bilstm import BiLSTM, gates_of, load_model, tie_gates
+from sentcli.model.bilstm import BiLSTM, gates_of, tie_gates
 from sentcli.model.bundle import load_bundle
 from sentcli.text.vocabulary import Vocab
 from sentcli.training.glove import Coverage

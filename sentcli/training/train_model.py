@@ -23,7 +23,7 @@ from sentcli.evaluation.model_card import hub_id_of, write_card
 from sentcli.evaluation.report import accuracy_of_texts
 from sentcli.export.export import write_onnx
 from sentcli.model import bundle
-from sentcli.model.bilstm import BiLSTM, choose_device, round_embedding, save_weights
+from sentcli.model.bilstm import BiLSTM, choose_device, round_embedding
 from sentcli.report.trained import render
 from sentcli.scoring.labels import Floats
 from sentcli.training.calibration import Calibrated, add_neutral_head, calibrate
@@ -172,7 +172,6 @@ def _write_model(folder: Path, trained: Trained, metrics: Metrics, settings: Set
     config = BundleConfig(network.config, settings.text, trained.data.texts.labels, neutral)
     bundle.write_config(folder, config)
     (folder / bundle.VOCAB).write_text(trained.data.vocab.to_text(), "utf-8")
-    save_weights(network, folder / bundle.WEIGHTS)
     write_onnx(network, folder / bundle.ONNX, "folded", settings.text.max_tokens)
     content = recipe(settings, metrics["licence"])
     (folder / bundle.RECIPE).write_text(content, "utf-8", "surrogateescape")

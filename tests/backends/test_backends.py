@@ -59,10 +59,9 @@ def test_the_named_file_is_the_one_that_runs(make_bundle):
     assert np.abs(found - torch_logits(other, ids, lengths)).max() < 1e-5
 
 
-def test_onnx_is_the_first_choice_and_weights_mean_torch(exported, trained):
+def test_onnx_is_the_first_choice(exported, trained):
     assert load_backend(None, exported).name == "onnx"
-    for bundle in (trained, load_bundle(trained.path / "model.safetensors")):
-        assert load_backend(None, bundle).name == "torch"
+    assert load_backend("torch", trained).name == "torch"
 
 
 def test_a_backend_for_another_file_is_refused(exported):
@@ -76,9 +75,9 @@ def test_a_file_that_is_no_model_is_refused(exported):
 
 
 def test_a_file_that_the_bundle_lacks_is_named(trained, exported):
-    with pytest.raises(BundleError, match=r"has no model\.onnx; try: sentcli export .* --format onnx -o OUT"):
-        load_backend("onnx", trained)
-    with pytest.raises(BundleError, match=r"model\.safetensors; give the folder that `sentcli train` wrote"):
+    with pytest.raises(BundleError, match=r"has no model\.torchscript\.pt; try: sentcli export .* --format"):
+        load_backend("torchscript", trained)
+    with pytest.raises(BundleError, match=r"PyTorch needs the folded graph; give the folder that"):
         load_backend("torch", exported)
 
 

@@ -68,7 +68,7 @@ def test_logits_that_are_not_finite_are_no_scores(make_bundle):
     model = make_model()
     model.classifier.weight.data[:] = 3e38  # the sum is beyond what fp32 holds
     backend = TorchBackend(make_bundle(model), "cpu")
-    with pytest.raises(BundleError, match=r"model\.safetensors: .*not finite"):
+    with pytest.raises(BundleError, match=r"model\.onnx: .*not finite"):
         backend.logits(*make_batch(2, 3))
 
 

@@ -86,12 +86,11 @@ def test_all_backends_agree(trained, exported, data):
     reference = figures(trained.path, data)
     for model, backend in (
         (trained.path, "torch"),
-        (trained.path / "model.safetensors", None),
         (exported / "model.onnx", None),
         (exported, "torchscript"),
     ):
         found = figures(model, data, *(("--backend", backend, "--device", "cpu") if backend else ()))
-        assert found["backend"] == (backend or ("torch" if "safetensors" in str(model) else "onnx"))
+        assert found["backend"] == (backend or "onnx")
         assert found["confusion"] == reference["confusion"]
         assert found["log_loss"] == pytest.approx(reference["log_loss"], abs=1e-6)
 
@@ -230,8 +229,8 @@ def test_a_target_precision_has_thresholds(trained, data, rows, tmp_path):
 
 
 def test_a_model_is_compared_with_the_same_weights_in_another_file(trained, exported, data):
-    found = figures(exported / "model.onnx", data, "--against", trained.path / "model.safetensors")
-    assert found["against"] == {"model": "trained", "file": "model.safetensors", "backend": "torch"}
+    found = figures(exported / "model.onnx", data, "--against", exported / "model.torchscript.pt")
+    assert found["against"] == {"model": "model", "file": "model.torchscript.pt", "backend": "torchscript"}
     comparison = found["comparison"]
     assert (comparison["examples"], comparison["changed"]) == (60, 0)
     assert 0 < comparison["mean_difference"] <= comparison["max_difference"] < 1e-5

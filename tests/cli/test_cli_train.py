@@ -12,18 +12,18 @@ pytest.importorskip("torch")
 
 import torch
 from commands import fail, invoke
-from safetensors.numpy import load_file
 
 import sentcli
+from sentcli.backends.weights import load_model
 from sentcli.errors import StopRequested
 from sentcli.files.lock import Lock
-from sentcli.model.bilstm import gates_of, load_model
+from sentcli.model.bilstm import gates_of
 from sentcli.model.bundle import load_bundle
 from sentcli.training import classifier, train_model
 
 FILES = {
     *("README.md", "config.json", "history.csv", "manifest.json", "metrics.json"),
-    *("model.onnx", "model.safetensors", "normalize.py", "recipe.toml", "training.html", "vocab.txt"),
+    *("model.onnx", "normalize.py", "recipe.toml", "training.html", "vocab.txt"),
 }
 NO_SHARE = (
     *("--glove", "none", "--hidden-size", 4, "--embedding-dim", 5, "--max-tokens", 20, "--min-freq", 1),
@@ -125,7 +125,7 @@ def test_the_test_split_has_no_part_in_training(train, tmp_path):
         invented.write_csv(tmp_path / f"{name}-data" / "train.csv", invented.reviews(60, seed=3))
         invented.write_csv(tmp_path / f"{name}-data" / "test.csv", invented.reviews(30, seed=seed))
         train("--dataset", tmp_path / f"{name}-data", output=name)
-    for name in ("vocab.txt", "model.safetensors"):
+    for name in ("vocab.txt", "model.onnx"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
 
 
@@ -187,7 +187,7 @@ def test_the_recipe_has_the_tables_and_a_changed_one_does_not_continue(
     again = several(config=recipe, output="again")
     assert again.exit_code == 0, again.output
     one, two = (load_bundle(tmp_path / name) for name in ("model", "again"))
-    for name in ("model.safetensors", "vocab.txt", "recipe.toml"):
+    for name in ("model.onnx", "vocab.txt", "recipe.toml"):
         assert one.read(name) == two.read(name)
     stop_at("round_embedding")
     assert several(output="third").exit_code == 130
@@ -251,9 +251,9 @@ def test_word_vectors_are_the_first_embedding(train, tmp_path):
     train("--glove", glove, "--lr", 1e-9)
     found = metrics_of(tmp_path / "model")["glove"]
     assert (found["source"], found["types_covered"]) == ("glove.txt", 3)
-    embedding = load_file(tmp_path / "model" / "model.safetensors")["embedding.weight"]
-    row = load_bundle(tmp_path / "model").vocab.words.index("film")
-    assert embedding[row].tolist() == pytest.approx([1, 2, 3, 4, 5], abs=1e-2)
+    bundle = load_bundle(tmp_path / "model")
+    row = bundle.vocab.words.index("film")
+    assert load_model(bundle).embedding.weight[row].tolist() == pytest.approx([1, 2, 3, 4, 5], abs=1e-2)
 
 
 def test_settings_reach_the_model(train, tmp_path):
@@ -287,8 +287,8 @@ def test_a_signal_after_any_batch_changes_no_number(
         failure = refuse(*line, data=data)
     assert (failure.code, failure.message) == (128 + number, "Error: stopped; the same command continues\n")
     train(epochs=2)
-    for name in ("model.safetensors", "model.onnx"):
-        assert (tmp_path / "model" / name).read_bytes() == (uninterrupted / name).read_bytes()
+    stopped, whole = (load_bundle(folder) for folder in (tmp_path / "model", uninterrupted))
+    assert stopped.digests["model.onnx"] == whole.digests["model.onnx"]
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
@@ -351,7 +351,7 @@ def test_overwrite_starts_over_and_a_finished_model_needs_it(data, train, tmp_pa
 def test_a_full_disk_leaves_the_old_model_and_the_checkpoint(data, train, tmp_path, stop_at, monkeypatch):
     train()
     made = load_bundle(tmp_path / "model").digest
-    stop_at("save_weights", OSError(28, "No space left on device"))
+    stop_at("write_onnx", OSError(28, "No space left on device"))
     line = ("--epochs", 1, "--seed", 2, "-o", tmp_path / "model")
     assert "No space left on device" in refuse(*line, "--overwrite", data=data).message
     assert load_bundle(tmp_path / "model").digest == made

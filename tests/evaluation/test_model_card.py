@@ -73,6 +73,16 @@ def section(card, title):
     return card.split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
+def test_the_hub_reads_what_was_measured():
+    hub = pytest.importorskip("huggingface_hub.repocard_data")
+    name, found = hub.model_index_to_eval_results(front_matter(write())["model-index"])
+    assert name == "imdb-bilstm"
+    for result, record in zip(found, METRICS["evaluations"], strict=True):
+        assert (result.task_type, result.metric_type) == ("text-classification", "accuracy")
+        assert result.metric_value == round(record["accuracy"], 4)
+    assert "model-index" not in front_matter(write(evaluations=[]))
+
+
 def test_the_kept_cards():
     assert write() == BOX.read(CARD).decode()
     assert fine_tuned() == FINE_TUNED.read_text("utf-8")

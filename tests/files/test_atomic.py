@@ -7,7 +7,8 @@ import stat
 import pytest
 
 from sentcli.errors import OutputError
-from sentcli.files.atomic import AtomicFile, create, new_file, resolve, sync, temporary_path
+from sentcli.files import system
+from sentcli.files.atomic import AtomicFile, create, new_file, resolve, temporary_path
 
 
 def fail(*_, **__):
@@ -51,8 +52,8 @@ def test_files_and_folders_are_synced(tmp_path, monkeypatch):
     synced = []
     monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
     (tmp_path / "file").touch()
-    sync(tmp_path / "file")
-    sync(tmp_path)
+    system.sync(tmp_path / "file")
+    system.sync(tmp_path)
     assert synced == [(tmp_path / "file").stat().st_ino, tmp_path.stat().st_ino]
 
 
@@ -64,9 +65,9 @@ def test_a_file_system_that_cannot_fsync_folders_is_no_error_but_a_failed_fsync_
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(os, "fsync", fsync)
-    sync(tmp_path)
+    system.sync(tmp_path)
     with pytest.raises(OSError, match="Input/output error"):
-        sync(tmp_path)
+        system.sync(tmp_path)
 
 
 def test_a_link_is_followed_to_the_file_that_is_replaced(tmp_path):

@@ -1,21 +1,16 @@
-"""The BiLSTM: both routes, every pooling, and its weights on the disk."""
+"""The BiLSTM: both routes, every pooling, and its gates."""
 
 import pytest
 import tiny_models
 import torch
-from safetensors.torch import save
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from sentcli.config import POOLINGS
-from sentcli.errors import BundleError
 from sentcli.model.bilstm import (
     gates_of,
-    load_model,
-    round_embedding,
     tie_gates,
 )
-from sentcli.model.bundle import WEIGHTS, load_bundle, write_manifest
 
 NO_DROPOUT = {"dropout": 0.0, "embedding_dropout": 0.0}
 
@@ -138,47 +133,3 @@ def test_the_gradient_of_tied_gates_is_that_of_both():
         of_input, of_forget, of_cell, of_output = wanted.grad.chunk(4)
         both = of_forget - of_input  # the weights of the input gate are the negated ones
         torch.testing.assert_close(found.grad, torch.cat([-both, both, of_cell, 0 * of_output]))
-
-
-@pytest.mark.parametrize("shape", [{}, {"num_layers": 2, "pooling": "last", "num_classes": 3}])
-def test_weights_come_back_from_a_bundle(make_bundle, shape: dict):
-    model = tiny_models.make_model(**shape)
-    with torch.no_grad():
-        model.embedding.weight[5] += 1e-5
-    round_embedding(model)
-    loaded = load_model(make_bundle(model))
-    assert not loaded.training
-    assert loaded.embedding.weight.dtype == torch.float32
-    for name, value in model.state_dict().items():
-        assert torch.equal(loaded.state_dict()[name], value), name
-
-
-def with_bias(values: torch.Tensor) -> bytes:
-    weights = {name: value.contiguous() for name, value in tiny_models.make_model().state_dict().items()}
-    return save(weights | {"classifier.bias": values})
-
-
-def of_unknown_type() -> bytes:
-    header = b'{"classifier.bias":{"dtype":"F8_E8M0","shape":[2],"data_offsets":[0,2]}}'
-    return len(header).to_bytes(8, "little") + header + bytes(2)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", ""),
-        (with_bias(torch.zeros(3)), "classifier.bias"),
-        (with_bias(torch.tensor([0, torch.nan])), "classifier.bias"),
-        (with_bias(torch.tensor([0, -torch.inf])), "classifier.bias"),
-        (with_bias(torch.zeros(2, dtype=torch.int64)), "classifier.bias"),
-        (with_bias(torch.full((2,), 1e300, dtype=torch.float64)), "classifier.bias"),  # infinite in fp32
-        (of_unknown_type(), "of an unknown type, 'F8_E8M0'"),
-    ],
-)
-def test_weights_that_cannot_be_used_are_refused_by_name(make_bundle, content: bytes, message: str):
-    bundle = make_bundle(tiny_models.make_model())
-    (bundle.path / WEIGHTS).write_bytes(content)
-    write_manifest(bundle.path)
-    with pytest.raises(BundleError, match=f"{WEIGHTS}: .*{message}") as caught:
-        load_model(load_bundle(bundle.path))
-    assert "\n" not in str(caught.value)

@@ -23,7 +23,6 @@ from sentcli.model.bundle import (
     ONNX,
     RECIPE,
     VOCAB,
-    WEIGHTS,
     Bundle,
     check_target,
     check_writable,
@@ -142,7 +141,7 @@ def test_digest_is_that_of_the_files_that_scores_depend_on(folder: Path, tmp_pat
     assert load_bundle(folder).digest == digest
     papers = dict.fromkeys([CARD, METRICS, RECIPE], b"new")
     assert load_bundle(write(tmp_path / "papers", CONTENT | papers)).digest == digest
-    for name in (ONNX, VOCAB, WEIGHTS, "other.onnx"):
+    for name in (ONNX, VOCAB, "other.onnx"):
         assert load_bundle(write(tmp_path / name, {**CONTENT, name: b"other"})).digest != digest
 
 
@@ -331,8 +330,8 @@ def test_a_file_that_changes_after_loading_is_not_used(folder: Path) -> None:
     (folder / VOCAB).unlink()
     with pytest.raises(BundleError, match=r"vocab.txt: the file is missing"):
         _ = read.vocab
-    with pytest.raises(BundleError, match=r"the bundle has no model.safetensors; the folder that"):
-        read.read(WEIGHTS)
+    with pytest.raises(BundleError, match=r"the bundle has no other.onnx; the folder that"):
+        read.read("other.onnx")
 
 
 def hard_links(folder: Path, place: Path) -> Path:

@@ -14,9 +14,10 @@ import pytest
 import torch
 from commands import fail, invoke
 
+from sentcli.backends.weights import load_model
 from sentcli.config import DataSet
 from sentcli.errors import BundleError, UsageError
-from sentcli.model.bilstm import gates_of, load_model, tie_gates
+from sentcli.model.bilstm import gates_of, tie_gates
 from sentcli.model.bundle import (
     HISTORY,
     METRICS,
@@ -147,7 +148,7 @@ def test_the_folder_names_the_base_and_its_recipe_makes_the_same_model(trained, 
     assert "glove" not in recipe
     again = invoke("train", "--config", bundle.path / RECIPE, "-o", tmp_path / "again", "--threads", 1)
     assert again.exit_code == 0, again.output
-    assert load_bundle(tmp_path / "again").read("model.safetensors") == bundle.read("model.safetensors")
+    assert load_bundle(tmp_path / "again").read("model.onnx") == bundle.read("model.onnx")
     assert load_bundle(tmp_path / "again").read(RECIPE).decode() == recipe
 
 
@@ -197,7 +198,7 @@ def test_a_stopped_run_continues_from_the_same_model_alone(trained, finetune, tm
     shutil.rmtree(base)
     shutil.copytree(trained.path, base)
     assert invoke(*line).exit_code == 0
-    assert load_bundle(tmp_path / "stopped").read("model.safetensors") == whole.read("model.safetensors")
+    assert load_bundle(tmp_path / "stopped").read("model.onnx") == whole.read("model.onnx")
 
 
 def test_the_new_model_does_not_take_over_a_neutral_head(headed, finetune):
