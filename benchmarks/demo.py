@@ -24,6 +24,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ending import run
+
 JS = Path(__file__).parents[1] / "js"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ODD = (
@@ -219,4 +221,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -25,6 +25,8 @@ from contextlib import contextmanager
 from itertools import cycle, islice
 from pathlib import Path
 
+from ending import run
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -115,4 +117,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

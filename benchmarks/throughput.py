@@ -4,9 +4,12 @@
     python benchmarks/throughput.py              # then time them in turn, on a quiet machine
     python benchmarks/throughput.py --docs       # measure nothing: write the last figures into the documents
 
+The included model continues from one that learned the unseen reviews. `--unseen my-model` names a model that
+the recipe makes from GloVe (docs/models.md): on these reviews, sentcli's accuracy is that of this model.
+
 Run it in the folder of the recipe (docs/models.md) with the folder `snippets` (benchmarks/snippets.py), after
-`pip install '.[train]' --group peers`. Each peer learns once from IMDb and once from IMDb and the reviews of the
-recipe. It is measured on IMDb's test split and on whole sources that the recipe does not name. The second
+`pip install '.[train]' --group peers`. Each peer learns once from IMDb and once from IMDb and the reviews of
+the recipe. It is measured on IMDb's test split and on whole sources that the recipe does not name. The second
 model is timed: in each round, each tool scores a file of one row, of reviews and of sentences, in a new
 process. A peer that does not work here is left out, with its reason. What is trained and measured is kept.
 """
@@ -193,9 +196,9 @@ class Data:
 class Contest:
     """The tools that work here, and their figures."""
 
-    def __init__(self, data: Data, model: Path, entries: Iterable[Entry]) -> None:
+    def __init__(self, data: Data, model: Path, unseen: Path, entries: Iterable[Entry]) -> None:
         self._data = data
-        self._bundle = model
+        self._bundle, self._unseen = model, unseen
         self._cores = usable_cores()
         self._entries = [*entries]
         self._log = data.folder / "log"
@@ -278,14 +281,22 @@ class Contest:
 
     def _measure(self, entry: Entry, training: str) -> dict[str, Any]:
         """Return the accuracy of an entry on each data set."""
-        # The cores make no difference: the entries of one factory and model share their figures.
-        name = f"{entry.factory}-{entry.model}" if entry.factory else load_bundle(self._bundle).digest
+        if entry.factory:
+            # The cores make no difference: the entries of one factory and model share their figures.
+            return self._figures(entry, training, f"{entry.factory}-{entry.model}")
+        included, unseen = (
+            self._figures(entry, training, load_bundle(model).digest, model)
+            for model in (self._bundle, self._unseen)
+        )
+        return included | {name: unseen[name] for name in self._data.describe()["reviews"]}
+
+    def _figures(self, entry: Entry, training: str, name: str, bundle: Path | None = None) -> dict[str, Any]:
         file = self._data.folder / training / f"{name}.json"
         if not file.exists():
             self._train(entry, training)
             say(f"{entry.title}, {entry.how}: measuring, {training}")
             source, target = self._data.measured(entry.one_of), self._data.folder / f"{entry.key}.csv"
-            self._score(entry, training, source, target)
+            self._score(entry, training, source, target, bundle)
             file.write_text(json.dumps(figures_of(_read_csv(target))), "utf-8")
         found: dict[str, Any] = json.loads(file.read_text("utf-8"))
         return found
@@ -301,7 +312,9 @@ class Contest:
         spent = spend(command, self._log, _paths(dict(os.environ)))
         (folder / "trained.json").write_text(json.dumps({"cpu_seconds": round(spent.cpu_seconds)}), "utf-8")
 
-    def _score(self, entry: Entry, training: str, source: Path, target: Path) -> Spent:
+    def _score(
+        self, entry: Entry, training: str, source: Path, target: Path, bundle: Path | None = None
+    ) -> Spent:
         target.unlink(missing_ok=True)  # replacing a large file takes some ms
         environment, is_on_one_core = machine.all_cores(), entry.how == CORE
         if entry.factory:
@@ -320,7 +333,7 @@ class Contest:
                 "--text-column",
                 "text",
             ]
-            command += ["--model", str(self._bundle)]
+            command += ["--model", str(bundle or self._bundle)]
         return spend([sys.executable, *command], self._log, environment, on_one_core=is_on_one_core)
 
     def _model(self, entry: Entry, training: str) -> Path:
@@ -378,7 +391,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any] | None:
     """Return the figures for JSON; None if peers are only prepared."""
     data = Data(options.recipe, options.snippets, options.cache)
     entries = [entry for entry in ENTRIES if not options.systems or entry.key in options.systems]
-    contest = Contest(data, options.model, entries)
+    contest = Contest(data, options.model, options.unseen or options.model, entries)
     contest.prepare()
     if options.prepare:
         return None
@@ -394,6 +407,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any] | None:
     return {
         "commit": commit.strip(),
         "code": digest_of_code(options.model),
+        "has_unseen_model": bool(options.unseen),
         "machine": described,
         "data": data.describe(),
         "lengths": lengths_of(read_labeled(DEFAULT_DATASET, "test")[0]),
@@ -415,6 +429,9 @@ def main() -> None:
     parser.add_argument("--recipe", type=Path, default=ROOT / "data" / "recipe.toml")
     parser.add_argument("--snippets", type=Path, default=Path("snippets"), help="folder of sentences")
     parser.add_argument("--model", type=Path, default=default_bundle_path(), help="a model folder of sentcli")
+    parser.add_argument(
+        "--unseen", type=Path, help="a model for the unseen reviews, if --model has seen them"
+    )
     parser.add_argument("--systems", nargs="+", choices=[entry.key for entry in ENTRIES])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--reviews", type=int, default=ALL_REVIEWS, help="time so many at most, for a trial")

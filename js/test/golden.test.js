@@ -1,4 +1,4 @@
-// What sentcli reads in odd texts: tests/js/test_golden.py writes the file.
+// What sentcli reads in odd texts: tests/js/test_golden_ids.py writes the file.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

@@ -40,6 +40,7 @@ def report(*records, code="old"):
         {
             "commit": "1234567",
             "code": code,
+            "has_unseen_model": False,
             "machine": described,
             "data": {"learned": ["hotels"], "reviews": ["steam"], "sentences": ["tweets"]},
             "lengths": {"characters": 1294.0, "units_100": 13.44, "units_1000": 1.75},

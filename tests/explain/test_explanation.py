@@ -77,7 +77,7 @@ def test_the_explanation_as_json(explained):
     assert {**found, "words": found["words"][:2], "phrases": found["phrases"][:2]} == {
         "text": TEXT,
         "label": "positive",
-        "score": 0.873049,
+        "score": 0.898521,
         "phrases": [
             ["lovely", explained[0].words[-1].part, 33, 39],
             ["isn’t good", explained[0].words[2].part, 3, 13],
@@ -85,8 +85,8 @@ def test_the_explanation_as_json(explained):
         "words": [["It", explained[0].words[0].part, 0, 2], ["isn’t", explained[0].words[1].part, 3, 8]],
         "unknown": [],
         "sentences": [
-            ["It isn’t good,", "negative", 0.016121, 0, 14],
-            ["but the staff was lovely", "positive", 0.870202, 15, 39],
+            ["It isn’t good,", "negative", 0.022724, 0, 14],
+            ["but the staff was lovely", "positive", 0.896202, 15, 39],
         ],
     }
     assert json.loads(json.dumps(explained[1].to_json()))["score"] is None

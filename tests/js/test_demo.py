@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from demo import CHROMIUM, build, compare, open_page, score_file, serve
-from test_golden import GOLDEN
+from test_golden_ids import GOLDEN
 
 from sentcli.__main__ import main
 

@@ -1,6 +1,6 @@
 """js/test/golden.json: what the package reads in odd texts, for the tests of the module in JavaScript.
 
-`python tests/js/test_golden.py` writes the file again.
+`python tests/js/test_golden_ids.py` writes the file again.
 """
 
 import json
