@@ -26,7 +26,7 @@ _PLACE = re.compile(rb"""r\s*=\s*["']([A-Za-z]*)(\d+)["']""")  # B2; of a row, 2
 _STRINGS = re.compile(rb"""uniqueCount\s*=\s*["']\+?(\d+)""")
 _UNCHECKED = (".xls", ".xlsb", ".ods")  # read where the user asks for it
 _PARTS_OF_OTHERS = {"xl/workbook.bin", "content.xml"}  # of .xlsb and .ods in the name of .xlsx
-_DAMAGE = (*damage(), struct.error, LookupError, RuntimeError, ValueError)
+_DAMAGE: tuple[type[Exception], ...] = (*damage(), struct.error, LookupError, RuntimeError, ValueError)
 
 
 def check_workbook(file: IO[bytes], name: str) -> None:

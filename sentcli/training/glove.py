@@ -143,6 +143,7 @@ def random_embedding(
 def _rows(path: Path, dim: int) -> Iterator[tuple[int, bytes, bytes]]:
     """Yield line number, word and numbers of each vector."""
     line = rows = 0
+    broken: tuple[type[Exception], ...] = (*damage(), RuntimeError)
     try:
         with ExitStack() as stack:
             for line, content in enumerate(_open(path, dim, stack), 1):
@@ -158,7 +159,7 @@ def _rows(path: Path, dim: int) -> Iterator[tuple[int, bytes, bytes]]:
                 elif word and width < dim:
                     raise DataError(f"{path}, line {line}: {width} numbers, not {dim}; the file is damaged")
                 # Skip a wider line: its word contains spaces, and no token does.
-    except (*damage(), RuntimeError) as error:
+    except broken as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{path}: cannot be read after line {line}: {reason}") from error
     if not rows:
