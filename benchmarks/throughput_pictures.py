@@ -71,13 +71,14 @@ def _points(axes: Axes, records: list[Record], sets: list[str]) -> None:
         color = COLORS[1] if is_ours else COLORS[2]
         axes.plot(x, y, "o", color=color, markersize=6)
         place = y
-        while any(abs(place - other) < height and 1 / 30 < x / near < 30 for near, other in taken):
+        while any(abs(place - other) < height and 1 / 60 < x / near < 60 for near, other in taken):
             place -= height / 4
         taken.append((x, place))
         side = "right" if x > 2_000 else "left"
         start = x / 1.25 if side == "right" else x * 1.25
         weight = "bold" if is_ours else "normal"
-        axes.text(start, place, record["title"], ha=side, va="center", fontsize=7, fontweight=weight)
+        name = record["title"].partition(" on ")[0]
+        axes.text(start, place, name, ha=side, va="center", fontsize=7, fontweight=weight)
         axes.plot([x, start], [y, place], color=GREY, linewidth=0.5)
     axes.margins(x=0.15)
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
