@@ -155,7 +155,7 @@ def torch() -> None:
 
 
 def with_fewer_words(output: Path, words: int) -> Bundle:
-    """Write the included model with its first words alone: it is loaded faster."""
+    """Write the included model with its first words alone, to load faster, and without its neutral head."""
     import onnx
     from onnx import numpy_helper
 
@@ -163,7 +163,12 @@ def with_fewer_words(output: Path, words: int) -> Bundle:
     model = onnx.load_from_string(box.read(ONNX))
     (table,) = (tensor for tensor in model.graph.initializer if tensor.name == "embedding")
     table.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(table)[:words], table.name))
-    shape = replace(box.config.model, vocab_size=words)
+    for parts in (model.graph.node, model.graph.output):
+        (head,) = (part for part in parts if "neutral_logits" in (part.name, *getattr(part, "output", ())))
+        parts.remove(head)
+    for tensor in [each for each in model.graph.initializer if each.name.startswith("neutral_head")]:
+        model.graph.initializer.remove(tensor)
+    shape = replace(box.config.model, vocab_size=words, neutral_head=False)
     with new_bundle(output) as folder:
         write_config(folder, BundleConfig(shape, TextConfig(max_tokens=40), box.config.labels))
         (folder / VOCAB).write_text("".join(f"{word}\n" for word in box.vocab.words[:words]), "utf-8")
