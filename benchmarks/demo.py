@@ -16,6 +16,7 @@ import os
 import random
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -162,7 +163,10 @@ def _measure(
         folder / f"{name}-page.csv",
         folder / f"{name}-cli.csv",
     )
-    subprocess.run(["sentcli", "score", source, "-o", expected, "--text-column", "text", "-q"], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "sentcli", "score", source, "-o", expected, "--text-column", "text", "-q"],
+        check=True,
+    )
     context = browser.new_context()
     begun = time.perf_counter()
     tab = open_page(context, address)
