@@ -3,11 +3,11 @@
 import functools
 import http.server
 import re
-import shutil
 import threading
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import build_site
@@ -17,7 +17,6 @@ import yaml
 import sentcli
 
 ROOT = Path(__file__).parents[1]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 class Page(HTMLParser):
@@ -121,17 +120,12 @@ def server(site: Path) -> Iterator[str]:
         running.shutdown()
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, as Debian's package chromium")
-def test_no_page_is_wider_than_a_phone(server: str) -> None:
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 390, "height": 800})
-        problems: list[str] = []
-        page.on("console", lambda message: problems.append(message.text))
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        for source in build_site.navigation():
-            page.goto(server + str(address(source).parent) + "/")
-            assert page.evaluate("document.documentElement.scrollWidth") <= 390, source
-        assert not problems
-        browser.close()
+def test_no_page_is_wider_than_a_phone(server: str, browser: Any) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    problems: list[str] = []
+    page.on("console", lambda message: problems.append(message.text))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    for source in build_site.navigation():
+        page.goto(server + str(address(source).parent) + "/")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, source
+    assert not problems

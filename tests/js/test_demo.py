@@ -9,31 +9,18 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from demo import CHROMIUM, build, compare, open_page, score_file, serve
+from demo import build, compare, open_page, score_file, serve
 from test_golden_ids import GOLDEN
 
 from sentcli.__main__ import main
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium, as Debian's package chromium"),
-]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def site(js, tmp_path_factory):
     with serve(build(tmp_path_factory.mktemp("site") / "demo").parent) as (address, asked):
         yield f"{address}demo/", asked
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
