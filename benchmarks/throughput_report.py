@@ -8,7 +8,7 @@ from typing import Any
 
 import machine
 
-from sentcli.model.bundle import default_bundle_path
+from sentcli.model.bundle import default_bundle_path, load_bundle
 
 ROOT = Path(__file__).parents[1]
 SEEN = (
@@ -82,11 +82,10 @@ def _model(lengths: dict[str, float], read: float, written: float) -> float:
 
 
 def digest_of_code(model: Path) -> str:
-    """Return a digest of the code that scores, and of the manifest of a model."""
+    """Return a digest of the code that scores, and of the files of a model that scores depend on."""
     code = sorted(file for name in SCORING for file in (ROOT / "sentcli" / name).rglob("*.py"))
-    return hashlib.sha256(
-        b"".join(path.read_bytes() for path in [*code, model / "manifest.json"])
-    ).hexdigest()
+    parts = [*(path.read_bytes() for path in code), load_bundle(model).digest.encode()]
+    return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
 def rates(record: Record, task: str) -> list[float]:
@@ -258,15 +257,12 @@ class Report:
         text += f"second from CSV to CSV, or {round(speeds[1], -3):,.0f} single sentences. "
         if others := [each for each in chosen.values() if each in self.faster]:
             lost = sorted(self._lost(each, self.reviews) for each in others)
-            text += f"Faster are {', '.join(each['title'] for each in others)}. They learned from the same "
-            text += (
-                f"reviews, and are {lost[0]:.1f} to {lost[-1]:.1f} points less accurate on sources that no "
-            )
-            text += "tool learned from. "
+            *titles, last = [each["title"] for each in others]
+            names = f"{', '.join(titles)} and {last}" if titles else last
+            text += f"Faster: {names}. They learned from the same reviews, and are {lost[0]:.1f} to "
+            text += f"{lost[-1]:.1f} points less accurate on sources that no tool learned from. "
         better = [each["title"] for each in self.faster if self._lost(each, self.reviews) < 0]
-        text += (
-            f"Both faster and more accurate: {', '.join(better) or 'no tool that we measured'}. {self.age}"
-        )
+        text += f"Both faster and more accurate there: {', '.join(better) or 'none of the tools'}. {self.age}"
         header = ["system", "IMDb", "unseen reviews", "reviews/s", "$ for a million reviews"]
         rows = [
             [_bold(record, record["title"])]

@@ -62,11 +62,11 @@ ENTRIES = [
     Entry("sentcli-1", "sentcli", "sentcli", "sentcli", "", CORE, None),
     Entry("vw", "Vowpal Wabbit", *_VW, PROCESSES, "vw"),
     Entry("vw-1", "Vowpal Wabbit", *_VW, CORE, "vw"),
-    Entry("fasttext-10", "fastText, 10 dimensions", *_FASTTEXT, PROCESSES, "fasttext-10", _SMALL),
-    Entry("fasttext-10-1", "fastText, 10 dimensions", *_FASTTEXT, CORE, "fasttext-10", _SMALL),
+    Entry("fasttext-10", "fastText (10 dimensions)", *_FASTTEXT, PROCESSES, "fasttext-10", _SMALL),
+    Entry("fasttext-10-1", "fastText (10 dimensions)", *_FASTTEXT, CORE, "fasttext-10", _SMALL),
     Entry(
         "fasttext-new",
-        "fasttext-new, 10 dimensions",
+        "fasttext-new (10 dimensions)",
         "fasttext-new",
         "fasttext_new",
         "fasttexts:New",
@@ -76,7 +76,7 @@ ENTRIES = [
     ),
     Entry(
         "fasttext-threaded",
-        "fasttext-threaded, 10 dimensions",
+        "fasttext-threaded (10 dimensions)",
         "fasttext-threaded",
         "fasttext_threaded",
         "fasttexts:Threaded",
@@ -87,7 +87,7 @@ ENTRIES = [
     ),
     Entry(
         "fasttext-turbo",
-        "fasttext-turbo, 10 dimensions",
+        "fasttext-turbo (10 dimensions)",
         "fasttext-turbo",
         "fasttext",
         "fasttexts:FastText",
@@ -99,8 +99,8 @@ ENTRIES = [
     Entry("hashing", "hashed (1,2)-grams + SGD", *_SKLEARN, "bags:Hashing", PROCESSES, "hashing"),
     Entry("tfidf", "TF-IDF (1,2)-grams + logistic regression", *_SKLEARN, "bags:Tfidf", PROCESSES, "tfidf"),
     Entry("nblr", "NB-weighted (1,2)-grams + LR", *_SKLEARN, "bags:NaiveBayes", PROCESSES, "nblr"),
-    Entry("fasttext-100", "fastText, 100 dimensions", *_FASTTEXT, PROCESSES, "fasttext-100"),
-    Entry("fasttext-100-1", "fastText, 100 dimensions", *_FASTTEXT, CORE, "fasttext-100"),
+    Entry("fasttext-100", "fastText (100 dimensions)", *_FASTTEXT, PROCESSES, "fasttext-100"),
+    Entry("fasttext-100-1", "fastText (100 dimensions)", *_FASTTEXT, CORE, "fasttext-100"),
     Entry(
         "model2vec-tuned",
         "model2vec, fine-tuned",
