@@ -71,7 +71,12 @@ _HARDWARE = ("backend", "device", "precision", "workers")
     type=click.FloatRange(0.5, 1),
     help="Two labels: print for each the score beyond which at least this share of its predictions is right.",
 )
-@click.option("--by", multiple=True, callback=common.not_empty, help="Accuracy by a column; repeatable.")
+@click.option(
+    "--by",
+    multiple=True,
+    callback=common.not_empty,
+    help="Also print the accuracy for each value of this column; can be repeated.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON.")
 @click.option(
     "--predictions",

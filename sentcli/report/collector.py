@@ -85,7 +85,8 @@ class Shelf:
         if self._distinct:
             first: dict[str, tuple[float, int, _Fields]] = {}
             for entry in self._kept:
-                first.setdefault(entry[2][0][:60].casefold(), entry)
+                *_, (text, *_) = entry
+                first.setdefault(text[:60].casefold(), entry)
             self._kept = [*first.values()]
         del self._kept[self._size :]
         if len(self._kept) == self._size:
