@@ -98,8 +98,8 @@ def calibrate(
 def add_neutral_head(network: BiLSTM, data: Corpus, sets: Sequence[DataSet]) -> None:
     """Fit logits of negative, neutral and positive on the pooled states, unless few texts are neutral.
 
-    Each labeled data set has as many texts of each side in the fit, so that its style tells no side. The
-    classes and their probabilities stay as they are.
+    The fit has as many texts of each side from each labeled data set, so that the style of a data set is no
+    hint of a side. The classes and their probabilities do not change.
     """
     draw, drawn = np.random.default_rng(0), [np.empty(0, np.intp)]
     parts = np.split(np.arange(len(data.train)), np.cumsum(data.texts.counts)[:-1])
