@@ -27,6 +27,7 @@ TORCHSCRIPT = "model.torchscript.pt"
 METRICS = "metrics.json"
 HISTORY = "history.csv"
 LEARNED = "learned.bin"  # see `sentcli.datasets.splits`; optional
+REHEARSAL = "rehearsal.csv"  # labeled sentences that fine-tuning rehearses; of the included model alone
 TRAINING = "training.html"
 CARD = "README.md"
 RECIPE = "recipe.toml"
