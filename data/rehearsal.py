@@ -1,4 +1,4 @@
-"""Draw the sentences that fine-tuning of the included model rehearses: of data/everyday.csv and data/holes.csv.
+"""Draw the sentences that fine-tuning of the included model rehearses, from data that it was trained on.
 
 python data/rehearsal.py exports/imdb-bilstm
 """
