@@ -40,7 +40,7 @@ LINE = ("--epochs", 1, "--batch-size", 8, "--validation-share", 0.2, "--device",
 
 
 @pytest.fixture
-def finetune(trained, tmp_path):
+def finetune(trained, tmp_path, log):
     """Train on some more reviews, starting from the shared model."""
     data = invented.write_csv(tmp_path / "more.csv", invented.reviews(60, seed=21))
     other = [(text, invented.TWO[label == "negative"]) for text, label in invented.reviews(60, seed=21)]
@@ -50,9 +50,16 @@ def finetune(trained, tmp_path):
         line = ("--finetune", trained.path, "--dataset", data, *LINE, "-o", tmp_path / output, *options)
         result = invoke("train", *line)
         assert result.exit_code == 0, result.output
+        log.write_text(result.stderr)
         return load_bundle(tmp_path / output)
 
     return finetune
+
+
+@pytest.fixture
+def log(tmp_path) -> Path:
+    """The file with what the last training said."""
+    return tmp_path / "log.txt"
 
 
 def test_the_model_decides_shape_and_vocabulary(trained):
@@ -140,23 +147,22 @@ def test_weights_may_be_interpolated_with_those_of_the_model(trained, finetune, 
     assert torch.equal(old, before)
 
 
-def test_a_training_that_does_not_help_leaves_the_model_as_it_was(trained, finetune, tmp_path, caplog):
-    caplog.set_level("INFO", "sentcli")
+def test_a_training_that_does_not_help_leaves_the_model_as_it_was(trained, finetune, tmp_path, log):
     bundle = finetune("--lr", 0.5)
     before, after = (load_model(each).lstm.weight_hh_l0 for each in (trained, bundle))
     assert torch.equal(before, after)
     metrics = json.loads(bundle.read("metrics.json"))
     assert (metrics["best_epoch"], metrics["start"]["epoch"]) == (0, 0)
-    assert f"{trained.name} alone: accuracy {metrics['start']['validation_accuracy']:.4f} of " in caplog.text
-    assert f"epoch 0 wins: training did not lower the loss of {trained.name}" in caplog.text
-    caplog.clear()
+    assert (
+        f"{trained.name} alone: accuracy {metrics['start']['validation_accuracy']:.4f} of " in log.read_text()
+    )
+    assert f"epoch 0 wins: training did not lower the loss of {trained.name}" in log.read_text()
     bundle = finetune("--dataset", tmp_path / "opposite.csv", "--lr", 0.05, output="opposite")
     assert json.loads(bundle.read("metrics.json"))["best_epoch"] == 1
-    assert "epoch 0 wins" not in caplog.text
+    assert "epoch 0 wins" not in log.read_text()
 
 
-def test_sentences_of_the_model_are_rehearsed_and_measured(trained, finetune, tmp_path, caplog):
-    caplog.set_level("INFO", "sentcli")
+def test_sentences_of_the_model_are_rehearsed_and_measured(trained, finetune, tmp_path, log):
     shutil.copytree(trained.path, tmp_path / "base")
     invented.write_csv(tmp_path / "base" / REHEARSAL, invented.reviews(320, seed=22))
     write_manifest(tmp_path / "base")
@@ -176,16 +182,15 @@ def test_sentences_of_the_model_are_rehearsed_and_measured(trained, finetune, tm
     assert found[0].keys() == {"epoch", "validation_loss", "validation_accuracy"}
     assert found[1]["own_before"] > 0.9
     counts = f"{found[1]['own_before']:.3f} before, {found[1]['own_after']:.3f} after"
-    assert f"on 40 sentences that base learned: accuracy {counts}" in caplog.text
+    assert f"on 40 sentences that base learned: accuracy {counts}" in log.read_text()
 
 
-def test_texts_that_the_model_has_learned_do_not_validate(trained, finetune, tmp_path, caplog):
-    caplog.set_level("INFO", "sentcli")
+def test_texts_that_the_model_has_learned_do_not_validate(trained, finetune, tmp_path, log):
     old, new = invented.reviews(240, seed=1)[:30], invented.reviews(90, seed=21)
     mixed = [*old, *new]
     data = invented.write_csv(tmp_path / "mixed.csv", [mixed[7 * row % 120] for row in range(120)])
     metrics = json.loads(finetune("--dataset", data, "--validation-share", 0.4).read("metrics.json"))
-    (said,) = (line for line in caplog.messages if "which do not validate" in line)
+    (said,) = (line for line in log.read_text().splitlines() if "which do not validate" in line)
     known, count = (int(word) for word in said.split() if word.isdigit())
     assert 0 < known < count
     assert metrics["examples"]["validation"] == count - known
