@@ -168,8 +168,8 @@ def _metrics(trained: Trained, texts: Texts, settings: Settings, options: Option
         "validation": asdict(trained.calibrated.figures),
         "calibration": trained.calibrated.to_json(),
         "baseline": trained.baseline,
-        "best_epoch": trained.best_epoch,
         "start": trained.start,
+        "best_epoch": trained.best_epoch,
         "examples": {"train": len(trained.data.train), "validation": len(trained.validation)},
         "glove": {
             "source": base.origin["glove"]["source"] if base else Path(settings.glove).name,
