@@ -35,7 +35,7 @@ _REJECTED_ROWS = 3  # exit code of a finished run with rejected rows, or with va
 _LIBRARIES = ("numpy", "onnxruntime", "orjson", "pyarrow")  # that affect scores and files
 _SCORER = (
     *("backend", "device", "precision", "workers", "neutral", "null_values", "probabilities"),
-    *("unknown_words", "null_unknown", "explain", "sentences", "about", "words", "mixed"),
+    *("unknown_words", "null_unknown", "min_score", "explain", "sentences", "about", "words", "mixed"),
 )
 
 _OF_OUTPUT = ("strings", "output_delimiter", "output_encoding")
@@ -57,7 +57,7 @@ _GROUPS = {  # first what people use most
     "Choose what is written": (
         *("output", "output_format", "drop", "keep", "by", "report", "overwrite", "quiet"),
     ),
-    "Choose the labels": ("neutral", "mixed", "probabilities", "explain"),
+    "Choose the labels": ("neutral", "min_score", "mixed", "probabilities", "explain"),
     "More on what is read": (
         *("format", "sheet", "documents", "encoding", "delimiter", "quotechar", "escapechar", "no_header"),
         *("skip_lines", "skip_rows", "null_values"),
@@ -272,6 +272,9 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     metavar="[LOW,HIGH]",
     callback=_band,
     help="Label scores in this band as neutral, e.g. 0.3,0.7. Without a value: as the model has learned.",
+)
+@click.option(
+    "--min-score", type=click.FloatRange(0, 1), default=0.0, help="No label below this probability, e.g. 0.5."
 )
 @click.option(
     "--mixed",

@@ -98,7 +98,7 @@ class Summary(Counts):
         labeled = sum(self.labels.values())
         kinds = [f"{count:,} {label} ({count / labeled:.1%})" for label, count in sorted(self.labels.items())]
         no_score = {"blank": self.blank, "no known word": self.no_known_word}
-        no_score["too many unknown words"] = self.too_unknown
+        no_score |= {"too many unknown words": self.too_unknown, "below min-score": self.unsure}
         kinds += [f"{count:,} {name}" for name, count in no_score.items() if count]
         columns = " and ".join(f"{name!r:.100}" for name in sorted({*self.text_columns}))
         texts = [f"texts in {columns}"] if columns else []

@@ -58,6 +58,7 @@ class Counts:
     :param blank: the number of texts that are null values or have no word.
     :param no_known_word: the number of other texts in which the model knows only digits and marks.
     :param too_unknown: the number of other texts without a label, because of `null_unknown` of `Scorer`.
+    :param unsure: the number of other texts without a label, because of `min_score` of `Scorer`.
     :param mostly_unknown: the number of texts that have a label, but more unknown words than known ones.
     :param truncated: the number of texts with more than the model's `max_tokens`.
     :param tokens, unknown: the number of words, and of words that are not in the model's vocabulary.
@@ -67,6 +68,7 @@ class Counts:
     blank: int = 0
     no_known_word: int = 0
     too_unknown: int = 0
+    unsure: int = 0
     mostly_unknown: int = 0
     truncated: int = 0
     tokens: int = 0

@@ -327,14 +327,16 @@ class Scorer:
             probabilities = softmax(predictions.logits[:, len(self.labels) :])
             classes = probabilities.argmax(axis=1)
         labels = np.array(names, object)[classes]
-        labels[is_empty] = scores[is_empty] = None
+        is_unsure = probabilities.max(axis=1) < self.extras.min_score  # not a NaN, of an empty text
+        labels[is_empty | is_unsure] = scores[is_empty] = None
         of_classes = probabilities.T[: len(self.shown_classes)].astype(object)
         of_classes[:, is_empty] = None
         counts = Counts(
-            labels=Counter(labels[~is_empty].tolist()),
+            labels=Counter(filter(None, labels)),
             blank=int(blank.sum()),
             no_known_word=int(has_no_word.sum()),
             too_unknown=int(is_strange.sum()),
+            unsure=int((is_unsure & ~is_empty).sum()),
             mostly_unknown=int((~is_empty & (predictions.shares > 0.5)).sum()),
             truncated=int((predictions.lengths > self._max_tokens).sum()),
             tokens=int(predictions.words.sum()),
