@@ -97,7 +97,8 @@ def test_a_row_below_the_least_score_keeps_its_score_and_has_no_label(score):
     write_csv("r.csv", ["warm, tender and wonderful", "a warm film, but dull", ""])
     score("r.csv", "-o", "plain.csv")
     sure, unsure, _ = (row["sentiment_score"] for row in read("plain.csv"))
-    assert float(unsure) < (least := float(sure) - 0.001)
+    least = float(sure) - 0.001
+    assert float(unsure) < least
     for name in ("o.csv", "o.jsonl", "o.parquet"):
         told = score("r.csv", "-o", name, "--min-score", least, "--report", f"{name}.html").stderr
         assert "1 positive (100.0%), 1 blank, 1 below min-score" in told
