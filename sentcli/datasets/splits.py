@@ -8,18 +8,20 @@ such runs (mean of 8 seeds) and 0.910 on single rows.
 
 import hashlib
 import logging
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from sentcli.config import DataSet
-from sentcli.datasets.labels import LabeledTexts, join
-from sentcli.errors import DataError, UsageError, option
+from sentcli.datasets.labels import RARE, LabeledTexts, join
+from sentcli.errors import DataError, UsageError, counted, option
 
 _log = logging.getLogger("sentcli")
 
 _SEED = 1  # the same for all models, so that they are compared on the same texts
+_ENOUGH, _FEWEST = 20, 50  # texts of a rare class that validate, if it has as many as the second number
 _FEWEST_RUNS, _LONGEST_RUN = 5, 250  # runs per class; rows per run
 
 
@@ -28,8 +30,14 @@ def train_validation(
 ) -> tuple[LabeledTexts, LabeledTexts]:
     """Split off a share of each class for validation: at least one text if the class has two.
 
+    A rare class makes the share larger, for all classes: another mixture has another precision.
     Copies of a text, which differ only in case and blanks, all go to the part with most of them.
     """
+    sizes = Counter(data.labels).values()
+    rare = [size for size in sizes if _FEWEST <= size < RARE * len(data) / len(sizes)]
+    if rare and validation_share < _ENOUGH / min(rare):
+        validation_share = _ENOUGH / min(rare)
+        _log.info("%s: %.0f%% of the texts validate, as a label is rare", data.where, 100 * validation_share)
     is_chosen = _choose_runs(data.labels, validation_share, seed)
     _, text_of = np.unique(np.array([*map(one_spelling, data.texts)], object), return_inverse=True)
     is_chosen = (2 * np.bincount(text_of, is_chosen) >= np.bincount(text_of))[text_of]
@@ -39,7 +47,6 @@ def train_validation(
             f"{data.where}: no text is left to validate on: each class has one text or repeats a few; "
             f"is {option('label_column')} right? If it is, name other texts with {option('validation')}"
         )
-    _check_classes(train, data)
     return train, validation
 
 
@@ -82,16 +89,17 @@ def without_validation(data: LabeledTexts, validation: LabeledTexts) -> LabeledT
     train = data.take([row for row, text in enumerate(data.texts) if one_spelling(text) not in excluded])
     if removed := len(data) - len(train):
         _log.info("%s: %d texts are in the validation split too and were removed", data.where, removed)
-    _check_classes(train, data)
     return train
 
 
-def _check_classes(train: LabeledTexts, data: LabeledTexts) -> None:
-    if lost := {*data.labels} - {*train.labels}:
-        raise DataError(
-            f"{data.where}: no text of the class {min(lost)!r:.200} is left to train on: all are copies of "
-            "texts of the validation split; try more texts"
-        )
+def warn_of_contradictions(data: LabeledTexts) -> None:
+    """Warn about texts that have several labels; case and blanks make no difference."""
+    labels: dict[int, str] = {}  # by the hash of a text: the texts of a million reviews take gigabytes
+    pairs = zip(map(one_spelling, data.texts), data.labels, strict=True)
+    torn = {text for text, label in pairs if text and labels.setdefault(hash(text), label) != label}
+    if torn:
+        problem = "%s: %s with more than one label, such as %.60r"
+        _log.warning(problem, data.where, counted(len(torn), "text"), min(torn))
 
 
 def one_spelling(text: str) -> str:
