@@ -13,19 +13,22 @@ from sentcli.config import DataSet
 from sentcli.datasets.labels import LabeledTexts, class_ids
 from sentcli.datasets.load import load_split
 from sentcli.datasets.rejects import Rejects, without_unknown
+from sentcli.datasets.splits import are_learned, learned_hashes
 from sentcli.datasets.training_data import with_targets
 from sentcli.errors import DataError, option
 from sentcli.evaluation.bands import band_figures, three_way
 from sentcli.evaluation.metrics import Evaluation, Labels, evaluate, scores_by_length
 from sentcli.evaluation.metrics_file import is_training_data
 from sentcli.evaluation.predictions import (
+    Row,
     accuracy_by,
     confident_errors,
     confused_pairs,
     prediction_rows,
     write_predictions,
 )
-from sentcli.model.bundle import Bundle
+from sentcli.evaluation.report import accuracy_of_texts
+from sentcli.model.bundle import LEARNED, Bundle
 from sentcli.scoring.labels import NEUTRAL, Floats, choose_classes
 from sentcli.scoring.predict import predict
 from sentcli.tables.options import ReadOptions
@@ -90,6 +93,7 @@ def evaluate_bundle(
         measured.bands["three_way"] = three_way(labels, of_head, names)
     rows = prediction_rows(examples, labels, probabilities, names)
     measured = replace(measured, errors=confident_errors(rows, names))
+    learned = _by_learned(bundle, examples, rows) if LEARNED in bundle.digests else None
     if predictions:
         write_predictions(predictions, rows)
     return measured, {
@@ -106,6 +110,7 @@ def evaluate_bundle(
         "left_out": left_out,
         "blank": measured.blank,
         "neutral": measured.neutral,
+        "learned": learned,
         **asdict(measured.figures),
         "by_length": measured.by_length,
         "by": accuracy_by([*csv.sides], examples, rows, names),
@@ -193,3 +198,19 @@ def _read(bundle: Bundle, data: DataSet, split: str, csv: ReadOptions) -> tuple[
         problem = "%s was trained on %s, so its metrics are optimistic; use other texts"
         _log.warning(problem, bundle.path, examples.where)
     return examples, len(rejects.entries) + len(unknown.entries)
+
+
+def _by_learned(bundle: Bundle, examples: LabeledTexts, rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
+    """Return the accuracy on texts that the model has `learned`, with a warning, and on `other` ones."""
+    is_learned = are_learned(examples.texts, learned_hashes(bundle))
+    marked = replace(examples, sides=[np.where(is_learned, "learned", "other").tolist()])
+    (groups,) = accuracy_by(["learned"], marked, rows, bundle.config.labels).values()
+    found = {group.pop("value"): group for group in groups}
+    if "learned" in found:
+        counts, advice = {name: group["examples"] for name, group in found.items()}, "use other texts"
+        if "other" in found:
+            accuracy = accuracy_of_texts(found["other"]["accuracy"], counts["other"])
+            advice = f"without them, the accuracy is {accuracy}"
+        values = bundle.name, counts["learned"], sum(counts.values()), advice
+        _log.warning("%s has learned %d of %d texts; %s", *values)
+    return found

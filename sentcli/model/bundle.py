@@ -26,6 +26,7 @@ ONNX = "model.onnx"
 TORCHSCRIPT = "model.torchscript.pt"
 METRICS = "metrics.json"
 HISTORY = "history.csv"
+LEARNED = "learned.bin"  # see `sentcli.datasets.splits`; optional
 TRAINING = "training.html"
 CARD = "README.md"
 RECIPE = "recipe.toml"

@@ -10,12 +10,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import nn
 
 from sentcli import __version__
 from sentcli.config import BundleConfig
+from sentcli.datasets.splits import hash_texts
 from sentcli.errors import option
 from sentcli.evaluation.metrics import Evaluation, evaluate
 from sentcli.evaluation.metrics_file import MODEL_STAGE, Metrics
@@ -178,6 +180,8 @@ def _write_model(folder: Path, trained: Trained, metrics: Metrics, settings: Set
     (folder / bundle.METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
     own = [{"stage": MODEL_STAGE, **record} for record in trained.epochs]
     pd.DataFrame([*(base.history if base else ()), *own]).to_csv(folder / bundle.HISTORY, index=False)
+    learned = hash_texts(trained.data.texts.train.texts)
+    (folder / bundle.LEARNED).write_bytes(np.union1d(learned, base.learned if base else learned).tobytes())
     (folder / bundle.TRAINING).write_bytes(render(metrics, trained.epochs, name))
     write_card(folder, config, metrics, trained.epochs, name=name)  # last: it lists all files
 

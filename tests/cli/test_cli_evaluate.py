@@ -5,6 +5,7 @@ import json
 import shutil
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import invented
 import pytest
@@ -15,16 +16,23 @@ from click.testing import CliRunner
 from commands import fail, invoke
 
 from sentcli.cli import main
+from sentcli.datasets.splits import are_learned, learned_hashes
 from sentcli.export import FORMATS
 from sentcli.export.export import export_bundle
 from sentcli.model.bundle import load_bundle, write_config, write_manifest
 from sentcli.scoring.scorer import Scorer
 
 
+def new_reviews(count, seed, labels=invented.TWO):
+    """Return reviews of which the model has learned none."""
+    made = invented.reviews(count, seed, labels)
+    return [(f"{text} Row {number}.", label) for number, (text, label) in enumerate(made)]
+
+
 @pytest.fixture(scope="module")
 def rows():
     """Other reviews than those of the training, two of them with the wrong label."""
-    made = invented.reviews(60, seed=11)
+    made = new_reviews(60, seed=11)
     return [*made[2:], (made[0][0], "positive"), (made[1][0], "negative")]
 
 
@@ -65,12 +73,42 @@ def test_accuracy_and_confusion_matrix_are_counted_from_the_labels(trained, data
     assert found["confusion"] == [[pairs[true, given] for given in names] for true in names]
 
 
-def test_an_evaluation_on_the_training_data_warns(trained, data):
+@pytest.fixture
+def without_hashes(trained, tmp_path):
+    """The trained model as older versions wrote it."""
+    folder = shutil.copytree(trained.path, tmp_path / "older")
+    (folder / "learned.bin").unlink()
+    write_manifest(folder)
+    return folder
+
+
+def test_an_evaluation_on_the_training_data_warns(trained, without_hashes, data):
     learned = json.loads(trained.read("metrics.json"))["dataset"]
-    warned = invoke("evaluate", trained.path, "--dataset", learned)
+    warned = invoke("evaluate", without_hashes, "--dataset", learned)
     assert warned.exit_code == 0
-    assert f"{trained.path} was trained on {learned}" in warned.stderr
-    assert invoke("evaluate", trained.path, "--dataset", data).stderr == ""
+    assert f"{without_hashes} was trained on {learned}" in warned.stderr
+    assert figures(without_hashes, data)["learned"] is None
+
+
+def test_texts_that_the_model_has_learned_are_counted(trained, data, rows, tmp_path):
+    """Under any name, in any order, and in another case."""
+    assert figures(trained.path, data)["learned"].keys() == {"other"}
+    with Path(json.loads(trained.read("metrics.json"))["dataset"]).open(newline="") as file:
+        training = [*csv.reader(file)][1:]
+    known = [(text.upper(), label) for text, label in training]
+    mixed = invented.write_csv(tmp_path / "mixed.csv", [*rows, *known])
+    result = invoke("evaluate", trained.path, "--dataset", mixed, "--json")
+    found = json.loads(result.stdout)["learned"]
+    count, other = found["learned"]["examples"], found["other"]
+    assert count > 0.8 * len(known)  # the others validated the model
+    assert count + other["examples"] == len(rows) + len(known)
+    said = f"trained has learned {count} of {len(rows) + len(known)} texts; without them, the accuracy is"
+    assert f"{said} {other['accuracy']:.4f} of {other['examples']} texts (" in result.stderr
+    learned = are_learned([text for text, _ in known], learned_hashes(trained))
+    known = [row for row, is_learned in zip(known, learned, strict=True) if is_learned]
+    only = invented.write_csv(tmp_path / "only.csv", known)
+    said = invoke("evaluate", trained.path, "--dataset", only).stderr
+    assert said == f"trained has learned {len(known)} of {len(known)} texts; use other texts\n"
 
 
 def test_csv_options_read_the_file(trained, data, rows, tmp_path):
@@ -141,7 +179,7 @@ def test_texts_labeled_neutral_measure_three_labels(trained, banded, data, rows,
 
 
 def test_a_neutral_head_is_measured_by_its_labels(headed, tmp_path):
-    rows = invented.reviews(60, seed=8, labels=invented.THREE)
+    rows = new_reviews(60, seed=8, labels=invented.THREE)
     data = invented.write_csv(tmp_path / "sides.csv", [*rows, (" ", "neutral")])
     three = figures(headed.path, data)["three_way"]
     labels = predicted(headed, [text for text, _ in rows], neutral=True)
@@ -239,7 +277,7 @@ def test_a_model_is_compared_with_the_same_weights_in_another_file(trained, expo
 
 
 def test_three_classes_have_no_positive_class(trained_three, tmp_path):
-    rows = invented.reviews(30, seed=12, labels=invented.THREE)
+    rows = new_reviews(30, seed=12, labels=invented.THREE)
     data = invented.write_csv(tmp_path / "three.csv", rows)
     found = figures(trained_three.path, data)
     assert found["f1"] is None
