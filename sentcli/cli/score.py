@@ -148,7 +148,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 @click.option(
     "--ordered/--no-ordered",
     default=None,
-    help="If labels are whole numbers: their median is the label, their mean the score. Default: if 1 to 5.",
+    help="Numbers in order: median and mean star. Default: for 1 to 5.",
 )
 @click.option(
     "--explain",

@@ -140,7 +140,7 @@ def class_names(data: LabeledTexts) -> tuple[str, ...]:
         examples = ", ".join(repr(name)[:40] for name in names[:3])
         hint = f"is {option('label_column')} right?"
         if has_decimals:
-            hint += ' Round them; for probabilities, type targets = "probability" in their [[data]] table'
+            hint += ' Round them; for probabilities, the [[data]] table needs targets = "probability"'
         raise DataError(
             f"{data.where}: {len(names)} different labels ({examples}); a model has 2 to {most}; {hint}"
         )

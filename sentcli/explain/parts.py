@@ -56,7 +56,7 @@ class Parts:
     :param begin: begins to compute the logits `[sequences, classes]` of sequences of ids, none of them empty,
         and returns a function that waits for them.
     :param own_words: returns the weights of the user's own that stand in a text.
-    :param choose: returns the number of the class that logits predict.
+    :param choose: returns the classes that probabilities `[texts, classes]` predict.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Parts:
         max_tokens: int,
         begin: Callable[[list[list[int]]], Callable[[], Floats]],
         own_words: Callable[[str], list[Span]] = lambda _: [],
-        choose: Callable[[Floats], np.integer[Any]] = np.argmax,
+        choose: Callable[[Floats], npt.NDArray[Any]] = lambda probabilities: probabilities.argmax(axis=1),
     ) -> None:
         self._vocab, self._max_tokens, self._begin, self.own_words = vocab, max_tokens, begin, own_words
         self._choose = choose
@@ -157,7 +157,8 @@ class Parts:
 
     def _log_odds(self, logits: Floats) -> Floats:
         """Return the log odds of the second of two classes, or of the class that the first row predicts."""
-        label = 1 if logits.shape[1] == 2 else self._choose(logits[0])
+        first = logits[:1] - np.logaddexp.reduce(logits[:1], axis=1, keepdims=True)
+        label = 1 if logits.shape[1] == 2 else int(self._choose(np.exp(first))[0])
         others = np.delete(logits, label, axis=1)
         odds: Floats = logits[:, label] - np.logaddexp.reduce(others, axis=1)
         return odds

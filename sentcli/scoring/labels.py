@@ -51,13 +51,10 @@ def softmax(logits: npt.NDArray[np.floating]) -> Floats:
 
 
 def choose_classes(probabilities: Floats, names: Sequence[str], *, ordered: bool | None = None) -> Sides:
-    """Return the most probable class of each text; of ordered classes, which stars are, the median.
-
-    No other class is nearer to the true one on average.
-    """
+    """Return the most probable class of each text; of ordered classes, which stars are, the median."""
     chosen: Sides = probabilities.argmax(axis=1)
     if tuple(names) == STARS if ordered is None else ordered:
-        chosen = (probabilities.cumsum(axis=1) < 0.5).sum(axis=1)
+        chosen = (probabilities.cumsum(axis=1) < 0.5).sum(axis=1)  # none is nearer to the truth on average
     return chosen
 
 
@@ -99,8 +96,7 @@ class Counts:
 class Scores:
     """The labels and scores of a sequence of texts; iterating over them yields pairs of the two.
 
-    :param labels: for each text the most probable class, the median of ordered ones, or `neutral`; None for
-        an empty text.
+    :param labels: for each text the most probable or median class, or `neutral`; None for an empty text.
     :param scores: for each text the probability of the second of two classes, or of the most probable one of
         more classes, or the mean of ordered ones; None for an empty text.
     :param counts: the counts of these texts.

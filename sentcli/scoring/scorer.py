@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import CancelledError, Future
 from contextlib import closing
 from dataclasses import astuple
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
@@ -187,10 +187,7 @@ class Scorer:
         from sentcli.explain.parts import Parts
 
         find = self.extras.own_words.find if self.extras.own_words else lambda _: []
-
-        def choose(logits: Logits) -> Any:
-            return choose_classes(softmax(logits[np.newaxis]), self.labels, ordered=self.ordered)[0]
-
+        choose = partial(choose_classes, names=self.labels, ordered=self.ordered)
         return Parts(self.bundle.vocab, self._max_tokens, self._begin_logits, find, choose)
 
     def _begin_logits(self, sequences: Sequence[list[int]]) -> Callable[[], Logits]:

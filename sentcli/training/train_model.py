@@ -27,7 +27,7 @@ from sentcli.export.export import write_onnx
 from sentcli.model import bundle
 from sentcli.model.bilstm import BiLSTM, choose_device, round_embedding
 from sentcli.report.trained import render
-from sentcli.scoring.labels import STARS, Floats
+from sentcli.scoring.labels import STARS, Floats, choose_classes
 from sentcli.training.calibration import Calibrated, add_neutral_head, calibrate
 from sentcli.training.classifier import Classification, balanced_weights, measure, predict_logits, uses_bf16
 from sentcli.training.corpus import Corpus, Texts, encode_texts
@@ -192,8 +192,8 @@ def _compare(
     """Return the figures of the model of n-grams, and whether the network beats it: McNemar's test at 5 %."""
     labels = calibrated.labels
     figures = evaluate(labels, baseline, names)
-    is_right = calibrated.probabilities.argmax(axis=1) == labels
-    is_baseline_right = baseline.argmax(axis=1) == labels
+    is_right = choose_classes(calibrated.probabilities, names) == labels
+    is_baseline_right = choose_classes(baseline, names) == labels
     won, lost = int((is_right & ~is_baseline_right).sum()), int((is_baseline_right & ~is_right).sum())
     return {
         "accuracy": figures.accuracy,
