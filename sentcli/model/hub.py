@@ -6,8 +6,8 @@ from pathlib import Path
 from sentcli.errors import BundleError, requires
 
 _NAME = re.compile(r"hf:/([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
-_OF_TRAINING = "history.csv", "learned.bin"
-_FILES = ["*.json", "vocab.txt", "model.onnx", "model.torchscript.pt", *_OF_TRAINING]  # no others are read
+# No other files are read.
+_FILES = ["*.json", "vocab.txt", "model.onnx", "model.torchscript.pt", "history.csv", "learned.bin"]
 
 
 def download(path: Path) -> Path:

@@ -5,7 +5,6 @@ import json
 import shutil
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
 import invented
 import pytest
@@ -16,7 +15,6 @@ from click.testing import CliRunner
 from commands import fail, invoke
 
 from sentcli.cli import main
-from sentcli.datasets.splits import are_learned, learned_hashes
 from sentcli.export import FORMATS
 from sentcli.export.export import export_bundle
 from sentcli.model.bundle import load_bundle, write_config, write_manifest
@@ -73,42 +71,36 @@ def test_accuracy_and_confusion_matrix_are_counted_from_the_labels(trained, data
     assert found["confusion"] == [[pairs[true, given] for given in names] for true in names]
 
 
-@pytest.fixture
-def without_hashes(trained, tmp_path):
-    """The trained model as older versions wrote it."""
+def test_texts_that_the_model_has_learned_are_counted(trained, labeled, data, rows, tmp_path):
+    """Under any name, in any order, and in another case."""
+    result = invoke("evaluate", trained.path, "--dataset", labeled)
+    assert result.stderr == "trained has learned 240 of 240 texts; use other texts\n"
+    assert figures(trained.path, data)["learned"].keys() == {"other"}
+    with labeled.open(newline="") as file:
+        known = [(text.upper(), label) for text, label in csv.reader(file)][1:]
+    mixed = invented.write_csv(tmp_path / "mixed.csv", [*rows, *known])
+    result = invoke("evaluate", trained.path, "--dataset", mixed, "--json")
+    other, alone = json.loads(result.stdout)["learned"]["other"], figures(trained.path, data)
+    assert (other["examples"], other["accuracy"]) == (60, alone["accuracy"])
+    said = "trained has learned 240 of 300 texts; without them, the accuracy is"
+    assert result.stderr.startswith(f"{said} {other['accuracy']:.4f} of 60 texts (")
+
+
+def test_a_model_of_an_older_version_has_no_hashes(trained, data, tmp_path):
     folder = shutil.copytree(trained.path, tmp_path / "older")
     (folder / "learned.bin").unlink()
     write_manifest(folder)
-    return folder
+    assert figures(folder, data)["learned"] is None
 
 
-def test_an_evaluation_on_the_training_data_warns(trained, without_hashes, data):
-    learned = json.loads(trained.read("metrics.json"))["dataset"]
-    warned = invoke("evaluate", without_hashes, "--dataset", learned)
-    assert warned.exit_code == 0
-    assert f"{without_hashes} was trained on {learned}" in warned.stderr
-    assert figures(without_hashes, data)["learned"] is None
-
-
-def test_texts_that_the_model_has_learned_are_counted(trained, data, rows, tmp_path):
-    """Under any name, in any order, and in another case."""
-    assert figures(trained.path, data)["learned"].keys() == {"other"}
-    with Path(json.loads(trained.read("metrics.json"))["dataset"]).open(newline="") as file:
-        training = [*csv.reader(file)][1:]
-    known = [(text.upper(), label) for text, label in training]
-    mixed = invented.write_csv(tmp_path / "mixed.csv", [*rows, *known])
-    result = invoke("evaluate", trained.path, "--dataset", mixed, "--json")
-    found = json.loads(result.stdout)["learned"]
-    count, other = found["learned"]["examples"], found["other"]
-    assert count > 0.8 * len(known)  # the others validated the model
-    assert count + other["examples"] == len(rows) + len(known)
-    said = f"trained has learned {count} of {len(rows) + len(known)} texts; without them, the accuracy is"
-    assert f"{said} {other['accuracy']:.4f} of {other['examples']} texts (" in result.stderr
-    learned = are_learned([text for text, _ in known], learned_hashes(trained))
-    known = [row for row, is_learned in zip(known, learned, strict=True) if is_learned]
-    only = invented.write_csv(tmp_path / "only.csv", known)
-    said = invoke("evaluate", trained.path, "--dataset", only).stderr
-    assert said == f"trained has learned {len(known)} of {len(known)} texts; use other texts\n"
+def test_as_many_suspects_as_one_asks_for(trained, data, rows):
+    """Two rows have the wrong label."""
+    for count in (1, 30):
+        found = figures(trained.path, data, "--suspects", count)["errors"]
+        assert 1 <= len(found) <= count
+    shown = invoke("evaluate", trained.path, "--dataset", data, "--suspects", 2).stdout
+    block = shown.split("the most confident errors\n")[1].split("\n\n")[0]
+    assert {line.split()[0] for line in block.splitlines()[1:]} == {"59", "60"}
 
 
 def test_csv_options_read_the_file(trained, data, rows, tmp_path):
