@@ -164,7 +164,7 @@ def _merged(data: LabeledTexts) -> Counter[str]:
     for label, count in Counter(data.labels).most_common():
         name = names.setdefault(spell_out(label.strip().casefold()), spell_out(label.strip()))
         merged[name] += count
-        said += [f"{label!r} as {name!r}"] if name != label else []
+        said += [f"{label!r:.60} as {name!r:.60}"] if name != label else []
     if said:
         _log.info("%s: labels that differ by case or blanks are one: %.300s", data.where, ", ".join(said))
     return merged

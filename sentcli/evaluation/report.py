@@ -65,8 +65,8 @@ def rarest(figures: Mapping[str, Any]) -> Iterator[str]:
     scores = ", ".join(f"{name} {four(rare[name.lower()])}" for name in ("precision", "recall", "F1"))
     yield f"rarest label {rare['name']!r:.60}: {scores} of {counted(rare['support'], 'text')}"
     if is_rare and len(classes) == 2 and rare is classes[0]:
-        score = f"a score is the probability of {classes[1]['name']!r:.60}"
-        yield f"{score}; with {option('positive', rare['name'])}, sentcli train makes it that of the rarest"
+        given = printable(option("positive", rare["name"]))
+        yield f"the score is the probability of {classes[1]['name']!r:.60}; to train another: {given}"
 
 
 def metrics_of(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -24,7 +24,7 @@ def test_a_rare_class_is_named_with_its_scores_and_the_option_that_makes_it_the_
     scores = "rarest label 'a fraud': precision 1.0000, recall 0.7500, F1 0.8571 of 40 texts"
     assert [*rarest(figures(("a fraud", "ok"), (40, 960), wrong=10))] == [
         scores,
-        f"a score is the probability of 'ok'; with {given}, sentcli train makes it that of the rarest",
+        f"the score is the probability of 'ok'; to train another: {given}",
     ]
     assert len([*rarest(figures(("ok", "spam"), (960, 40)))]) == 1
     assert len([*rarest(figures(("a", "b", "c"), (960, 40, 960)))]) == 1
