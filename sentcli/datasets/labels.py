@@ -140,11 +140,10 @@ def class_names(data: LabeledTexts) -> tuple[str, ...]:
     most = _MOST_DECIMALS if has_decimals else MAX_CLASSES
     if not 2 <= len(names) <= most:
         examples = ", ".join(repr(name)[:40] for name in names[:3])
-        hint = f"is {option('label_column')} right?"
-        if has_decimals:
-            hint += ' Round them; for probabilities, the [[data]] table needs targets = "probability"'
+        hint = ' Round them; for probabilities, the [[data]] table needs targets = "probability"'
         raise DataError(
-            f"{data.where}: {len(names)} different labels ({examples}); a model has 2 to {most}; {hint}"
+            f"{data.where}: {len(names)} different labels ({examples}); a model has 2 to {most}; "
+            f"is {option('label_column')} right?{hint * has_decimals}"
         )
     if single := [name for name in names if counts[name] == 1]:
         listed = ", ".join(f"{name!r:.60}" for name in single[:_MOST_LISTED])

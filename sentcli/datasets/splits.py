@@ -8,14 +8,13 @@ such runs (mean of 8 seeds) and 0.910 on single rows.
 
 import hashlib
 import logging
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from sentcli.config import DataSet
-from sentcli.datasets.labels import RARE, LabeledTexts, join
+from sentcli.datasets.labels import LabeledTexts, join
 from sentcli.errors import DataError, UsageError, counted, option
 from sentcli.model.bundle import LEARNED, Bundle
 
@@ -24,7 +23,6 @@ _log = logging.getLogger("sentcli")
 Hashes = npt.NDArray[np.uint64]
 
 _SEED = 1  # the same for all models, so that they are compared on the same texts
-_ENOUGH, _FEWEST = 20, 50  # texts of a rare class that validate, if it has as many as the second number
 _FEWEST_RUNS, _LONGEST_RUN = 5, 250  # runs per class; rows per run
 
 
@@ -33,14 +31,8 @@ def train_validation(
 ) -> tuple[LabeledTexts, LabeledTexts]:
     """Split off a share of each class for validation: at least one text if the class has two.
 
-    A rare class makes the share larger, for all classes: another mixture has another precision.
     Copies of a text, which differ only in case and blanks, all go to the part with most of them.
     """
-    sizes = Counter(data.labels).values()
-    rare = [size for size in sizes if _FEWEST <= size < RARE * len(data) / len(sizes)]
-    if rare and validation_share < _ENOUGH / min(rare):
-        validation_share = _ENOUGH / min(rare)
-        _log.info("%s: %.0f%% of the texts validate, as a label is rare", data.where, 100 * validation_share)
     is_chosen = _choose_runs(data.labels, validation_share, seed)
     _, text_of = np.unique(np.array([*map(one_spelling, data.texts)], object), return_inverse=True)
     is_chosen = (2 * np.bincount(text_of, is_chosen) >= np.bincount(text_of))[text_of]

@@ -40,8 +40,7 @@ class Extras:
     :param about: by the name of an aspect the words that name it: a column with the score of their clauses.
     :param words: phrases with weights that are added to the log odds of the second label where they stand.
     :param mixed: a text with a clearly negative and a clearly positive sentence is `mixed`; with `neutral`.
-    :param ordered: labels are whole numbers in order: their median is the label of a text, their mean its
-        score; None: only if they are stars from 1 to 5.
+    :param ordered: labels are whole numbers: their median is the label, the mean the score; None: if 1 to 5.
     :raises UsageError: for an invalid value, naming the option.
     """
 

@@ -72,20 +72,6 @@ def test_each_class_is_in_both_parts(share):
     assert {*validation.labels} == {"a", "b"}
 
 
-def test_a_rare_class_validates_with_twenty_texts_in_the_mixture_of_the_data(caplog):
-    caplog.set_level("INFO", "sentcli")
-    _, validation = train_validation(labeled(fraud=54, ok=2946), 0.1)
-    assert Counter(validation.labels) == {"fraud": 20, "ok": 1091}
-    assert "37% of the texts validate, as a label is rare" in caplog.text
-    caplog.clear()
-    for few, many in ((49, 2951), (400, 3600), (60, 300), (60, 60)):
-        _, validation = train_validation(labeled(a=few, b=many), 0.1)
-        assert len(validation) == pytest.approx(0.1 * (few + many), abs=1)
-    _, validation = train_validation(labeled(typo=1, fraud=60, ok=2939), 0.1)
-    assert Counter(validation.labels)["fraud"] == 20
-    assert caplog.text.count("a label is rare") == 1
-
-
 def test_copies_of_a_text_stay_on_one_side():
     texts = [f"Text {n}" for n in range(50)] + [f" text  {n}\n" for n in range(50)]
     train, validation = train_validation(LabeledTexts(texts, ["a", "b"] * 50), 0.2, seed=1)
