@@ -38,7 +38,9 @@ class Metrics(TypedDict):
     # The model of n-grams on the same texts: `accuracy`, `accuracy_interval`, `macro_f1`, `log_loss`,
     # `seconds`, and `is_beaten`, whether the network has more texts right beyond chance.
     baseline: NotRequired[dict[str, Any]]
-    best_epoch: int
+    # Of the base model alone: `accuracy`, and `own`, the accuracies before and after on its own sentences.
+    start: NotRequired[dict[str, Any]]
+    best_epoch: int  # 0: the weights are those of the base model
     examples: dict[str, int]  # of `train` and `validation`, without empty texts; both all in folds
     glove: dict[str, Any]  # `source`, and the four counts of `Coverage`
 
