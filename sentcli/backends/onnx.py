@@ -118,8 +118,10 @@ def keep_words(content: bytes, words: npt.NDArray[np.int64], config: ModelConfig
     This edits the bytes of the file, because importing the onnx package takes 80 ms or more.
 
     :param words: the ids to keep, in this order.
-    :returns: None if `sentcli.export` did not write the embedding.
+    :returns: None if `sentcli.export` did not write the embedding, or the ids have further tables.
     """
+    if config.ngram_buckets:
+        return None
     start, size = _START.match(content), 2 * config.vocab_size * config.embedding_dim
     if start is None or len(content) < start.end() + size:
         return None

@@ -13,7 +13,7 @@ import sentcli
 from sentcli.backends.onnx import EMBEDDING, INPUT_IDS, LENGTHS, LOGITS, NEUTRAL_LOGITS
 from sentcli.backends.onnx_check import OPSET
 from sentcli.config import SIDES, ModelConfig
-from sentcli.model.bilstm import BiLSTM
+from sentcli.model.bilstm import HASH_FACTOR, HASH_TERM, BiLSTM
 
 # Pinned like OPSET: a runtime refuses a file that is newer than itself, so both follow the oldest supported
 # runtime and not the installed onnx package.
@@ -125,13 +125,45 @@ def add_lengths_column(graph: Builder) -> str:
     return graph.add("Unsqueeze", [lengths, graph.constant("last_axis", [-1], np.int64)], "lengths_column")
 
 
-def add_classifier(graph: Builder, model: BiLSTM, pooled: str) -> None:
-    """Turn the pooled state `[batch, pooled_size]` into the logits."""
+def add_classifier(graph: Builder, model: BiLSTM, pooled: str, ids: str) -> None:
+    """Turn the pooled state `[batch, pooled_size]` into the logits, and add those of n-grams."""
+    of_classes = LOGITS if model.ngrams is None else "logits_of_network"
     for name, layer, output in (
-        ("classifier", model.classifier, LOGITS),
+        ("classifier", model.classifier, of_classes),
         ("neutral_head", model.neutral_head, NEUTRAL_LOGITS),
     ):
         if layer is not None:
             weight = graph.constant(f"{name}_weight", layer.weight.detach().cpu().numpy().T)
             bias = graph.constant(f"{name}_bias", layer.bias.detach().cpu().numpy())
             graph.add("Gemm", [pooled, weight, bias], output)
+    if model.ngrams is not None:
+        graph.add("Add", [of_classes, _add_ngram_logits(graph, model, ids)], LOGITS)
+
+
+def _add_ngram_logits(graph: Builder, model: BiLSTM, ids: str) -> str:
+    """Add `BiLSTM._ngram_logits` of ids `[tokens, batch]`."""
+    words, buckets = model.config.vocab_size, model.config.ngram_buckets
+    for name, values in (
+        *(("from_0", [0]), ("from_1", [1]), ("before_last", [-1]), ("to_end", [np.iinfo(np.int64).max])),
+        *(("factor", HASH_FACTOR), ("term", HASH_TERM), ("buckets", buckets), ("words_before", words)),
+        ("column_counts", [model.config.num_classes, 1]),
+    ):
+        graph.constant(f"ngram_{name}", values, np.int64)
+    pairs = graph.add("Slice", [ids, "ngram_from_0", "ngram_before_last"], "first_of_pair")
+    second = graph.add("Slice", [ids, "ngram_from_1", "ngram_to_end"], "second_of_pair")
+    for operator, by in (
+        *(("Mul", "ngram_factor"), ("Add", "ngram_term"), ("Mul", second)),
+        *(("Mod", "ngram_buckets"), ("Add", "ngram_words_before")),
+    ):
+        pairs = graph.add(operator, [pairs, by], f"{pairs}_{operator.lower()}")
+    rows = graph.add("Concat", [ids, pairs], "ngram_rows", axis=0)
+    weights = graph.constant("ngrams", model.ngrams.weight.detach().cpu().numpy(), np.float16)
+    table = graph.add("Cast", [weights], "ngrams_fp32", to=TensorProto.FLOAT)
+    found = graph.add("Gather", [table, rows], "ngrams_of_text")
+    axis = graph.constant("ngram_axis", [0], np.int64)
+    sums = graph.add("ReduceSum", [found, axis], "ngram_sums", keepdims=0)
+    of_classes, squares = graph.add_multiple(
+        "Split", [sums, "ngram_column_counts"], ["ngram_sum", "ngram_squares"], axis=1
+    )
+    squares = graph.add("Max", [squares, graph.constant("ngram_least", 1e-9)], "ngram_squares_or_least")
+    return graph.add("Div", [of_classes, graph.add("Sqrt", [squares], "ngram_norm")], "logits_of_ngrams")

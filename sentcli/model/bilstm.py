@@ -11,6 +11,7 @@ from sentcli.errors import UsageError, option
 from sentcli.text.vocabulary import PAD_ID
 
 OPEN = 100.0  # a bias whose sigmoid is 1
+HASH_FACTOR, HASH_TERM = 7919, 104_729  # primes, of a pair of tokens; the products fit into 64 bits
 
 
 class BiLSTM(nn.Module):
@@ -38,6 +39,7 @@ class BiLSTM(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.classifier = nn.Linear(config.pooled_size, config.num_classes)
         self.neutral_head = nn.Linear(config.pooled_size, SIDES) if config.neutral_head else None
+        self.ngrams = ngram_table(config) if config.ngram_buckets else None
         self._initialize()
 
     def _initialize(self) -> None:
@@ -55,7 +57,23 @@ class BiLSTM(nn.Module):
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Return the logits `[batch, outputs]` of ids `[batch, tokens]` and lengths `[batch]`, each >= 1."""
-        return self.classify(self.embed(ids), lengths)
+        logits = self.classify(self.embed(ids), lengths)
+        if self.ngrams is not None:
+            of_ngrams = self._ngram_logits(ids.t())
+            logits[:, : of_ngrams.shape[1]] += of_ngrams
+        return logits
+
+    def _ngram_logits(self, tokens: Tensor) -> Tensor:
+        """Return what n-grams add to the logits of classes, `[batch, num_classes]`.
+
+        A wide path beside a deep one (H.-T. Cheng et al., "Wide & Deep Learning for Recommender Systems",
+        2016): a linear model of tokens and hashed pairs of them. Its features are TF-IDF with an L2 norm in
+        which each occurrence counts; the last column of its table has the squares of the IDF.
+        """
+        words = self.embedding.num_embeddings
+        pairs = words + hash_pairs(tokens[:-1], tokens[1:], self.ngrams.num_embeddings - words)
+        sums = self.ngrams(torch.cat([tokens, pairs])).sum(0)
+        return sums[:, :-1] / sums[:, -1:].clamp_min(1e-9).sqrt()  # 0 for a text of unknown tokens
 
     def embed(self, ids: Tensor) -> Tensor:
         """Return the word vectors `[tokens, batch, embedding_dim]` of ids `[batch, tokens]`."""
@@ -116,6 +134,19 @@ class BiLSTM(nn.Module):
             for states in (forward, backward):
                 pooled.append((states * weight).sum(0) / lengths[:, None])
         return torch.cat(pooled, 1)  # [batch, pooled_size]
+
+
+def ngram_table(config: ModelConfig) -> nn.Embedding:
+    """Return a table with a row for each token, then for each bucket, of pairs of tokens."""
+    rows = config.vocab_size + config.ngram_buckets
+    return nn.Embedding(rows, config.num_classes + 1, padding_idx=PAD_ID)
+
+
+def hash_pairs(
+    first: Tensor, second: Tensor, buckets: int, factor: int = HASH_FACTOR, term: int = HASH_TERM
+) -> Tensor:
+    """Return the buckets of pairs of tokens: 0, whose weights are 0, if the second one is `<pad>`."""
+    return (first * factor + term) * second % buckets
 
 
 def _reversed_order(embedded: Tensor, lengths: Tensor) -> Tensor:
@@ -188,12 +219,13 @@ def has_lstm(dtype: torch.dtype) -> bool:
 
 
 def round_embedding(model: BiLSTM) -> None:
-    """Round the embedding to fp16, the precision in which bundles store it.
+    """Round the embedding and the n-grams to fp16, the precision in which bundles store them.
 
     Call this before evaluating a model, so that the metrics are those of the stored model.
     """
-    weight = model.embedding.weight.data
-    weight.copy_(weight.half().float())
+    for table in (model.embedding, model.ngrams):
+        if table is not None:
+            table.weight.data.copy_(table.weight.data.half().float())
 
 
 def is_short_of_memory(error: Exception) -> bool:

@@ -14,7 +14,7 @@ from sentcli.config import PROBABILITY, SIDES, DataSet
 from sentcli.evaluation.bands import choose_band
 from sentcli.evaluation.calibration import choose_strength, fit_temperature, shrink_temperature
 from sentcli.evaluation.metrics import Evaluation, calibration_error, evaluate, log_loss, scores_by_confidence
-from sentcli.model.bilstm import BiLSTM
+from sentcli.model.bilstm import BiLSTM, round_embedding
 from sentcli.scoring.labels import Floats, softmax
 from sentcli.training.classifier import predict_logits
 from sentcli.training.corpus import Corpus
@@ -52,12 +52,12 @@ class Calibrated:
 def calibrate(
     network: BiLSTM,
     validation: Examples,
-    logits: npt.NDArray[np.float32],
+    logits: npt.NDArray[np.floating],
     names: Sequence[str],
     train: Examples,
     class_weights: Tensor | None,
 ) -> Calibrated:
-    """Fold the temperature and the correction for rare classes into the classifier's weights.
+    """Fold the temperature and the correction for rare classes into the weights of classifier and n-grams.
 
     So every backend and every exported graph returns calibrated probabilities without an extra step. The
     logits, `[texts, classes]`, are divided by the temperature that fits the validation texts. If a part of
@@ -82,6 +82,9 @@ def calibrate(
         temperature, shift = temperature * again, shift / again
     network.classifier.weight.data.div_(temperature)
     network.classifier.bias.data.div_(temperature).sub_(torch.from_numpy(shift))
+    if network.ngrams is not None:
+        network.ngrams.weight.data[:, :-1].div_(temperature)
+        round_embedding(network)
     probabilities = softmax(exact / temperature - shift)
     sides = validation.sides
     return Calibrated(
@@ -111,7 +114,7 @@ def add_neutral_head(network: BiLSTM, data: Corpus, sets: Sequence[DataSet]) -> 
     if len(examples) < SIDES * _FEWEST:
         return
     pooling = copy.deepcopy(network)
-    pooling.classifier = nn.Identity()  # type: ignore[assignment]
+    pooling.classifier, pooling.ngrams = nn.Identity(), None  # type: ignore[assignment]
     states = predict_logits(pooling, examples, torch.device("cpu"))
     model = LogisticRegression(C=_INVERSE_PENALTY, max_iter=1000).fit(states, examples.sides)
     network.config = replace(network.config, neutral_head=True)

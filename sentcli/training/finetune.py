@@ -17,8 +17,8 @@ from sentcli.model.bundle import load_bundle
 from sentcli.text.vocabulary import Vocab
 from sentcli.training.glove import Coverage
 
-# Only training uses dropouts, so each training sets its own; it also fits its own neutral head.
-_OF_TRAINING = ("embedding_dropout", "dropout", "neutral_head")
+# Only training uses dropouts, so each training sets its own; it also fits its own neutral head and n-grams.
+_OF_TRAINING = ("embedding_dropout", "dropout", "neutral_head", "ngram_buckets")
 _OF_VOCABULARY = ("min_freq", "bigrams")
 _OF_DATA = ("dataset", "data", "glove", "validation_data", "base")
 
@@ -52,7 +52,7 @@ class Base:
         return network
 
     def _weights(self) -> dict[str, Tensor]:
-        left_out = ("neutral_head.",) if self.keeps_classifier else ("neutral_head.", "classifier.")
+        left_out = ("neutral_head.", "ngrams.", *["classifier."] * (not self.keeps_classifier))
         weights = self.model.state_dict().items()
         return {name: value for name, value in weights if not name.startswith(left_out)}
 

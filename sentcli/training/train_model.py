@@ -37,6 +37,7 @@ from sentcli.training.loop import Run, fit, has_more_to_learn
 from sentcli.training.ngrams import baseline_probabilities
 from sentcli.training.recipe import recipe
 from sentcli.training.settings import NO_VECTORS, Options, Settings
+from sentcli.training.wide import add_ngrams
 
 _log = logging.getLogger("sentcli")
 
@@ -50,6 +51,7 @@ class Trained:
 
     network: BiLSTM
     calibrated: Calibrated
+    ngrams: dict[str, float]  # see `add_ngrams`
     baseline: dict[str, Any]
     data: Corpus
     validation: Examples  # the texts that it was validated on; in a cross-validation, all of them
@@ -117,12 +119,14 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
         base.interpolate(network, config.interpolate)
     round_embedding(network)
     logits = folds.logits if folds else predict_logits(network, validation, torch.device("cpu"))
+    logits, ngrams = add_ngrams(network, data, fold_of, logits, class_weights)
     calibrated = calibrate(network, validation, logits, texts.labels, data.train, class_weights)
     if calibrated.neutral and not folds:
         add_neutral_head(network, data, settings.source.data)
     return Trained(
         network=network,
         calibrated=calibrated,
+        ngrams=ngrams,
         baseline=_compare(baseline, baseline_seconds, calibrated, texts.labels),
         data=data,
         validation=validation,
@@ -155,6 +159,7 @@ def _metrics(trained: Trained, texts: Texts, settings: Settings, options: Option
         "versions": {"sentcli": __version__, "torch": torch.__version__, "python": platform.python_version()},
         "validation": asdict(trained.calibrated.figures),
         "calibration": trained.calibrated.to_json(),
+        "ngrams": trained.ngrams,
         "baseline": trained.baseline,
         "best_epoch": int(min(trained.epochs, key=lambda record: record["validation_loss"])["epoch"]),
         "examples": {"train": len(trained.data.train), "validation": len(trained.validation)},
