@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sentcli.evaluation.evaluate import Measurement
 
 # Options that change no figure.
-_NO_FIGURE = ("by", "card", "as_json", "predictions", "page", "overwrite", "quiet")
+_NO_FIGURE = ("by", "card", "as_json", "suspects", "predictions", "page", "overwrite", "quiet")
 _CSV = ("delimiter", "quotechar", "encoding")
 _HARDWARE = ("backend", "device", "precision", "workers")
 
@@ -76,6 +76,13 @@ _HARDWARE = ("backend", "device", "precision", "workers")
     multiple=True,
     callback=common.not_empty,
     help="Also print the accuracy for each value of this column; can be repeated.",
+)
+@click.option(
+    "--suspects",
+    metavar="N",
+    type=click.IntRange(1),
+    default=5,
+    help="Print the N rows whose label is least probable: check them, as many labels may be wrong.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON.")
 @click.option(
@@ -138,6 +145,7 @@ def evaluate(model: Path, *, card: bool, quiet: bool, **options: Any) -> None:
         other,
         target_precision=precision,
         predictions=predictions,
+        suspects=options["suspects"],
         quiet=quiet,
         **{name: options[name] for name in _HARDWARE},
     )

@@ -61,7 +61,7 @@ class LabeledTexts:
 
 
 def join(parts: Sequence[LabeledTexts], names: Sequence[str] = ()) -> LabeledTexts:
-    """Return the texts of several data sets as one; parts with targets need the names of the classes."""
+    """Return the texts of several data sets as one, whose names are sides; targets need those of classes."""
     if len(parts) == 1:
         return parts[0]
     has_order = all(part.order for part in parts)
@@ -72,6 +72,8 @@ def join(parts: Sequence[LabeledTexts], names: Sequence[str] = ()) -> LabeledTex
         tuple(dict.fromkeys(name for part in parts for name in part.order)) if has_order else (),
         f"{len(parts)} data sets",
         np.concatenate([part.class_targets(names) for part in parts]) if has_targets else None,
+        [row for part in parts for row in part.rows or range(1, len(part) + 1)],
+        [[part.where for part in parts for _ in part.texts]],
     )
 
 

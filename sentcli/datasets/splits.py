@@ -16,8 +16,11 @@ import numpy.typing as npt
 from sentcli.config import DataSet
 from sentcli.datasets.labels import LabeledTexts, join
 from sentcli.errors import DataError, UsageError, option
+from sentcli.model.bundle import LEARNED, Bundle
 
 _log = logging.getLogger("sentcli")
+
+Hashes = npt.NDArray[np.uint64]
 
 _SEED = 1  # the same for all models, so that they are compared on the same texts
 _FEWEST_RUNS, _LONGEST_RUN = 5, 250  # runs per class; rows per run
@@ -97,6 +100,23 @@ def _check_classes(train: LabeledTexts, data: LabeledTexts) -> None:
 def one_spelling(text: str) -> str:
     """Return a text in the same spelling as its copies, which differ only in blanks and case."""
     return " ".join(text.split()).casefold()
+
+
+def hash_texts(texts: Iterable[str]) -> Hashes:
+    """Return a hash of 8 bytes of each text; copies have the same."""
+    plain = (one_spelling(text).encode(errors="surrogatepass") for text in texts)
+    return np.frombuffer(b"".join(hashlib.blake2b(text, digest_size=8).digest() for text in plain), "<u8")
+
+
+def learned_hashes(bundle: Bundle) -> Hashes:
+    """Return the sorted hashes of the texts that a model and its base have learned; none if unknown."""
+    content = bundle.read(LEARNED) if LEARNED in bundle.digests else b""
+    return np.frombuffer(content, "<u8", len(content) // 8)
+
+
+def are_learned(texts: Iterable[str], learned: Hashes) -> npt.NDArray[np.bool_]:
+    """Return for each text whether its hash, in any case and with any blanks, is one of these."""
+    return np.isin(hash_texts(texts), learned)
 
 
 def digest_texts(texts: Iterable[str]) -> str:

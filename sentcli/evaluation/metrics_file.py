@@ -3,7 +3,6 @@
 import io
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 from pyarrow import csv
@@ -65,15 +64,6 @@ def learners(metrics: Metrics) -> Iterator[Mapping[str, Any]]:
     while learner:
         yield learner
         learner = learner["base"]
-
-
-def is_training_data(bundle: Bundle, dataset: str, split: str) -> bool:
-    """Return whether a model was trained or validated on a split; False if it is unknown."""
-    if METRICS not in bundle.digests:
-        return False
-    metrics = read_metrics(bundle)
-    known = metrics["validation_data"], *(part["path"] for part in metrics["data"])
-    return dataset in known and (split == "train" or Path(dataset).is_file())
 
 
 def read_history(bundle: Bundle) -> list[dict[str, Any]]:

@@ -34,6 +34,7 @@ class Calibrated:
     labels: npt.NDArray[np.int64]
     uncalibrated: Floats  # `[texts, classes]`, before calibration
     probabilities: Floats  # `[texts, classes]`
+    of_all: Floats  # also of the texts without a label
     figures: Evaluation
     neutral: tuple[float, float] | None  # the band of neutral texts; None without such texts
 
@@ -93,6 +94,7 @@ def calibrate(
         labels,
         softmax(exact[sure]),
         probabilities[sure],
+        probabilities,
         evaluate(labels, probabilities[sure], names),
         choose_band(probabilities[:, 1], sides) if {*sides.tolist()} == {0, 1, 2} else None,
     )

@@ -11,6 +11,7 @@ from torch import Tensor
 from sentcli.backends.weights import load_model
 from sentcli.config import BundleConfig, ModelConfig
 from sentcli.datasets.labels import known_labels
+from sentcli.datasets.splits import Hashes, learned_hashes
 from sentcli.evaluation.metrics_file import read_history, read_metrics
 from sentcli.model.bilstm import BiLSTM, gates_of, tie_gates
 from sentcli.model.bundle import load_bundle
@@ -33,6 +34,7 @@ class Base:
     vocab: Vocab
     model: BiLSTM
     coverage: Coverage
+    learned: Hashes  # of the texts that it has learned
     history: list[dict[str, Any]]  # of `history.csv`; each stage begins with the name of the model
     origin: dict[str, Any]  # its `name`, and the data that it was trained on, from its metrics
     decided: dict[str, Any]  # the settings that fine-tuning cannot change, by field name
@@ -85,6 +87,7 @@ def load_base(path: Path) -> Base:
         vocab=bundle.vocab,
         model=model,
         coverage=Coverage(**{count.name: metrics["glove"][count.name] for count in fields(Coverage)}),
+        learned=learned_hashes(bundle),
         history=[{**record, "stage": f"{bundle.name}: {record['stage']}"} for record in read_history(bundle)],
         origin={"name": bundle.name, **{name: metrics[name] for name in _OF_DATA}},
         decided=decided,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
@@ -17,7 +18,9 @@ from torch.optim.swa_utils import AveragedModel
 from sentcli.config import TrainConfig
 from sentcli.errors import TrainingError, option
 from sentcli.evaluation.report import accuracy_of_texts
+from sentcli.files.atomic import output_errors
 from sentcli.model.bilstm import BiLSTM
+from sentcli.model.bundle import HISTORY
 from sentcli.scoring.predict import progress_bar
 from sentcli.training.checkpoint import Checkpoint
 from sentcli.training.classifier import Classification
@@ -102,6 +105,9 @@ def fit(
         last_rate = learning_rate(first_step + len(batches) - 1, steps, config)
         progress = progress.next_epoch(loss, accuracy, last_rate)
         _log_epoch(title, progress.history[-1], run)
+        if run.checkpoint:  # for programs that watch the training
+            with output_errors(path := run.checkpoint.with_name(HISTORY)):
+                pd.DataFrame(progress.history).to_csv(path, index=False)
         checkpoint.save_if_due(progress, best)
 
     checkpoint.save(progress, best)

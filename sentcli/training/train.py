@@ -25,7 +25,7 @@ from sentcli.files.atomic import new_file, output_errors, resolve
 from sentcli.files.lock import Lock
 from sentcli.files.sink import Target
 from sentcli.model.bilstm import choose_device
-from sentcli.model.bundle import check_target, check_writable, default_bundle_path
+from sentcli.model.bundle import HISTORY, check_target, check_writable, default_bundle_path
 from sentcli.scoring import stop
 from sentcli.text.tokenizer import words_of
 from sentcli.training.corpus import DataSource, Texts, read_texts
@@ -175,6 +175,6 @@ def _noted(work: Path, facts: dict[str, Any], *, overwrite: bool) -> Iterator[bo
                     file.write((json.dumps({**facts, _OVERWRITE: overwrite}, indent=2) + "\n").encode())
         yield replaces
     except BaseException:
-        if all(file.name == _NOTE for file in work.glob("*")):
+        if all(file.name in (_NOTE, HISTORY) for file in work.glob("*")):
             shutil.rmtree(work, ignore_errors=True)
         raise

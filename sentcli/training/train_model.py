@@ -10,16 +10,19 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import nn
 
 from sentcli import __version__
 from sentcli.config import BundleConfig
+from sentcli.datasets.splits import hash_texts
 from sentcli.errors import option
 from sentcli.evaluation.metrics import Evaluation, evaluate
 from sentcli.evaluation.metrics_file import MODEL_STAGE, Metrics
 from sentcli.evaluation.model_card import hub_id_of, write_card
+from sentcli.evaluation.predictions import prediction_rows, write_predictions
 from sentcli.evaluation.report import accuracy_of_texts
 from sentcli.export.export import write_onnx
 from sentcli.model import bundle
@@ -183,8 +186,24 @@ def _write_model(folder: Path, trained: Trained, metrics: Metrics, settings: Set
     (folder / bundle.METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
     own = [{"stage": MODEL_STAGE, **record} for record in trained.epochs]
     pd.DataFrame([*(base.history if base else ()), *own]).to_csv(folder / bundle.HISTORY, index=False)
+    texts = trained.data.texts
+    learned = hash_texts([*texts.train.texts, *texts.validation.texts])
+    (folder / bundle.LEARNED).write_bytes(np.union1d(learned, base.learned if base else learned).tobytes())
+    _write_validation(folder / bundle.VALIDATION, trained)
     (folder / bundle.TRAINING).write_bytes(render(metrics, trained.epochs, name))
     write_card(folder, config, metrics, trained.epochs, name=name)  # last: it lists all files
+
+
+def _write_validation(path: Path, trained: Trained) -> None:
+    """Write the predictions for the validation texts, in a cross-validation those of models without them."""
+    texts, validation = trained.data.texts, trained.validation
+    examples = texts.train if validation is trained.data.train else texts.validation
+    labels = np.where(validation.has_label, validation.labels, len(texts.labels))
+    rows = prediction_rows(examples, labels, trained.calibrated.of_all, texts.labels)
+    for row, *data_set in zip(rows, *examples.sides, strict=True):
+        del row["text"]
+        row |= dict(zip(["data_set"], data_set, strict=False))
+    write_predictions(path, rows)
 
 
 def _compare(

@@ -8,7 +8,9 @@ import pytest
 from sentcli.config import DataSet
 from sentcli.datasets.labels import LabeledTexts
 from sentcli.datasets.splits import (
+    are_learned,
     digest_texts,
+    hash_texts,
     one_spelling,
     split_data_sets,
     train_validation,
@@ -140,3 +142,11 @@ def test_the_split_is_the_same_in_every_version():
 def test_a_digest_tells_texts_and_their_order_apart():
     parts = (["a", "b"], ["b", "a"], ["ab"], ["\ud800"], ["\ud801"])
     assert len({*map(digest_texts, parts)}) == len(parts)
+
+
+def test_learned_texts_are_known_by_their_hashes_in_any_case_and_with_any_blanks():
+    learned = np.unique(hash_texts(["A  joy ", "a joy", "café", "\ud800"]))
+    assert (learned.dtype.itemsize, len(learned)) == (8, 3)
+    assert are_learned(["a joy\n", "A JOY", "CAFÉ", "\ud800"], learned).all()
+    assert not are_learned(["ajoy", "", "a joy."], learned).any()
+    assert are_learned([], learned).tolist() == []

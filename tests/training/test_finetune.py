@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import invented
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -16,6 +17,7 @@ from commands import fail, invoke
 
 from sentcli.backends.weights import load_model
 from sentcli.config import DataSet
+from sentcli.datasets.splits import hash_texts, learned_hashes
 from sentcli.errors import BundleError, UsageError
 from sentcli.model.bilstm import gates_of, tie_gates
 from sentcli.model.bundle import (
@@ -219,3 +221,10 @@ def test_the_band_of_neutral_texts_is_chosen_anew_or_stays_that_of_the_model(tra
     band = load_bundle(tmp_path / "stars").config.neutral
     assert band is not None
     assert finetune("--finetune", tmp_path / "stars").config.neutral == band
+
+
+def test_the_texts_of_the_base_model_count_as_learned(trained, finetune):
+    of_base, of_both = learned_hashes(trained), learned_hashes(finetune())
+    new = hash_texts([text for text, _ in invented.reviews(60, seed=21)])
+    assert of_both.tolist() == np.union1d(of_base, new).tolist()
+    assert load_base(default_bundle_path()).learned.dtype == of_both.dtype

@@ -71,6 +71,19 @@ def finished(data, tmp_path_factory) -> tuple[BiLSTM, list[dict[str, float]]]:
     return run(data, tmp_path_factory.mktemp("finished") / "checkpoint")
 
 
+def test_a_file_beside_the_checkpoint_grows_by_the_epoch(data, tmp_path):
+    seen = []
+
+    def watch(model, epoch):
+        path = tmp_path / "history.csv"
+        seen.append(len(path.read_text().splitlines()) - 1 if path.exists() else 0)
+        return 0.5, 0.5
+
+    _, history = run(data, tmp_path / "checkpoint", validate=watch)
+    assert seen == [0, 1, 2]
+    assert (tmp_path / "history.csv").read_text().startswith(",".join(history[0]))
+
+
 def test_it_learns(data, finished):
     model, history = finished
     assert [record["epoch"] for record in history] == [1, 2, 3]
