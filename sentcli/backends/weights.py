@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from onnx import numpy_helper
 
-from sentcli.backends.onnx import EMBEDDING
+from sentcli.backends.onnx import EMBEDDING, NGRAMS
 from sentcli.backends.onnx_check import check_model
 from sentcli.config import ModelConfig
 from sentcli.errors import BundleError
@@ -42,7 +42,7 @@ def _named(constants: dict[str, Array], config: ModelConfig) -> dict[str, Array]
     """Return the constants of `sentcli.export.folded` under their names in PyTorch."""
     weights = {"embedding.weight": constants[EMBEDDING]}
     if config.ngram_buckets:
-        weights["ngrams.weight"] = constants["ngrams"]
+        weights["ngrams.weight"] = constants[NGRAMS]
     for name in ("classifier", *["neutral_head"] * config.neutral_head):
         weights[f"{name}.weight"] = constants[f"{name}_weight"].T
         weights[f"{name}.bias"] = constants[f"{name}_bias"]

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor
 
 import sentcli
-from sentcli.backends.onnx import EMBEDDING, INPUT_IDS, LENGTHS, LOGITS, NEUTRAL_LOGITS
+from sentcli.backends.onnx import EMBEDDING, INPUT_IDS, LENGTHS, LOGITS, NEUTRAL_LOGITS, NGRAMS
 from sentcli.backends.onnx_check import OPSET
 from sentcli.config import SIDES, ModelConfig
 from sentcli.model.bilstm import HASH_FACTOR, HASH_TERM, BiLSTM
@@ -137,33 +138,30 @@ def add_classifier(graph: Builder, model: BiLSTM, pooled: str, ids: str) -> None
             bias = graph.constant(f"{name}_bias", layer.bias.detach().cpu().numpy())
             graph.add("Gemm", [pooled, weight, bias], output)
     if model.ngrams is not None:
-        graph.add("Add", [of_classes, _add_ngram_logits(graph, model, ids)], LOGITS)
+        graph.add(
+            "Add", [of_classes, _add_ngram_logits(graph, model.ngrams.weight, model.config, ids)], LOGITS
+        )
 
 
-def _add_ngram_logits(graph: Builder, model: BiLSTM, ids: str) -> str:
+def _add_ngram_logits(graph: Builder, table: Tensor, config: ModelConfig, ids: str) -> str:
     """Add `BiLSTM._ngram_logits` of ids `[tokens, batch]`."""
-    words, buckets = model.config.vocab_size, model.config.ngram_buckets
-    for name, values in (
-        *(("from_0", [0]), ("from_1", [1]), ("before_last", [-1]), ("to_end", [np.iinfo(np.int64).max])),
-        *(("factor", HASH_FACTOR), ("term", HASH_TERM), ("buckets", buckets), ("words_before", words)),
-        ("column_counts", [model.config.num_classes, 1]),
-    ):
-        graph.constant(f"ngram_{name}", values, np.int64)
-    pairs = graph.add("Slice", [ids, "ngram_from_0", "ngram_before_last"], "first_of_pair")
-    second = graph.add("Slice", [ids, "ngram_from_1", "ngram_to_end"], "second_of_pair")
+
+    def number(value: int) -> str:
+        return graph.constant(f"number_{value}", [value], np.int64)
+
+    pairs = graph.add("Slice", [ids, number(0), number(-1)], "first_of_pair")
+    second = graph.add("Slice", [ids, number(1), number(np.iinfo(np.int64).max)], "second_of_pair")
+    buckets, words = number(config.ngram_buckets), number(config.vocab_size)
     for operator, by in (
-        *(("Mul", "ngram_factor"), ("Add", "ngram_term"), ("Mul", second)),
-        *(("Mod", "ngram_buckets"), ("Add", "ngram_words_before")),
+        *(("Mul", number(HASH_FACTOR)), ("Add", number(HASH_TERM)), ("Mul", second)),
+        *(("Mod", buckets), ("Add", words)),
     ):
-        pairs = graph.add(operator, [pairs, by], f"{pairs}_{operator.lower()}")
+        pairs = graph.add(operator, [pairs, by], f"pair_{len(graph.nodes)}")
     rows = graph.add("Concat", [ids, pairs], "ngram_rows", axis=0)
-    weights = graph.constant("ngrams", model.ngrams.weight.detach().cpu().numpy(), np.float16)
-    table = graph.add("Cast", [weights], "ngrams_fp32", to=TensorProto.FLOAT)
-    found = graph.add("Gather", [table, rows], "ngrams_of_text")
-    axis = graph.constant("ngram_axis", [0], np.int64)
-    sums = graph.add("ReduceSum", [found, axis], "ngram_sums", keepdims=0)
-    of_classes, squares = graph.add_multiple(
-        "Split", [sums, "ngram_column_counts"], ["ngram_sum", "ngram_squares"], axis=1
-    )
-    squares = graph.add("Max", [squares, graph.constant("ngram_least", 1e-9)], "ngram_squares_or_least")
-    return graph.add("Div", [of_classes, graph.add("Sqrt", [squares], "ngram_norm")], "logits_of_ngrams")
+    weights = graph.constant(NGRAMS, table.detach().cpu().numpy(), np.float16)
+    weights = graph.add("Cast", [weights], "ngrams_fp32", to=TensorProto.FLOAT)
+    found = graph.add("Gather", [weights, rows], "ngrams_of_text")
+    sums = graph.add("ReduceSum", [found, number(0)], "ngram_sums", keepdims=0)
+    lengths = graph.add("Cast", [LENGTHS], "ngram_lengths", to=TensorProto.FLOAT)
+    column = graph.add("Unsqueeze", [lengths, number(1)], "ngram_lengths_column")
+    return graph.add("Div", [sums, graph.add("Sqrt", [column], "ngram_norm")], "logits_of_ngrams")

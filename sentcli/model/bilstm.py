@@ -39,7 +39,8 @@ class BiLSTM(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.classifier = nn.Linear(config.pooled_size, config.num_classes)
         self.neutral_head = nn.Linear(config.pooled_size, SIDES) if config.neutral_head else None
-        self.ngrams = ngram_table(config) if config.ngram_buckets else None
+        ngrams = config.vocab_size + config.ngram_buckets  # tokens, then buckets of pairs
+        self.ngrams = nn.Embedding(ngrams, config.num_classes) if config.ngram_buckets else None
         self._initialize()
 
     def _initialize(self) -> None:
@@ -59,21 +60,19 @@ class BiLSTM(nn.Module):
         """Return the logits `[batch, outputs]` of ids `[batch, tokens]` and lengths `[batch]`, each >= 1."""
         logits = self.classify(self.embed(ids), lengths)
         if self.ngrams is not None:
-            of_ngrams = self._ngram_logits(ids.t())
+            of_ngrams = self._ngram_logits(self.ngrams.weight, ids.t(), lengths.to(ids.device))
             logits[:, : of_ngrams.shape[1]] += of_ngrams
         return logits
 
-    def _ngram_logits(self, tokens: Tensor) -> Tensor:
-        """Return what n-grams add to the logits of classes, `[batch, num_classes]`.
+    def _ngram_logits(self, table: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """Return what tokens `[tokens, batch]` and pairs of them add to the logits, `[batch, num_classes]`.
 
         A wide path beside a deep one (H.-T. Cheng et al., "Wide & Deep Learning for Recommender Systems",
-        2016): a linear model of tokens and hashed pairs of them. Its features are TF-IDF with an L2 norm in
-        which each occurrence counts; the last column of its table has the squares of the IDF.
+        2016): a linear model, whose features are divided by the root of the length of the text.
         """
         words = self.embedding.num_embeddings
-        pairs = words + hash_pairs(tokens[:-1], tokens[1:], self.ngrams.num_embeddings - words)
-        sums = self.ngrams(torch.cat([tokens, pairs])).sum(0)
-        return sums[:, :-1] / sums[:, -1:].clamp_min(1e-9).sqrt()  # 0 for a text of unknown tokens
+        pairs = words + hash_pairs(tokens[:-1], tokens[1:], len(table) - words)
+        return table[torch.cat([tokens, pairs])].sum(0) / lengths[:, None].sqrt()
 
     def embed(self, ids: Tensor) -> Tensor:
         """Return the word vectors `[tokens, batch, embedding_dim]` of ids `[batch, tokens]`."""
@@ -134,12 +133,6 @@ class BiLSTM(nn.Module):
             for states in (forward, backward):
                 pooled.append((states * weight).sum(0) / lengths[:, None])
         return torch.cat(pooled, 1)  # [batch, pooled_size]
-
-
-def ngram_table(config: ModelConfig) -> nn.Embedding:
-    """Return a table with a row for each token, then for each bucket, of pairs of tokens."""
-    rows = config.vocab_size + config.ngram_buckets
-    return nn.Embedding(rows, config.num_classes + 1, padding_idx=PAD_ID)
 
 
 def hash_pairs(

@@ -84,7 +84,7 @@ def calibrate(
     network.classifier.weight.data.div_(temperature)
     network.classifier.bias.data.div_(temperature).sub_(torch.from_numpy(shift))
     if network.ngrams is not None:
-        network.ngrams.weight.data[:, :-1].div_(temperature)
+        network.ngrams.weight.data.div_(temperature)
         round_embedding(network)
     probabilities = softmax(exact / temperature - shift)
     sides = validation.sides

@@ -37,10 +37,9 @@ from sentcli.training.examples import Examples
 from sentcli.training.glove import Coverage, frequent_words
 from sentcli.training.init_model import init_model, torch_set_up
 from sentcli.training.loop import Run, fit, has_more_to_learn
-from sentcli.training.ngrams import baseline_probabilities
+from sentcli.training.ngrams import add_ngrams, baseline_probabilities
 from sentcli.training.recipe import recipe
 from sentcli.training.settings import NO_VECTORS, Options, Settings
-from sentcli.training.wide import add_ngrams
 
 _log = logging.getLogger("sentcli")
 
@@ -122,8 +121,8 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
         base.interpolate(network, config.interpolate)
     round_embedding(network)
     logits = folds.logits if folds else predict_logits(network, validation, torch.device("cpu"))
-    logits, ngrams = add_ngrams(network, data, fold_of, logits, class_weights)
-    calibrated = calibrate(network, validation, logits, texts.labels, data.train, class_weights)
+    mixed, ngrams = add_ngrams(network, data, fold_of, logits.astype(np.float64), class_weights)
+    calibrated = calibrate(network, validation, mixed, texts.labels, data.train, class_weights)
     if calibrated.neutral and not folds:
         add_neutral_head(network, data, settings.source.data)
     return Trained(
@@ -209,19 +208,20 @@ def _write_validation(path: Path, trained: Trained) -> None:
 def _compare(
     baseline: Floats, seconds: float, calibrated: Calibrated, names: Sequence[str]
 ) -> dict[str, Any]:
-    """Return the figures of the model of n-grams, and whether the network beats it: McNemar's test at 5 %."""
+    """Return the figures of the model of n-grams, and the verdict of McNemar's test at 5 %."""
     labels = calibrated.labels
     figures = evaluate(labels, baseline, names)
     is_right = calibrated.probabilities.argmax(axis=1) == labels
     is_baseline_right = baseline.argmax(axis=1) == labels
     won, lost = int((is_right & ~is_baseline_right).sum()), int((is_baseline_right & ~is_right).sum())
+    is_chance = abs(won - lost) <= 1.96 * math.sqrt(won + lost)
     return {
         "accuracy": figures.accuracy,
         "accuracy_interval": figures.accuracy_interval,
         "macro_f1": figures.macro_f1,
         "log_loss": figures.log_loss,
         "seconds": round(seconds, 1),
-        "is_beaten": won - lost > 1.96 * math.sqrt(won + lost),
+        "verdict": "no difference" if is_chance else "better" if won > lost else "worse",
     }
 
 
@@ -236,8 +236,11 @@ def _report(name: str, trained: Trained, seconds: float) -> None:
         accuracy_of_texts(baseline["accuracy"], figures.examples),
         baseline["seconds"],
     )
-    if not baseline["is_beaten"]:
+    if baseline["verdict"] == "no difference":
         _log.warning("%s: not significantly better than a linear model of n-grams; try more texts", name)
+    elif baseline["verdict"] == "worse":
+        use = "use that model: docs/training.md has its lines"
+        _log.warning("%s: worse than a linear model of words and characters (n-grams); %s", name, use)
 
 
 def _warn_of_chance(name: str, figures: Evaluation, *, is_balanced: bool) -> None:
