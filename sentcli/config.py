@@ -215,6 +215,7 @@ class DataSet(_Settings):
     path: str  # a file, a folder in the layout of the hub, or an id on the Hugging Face hub
     text_column: str | None = None  # None: found by its usual names, as the label column
     label_column: str | None = None
+    weight_column: str | None = None  # None: all texts have the same weight
     weight: float = _number(1.0, 1e-6, 1e6)  # of each of its texts in the loss
     # Of two classes, the probability of the second one for each label; `PROBABILITY`: the labels are these
     # probabilities; None: labels are names.

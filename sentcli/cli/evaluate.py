@@ -78,11 +78,7 @@ _HARDWARE = ("backend", "device", "precision", "workers")
     help="Also print the accuracy for each value of this column; can be repeated.",
 )
 @click.option(
-    "--suspects",
-    metavar="N",
-    type=click.IntRange(1),
-    default=5,
-    help="Print the N rows whose label is least probable: check them, as many labels may be wrong.",
+    "--suspects", type=click.IntRange(1), default=5, help="Print N rows whose label is probably wrong."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON.")
 @click.option(
@@ -111,9 +107,7 @@ def evaluate(model: Path, *, card: bool, quiet: bool, **options: Any) -> None:
     three labels of score --neutral.
     """
     common.log_to_stderr(quiet=quiet)
-    against, precision, predictions = (
-        options[name] for name in ("against", "target_precision", "predictions")
-    )
+    against, precision = options["against"], options["target_precision"]
     if card and against:
         raise UsageError("--card writes the metrics of a single model; omit --against")
     columns = {name: options[name] for name in ("text_column", "label_column")}
@@ -133,10 +127,10 @@ def evaluate(model: Path, *, card: bool, quiet: bool, **options: Any) -> None:
         from sentcli.evaluation.report import report
     if card:
         check_card(bundle)
-    _check_files(predictions, options["page"], overwrite=options["overwrite"])
+    _check_files(options["predictions"], options["page"], overwrite=options["overwrite"])
 
-    names = (*_CSV, "by")
-    csv = ReadOptions(**{name: options[name] for name in names}, skip_lines=options["skip_lines"] or 0)
+    named = {name: options[name] for name in (*_CSV, "by")}
+    csv = ReadOptions(**named, skip_lines=options["skip_lines"] or 0)
     measured, record = evaluate_bundle(
         bundle,
         data,
@@ -144,10 +138,8 @@ def evaluate(model: Path, *, card: bool, quiet: bool, **options: Any) -> None:
         csv,
         other,
         target_precision=precision,
-        predictions=predictions,
-        suspects=options["suspects"],
         quiet=quiet,
-        **{name: options[name] for name in _HARDWARE},
+        **{name: options[name] for name in ("predictions", "suspects", *_HARDWARE)},
     )
 
     click.echo(json.dumps(record, indent=2) if options["as_json"] else report(record))

@@ -18,7 +18,6 @@ from torch.optim.swa_utils import AveragedModel
 from sentcli.config import TrainConfig
 from sentcli.errors import TrainingError, option
 from sentcli.evaluation.report import accuracy_of_texts
-from sentcli.files.atomic import output_errors
 from sentcli.model.bilstm import BiLSTM
 from sentcli.model.bundle import HISTORY
 from sentcli.scoring.predict import progress_bar
@@ -106,8 +105,7 @@ def fit(
         progress = progress.next_epoch(loss, accuracy, last_rate)
         _log_epoch(title, progress.history[-1], run)
         if run.checkpoint:  # for programs that watch the training
-            with output_errors(path := run.checkpoint.with_name(HISTORY)):
-                pd.DataFrame(progress.history).to_csv(path, index=False)
+            pd.DataFrame(progress.history).to_csv(run.checkpoint.with_name(HISTORY), index=False)
         checkpoint.save_if_due(progress, best)
 
     checkpoint.save(progress, best)

@@ -2,12 +2,13 @@
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from sentcli.config import ModelConfig, TextConfig, TrainConfig
-from sentcli.datasets.labels import LabeledTexts
+from sentcli.datasets.labels import RARE, LabeledTexts
 from sentcli.errors import UsageError, option
 from sentcli.training.corpus import DataSource
 from sentcli.training.finetune import Base
@@ -30,6 +31,7 @@ _LARGEST_SHARE = 0.2  # of small data, even if that is fewer than 100 texts
 _SMALLEST_SHARE = 0.001
 _FOLDS = 3  # five take 1.7 times as long, and the interval that they print is no better
 _FEWEST, _FEW = 10, 1000  # texts; from the first up to the second, they are cross-validated
+_FEW_RARE = 20  # validation texts of the rarer of two labels; with fewer, more texts are cross-validated too
 
 _KIND_OF = {field.name: kind for kind in (TextConfig, ModelConfig, TrainConfig) for field in fields(kind)}
 
@@ -53,16 +55,19 @@ class DataSize:
     words: int  # split at spaces
     classes: int
     splittable: int  # texts of which a share can be validated on
+    rarest: int = 0  # texts of the rarest class; 0: unknown
 
     @classmethod
     def of(cls, parts: Sequence[LabeledTexts], source: DataSource, labels: Sequence[str]) -> "DataSize":
         """Return the size of labeled data sets; `parts` and `labels` are those of `read_data_sets`."""
         validated = [part for part, data in zip(parts, source.data, strict=True) if data.validate]
+        counts = Counter(label for part in validated or parts for label in part.labels if label in labels)
         return cls(
             texts=sum(map(len, parts)),
             words=sum(text.count(" ") + 1 for part in parts for text in part.texts),
-            classes=len({label for part in validated or parts for label in part.labels} & {*labels}),
+            classes=len(counts),
             splittable=0 if source.validation else sum(map(len, validated)),
+            rarest=min(counts.values(), default=0),
         )
 
 
@@ -154,10 +159,11 @@ def choices(size: DataSize, *, finetunes: bool = False) -> dict[str, Any]:
     # Early stopping ends most trainings before the last epoch; those of many classes need more steps.
     many = min(math.log2(max(size.classes, 2)), _MOST_CLASSES_FACTOR)
     epochs = min(max(round(usual.epochs * many / texts), 1), _MOST_EPOCHS)
+    is_rare = size.classes == 2 and 0 < size.rarest < min(RARE / 2 * count, _FEW_RARE / share)
     return {
         "epochs": epochs,
         "patience": max(_LEAST_PATIENCE, round(epochs / 12)),
-        "folds": _FOLDS if _FEWEST <= count < _FEW else 0,
+        "folds": _FOLDS if _FEWEST <= count < (_TEXTS if is_rare and not finetunes else _FEW) else 0,
         # On TREC, without adversarial steps, accuracy was 0.898 instead of 0.928 with changes of full size.
         "adversarial": 0.0 if finetunes and count < _FEW else usual.adversarial,
         "batch_size": min(max(batch_size, _SMALLEST_BATCH), usual.batch_size),

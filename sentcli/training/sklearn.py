@@ -1,5 +1,6 @@
 """A scikit-learn classifier of texts, which trains as `sentcli train` does and predicts as `Scorer` does."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -73,7 +74,10 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         finetune = Path(self.finetune) if self.finetune else None
         with TemporaryDirectory() as folder:
             data, model = Path(folder, "texts.parquet"), Path(folder, "model")
-            pq.write_table(pa.table({"text": texts, "label": self.classes_.astype(str)[ids]}), data)
+            names = self.classes_.astype(str)  # stated, as they may differ by case alone
+            stated = json.dumps({"info": {"features": {"label": {"names": names.tolist()}}}})
+            columns = {"text": texts, "label": names[ids]}
+            pq.write_table(pa.table(columns, metadata={"huggingface": stated}), data)
             train_bundle(DataSource((DataSet(str(data)),), glove, finetune), given, model, options)
             self.files_ = {path.name: path.read_bytes() for path in model.iterdir()}
         return self

@@ -116,6 +116,7 @@ def _facts(texts: Texts, settings: Settings) -> dict[str, Any]:
     """Return everything that the weights depend on, as JSON."""
     source, parts = settings.source, (texts.train, texts.validation)
     digests = [digest_texts(some) for part in parts for some in (part.texts, part.labels)]
+    digests.append(digest_texts([texts.train.class_targets(texts.labels).tobytes().hex()]))
     data_sets = {
         f"{name} of data set {number}": value
         for number, data in enumerate(source.data, start=1)

@@ -23,12 +23,12 @@ from sentcli.evaluation.metrics import Evaluation, evaluate
 from sentcli.evaluation.metrics_file import MODEL_STAGE, Metrics
 from sentcli.evaluation.model_card import hub_id_of, write_card
 from sentcli.evaluation.predictions import prediction_rows, write_predictions
-from sentcli.evaluation.report import accuracy_of_texts
+from sentcli.evaluation.report import accuracy_of_texts, rarest
 from sentcli.export.export import write_onnx
 from sentcli.model import bundle
 from sentcli.model.bilstm import BiLSTM, choose_device, round_embedding
 from sentcli.report.trained import render
-from sentcli.scoring.labels import Floats
+from sentcli.scoring.labels import STARS, Floats, choose_classes
 from sentcli.training.calibration import Calibrated, add_neutral_head, calibrate
 from sentcli.training.classifier import Classification, balanced_weights, measure, predict_logits, uses_bf16
 from sentcli.training.corpus import Corpus, Texts, encode_texts
@@ -211,8 +211,8 @@ def _compare(
     """Return the figures of the model of n-grams, and the verdict of McNemar's test at 5 %."""
     labels = calibrated.labels
     figures = evaluate(labels, baseline, names)
-    is_right = calibrated.probabilities.argmax(axis=1) == labels
-    is_baseline_right = baseline.argmax(axis=1) == labels
+    is_right = choose_classes(calibrated.probabilities, names) == labels
+    is_baseline_right = choose_classes(baseline, names) == labels
     won, lost = int((is_right & ~is_baseline_right).sum()), int((is_baseline_right & ~is_right).sum())
     is_chance = abs(won - lost) <= 1.96 * math.sqrt(won + lost)
     return {
@@ -227,6 +227,11 @@ def _compare(
 
 def _report(name: str, trained: Trained, seconds: float) -> None:
     figures, baseline = trained.calibrated.figures, trained.baseline
+    for line in rarest(asdict(figures)):
+        _log.info("%s: validation: %s", name, line)
+    if trained.data.texts.labels == STARS:
+        stars = ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in figures.ordered.items())
+        _log.info("%s: labels are stars: a score is their mean, a label their median: %s", name, stars)
     _log.info(
         "%s: validation accuracy %s, loss %.4f; %.0f s; n-grams alone: %s; %.1f s",
         name,
@@ -247,16 +252,9 @@ def _warn_of_chance(name: str, figures: Evaluation, *, is_balanced: bool) -> Non
     """Warn if a model is no better than one label for every text."""
     classes = [scores for scores in figures.classes if scores.support]
     most_frequent = max(classes, key=lambda scores: scores.support)
-    right, of_one_label = figures.accuracy, most_frequent.support / figures.examples
-    if is_balanced:
-        right, of_one_label = figures.balanced_accuracy, 1 / len(classes)
-    if right > of_one_label:
+    if figures.balanced_accuracy > 1 / len(classes):
         return
     is_skewed = most_frequent.support * len(classes) > _SKEWED * figures.examples
     advice = f", or {option('class_weight', 'balanced')}" if is_skewed and not is_balanced else ""
-    _log.warning(
-        "%s: on validation texts, it is no better than %r for every text; try more texts%s",
-        name,
-        most_frequent.name,
-        advice,
-    )
+    problem = "%s: on validation texts, it is no better than %r for every text; try more texts%s"
+    _log.warning(problem, name, most_frequent.name, advice)

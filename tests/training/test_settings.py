@@ -63,6 +63,15 @@ def test_few_texts_are_cross_validated() -> None:
     assert [for_texts(texts).folds for texts in (9, 10, 999, 1000)] == [0, 3, 3, 0]
 
 
+def test_texts_with_a_rare_label_are_cross_validated() -> None:
+    def folds(texts, rarest, classes=2, **how) -> int:
+        return choices(DataSize(texts, 12 * texts, classes, texts, rarest), **how)["folds"]
+
+    assert folds(3000, 54) == folds(3000, 199) == 3
+    assert folds(3000, 200) == folds(3000, 0) == folds(30_000, 54) == 0
+    assert folds(1100, 120) == folds(3000, 54, 6) == folds(3000, 54, finetunes=True) == 0
+
+
 def test_training_is_stopped_early_unless_the_epochs_are_given() -> None:
     assert [for_texts(texts).patience for texts in (100, 1000, 25_000)] == [4, 2, 2]
     planned = for_texts(100, epochs=30)

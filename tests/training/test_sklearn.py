@@ -72,6 +72,13 @@ def test_classes_are_the_labels_as_they_were_given(first, second):
     assert found.score(TEXTS, labels) > 0.9
 
 
+def test_classes_may_differ_by_case_and_blanks_alone():
+    names = {"negative": "fine ", "positive": "Fine"}
+    fitted = classifier(epochs=2).fit(TEXTS, [names[label] for label in LABELS])
+    assert fitted.classes_.tolist() == ["Fine", "fine "]
+    assert fitted.predict_proba(TEXTS[:9]).sum(axis=1) == pytest.approx(1)
+
+
 def test_three_classes():
     texts, labels = zip(*invented.reviews(150, seed=2, labels=invented.THREE), strict=True)
     found = classifier().fit(texts, labels)
