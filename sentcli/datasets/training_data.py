@@ -19,6 +19,7 @@ from sentcli.datasets.labels import (
 )
 from sentcli.datasets.load import NO_OPTIONS, load_split
 from sentcli.datasets.rejects import Rejects, rejected_row, without_unknown
+from sentcli.datasets.splits import warn_of_contradictions
 from sentcli.errors import DataError, UsageError, option
 from sentcli.scoring.labels import NEUTRAL
 from sentcli.tables.options import ReadOptions
@@ -55,6 +56,7 @@ def read_data_sets(
         names = class_names(join(named)) if named else _TONES
         names = _with_last(names, positive) if positive else names
     parts = [with_targets(part, data, names, rejects) for data, part in zip(sets, parts, strict=True)]
+    warn_of_contradictions(join(parts, names))
     return [_with_weights(part, names, rejects) if part.sides else part for part in parts], names
 
 

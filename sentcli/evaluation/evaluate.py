@@ -28,7 +28,7 @@ from sentcli.evaluation.predictions import (
 )
 from sentcli.evaluation.report import accuracy_of_texts
 from sentcli.model.bundle import LEARNED, Bundle
-from sentcli.scoring.labels import NEUTRAL, Floats
+from sentcli.scoring.labels import NEUTRAL, Floats, choose_classes
 from sentcli.scoring.predict import predict
 from sentcli.tables.options import ReadOptions
 from sentcli.text.tokenizer import words_of
@@ -80,6 +80,9 @@ def evaluate_bundle(  # noqa: PLR0913  # what to measure, and what to return of 
     examples, left_out = _read(bundle, data, split, csv)
     texts, names = examples.texts, bundle.config.labels
     labels = _class_ids(examples, names)
+    most = bundle.config.text.max_tokens
+    if long := sum(len(bundle.vocab.encode(words_of(of))) > most for of in texts if len(of) > most):
+        _log.warning("texts with more than the model's max-tokens, %d, are cut: %d", most, long)
     probabilities = predict(bundle, texts, quiet=quiet, **runtime)
     other, of_other = None, None
     if against:
@@ -155,16 +158,16 @@ def measure(
         blank=int((~has_words).sum()),
         neutral=int(has_words.sum()) - len(rows),
         figures=evaluate(kept, of_model, names),
-        by_length=scores_by_length(of_model.argmax(axis=1) == kept, tokens),
+        by_length=scores_by_length(choose_classes(of_model, names) == kept, tokens),
         bands=band_figures(labels[has_words], probabilities[has_words], names, band, target_precision),
-        comparison=None if against is None else compare(kept, of_model, against[rows]),
+        comparison=None if against is None else compare(kept, of_model, against[rows], names),
     )
 
 
-def compare(labels: Labels, probabilities: Floats, against: Floats) -> dict[str, float]:
+def compare(labels: Labels, probabilities: Floats, against: Floats, names: Sequence[str]) -> dict[str, float]:
     """Compare two models on examples; the difference of an example is the largest of its probabilities."""
     differences = np.abs(probabilities - against).max(axis=1)
-    predicted, other = probabilities.argmax(axis=1), against.argmax(axis=1)
+    predicted, other = (choose_classes(each, names) for each in (probabilities, against))
     changed = int((predicted != other).sum())
     return {
         "examples": len(labels),
@@ -180,7 +183,7 @@ def compare(labels: Labels, probabilities: Floats, against: Floats) -> dict[str,
 
 def _class_ids(examples: LabeledTexts, names: Sequence[str]) -> Labels:
     """Return the class of each text; 2 if it is labeled neutral and the model has two other classes."""
-    is_neutral = [label.casefold() == NEUTRAL for label in examples.labels]
+    is_neutral = [label.strip().casefold() == NEUTRAL for label in examples.labels]
     if len(names) > 2 or NEUTRAL in names or all(is_neutral):
         return class_ids(examples, names)
     named = replace(examples, labels=np.where(is_neutral, names[0], examples.labels).tolist())

@@ -14,7 +14,7 @@ from sentcli.datasets.labels import LabeledTexts
 from sentcli.evaluation.metrics import Evaluation, Labels
 from sentcli.files.atomic import new_file, output_errors, resolve
 from sentcli.scoring.groups import Groups
-from sentcli.scoring.labels import NEUTRAL, Floats
+from sentcli.scoring.labels import NEUTRAL, Floats, choose_classes
 
 Row = dict[str, Any]
 
@@ -31,7 +31,7 @@ def prediction_rows(
     rounded = np.round(probabilities.astype(np.float64), 6).tolist()
     rows = []
     for values, predicted, label, number, text in zip(
-        rounded, probabilities.argmax(axis=1), labels, examples.rows, examples.texts, strict=True
+        rounded, choose_classes(probabilities, names), labels, examples.rows, examples.texts, strict=True
     ):
         is_blank = all(map(math.isnan, values))
         row = {"row": number, "text": text, "label": called[label]}

@@ -41,6 +41,7 @@ class Extras:
     :param about: by the name of an aspect the words that name it: a column with the score of their clauses.
     :param words: phrases with weights that are added to the log odds of the second label where they stand.
     :param mixed: a text with a clearly negative and a clearly positive sentence is `mixed`; with `neutral`.
+    :param ordered: labels are whole numbers: their median is the label, the mean the score; None: if 1 to 5.
     :raises UsageError: for an invalid value, naming the option.
     """
 
@@ -52,6 +53,7 @@ class Extras:
     about: Mapping[str, Sequence[str]] = field(default_factory=dict)
     words: Mapping[str, float] = field(default_factory=dict)
     mixed: bool = False
+    ordered: bool | None = None
 
     def __post_init__(self) -> None:
         for name in ("about", "words"):  # from a mapping or from pairs
@@ -72,6 +74,8 @@ class Extras:
             raise UsageError(f"{option('min_score')} and {option('neutral')} contradict each other; omit one")
         if self.mixed and not has_neutral:
             raise UsageError(f"{option('mixed', True)} needs {option('neutral', True)} too")
+        if self.ordered and not all(label.lstrip("+-").isdecimal() for label in labels):
+            raise UsageError(f"{option('ordered', True)} needs whole numbers, not {', '.join(labels):.200}")
 
     @property
     def fingerprint(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ Bools = npt.NDArray[np.bool_]
 Sides = npt.NDArray[np.int64]  # [texts]: 0 is negative, 1 neutral, 2 positive
 
 NEUTRAL = "neutral"  # the label of a text whose probability lies in the band
+STARS = ("1", "2", "3", "4", "5")  # classes with an order, unless the user says otherwise
 HEAD = "head"  # in place of a band: the label is the most probable one of the model's neutral head
 
 
@@ -47,6 +48,14 @@ def softmax(logits: npt.NDArray[np.floating]) -> Floats:
     np.exp(exact, out=exact)
     exact /= exact.sum(axis=1, keepdims=True)
     return exact
+
+
+def choose_classes(probabilities: Floats, names: Sequence[str], *, ordered: bool | None = None) -> Sides:
+    """Return the most probable class of each text; of ordered classes, which stars are, the median."""
+    chosen: Sides = probabilities.argmax(axis=1)
+    if tuple(names) == STARS if ordered is None else ordered:
+        chosen = (probabilities.cumsum(axis=1) < 0.5).sum(axis=1)  # none is nearer to the truth on average
+    return chosen
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,9 +98,9 @@ class Counts:
 class Scores:
     """The labels and scores of a sequence of texts; iterating over them yields pairs of the two.
 
-    :param labels: for each text the most probable class, or `neutral`; None for an empty text.
+    :param labels: for each text the most probable or median class, or `neutral`; None for an empty text.
     :param scores: for each text the probability of the second of two classes, or of the most probable one of
-        more classes; None for an empty text.
+        more classes, or the mean of ordered ones; None for an empty text.
     :param counts: the counts of these texts.
     :param probabilities: for each class, one probability per text; empty without this option of `Scorer`.
     :param unknown: for each text the share of words that the model does not know; None without any word.

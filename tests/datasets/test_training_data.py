@@ -59,6 +59,18 @@ def test_most_limits_the_texts_of_each_label(tmp_path):
     assert len(read_data_sets([DataSet(path, most=25)])[0][0]) == 20 + 25
 
 
+def test_texts_with_several_labels_are_counted(tmp_path, caplog):
+    path = write(
+        tmp_path / "r.csv", [("Fine", "a"), (" fine", "b"), ("fine", "b"), ("so so", "a"), ("", "b")]
+    )
+    other = write(tmp_path / "s.csv", [("So So", "b"), ("", "a"), ("new", "b")])
+    read_data_sets([DataSet(path), DataSet(other), DataSet(other, targets={"a": 0, "b": 1})])
+    assert "3 data sets: 2 texts with more than one label, such as 'fine'" in caplog.text
+    caplog.clear()
+    read_data_sets([DataSet(other)])
+    assert "more than one label" not in caplog.text
+
+
 def test_labels_can_be_probabilities_themselves(tmp_path):
     path = write(tmp_path / "r.csv", [("bad", "0"), ("fair", "0.5"), ("good", "0.875")])
     (part,), names = read_data_sets([DataSet(path, targets="probability")])
