@@ -131,6 +131,8 @@ class ModelConfig(_Settings):
     dropout: float = _number(0.5, 0, 0.99, "Dropout of the pooled state.")
     # Whether it also has logits of negative, neutral and positive; a file without this key has none.
     neutral_head: bool = field(default=False, metadata={"is_new": True})
+    # Of pairs of neighboring tokens; a model with buckets adds weights of tokens and pairs to its logits.
+    ngram_buckets: int = _number(0, 0, 10_000_000, is_new=True)
 
     @property
     def num_outputs(self) -> int:
@@ -213,6 +215,7 @@ class DataSet(_Settings):
     path: str  # a file, a folder in the layout of the hub, or an id on the Hugging Face hub
     text_column: str | None = None  # None: found by its usual names, as the label column
     label_column: str | None = None
+    weight_column: str | None = None  # None: all texts have the same weight
     weight: float = _number(1.0, 1e-6, 1e6)  # of each of its texts in the loss
     # Of two classes, the probability of the second one for each label; `PROBABILITY`: the labels are these
     # probabilities; None: labels are names.
@@ -259,7 +262,7 @@ class TrainConfig(_Settings):
     class_weight: str = _choice("none", CLASS_WEIGHTS, "balanced: all classes count equally, however rare.")
     word_dropout: float = _number(0.2, 0, 0.99, "Share of words that are replaced by <unk>.")
     ema_decay: float = _number(0.995, 0, 0.999999, "Decay of the moving average (EMA) of the weights.")
-    interpolate: float = _number(0.0, 0, 1, "Weight of the --finetune model in the final average; 0: none.")
+    interpolate: float = _auto(0.0, 0, 1, "Weight of the --finetune model in the final average; 0: none.")
     min_freq: int = _auto(5, 1, help="Minimum frequency of a word; rarer words are unknown.")
     fill_vocab: int = _auto(0, 0, help="Pad the vocabulary to this size with words of --glove; 0: do not.")
     bigrams: int = _number(0, 0, 1_000_000, "Number of word pairs that become one token each, for speed.")

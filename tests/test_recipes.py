@@ -1,5 +1,6 @@
 """The recipes of docs/recipes.md and docs/python.md, where the programs and packages are installed."""
 
+import ast
 import csv
 import json
 import os
@@ -38,6 +39,13 @@ def recipes(page: str, language: str) -> dict[str, str]:
 IN_PYTHON = recipes("python.md", "python")
 IN_SHELL = recipes("recipes.md", "sh")
 OTHERS = recipes("recipes.md", "python")
+MARKED = dict(
+    re.findall(
+        r"^<!-- ([\w ]+) -->\n```python\n(.*?)^```$",
+        (ROOT / "docs" / "training.md").read_text("utf-8"),
+        re.MULTILINE | re.DOTALL,
+    )
+)
 ROWS = [(1, 'Sturdy, and "cheap".'), (2, "It rattles.\nTwice."), (3, ""), (10, None), (11, "I hate it.")]
 SCORED = "SELECT id, text, sentiment, sentiment_score FROM scored ORDER BY id"
 
@@ -149,6 +157,35 @@ def test_scikit_learn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run_python("scikit-learn")
     with sentcli.load("my-model") as scorer:
         assert scorer.score(["an absolute joy", "dull and lifeless"]).labels == ["positive", "negative"]
+
+
+def test_what_to_label_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pandas")
+    monkeypatch.chdir(tmp_path)
+    texts = ["a joy", "dull", "it is good but bad", "", "not sure, all right"]
+    with Path("unlabeled.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(
+            [["text"], *([text] for text in texts), *([f"a joy {n}"] for n in range(99))]
+        )
+    assert invoke("score", "unlabeled.csv", "-o", "scored.csv", "--probabilities").exit_code == 0
+    exec(MARKED["label next"], {})
+    with Path("label-next.csv").open(newline="") as file:
+        found = [*csv.DictReader(file)]
+    assert len(found) == 100
+    margins = [float(row["margin"]) for row in found]
+    assert margins == sorted(margins)
+    assert {texts[2], texts[4]} <= {row["text"] for row in found[:3]}
+
+
+def test_a_learning_curve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("sklearn")
+    pytest.importorskip("pandas")
+    monkeypatch.chdir(tmp_path)
+    invented.write_csv(tmp_path / "labeled.csv", invented.reviews(100, seed=1))
+    exec(MARKED["learning curve"], {})
+    assert [*ast.literal_eval(capsys.readouterr().out)] == [20, 40, 80]
 
 
 @pytest.mark.skipif(not shutil.which("jq"), reason="needs the program jq")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sentcli.evaluation.evaluate import Measurement
 
 # Options that change no figure.
-_NO_FIGURE = ("by", "card", "as_json", "predictions", "page", "overwrite", "quiet")
+_NO_FIGURE = ("by", "card", "as_json", "suspects", "predictions", "page", "overwrite", "quiet")
 _CSV = ("delimiter", "quotechar", "encoding")
 _HARDWARE = ("backend", "device", "precision", "workers")
 
@@ -77,6 +77,9 @@ _HARDWARE = ("backend", "device", "precision", "workers")
     callback=common.not_empty,
     help="Also print the accuracy for each value of this column; can be repeated.",
 )
+@click.option(
+    "--suspects", type=click.IntRange(1), default=5, help="Print N rows whose label is probably wrong."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON.")
 @click.option(
     "--predictions",
@@ -104,9 +107,7 @@ def evaluate(model: Path, *, card: bool, quiet: bool, **options: Any) -> None:
     three labels of score --neutral.
     """
     common.log_to_stderr(quiet=quiet)
-    against, precision, predictions = (
-        options[name] for name in ("against", "target_precision", "predictions")
-    )
+    against, precision = options["against"], options["target_precision"]
     if card and against:
         raise UsageError("--card writes the metrics of a single model; omit --against")
     columns = {name: options[name] for name in ("text_column", "label_column")}
@@ -126,10 +127,10 @@ def evaluate(model: Path, *, card: bool, quiet: bool, **options: Any) -> None:
         from sentcli.evaluation.report import report
     if card:
         check_card(bundle)
-    _check_files(predictions, options["page"], overwrite=options["overwrite"])
+    _check_files(options["predictions"], options["page"], overwrite=options["overwrite"])
 
-    names = (*_CSV, "by")
-    csv = ReadOptions(**{name: options[name] for name in names}, skip_lines=options["skip_lines"] or 0)
+    named = {name: options[name] for name in (*_CSV, "by")}
+    csv = ReadOptions(**named, skip_lines=options["skip_lines"] or 0)
     measured, record = evaluate_bundle(
         bundle,
         data,
@@ -137,9 +138,8 @@ def evaluate(model: Path, *, card: bool, quiet: bool, **options: Any) -> None:
         csv,
         other,
         target_precision=precision,
-        predictions=predictions,
         quiet=quiet,
-        **{name: options[name] for name in _HARDWARE},
+        **{name: options[name] for name in ("predictions", "suspects", *_HARDWARE)},
     )
 
     click.echo(json.dumps(record, indent=2) if options["as_json"] else report(record))

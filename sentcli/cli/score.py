@@ -34,8 +34,8 @@ _REJECTED_ROWS = 3  # exit code of a finished run with rejected rows, or with va
 
 _LIBRARIES = ("numpy", "onnxruntime", "orjson", "pyarrow")  # that affect scores and files
 _SCORER = (
-    *("backend", "device", "precision", "workers", "neutral", "null_values", "probabilities"),
-    *("unknown_words", "null_unknown", "explain", "sentences", "about", "words", "mixed"),
+    *("backend", "device", "precision", "workers", "neutral", "null_values", "probabilities", "ordered"),
+    *("unknown_words", "null_unknown", "min_score", "explain", "sentences", "about", "words", "mixed"),
 )
 
 _OF_OUTPUT = ("strings", "output_delimiter", "output_encoding")
@@ -57,7 +57,7 @@ _GROUPS = {  # first what people use most
     "Choose what is written": (
         *("output", "output_format", "drop", "keep", "by", "report", "overwrite", "quiet"),
     ),
-    "Choose the labels": ("neutral", "mixed", "probabilities", "explain"),
+    "Choose the labels": ("neutral", "min_score", "mixed", "probabilities", "ordered", "explain"),
     "More on what is read": (
         *("format", "sheet", "documents", "encoding", "delimiter", "quotechar", "escapechar", "no_header"),
         *("skip_lines", "skip_rows", "null_values"),
@@ -145,6 +145,11 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
 )
 @click.option("--prefix", help="Prefix of the names of the new columns, such as sentiment.")
 @click.option("--probabilities", is_flag=True, help="Add the probability of each label: probability_LABEL.")
+@click.option(
+    "--ordered/--no-ordered",
+    default=None,
+    help="Numbers in order: median and mean star. Default: for 1 to 5.",
+)
 @click.option(
     "--explain",
     metavar="N",
@@ -274,6 +279,9 @@ def _names(context: click.Context, parameter: click.Parameter, value: str | None
     help="Label scores in this band as neutral, e.g. 0.3,0.7. Without a value: as the model has learned.",
 )
 @click.option(
+    "--min-score", type=click.FloatRange(0, 1), default=0.0, help="No label below this probability, e.g. 0.5."
+)
+@click.option(
     "--mixed",
     is_flag=True,
     help="With --neutral: label texts with clear sentences of both kinds as mixed. 1,300 rows/s per core, "
@@ -305,9 +313,9 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
 
     INPUTS are CSV, TSV, JSONL, JSON, Parquet, Arrow, ORC or XLSX files, also compressed, text files with one
     review per line, or folders of files; no INPUTS or - means stdin. Rows keep their order and their columns.
-    The score is the probability of the second label (positive); with more than two labels, that of the most
-    probable one; --probabilities adds those of all labels. A row that cannot be read is rejected, with the
-    reason. A row with an empty text (blank, NULL, no known word) is kept, without a score.
+    The score is the probability of the second label (positive); of more labels, that of the most probable
+    one, or the mean star; --probabilities adds those of all labels. A row that cannot be read is rejected,
+    with the reason. A row with an empty text (blank, NULL, no known word) is kept, without a score.
 
     Run the same command again to continue a stopped run. In a folder, finished outputs are left alone.
 
@@ -363,7 +371,7 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
     if summary:
         _write_summary(summary, result, scorer)
     name = "" if output == "-" else output
-    said = [*result.lines(name), *result.tables(scorer.labels[-1])] if talks else []
+    said = [*result.lines(name, ordered=scorer.ordered), *result.tables(scorer.labels[-1])] if talks else []
     for line in (*said, *result.warnings):
         say(line)
     if result.failed:

@@ -23,8 +23,8 @@ _EXAMPLES = (
 )
 _GROUPS = {
     "Data": (
-        *("dataset", "text_column", "label_column", "positive", "delimiter", "encoding", "validation"),
-        "validation_share",
+        *("dataset", "text_column", "label_column", "weight_column", "positive", "delimiter", "encoding"),
+        *("validation", "validation_share"),
     ),
     "Model": (
         *("glove", "finetune", "interpolate", "hidden_size", "embedding_dim", "max_tokens", "min_freq"),
@@ -36,7 +36,8 @@ _GROUPS = {
     "Output and settings": ("output", "overwrite", "config", "quiet"),
 }
 
-# Parameters of the command that are fields of `ReadOptions`, `DataSource` and `Options`.
+# Parameters of the command that are fields of `DataSet`, `ReadOptions`, `DataSource` and `Options`.
+_COLUMNS = ("text_column", "label_column", "weight_column")
 _CSV = ("delimiter", "quotechar", "encoding")
 _SOURCE = ("finetune", "validation", "positive", "max_rejects")
 _OPTIONS = ("device", "threads", "license")
@@ -53,6 +54,7 @@ _OPTIONS = ("device", "threads", "license")
 )
 @common.text_column_option
 @common.label_column_option
+@click.option("--weight-column", callback=common.not_empty, help="Column of the weight of each text.")
 @click.option(
     "--positive",
     callback=common.not_empty,
@@ -84,7 +86,11 @@ _OPTIONS = ("device", "threads", "license")
 )
 @settings_options
 @common.device_option
-@click.option("--threads", type=click.IntRange(1), help="Threads of PyTorch; by default all usable cores.")
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    help="Threads of PyTorch; by default one for up to 100,000 words, else all cores.",
+)
 @click.option("--license", cls=FileSetting, help="License of the model for its card, such as apache-2.0.")
 @click.option(
     "-o",
@@ -110,10 +116,9 @@ def train(output: Path, overwrite: bool, quiet: bool, **options: Any) -> None:
         from sentcli.training.settings import Options
         from sentcli.training.train import train_bundle, work_folder
 
-    text, label = options["text_column"], options["label_column"]
     source = DataSource(
         data=tuple(
-            replace(table, text_column=table.text_column or text, label_column=table.label_column or label)
+            replace(table, **{name: getattr(table, name) or options[name] for name in _COLUMNS})
             for table in options["data"] or [DataSet(options["dataset"])]
         ),
         glove=options["glove"] if is_given("glove") else None,

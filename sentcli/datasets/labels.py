@@ -23,7 +23,9 @@ _SPELLED_OUT = {"neg": "negative", "pos": "positive"}
 _SIGNS = {("0", "1"), ("-1", "1")}
 _WHOLE = re.compile(r"([+-]?\d+)\.0+")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
+RARE = 0.2  # of an even share: a class with fewer texts is rare
 _MOST_LISTED = 6  # classes named in a warning
+_MOST_DECIMALS = 20  # labels; more numbers, some with decimals, are no classes
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class LabeledTexts:
 
 
 def join(parts: Sequence[LabeledTexts], names: Sequence[str] = ()) -> LabeledTexts:
-    """Return the texts of several data sets as one; parts with targets need the names of the classes."""
+    """Return the texts of several data sets as one, whose names are sides; targets need those of classes."""
     if len(parts) == 1:
         return parts[0]
     has_order = all(part.order for part in parts)
@@ -72,6 +74,8 @@ def join(parts: Sequence[LabeledTexts], names: Sequence[str] = ()) -> LabeledTex
         tuple(dict.fromkeys(name for part in parts for name in part.order)) if has_order else (),
         f"{len(parts)} data sets",
         np.concatenate([part.class_targets(names) for part in parts]) if has_targets else None,
+        [row for part in parts for row in part.rows or range(1, len(part) + 1)],
+        [[part.where for part in parts for _ in part.texts]],
     )
 
 
@@ -100,9 +104,10 @@ def label_name(value: Any, classes: Sequence[str], where: str) -> str | None:
         return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if not isinstance(value, str | int | float):
-        label_column = option("label_column")
-        raise DataError(f"{where}: {value!r:.100} is neither a name nor a number; try {label_column}")
+    is_list = isinstance(value, str) and value.startswith(("['", '["'))
+    if is_list or not isinstance(value, str | int | float):
+        hint = f"a text has one label; name the column of such labels with {option('label_column')}"
+        raise DataError(f"{where}: {value!r:.100} is neither a name nor a number; {hint}")
     if classes and value not in classes:
         try:
             number = int(value)
@@ -126,29 +131,42 @@ def are_numbers(labels: Iterable[str]) -> bool:
 def class_names(data: LabeledTexts) -> tuple[str, ...]:
     """Return the classes that occur in the stated order, else by number, else alphabetically.
 
-    Warn about classes that differ only by case, blanks or a short form, and classes with one text.
+    Without a stated order, labels that differ by case, outer blanks or a short form are one class, in its
+    most frequent spelling. Log these, and warn about classes that may be a mistake.
     """
-    counts = Counter(data.labels)
-    if data.order:
-        names = tuple(name for name in dict.fromkeys(data.order) if name in counts)
-    elif are_numbers(counts):
-        names = tuple(sorted(counts, key=lambda name: (float(name), name)))
-    else:
-        names = tuple(sorted(counts))
-    if not 2 <= len(names) <= MAX_CLASSES:
+    counts = Counter(data.labels) if data.order else _merged(data)
+    names = tuple(name for name in dict.fromkeys(data.order or sorted(counts)) if name in counts)
+    has_decimals = are_numbers(names) and not all(float(name).is_integer() for name in names)
+    most = _MOST_DECIMALS if has_decimals else MAX_CLASSES
+    if not 2 <= len(names) <= most:
         examples = ", ".join(repr(name)[:40] for name in names[:3])
+        hint = ' Round them; for probabilities, the [[data]] table needs targets = "probability"'
         raise DataError(
-            f"{data.where}: {len(names)} different labels ({examples}); a model has 2 to {MAX_CLASSES}; "
-            f"is {option('label_column')} right?"
+            f"{data.where}: {len(names)} different labels ({examples}); a model has 2 to {most}; "
+            f"is {option('label_column')} right?{hint * has_decimals}"
         )
-    plain = [spell_out(name.strip().casefold()) for name in names]
-    alike = [name for name, bare in zip(names, plain, strict=True) if plain.count(bare) > 1]
-    single = [name for name in names if counts[name] == 1]
-    for some, problem in ((alike, "differ by case, blanks or a short form"), (single, "have a single text")):
-        if some:
-            listed = ", ".join(f"{name!r:.60}" for name in some[:_MOST_LISTED])
-            _log.warning("%s: classes that %s: %s; are they mistyped?", data.where, problem, listed)
-    return names
+    if single := [name for name in names if counts[name] == 1]:
+        listed = ", ".join(f"{name!r:.60}" for name in single[:_MOST_LISTED])
+        _log.warning("%s: classes that have a single text: %s; are they mistyped?", data.where, listed)
+    parts = Counter(part for name in names for part in re.split(r"\s*[,;|]\s*", name))
+    if combined := [part for part, count in parts.items() if count > 1]:
+        problem = "%s: %.60r is in several labels; a text has one label, so each combination is a class"
+        _log.warning(problem, data.where, combined[0])
+    return tuple(sorted(names, key=float)) if are_numbers(names) and not data.order else names
+
+
+def _merged(data: LabeledTexts) -> Counter[str]:
+    """Return the counts of labels with one spelling for each class."""
+    names: dict[str, str] = {}
+    merged: Counter[str] = Counter()
+    said = []
+    for label, count in Counter(data.labels).most_common():
+        name = names.setdefault(spell_out(label.strip().casefold()), spell_out(label.strip()))
+        merged[name] += count
+        said += [f"{label!r:.60} as {name!r:.60}"] if name != label else []
+    if said:
+        _log.info("%s: labels that differ by case or blanks are one: %.300s", data.where, ", ".join(said))
+    return merged
 
 
 def class_ids(data: LabeledTexts, names: Sequence[str]) -> npt.NDArray[np.int64]:
@@ -180,15 +198,15 @@ def label_ids(labels: Sequence[str], names: Sequence[str], where: str) -> npt.ND
 def known_labels(labels: Iterable[str], names: Sequence[str]) -> dict[str, int]:
     """Return the id of the class of each label that has one.
 
-    Case does not matter unless two classes differ only by it. If no class has a number as its name, `0` means
-    class 0, and so on. For classes 0 and 1, or -1 and 1, `negative` and `positive` are accepted too.
+    Case and outer blanks do not matter unless two classes differ only by them. If no class is a number, `0`
+    means class 0, and so on. For classes 0 and 1, or -1 and 1, `negative` and `positive` are accepted too.
     """
     ids = {name: index for index, name in enumerate(names)}
     if not any(map(_NUMBER.fullmatch, names)):
         ids |= {str(index): index for index in range(len(names))}
     if tuple(names) in _SIGNS:
         ids |= {"negative": 0, "positive": 1}
-    usual = {label: spell_out(label.casefold()) for label in {*labels, *ids}}
+    usual = {label: spell_out(label.strip().casefold()) for label in {*labels, *ids}}
     folded = {usual[name]: index for name, index in ids.items()}
     if all(folded[usual[name]] == index for name, index in ids.items()):
         ids = {label: folded[name] for label, name in usual.items() if name in folded}

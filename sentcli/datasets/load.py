@@ -121,8 +121,8 @@ def _request(name: str, options: ReadOptions, text_column: str | None) -> Reques
     if not is_suffix(suffix_of(name)):
         raise DataError(f"{name:.200}: unknown format; known are {', '.join(SUFFIXES)}")
     form = format_of(name, "")
-    known = {option: getattr(options, option) for option in get_format(form).options}
-    options = ReadOptions(**known | {"text_column": text_column, "by": options.by})
+    known = {name: getattr(options, name) for name in (*get_format(form).options, "by", "watched")}
+    options = ReadOptions(**known | {"text_column": text_column})
     # Records of JSON keep the types of their values; values of JSON would be strings.
     content = Content.RECORDS if get_format(form).module == "jsonl" else Content.VALUES
     return Request(form, options, content, check=stop.check)

@@ -69,7 +69,7 @@ def without_unknown(
     known, why = known_labels(data.labels, names), f"; the model knows {', '.join(names):.200}"
     kept, unknown = [], []
     for row, label in enumerate(data.labels):
-        if label in known or label.casefold() in also:
+        if label in known or label.strip().casefold() in also:
             kept.append(row)
         else:
             unknown.append(rejected_row(data, row, f"unknown label {label!r:.200}{why}"))

@@ -15,9 +15,12 @@ import numpy.typing as npt
 
 from sentcli.config import DataSet
 from sentcli.datasets.labels import LabeledTexts, join
-from sentcli.errors import DataError, UsageError, option
+from sentcli.errors import DataError, UsageError, counted, option
+from sentcli.model.bundle import LEARNED, Bundle
 
 _log = logging.getLogger("sentcli")
+
+Hashes = npt.NDArray[np.uint64]
 
 _SEED = 1  # the same for all models, so that they are compared on the same texts
 _FEWEST_RUNS, _LONGEST_RUN = 5, 250  # runs per class; rows per run
@@ -39,7 +42,6 @@ def train_validation(
             f"{data.where}: no text is left to validate on: each class has one text or repeats a few; "
             f"is {option('label_column')} right? If it is, name other texts with {option('validation')}"
         )
-    _check_classes(train, data)
     return train, validation
 
 
@@ -82,21 +84,39 @@ def without_validation(data: LabeledTexts, validation: LabeledTexts) -> LabeledT
     train = data.take([row for row, text in enumerate(data.texts) if one_spelling(text) not in excluded])
     if removed := len(data) - len(train):
         _log.info("%s: %d texts are in the validation split too and were removed", data.where, removed)
-    _check_classes(train, data)
     return train
 
 
-def _check_classes(train: LabeledTexts, data: LabeledTexts) -> None:
-    if lost := {*data.labels} - {*train.labels}:
-        raise DataError(
-            f"{data.where}: no text of the class {min(lost)!r:.200} is left to train on: all are copies of "
-            "texts of the validation split; try more texts"
-        )
+def warn_of_contradictions(data: LabeledTexts) -> None:
+    """Warn about texts that have several labels; case and blanks make no difference."""
+    labels: dict[int, str] = {}  # by the hash of a text: the texts of a million reviews take gigabytes
+    pairs = zip(map(one_spelling, data.texts), data.labels, strict=True)
+    torn = {text for text, label in pairs if text and labels.setdefault(hash(text), label) != label}
+    if torn:
+        problem = "%s: %s with more than one label, such as %.60r"
+        _log.warning(problem, data.where, counted(len(torn), "text"), min(torn))
 
 
 def one_spelling(text: str) -> str:
     """Return a text in the same spelling as its copies, which differ only in blanks and case."""
     return " ".join(text.split()).casefold()
+
+
+def hash_texts(texts: Iterable[str]) -> Hashes:
+    """Return a hash of 8 bytes of each text; copies have the same."""
+    plain = (one_spelling(text).encode(errors="surrogatepass") for text in texts)
+    return np.frombuffer(b"".join(hashlib.blake2b(text, digest_size=8).digest() for text in plain), "<u8")
+
+
+def learned_hashes(bundle: Bundle) -> Hashes:
+    """Return the sorted hashes of the texts that a model and its base have learned; none if unknown."""
+    content = bundle.read(LEARNED) if LEARNED in bundle.digests else b""
+    return np.frombuffer(content, "<u8", len(content) // 8)
+
+
+def are_learned(texts: Iterable[str], learned: Hashes) -> npt.NDArray[np.bool_]:
+    """Return for each text whether its hash, in any case and with any blanks, is one of these."""
+    return np.isin(hash_texts(texts), learned)
 
 
 def digest_texts(texts: Iterable[str]) -> str:

@@ -1,5 +1,6 @@
 """Read the labeled data sets of a training, and name the classes."""
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,8 @@ from sentcli.datasets.labels import (
     spell_out,
 )
 from sentcli.datasets.load import NO_OPTIONS, load_split
-from sentcli.datasets.rejects import Rejects, without_unknown
+from sentcli.datasets.rejects import Rejects, rejected_row, without_unknown
+from sentcli.datasets.splits import warn_of_contradictions
 from sentcli.errors import DataError, UsageError, option
 from sentcli.scoring.labels import NEUTRAL
 from sentcli.tables.options import ReadOptions
@@ -41,7 +43,9 @@ def read_data_sets(
     """
     parts, rejects = [], rejects or Rejects()
     for data in sets:
-        part = load_split(data.path, "train", data.text_column, data.label_column, csv, rejects)
+        watched = ((data.weight_column, "weight_column"),) if data.weight_column else ()
+        read = replace(csv, watched=watched)
+        part = load_split(data.path, "train", data.text_column, data.label_column, read, rejects)
         parts.append(_draw(part, data.most) if data.most else part)
     named = [part for data, part in zip(sets, parts, strict=True) if data.targets is None]
     # Numbers stand for names if another data set has names.
@@ -52,7 +56,9 @@ def read_data_sets(
     else:
         names = class_names(join(named)) if named else _TONES
         names = _with_last(names, positive) if positive else names
-    return [with_targets(part, data, names, rejects) for data, part in zip(sets, parts, strict=True)], names
+    parts = [with_targets(part, data, names, rejects) for data, part in zip(sets, parts, strict=True)]
+    warn_of_contradictions(join(parts, names))
+    return [_with_weights(part, names, rejects) if part.sides else part for part in parts], names
 
 
 def read_validation(
@@ -111,6 +117,17 @@ def with_targets(data: LabeledTexts, source: DataSet, names: Sequence[str], reje
     second = np.array([targets[label] for label in data.labels], np.float32)
     labels = [label_of[label] for label in data.labels]
     return replace(data, labels=labels, targets=np.stack([1 - second, second], axis=1))
+
+
+def _with_weights(data: LabeledTexts, names: Sequence[str], rejects: Rejects) -> LabeledTexts:
+    """Return the texts with their targets times the weights in their sides; leave out those of weight 0."""
+    weights = [float(value) if are_numbers([value]) else -1.0 for value in data.sides[0]]
+    wrong = [row for row, weight in enumerate(weights) if not 0 <= weight < math.inf]
+    reasons = [f"the weight {data.sides[0][row]!r:.100} is not a number of at least 0" for row in wrong]
+    rejects.add(data.where, [rejected_row(data, *of) for of in zip(wrong, reasons, strict=True)], len(data))
+    data = data.take(kept := [row for row, weight in enumerate(weights) if 0 < weight < math.inf])
+    weighted = data.class_targets(names) * np.array([[weights[row]] for row in kept], np.float32)
+    return replace(data, targets=weighted, sides=())
 
 
 def _probabilities(labels: Collection[str], where: str) -> dict[str, float]:

@@ -13,25 +13,27 @@ from sentcli.config import DataSet
 from sentcli.datasets.labels import LabeledTexts, class_ids
 from sentcli.datasets.load import load_split
 from sentcli.datasets.rejects import Rejects, without_unknown
+from sentcli.datasets.splits import are_learned, learned_hashes
 from sentcli.datasets.training_data import with_targets
 from sentcli.errors import DataError, option
 from sentcli.evaluation.bands import band_figures, three_way
 from sentcli.evaluation.metrics import Evaluation, Labels, evaluate, scores_by_length
-from sentcli.evaluation.metrics_file import is_training_data
 from sentcli.evaluation.predictions import (
+    Row,
     accuracy_by,
     confident_errors,
     confused_pairs,
     prediction_rows,
     write_predictions,
 )
-from sentcli.model.bundle import Bundle
-from sentcli.scoring.labels import NEUTRAL, Floats
+from sentcli.evaluation.report import accuracy_of_texts
+from sentcli.model.bundle import LEARNED, Bundle
+from sentcli.scoring.labels import NEUTRAL, Floats, choose_classes
 from sentcli.scoring.predict import predict
 from sentcli.tables.options import ReadOptions
 from sentcli.text.tokenizer import words_of
 
-_FEW_ERRORS, _SHORT_TEXT = 5, 200  # of a record
+_ON_PAGE, _SHORT_TEXT = 12, 200  # errors on the page; characters of a text in a record
 
 _log = logging.getLogger("sentcli")
 
@@ -54,7 +56,7 @@ class Measurement:
     errors: Sequence[dict[str, Any]] = ()  # the most confident ones, see `confident_errors`
 
 
-def evaluate_bundle(
+def evaluate_bundle(  # noqa: PLR0913  # what to measure, and what to return of it
     bundle: Bundle,
     data: DataSet,
     split: str,
@@ -63,11 +65,13 @@ def evaluate_bundle(
     *,
     target_precision: float | None = None,
     predictions: Path | None = None,
+    suspects: int = 5,
     quiet: bool = False,
     **runtime: Any,
 ) -> tuple[Measurement, dict[str, Any]]:
     """Measure a model; return the measurement, and a record of it as `sentcli evaluate --json` prints it.
 
+    :param suspects: the number of errors in the record, see `confident_errors`.
     :param against: another model with the same labels, to compare with; its file decides its backend.
     :param runtime: `backend`, `device`, `precision` and `workers` of `Scorer`.
     """
@@ -76,6 +80,9 @@ def evaluate_bundle(
     examples, left_out = _read(bundle, data, split, csv)
     texts, names = examples.texts, bundle.config.labels
     labels = _class_ids(examples, names)
+    most = bundle.config.text.max_tokens
+    if long := sum(len(bundle.vocab.encode(words_of(of))) > most for of in texts if len(of) > most):
+        _log.warning("texts with more than the model's max-tokens, %d, are cut: %d", most, long)
     probabilities = predict(bundle, texts, quiet=quiet, **runtime)
     other, of_other = None, None
     if against:
@@ -89,7 +96,8 @@ def evaluate_bundle(
         of_head = predict(bundle, texts, quiet=quiet, neutral=True, **runtime)
         measured.bands["three_way"] = three_way(labels, of_head, names)
     rows = prediction_rows(examples, labels, probabilities, names)
-    measured = replace(measured, errors=confident_errors(rows, names))
+    measured = replace(measured, errors=confident_errors(rows, names, max(suspects, _ON_PAGE)))
+    learned = _by_learned(bundle, examples, rows) if LEARNED in bundle.digests else None
     if predictions:
         write_predictions(predictions, rows)
     return measured, {
@@ -106,12 +114,13 @@ def evaluate_bundle(
         "left_out": left_out,
         "blank": measured.blank,
         "neutral": measured.neutral,
+        "learned": learned,
         **asdict(measured.figures),
         "by_length": measured.by_length,
         "by": accuracy_by([*csv.sides], examples, rows, names),
         **measured.bands,
         "comparison": measured.comparison,
-        "errors": [row | {"text": row["text"][:_SHORT_TEXT]} for row in measured.errors[:_FEW_ERRORS]],
+        "errors": [row | {"text": row["text"][:_SHORT_TEXT]} for row in measured.errors[:suspects]],
         "confused": confused_pairs(measured.figures),
     }
 
@@ -149,16 +158,16 @@ def measure(
         blank=int((~has_words).sum()),
         neutral=int(has_words.sum()) - len(rows),
         figures=evaluate(kept, of_model, names),
-        by_length=scores_by_length(of_model.argmax(axis=1) == kept, tokens),
+        by_length=scores_by_length(choose_classes(of_model, names) == kept, tokens),
         bands=band_figures(labels[has_words], probabilities[has_words], names, band, target_precision),
-        comparison=None if against is None else compare(kept, of_model, against[rows]),
+        comparison=None if against is None else compare(kept, of_model, against[rows], names),
     )
 
 
-def compare(labels: Labels, probabilities: Floats, against: Floats) -> dict[str, float]:
+def compare(labels: Labels, probabilities: Floats, against: Floats, names: Sequence[str]) -> dict[str, float]:
     """Compare two models on examples; the difference of an example is the largest of its probabilities."""
     differences = np.abs(probabilities - against).max(axis=1)
-    predicted, other = probabilities.argmax(axis=1), against.argmax(axis=1)
+    predicted, other = (choose_classes(each, names) for each in (probabilities, against))
     changed = int((predicted != other).sum())
     return {
         "examples": len(labels),
@@ -174,7 +183,7 @@ def compare(labels: Labels, probabilities: Floats, against: Floats) -> dict[str,
 
 def _class_ids(examples: LabeledTexts, names: Sequence[str]) -> Labels:
     """Return the class of each text; 2 if it is labeled neutral and the model has two other classes."""
-    is_neutral = [label.casefold() == NEUTRAL for label in examples.labels]
+    is_neutral = [label.strip().casefold() == NEUTRAL for label in examples.labels]
     if len(names) > 2 or NEUTRAL in names or all(is_neutral):
         return class_ids(examples, names)
     named = replace(examples, labels=np.where(is_neutral, names[0], examples.labels).tolist())
@@ -189,7 +198,20 @@ def _read(bundle: Bundle, data: DataSet, split: str, csv: ReadOptions) -> tuple[
         examples = without_unknown(examples, labels, unknown, (NEUTRAL,) if len(labels) == 2 else ())
     else:
         examples = with_targets(examples, data, labels, unknown)
-    if is_training_data(bundle, data.path, split):
-        problem = "%s was trained on %s, so its metrics are optimistic; use other texts"
-        _log.warning(problem, bundle.path, examples.where)
     return examples, len(rejects.entries) + len(unknown.entries)
+
+
+def _by_learned(bundle: Bundle, examples: LabeledTexts, rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
+    """Return the accuracy on texts that the model has `learned`, with a warning, and on `other` ones."""
+    is_learned = are_learned(examples.texts, learned_hashes(bundle))
+    marked = replace(examples, sides=[np.where(is_learned, "learned", "other").tolist()])
+    (groups,) = accuracy_by(["learned"], marked, rows, bundle.config.labels).values()
+    found = {group.pop("value"): group for group in groups}
+    if "learned" in found:
+        known, other, advice = found["learned"]["examples"], found.get("other"), "use other texts"
+        if other:
+            accuracy = accuracy_of_texts(other["accuracy"], other["examples"])
+            advice = f"without them, the accuracy is {accuracy}"
+        texts = known + (other["examples"] if other else 0)
+        _log.warning("%s has learned %d of %d texts; %s", bundle.name, known, texts, advice)
+    return found

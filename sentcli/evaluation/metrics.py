@@ -10,8 +10,9 @@ import numpy.typing as npt
 from scipy.stats import rankdata
 from sklearn import metrics as sk
 
+from sentcli.datasets.labels import are_numbers
 from sentcli.scoring.groups import NORMAL_975, Interval, wilson_interval
-from sentcli.scoring.labels import Bools, Floats
+from sentcli.scoring.labels import Bools, Floats, choose_classes
 
 Labels = npt.NDArray[np.int64]  # [examples], class numbers
 
@@ -45,6 +46,7 @@ class Evaluation:
     roc_auc_reason: str | None
     log_loss: float
     expected_calibration_error: float  # over `by_confidence`
+    ordered: dict[str, float]  # see `ordered_errors`
     classes: tuple[ClassScores, ...]
     confusion: tuple[tuple[int, ...], ...]  # counts, `[label][predicted class]`
     intervals: dict[str, Interval | None]  # 95 %, of `f1`, `macro_f1`, `roc_auc` and `log_loss`
@@ -55,7 +57,7 @@ def evaluate(labels: Labels, probabilities: Floats, names: Sequence[str]) -> Eva
     """Measure predictions `[examples, classes]`: the first class with the highest probability."""
     classes, examples = len(names), len(labels)
     numbers = np.arange(classes)
-    predicted = probabilities.argmax(axis=1)
+    predicted = choose_classes(probabilities, names)
     confusion = sk.confusion_matrix(labels, predicted, labels=numbers)
     by_class = sk.precision_recall_fscore_support(labels, predicted, labels=numbers, zero_division=np.nan)
     scores = tuple(
@@ -66,13 +68,13 @@ def evaluate(labels: Labels, probabilities: Floats, names: Sequence[str]) -> Eva
     loss = log_loss(labels, probabilities)
     of_label = np.maximum(probabilities[np.arange(examples), labels], np.finfo(probabilities.dtype).eps)
     losses = -np.log(of_label)
-    loss_interval = _normal_interval(loss, losses.var(ddof=1) / examples, math.inf) if examples > 1 else None
-    auc = auc_interval = None
+    of_loss = _normal_interval(loss, losses.var(ddof=1) / examples, math.inf) if examples > 1 else None
+    auc = of_auc = None
     if not absent:
         ranked = probabilities[:, 1] if classes == 2 else probabilities
         auc = float(sk.roc_auc_score(labels, ranked, multi_class="ovr"))
-        auc_interval = _auc_interval(labels, ranked, auc) if classes == 2 else None
-    f1_interval, macro_f1_interval = _f1_intervals(confusion)
+        of_auc = _auc_interval(labels, ranked, auc) if classes == 2 else None
+    of_f1, of_macro_f1 = _f1_intervals(confusion)
     correct, by_confidence = int(confusion.trace()), scores_by_confidence(labels, probabilities)
     return Evaluation(
         examples=examples,
@@ -85,16 +87,30 @@ def evaluate(labels: Labels, probabilities: Floats, names: Sequence[str]) -> Eva
         roc_auc_reason=f"no example of {', '.join(absent):.200}" if absent else None,
         log_loss=loss,
         expected_calibration_error=calibration_error(by_confidence),
+        ordered=ordered_errors(labels, predicted, names),
         classes=scores,
         confusion=tuple(tuple(row) for row in confusion.tolist()),
-        intervals={
-            "f1": f1_interval,
-            "macro_f1": macro_f1_interval,
-            "roc_auc": auc_interval,
-            "log_loss": loss_interval,
-        },
+        intervals={"f1": of_f1, "macro_f1": of_macro_f1, "roc_auc": of_auc, "log_loss": of_loss},
         by_confidence=tuple(by_confidence),
     )
+
+
+def ordered_errors(labels: Labels, predicted: Labels, names: Sequence[str]) -> dict[str, float]:
+    """Return how far predictions are from labels that are numbers; nothing for other labels.
+
+    The kappa has squares of differences as weights (J. Cohen, "Weighted Kappa: Nominal Scale Agreement with
+    Provision for Scaled Disagreement or Partial Credit", Psychological Bulletin 70, 1968).
+    """
+    if len(names) == 2 or not are_numbers(names):
+        return {}
+    true, given = np.array(names, np.float64)[np.stack([labels, predicted])]
+    by_chance = true.var() + given.var() + (true.mean() - given.mean()) ** 2
+    errors = np.abs(true - given)
+    return {
+        "mean_absolute_error": float(errors.mean()),
+        "within_one": float((errors <= 1).mean()),
+        "quadratic_weighted_kappa": float(1 - (errors**2).mean() / by_chance) if by_chance else 1.0,
+    }
 
 
 def log_loss(labels: Labels, probabilities: Floats) -> float:

@@ -3,7 +3,6 @@
 import io
 import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
 from pyarrow import csv
@@ -36,10 +35,14 @@ class Metrics(TypedDict):
     # `temperature`, `prior_strength`, and log loss and calibration error of the validation split before and
     # after them: `log_loss_before`, `error_before`, `log_loss_after`, `error_after`.
     calibration: dict[str, float]
+    # What n-grams have in the logits: `share`, `accuracy_before` and `accuracy_after`; empty for none.
+    ngrams: NotRequired[dict[str, float]]
     # The model of n-grams on the same texts: `accuracy`, `accuracy_interval`, `macro_f1`, `log_loss`,
-    # `seconds`, and `is_beaten`, whether the network has more texts right beyond chance.
+    # `seconds`, and `verdict`: whether the network is `better` or `worse` beyond chance, or `no difference`.
     baseline: NotRequired[dict[str, Any]]
-    best_epoch: int
+    # Of the base model alone: `accuracy`, and `own`, the accuracies before and after on its own sentences.
+    start: NotRequired[dict[str, Any]]
+    best_epoch: int  # 0: the weights are those of the base model
     examples: dict[str, int]  # of `train` and `validation`, without empty texts; both all in folds
     glove: dict[str, Any]  # `source`, and the four counts of `Coverage`
 
@@ -63,15 +66,6 @@ def learners(metrics: Metrics) -> Iterator[Mapping[str, Any]]:
     while learner:
         yield learner
         learner = learner["base"]
-
-
-def is_training_data(bundle: Bundle, dataset: str, split: str) -> bool:
-    """Return whether a model was trained or validated on a split; False if it is unknown."""
-    if METRICS not in bundle.digests:
-        return False
-    metrics = read_metrics(bundle)
-    known = metrics["validation_data"], *(part["path"] for part in metrics["data"])
-    return dataset in known and (split == "train" or Path(dataset).is_file())
 
 
 def read_history(bundle: Bundle) -> list[dict[str, Any]]:

@@ -4,8 +4,7 @@ import csv
 import io
 import math
 from collections.abc import Sequence
-from heapq import nlargest
-from operator import itemgetter
+from heapq import nsmallest
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from sentcli.datasets.labels import LabeledTexts
 from sentcli.evaluation.metrics import Evaluation, Labels
 from sentcli.files.atomic import new_file, output_errors, resolve
 from sentcli.scoring.groups import Groups
-from sentcli.scoring.labels import NEUTRAL, Floats
+from sentcli.scoring.labels import NEUTRAL, Floats, choose_classes
 
 Row = dict[str, Any]
 
@@ -32,7 +31,7 @@ def prediction_rows(
     rounded = np.round(probabilities.astype(np.float64), 6).tolist()
     rows = []
     for values, predicted, label, number, text in zip(
-        rounded, probabilities.argmax(axis=1), labels, examples.rows, examples.texts, strict=True
+        rounded, choose_classes(probabilities, names), labels, examples.rows, examples.texts, strict=True
     ):
         is_blank = all(map(math.isnan, values))
         row = {"row": number, "text": text, "label": called[label]}
@@ -51,17 +50,20 @@ def write_predictions(path: Path, rows: Sequence[Row]) -> None:
         stream.detach()  # it leaves the file open
 
 
-def confident_errors(rows: Sequence[Row], names: Sequence[str], most: int = 12) -> list[Row]:
-    """Return the most confident errors; neutral texts count only if `names` has it."""
-    wrong = [
+def confident_errors(rows: Sequence[Row], names: Sequence[str], most: int) -> list[Row]:
+    """Return the errors with the least probable labels, of which most are wrong if any labels are.
+
+    The order is that of C. Northcutt et al., "Confident Learning", JAIR 2021. Neutral texts count only if
+    `names` has it.
+    """
+    wrong = [row for row in rows if row["label"] in names and row["predicted"] not in (None, row["label"])]
+    return [
         {
             **{name: row[name] for name in ("row", "text", "label", "predicted")},
             "probability": row[f"probability_{row['predicted']}"],
         }
-        for row in rows
-        if row["label"] in names and row["predicted"] not in (None, row["label"])
+        for row in nsmallest(most, wrong, key=lambda row: row[f"probability_{row['label']}"])
     ]
-    return nlargest(most, wrong, key=itemgetter("probability"))
 
 
 def accuracy_by(

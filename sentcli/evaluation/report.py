@@ -1,13 +1,16 @@
 """The report of `sentcli evaluate` for the terminal."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
-from sentcli.errors import counted, printable
+from sentcli.datasets.labels import RARE
+from sentcli.errors import counted, option, printable
 from sentcli.evaluation.metrics import lengths_of
 from sentcli.scoring.groups import wilson_interval
 
 _MOST_CLASSES = 12  # with more, the confusion matrix is too wide for a terminal
+_FEW = 20  # texts of a class
 _MOST_GROUPS = 20  # of a column
 _LONGEST_NAME, _LONGEST_TEXT = 24, 60  # characters
 
@@ -21,7 +24,8 @@ def report(record: Mapping[str, Any]) -> str:
         title += f"\n{record['left_out']:,} rows without text or known label, or unreadable, are left out"
     if record["neutral"]:
         title += f"\n{record['neutral']:,} more are neutral, and count only in the figures of neutral bands"
-    blocks = [title, _aligned([("metric", "value", "95 % interval"), *metrics_of(record)], "<><")]
+    metrics = [("metric", "value", "95 % interval"), *metrics_of(record)]
+    blocks = [title, *rarest(record), _aligned(metrics, "<><")]
     if record["roc_auc_reason"]:
         blocks.append(f"ROC AUC is undefined: {printable(record['roc_auc_reason'])}")
     blocks.append(_classes(record))
@@ -51,6 +55,20 @@ def report(record: Mapping[str, Any]) -> str:
     return "\n\n".join(blocks)
 
 
+def rarest(figures: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line on the class with the fewest examples, if it is rare or has few."""
+    classes = figures["classes"]
+    rare = min((of for of in classes if of["support"]), key=itemgetter("support"))
+    is_rare = rare["support"] < RARE * figures["examples"] / len(classes)
+    if not is_rare and rare["support"] >= _FEW:
+        return
+    scores = ", ".join(f"{name} {four(rare[name.lower()])}" for name in ("precision", "recall", "F1"))
+    yield f"rarest label {rare['name']!r:.60}: {scores} of {counted(rare['support'], 'text')}"
+    if is_rare and len(classes) == 2 and rare is classes[0]:
+        given = printable(option("positive", rare["name"]))
+        yield f"the score is the probability of {classes[1]['name']!r:.60}; to train another: {given}"
+
+
 def metrics_of(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Return name, value and 95 % interval of each metric."""
     names = {
@@ -65,7 +83,8 @@ def metrics_of(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     if len(figures["classes"]) > 2:
         del names["f1"]
     intervals = {"accuracy": figures["accuracy_interval"], **figures["intervals"]}
-    return [(name, four(figures[key]), interval(intervals.get(key))) for key, name in names.items()]
+    ordered = [(key.replace("_", " "), four(value), "-") for key, value in figures.get("ordered", {}).items()]
+    return ordered + [(name, four(figures[key]), interval(intervals.get(key))) for key, name in names.items()]
 
 
 def four(value: float | None) -> str:

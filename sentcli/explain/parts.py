@@ -56,6 +56,7 @@ class Parts:
     :param begin: begins to compute the logits `[sequences, classes]` of sequences of ids, none of them empty,
         and returns a function that waits for them.
     :param own_words: returns the weights of the user's own that stand in a text.
+    :param choose: returns the classes that probabilities `[texts, classes]` predict.
     """
 
     def __init__(
@@ -64,8 +65,10 @@ class Parts:
         max_tokens: int,
         begin: Callable[[list[list[int]]], Callable[[], Floats]],
         own_words: Callable[[str], list[Span]] = lambda _: [],
+        choose: Callable[[Floats], npt.NDArray[Any]] = lambda probabilities: probabilities.argmax(axis=1),
     ) -> None:
         self._vocab, self._max_tokens, self._begin, self.own_words = vocab, max_tokens, begin, own_words
+        self._choose = choose
         self._alone: dict[str, float] = {}  # of the known tokens that were read so far
 
     def words(self, texts: Sequence[str], *, exact: bool = True) -> Iterator[list[Word]]:
@@ -83,9 +86,9 @@ class Parts:
             cuts = [self._cut(text, pieces, exact=exact) for text, pieces in zip(group, read, strict=True)]
             begun.append((cuts, self._begin([ids for cut in cuts for ids in self._variants(cut)])))
             if len(begun) > _AHEAD:
-                yield from _finish(*begun.popleft())
+                yield from self._finish(*begun.popleft())
         for cuts, finish in begun:
-            yield from _finish(cuts, finish)
+            yield from self._finish(cuts, finish)
 
     def alone(self, texts: Sequence[str]) -> list[float]:
         """Return for each text the largest `Word.alone` of its words."""
@@ -144,20 +147,18 @@ class Parts:
             without = ids[: before[start]] + middle + ids[before[end] :]
             yield truncate(without, self._max_tokens) or [UNK_ID]
 
+    def _finish(self, cuts: Sequence[_Cut], finish: Callable[[], Floats]) -> Iterator[list[Word]]:
+        """Yield the words of each text with their parts."""
+        ends = np.cumsum([1 + len(cut.words) for cut in cuts])
+        for cut, logits in zip(cuts, np.split(finish(), ends[:-1]), strict=True):
+            odds = self._log_odds(logits.astype(np.float64))
+            parts = np.round(odds[0] - odds[1:] + [word.shift for word, *_ in cut.words], 6).tolist()
+            yield [word._replace(part=part) for (word, *_), part in zip(cut.words, parts, strict=True)]
 
-def _finish(cuts: Sequence[_Cut], finish: Callable[[], Floats]) -> Iterator[list[Word]]:
-    """Yield the words of each text with their parts."""
-    ends = np.cumsum([1 + len(cut.words) for cut in cuts])
-    for cut, logits in zip(cuts, np.split(finish(), ends[:-1]), strict=True):
-        odds = _log_odds(logits)
-        parts = np.round(odds[0] - odds[1:] + [word.shift for word, *_ in cut.words], 6).tolist()
-        yield [word._replace(part=part) for (word, *_), part in zip(cut.words, parts, strict=True)]
-
-
-def _log_odds(logits: Floats) -> Floats:
-    """Return the log odds of the second of two classes, or of the class that the first row predicts."""
-    exact = logits.astype(np.float64)
-    label = 1 if exact.shape[1] == 2 else exact[0].argmax()
-    others = np.delete(exact, label, axis=1)
-    odds: Floats = exact[:, label] - np.logaddexp.reduce(others, axis=1)
-    return odds
+    def _log_odds(self, logits: Floats) -> Floats:
+        """Return the log odds of the second of two classes, or of the class that the first row predicts."""
+        first = logits[:1] - np.logaddexp.reduce(logits[:1], axis=1, keepdims=True)
+        label = 1 if logits.shape[1] == 2 else int(self._choose(np.exp(first))[0])
+        others = np.delete(logits, label, axis=1)
+        odds: Floats = logits[:, label] - np.logaddexp.reduce(others, axis=1)
+        return odds

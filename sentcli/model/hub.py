@@ -6,7 +6,8 @@ from pathlib import Path
 from sentcli.errors import BundleError, requires
 
 _NAME = re.compile(r"hf:/([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
-_FILES = ["*.json", "vocab.txt", "model.onnx", "model.torchscript.pt", "history.csv"]  # no others are read
+# No other files are read.
+_FILES = ["*.json", "vocab.txt", "model.onnx", "model.torchscript.pt", "history.csv", "learned.bin"]
 
 
 def download(path: Path) -> Path:

@@ -84,10 +84,11 @@ class Summary(Counts):
             *tables,
         ]
 
-    def lines(self, output: str = "") -> list[str]:
+    def lines(self, output: str = "", *, ordered: bool = False) -> list[str]:
         """Return the summary as lines of text.
 
         :param output: the name of the output; empty for standard output.
+        :param ordered: whether the labels are whole numbers in order, such as stars.
         """
         where = f"{output}: " if output else ""
         rejected = f", {self.rejected:,} rejected" if self.rejected else ""
@@ -97,8 +98,12 @@ class Summary(Counts):
         speed = f", {self.scored / self.seconds:,.0f} rows/s" if self.seconds >= 1 else ""
         labeled = sum(self.labels.values())
         kinds = [f"{count:,} {label} ({count / labeled:.1%})" for label, count in sorted(self.labels.items())]
+        if ordered and labeled:
+            stars = sorted(((int(label), count) for label, count in self.labels.items()), reverse=True)
+            mean = sum(number * count for number, count in stars) / labeled
+            kinds = [f"{mean:.1f} stars on average", *(f"{of}: {count / labeled:.1%}" for of, count in stars)]
         no_score = {"blank": self.blank, "no known word": self.no_known_word}
-        no_score["too many unknown words"] = self.too_unknown
+        no_score |= {"too many unknown words": self.too_unknown, "below min-score": self.unsure}
         kinds += [f"{count:,} {name}" for name, count in no_score.items() if count]
         columns = " and ".join(f"{name!r:.100}" for name in sorted({*self.text_columns}))
         texts = [f"texts in {columns}"] if columns else []

@@ -35,21 +35,25 @@ class Extras:
 
     :param unknown_words: a column with the share of words that the model does not know, see `Scores`.
     :param null_unknown: a text with a larger share of unknown words gets no label and no score.
+    :param min_score: a text whose most probable label has a lower probability gets no label.
     :param explain: a column with so many of the phrases that decided; 0: none.
     :param sentences: a column with the place, the label and the score of each sentence.
     :param about: by the name of an aspect the words that name it: a column with the score of their clauses.
     :param words: phrases with weights that are added to the log odds of the second label where they stand.
     :param mixed: a text with a clearly negative and a clearly positive sentence is `mixed`; with `neutral`.
+    :param ordered: labels are whole numbers: their median is the label, the mean the score; None: if 1 to 5.
     :raises UsageError: for an invalid value, naming the option.
     """
 
     unknown_words: bool = False
     null_unknown: float = 1.0
+    min_score: float = 0.0
     explain: int = 0
     sentences: bool = False
     about: Mapping[str, Sequence[str]] = field(default_factory=dict)
     words: Mapping[str, float] = field(default_factory=dict)
     mixed: bool = False
+    ordered: bool | None = None
 
     def __post_init__(self) -> None:
         for name in ("about", "words"):  # from a mapping or from pairs
@@ -57,17 +61,21 @@ class Extras:
         names = Counter([*_TAKEN, *(name.lower() for name in self.about)])
         if twice := [name for name, count in names.items() if count > 1]:
             raise UsageError(f"{option('about')}: there is a column sentiment_{twice[0]:.80} already")
-        if not 0 <= self.null_unknown <= 1:
-            given = option("null_unknown", self.null_unknown)
-            raise UsageError(f"{given}: it has to be a share from 0 to 1, such as 0.5")
+        for name in ("null_unknown", "min_score"):
+            if not 0 <= (share := getattr(self, name)) <= 1:
+                raise UsageError(f"{option(name, share)}: it has to be a share from 0 to 1, such as 0.5")
 
     def check(self, labels: Sequence[str], *, has_neutral: bool) -> None:
         """Refuse options that do not fit a model with these labels, and phrases without a word."""
         for name, finder in (("about", self.aspects), ("words", self.own_words)):
             if finder and len(labels) > 2:
                 raise UsageError(f"{option(name)} needs a model of two labels, not {', '.join(labels):.200}")
+        if self.min_score and has_neutral:
+            raise UsageError(f"{option('min_score')} and {option('neutral')} contradict each other; omit one")
         if self.mixed and not has_neutral:
             raise UsageError(f"{option('mixed', True)} needs {option('neutral', True)} too")
+        if self.ordered and not all(label.lstrip("+-").isdecimal() for label in labels):
+            raise UsageError(f"{option('ordered', True)} needs whole numbers, not {', '.join(labels):.200}")
 
     @property
     def fingerprint(self) -> dict[str, Any]:

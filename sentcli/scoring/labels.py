@@ -17,6 +17,7 @@ Bools = npt.NDArray[np.bool_]
 Sides = npt.NDArray[np.int64]  # [texts]: 0 is negative, 1 neutral, 2 positive
 
 NEUTRAL = "neutral"  # the label of a text whose probability lies in the band
+STARS = ("1", "2", "3", "4", "5")  # classes with an order, unless the user says otherwise
 HEAD = "head"  # in place of a band: the label is the most probable one of the model's neutral head
 
 
@@ -49,6 +50,14 @@ def softmax(logits: npt.NDArray[np.floating]) -> Floats:
     return exact
 
 
+def choose_classes(probabilities: Floats, names: Sequence[str], *, ordered: bool | None = None) -> Sides:
+    """Return the most probable class of each text; of ordered classes, which stars are, the median."""
+    chosen: Sides = probabilities.argmax(axis=1)
+    if tuple(names) == STARS if ordered is None else ordered:
+        chosen = (probabilities.cumsum(axis=1) < 0.5).sum(axis=1)  # none is nearer to the truth on average
+    return chosen
+
+
 @dataclass(frozen=True, kw_only=True)
 class Counts:
     """The counts of a sequence of texts. They add up over chunks and over outputs.
@@ -58,6 +67,7 @@ class Counts:
     :param blank: the number of texts that are null values or have no word.
     :param no_known_word: the number of other texts in which the model knows only digits and marks.
     :param too_unknown: the number of other texts without a label, because of `null_unknown` of `Scorer`.
+    :param unsure: the number of other texts without a label, because of `min_score` of `Scorer`.
     :param mostly_unknown: the number of texts that have a label, but more unknown words than known ones.
     :param truncated: the number of texts with more than the model's `max_tokens`.
     :param tokens, unknown: the number of words, and of words that are not in the model's vocabulary.
@@ -67,6 +77,7 @@ class Counts:
     blank: int = 0
     no_known_word: int = 0
     too_unknown: int = 0
+    unsure: int = 0
     mostly_unknown: int = 0
     truncated: int = 0
     tokens: int = 0
@@ -87,9 +98,9 @@ class Counts:
 class Scores:
     """The labels and scores of a sequence of texts; iterating over them yields pairs of the two.
 
-    :param labels: for each text the most probable class, or `neutral`; None for an empty text.
+    :param labels: for each text the most probable or median class, or `neutral`; None for an empty text.
     :param scores: for each text the probability of the second of two classes, or of the most probable one of
-        more classes; None for an empty text.
+        more classes, or the mean of ordered ones; None for an empty text.
     :param counts: the counts of these texts.
     :param probabilities: for each class, one probability per text; empty without this option of `Scorer`.
     :param unknown: for each text the share of words that the model does not know; None without any word.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from concurrent.futures import CancelledError, Future
 from contextlib import closing
 from dataclasses import astuple
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
@@ -21,7 +21,7 @@ from sentcli.scoring.batches import BATCH_ROWS, BATCH_TOKENS, gather, length_buc
 from sentcli.scoring.cores import usable_cores
 from sentcli.scoring.extras import MIXED, Extras
 from sentcli.scoring.frames import texts_of, with_results
-from sentcli.scoring.labels import HEAD, NEUTRAL, Band, Counts, Scores, softmax
+from sentcli.scoring.labels import HEAD, NEUTRAL, STARS, Band, Counts, Scores, choose_classes, softmax
 from sentcli.scoring.pool import Pools, prefetch, wait_for
 from sentcli.tables.chunk import Chunk
 from sentcli.tables.options import WriteOptions
@@ -76,6 +76,7 @@ class Scorer:
     :ivar classes: the labels of the model, or with `neutral=True` those of its neutral head.
     :ivar shown_classes: labels that get a probability column (all or none).
     :ivar extras: these options as an `Extras`.
+    :ivar ordered: whether labels are medians, and scores means.
     :raises BundleError: for a file that is missing, changed or not valid; the message names it.
     :raises MissingExtraError: when the backend needs PyTorch and it is not installed.
     :raises UsageError: for options that contradict each other, fewer than 1 worker, values of
@@ -106,6 +107,7 @@ class Scorer:
         self._null_values = NullValues(NULL_VALUES if null_values is None else null_values)
         self.extras = Extras(**extras)
         self.extras.check(self.labels, has_neutral=bool(neutral))
+        self.ordered = self.labels == STARS if self.extras.ordered is None else self.extras.ordered
         if workers is not None and workers < 1:
             raise UsageError(f"workers is {workers}; it has to be 1 or more, or None for every core")
         self._encoder = Encoder(bundle.vocab)
@@ -185,7 +187,8 @@ class Scorer:
         from sentcli.explain.parts import Parts
 
         find = self.extras.own_words.find if self.extras.own_words else lambda _: []
-        return Parts(self.bundle.vocab, self._max_tokens, self._begin_logits, find)
+        choose = partial(choose_classes, names=self.labels, ordered=self.ordered)
+        return Parts(self.bundle.vocab, self._max_tokens, self._begin_logits, find, choose)
 
     def _begin_logits(self, sequences: Sequence[list[int]]) -> Callable[[], Logits]:
         """Submit sequences of ids, each of at least one id; return a function that waits for their logits."""
@@ -317,9 +320,11 @@ class Scorer:
         has_no_word = (predictions.lengths == 0) & ~blank
         is_strange = (predictions.shares > self.extras.null_unknown) & (predictions.lengths > 0)
         is_empty = blank | has_no_word | is_strange
-        classes = probabilities.argmax(axis=1)
+        classes = choose_classes(probabilities, self.labels, ordered=self.ordered)
         shown = classes if len(self.labels) > 2 else np.ones_like(classes)
         scores = probabilities[np.arange(len(classes)), shown].astype(object)
+        if self.ordered:  # the last digits of a matrix product would depend on the number of texts
+            scores = (probabilities * [*map(int, self.labels)]).sum(axis=1).astype(object)
         names = (self.labels[0], NEUTRAL, self.labels[1]) if self.neutral else self.labels
         if isinstance(self.neutral, Band):
             classes = self.neutral.sides(probabilities[:, 1])
@@ -327,14 +332,16 @@ class Scorer:
             probabilities = softmax(predictions.logits[:, len(self.labels) :])
             classes = probabilities.argmax(axis=1)
         labels = np.array(names, object)[classes]
-        labels[is_empty] = scores[is_empty] = None
+        is_unsure = probabilities.max(axis=1) < self.extras.min_score  # not a NaN, of an empty text
+        labels[is_empty | is_unsure] = scores[is_empty] = None
         of_classes = probabilities.T[: len(self.shown_classes)].astype(object)
         of_classes[:, is_empty] = None
         counts = Counts(
-            labels=Counter(labels[~is_empty].tolist()),
+            labels=Counter(filter(None, labels)),
             blank=int(blank.sum()),
             no_known_word=int(has_no_word.sum()),
             too_unknown=int(is_strange.sum()),
+            unsure=int((is_unsure & ~is_empty).sum()),
             mostly_unknown=int((~is_empty & (predictions.shares > 0.5)).sum()),
             truncated=int((predictions.lengths > self._max_tokens).sum()),
             tokens=int(predictions.words.sum()),

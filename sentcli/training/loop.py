@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
@@ -18,6 +19,7 @@ from sentcli.config import TrainConfig
 from sentcli.errors import TrainingError, option
 from sentcli.evaluation.report import accuracy_of_texts
 from sentcli.model.bilstm import BiLSTM
+from sentcli.model.bundle import HISTORY
 from sentcli.scoring.predict import progress_bar
 from sentcli.training.checkpoint import Checkpoint
 from sentcli.training.classifier import Classification
@@ -26,7 +28,6 @@ from sentcli.training.lazy_adamw import LazyAdamW
 
 _log = logging.getLogger("sentcli")
 
-_STILL_FALLS = 0.02
 _LEARNED = 0.95  # times the loss by frequencies: a model with a lower loss has learned from the texts
 _SMALLEST_NORM = 1e-6  # avoids a division by 0, as in torch.nn.utils.clip_grad_norm_
 
@@ -102,6 +103,8 @@ def fit(
         last_rate = learning_rate(first_step + len(batches) - 1, steps, config)
         progress = progress.next_epoch(loss, accuracy, last_rate)
         _log_epoch(title, progress.history[-1], run)
+        if run.checkpoint:  # for programs that watch the training
+            pd.DataFrame(progress.history).to_csv(run.checkpoint.with_name(HISTORY), index=False)
         checkpoint.save_if_due(progress, best)
 
     checkpoint.save(progress, best)
@@ -139,12 +142,6 @@ def has_stalled(history: Sequence[Mapping[str, float]], patience: int, loss_by_f
     if not patience or min(losses, default=math.inf) >= _LEARNED * loss_by_frequencies:
         return False
     return len(losses) - losses.index(min(losses)) > patience
-
-
-def has_more_to_learn(history: Sequence[Mapping[str, float]], epochs: int) -> bool:
-    """Return whether the last epoch of all lowered the validation loss by more than `_STILL_FALLS`."""
-    losses = [record["validation_loss"] for record in history]
-    return len(losses) == epochs > 1 and losses[-1] < (1 - _STILL_FALLS) * min(losses[:-1])
 
 
 class Learner:

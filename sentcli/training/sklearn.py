@@ -1,5 +1,6 @@
 """A scikit-learn classifier of texts, which trains as `sentcli train` does and predicts as `Scorer` does."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -62,6 +63,10 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         texts, y = [text or "" for text in as_texts(X)], column_or_1d(y)
         check_consistent_length(texts, y)
+        if missing := sum(label is None or label != label for label in y.tolist()):
+            raise ValueError(
+                f"y has no label for {missing} of {len(texts)} texts (None or NaN); leave these texts out"
+            )
         check_classification_targets(y)
         self.classes_, ids, counts = np.unique(y, return_inverse=True, return_counts=True)
         if len(counts) < 2:
@@ -73,7 +78,10 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         finetune = Path(self.finetune) if self.finetune else None
         with TemporaryDirectory() as folder:
             data, model = Path(folder, "texts.parquet"), Path(folder, "model")
-            pq.write_table(pa.table({"text": texts, "label": self.classes_.astype(str)[ids]}), data)
+            names = self.classes_.astype(str)  # stated, as they may differ by case alone
+            stated = json.dumps({"info": {"features": {"label": {"names": names.tolist()}}}})
+            columns = {"text": texts, "label": names[ids]}
+            pq.write_table(pa.table(columns, metadata={"huggingface": stated}), data)
             train_bundle(DataSource((DataSet(str(data)),), glove, finetune), given, model, options)
             self.files_ = {path.name: path.read_bytes() for path in model.iterdir()}
         return self

@@ -18,14 +18,14 @@ import torch
 from sentcli import __version__
 from sentcli.datasets.labels import LabeledTexts
 from sentcli.datasets.rejects import Rejects
-from sentcli.datasets.splits import digest_texts
+from sentcli.datasets.splits import are_learned, digest_texts
 from sentcli.datasets.training_data import read_data_sets
 from sentcli.errors import DataError, UsageError, option
 from sentcli.files.atomic import new_file, output_errors, resolve
 from sentcli.files.lock import Lock
 from sentcli.files.sink import Target
 from sentcli.model.bilstm import choose_device
-from sentcli.model.bundle import check_target, check_writable, default_bundle_path
+from sentcli.model.bundle import HISTORY, check_target, check_writable, default_bundle_path
 from sentcli.scoring import stop
 from sentcli.text.tokenizer import words_of
 from sentcli.training.corpus import DataSource, Texts, read_texts
@@ -78,10 +78,18 @@ def train_bundle(
         if base:
             base = replace(base, keeps_classifier=base.has_classes(labels))
             if not base.keeps_classifier:
-                _log.info("%s has other classes: the new model gets a new classifier", base.path)
+                _log.info("%s has other classes: the new model gets a new classifier", base.origin["name"])
+            learned = sum(int(are_learned(part.texts, base.learned).sum()) for part in parts)
+            size = replace(size, splittable=max(size.splittable - learned, 0))
+        elif given.get("interpolate"):
+            raise UsageError(
+                f"{option('interpolate')} needs a model to start from; name it with {option('finetune')}"
+            )
         settings = resolve_settings(source, given, base, size)
         share = None if settings.config.folds else settings.config.validation_share
         texts = read_texts(source, parts, labels, share, rejects)
+        if base:
+            texts = _validate_on_new(texts, base)
         rejects.write(Target(output).rejects)
         with _noted(work, _facts(texts, settings), overwrite=overwrite) as replaces:
             train_model(texts, settings, options, output, work, overwrite=replaces)
@@ -100,11 +108,21 @@ def _included_model(
         resolve_settings(source, given, base)
         _log.info(
             "few negative and positive texts: fine-tuning the included model %s; %s starts from word vectors",
-            base.path.name,
+            base.origin["name"],
             option("glove"),
         )
         return base
     return None
+
+
+def _validate_on_new(texts: Texts, base: Base) -> Texts:
+    """Return the texts without validation texts that the base model has learned, but not without all."""
+    (new,) = (~are_learned(texts.validation.texts, base.learned)).nonzero()
+    if not 0 < len(new) < len(texts.validation):
+        return texts
+    counts = base.origin["name"], len(texts.validation) - len(new), len(texts.validation)
+    _log.info("%s has learned %d of %d validation texts, which do not validate", *counts)
+    return replace(texts, validation=texts.validation.take(new.tolist()))
 
 
 def work_folder(output: Path) -> Path:
@@ -116,6 +134,7 @@ def _facts(texts: Texts, settings: Settings) -> dict[str, Any]:
     """Return everything that the weights depend on, as JSON."""
     source, parts = settings.source, (texts.train, texts.validation)
     digests = [digest_texts(some) for part in parts for some in (part.texts, part.labels)]
+    digests.append(digest_texts([texts.train.class_targets(texts.labels).tobytes().hex()]))
     data_sets = {
         f"{name} of data set {number}": value
         for number, data in enumerate(source.data, start=1)
@@ -175,6 +194,6 @@ def _noted(work: Path, facts: dict[str, Any], *, overwrite: bool) -> Iterator[bo
                     file.write((json.dumps({**facts, _OVERWRITE: overwrite}, indent=2) + "\n").encode())
         yield replaces
     except BaseException:
-        if all(file.name == _NOTE for file in work.glob("*")):
+        if all(file.name in (_NOTE, HISTORY) for file in work.glob("*")):
             shutil.rmtree(work, ignore_errors=True)
         raise

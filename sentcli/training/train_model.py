@@ -1,5 +1,6 @@
 """Train one model: initialize, fit, calibrate, write its folder."""
 
+import copy
 import json
 import logging
 import math
@@ -10,31 +11,35 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import nn
 
 from sentcli import __version__
 from sentcli.config import BundleConfig
+from sentcli.datasets.splits import hash_texts
 from sentcli.errors import option
+from sentcli.evaluation.bands import shrink_band
 from sentcli.evaluation.metrics import Evaluation, evaluate
 from sentcli.evaluation.metrics_file import MODEL_STAGE, Metrics
 from sentcli.evaluation.model_card import hub_id_of, write_card
-from sentcli.evaluation.report import accuracy_of_texts
+from sentcli.evaluation.predictions import prediction_rows, write_predictions
+from sentcli.evaluation.report import accuracy_of_texts, rarest
 from sentcli.export.export import write_onnx
 from sentcli.model import bundle
 from sentcli.model.bilstm import BiLSTM, choose_device, round_embedding
 from sentcli.report.trained import render
-from sentcli.scoring.labels import Floats
-from sentcli.training.calibration import Calibrated, add_neutral_head, calibrate
+from sentcli.scoring.labels import STARS, Floats, choose_classes
+from sentcli.training.calibration import Calibrated, add_neutral_head, calibrate, is_better
 from sentcli.training.classifier import Classification, balanced_weights, measure, predict_logits, uses_bf16
 from sentcli.training.corpus import Corpus, Texts, encode_texts
 from sentcli.training.cross_validation import assign_folds, cross_validate
 from sentcli.training.examples import Examples
 from sentcli.training.glove import Coverage, frequent_words
 from sentcli.training.init_model import init_model, torch_set_up
-from sentcli.training.loop import Run, fit, has_more_to_learn
-from sentcli.training.ngrams import baseline_probabilities
+from sentcli.training.loop import Run, fit
+from sentcli.training.ngrams import add_ngrams, baseline_probabilities
 from sentcli.training.recipe import recipe
 from sentcli.training.settings import NO_VECTORS, Options, Settings
 
@@ -50,11 +55,14 @@ class Trained:
 
     network: BiLSTM
     calibrated: Calibrated
+    ngrams: dict[str, float]  # see `add_ngrams`
     baseline: dict[str, Any]
     data: Corpus
     validation: Examples  # the texts that it was validated on; in a cross-validation, all of them
     coverage: Coverage
+    start: dict[str, float]  # see `Base.measure` and `Base.compare`
     epochs: list[dict[str, float]]
+    best_epoch: int  # 0: the weights are those of the base model
     seconds: float  # the time of all epochs, those of folds included
 
 
@@ -63,7 +71,7 @@ def train_model(
 ) -> None:
     """Train one model and write its folder; continue from its checkpoint in `work` if there is one."""
     started, config = time.perf_counter(), settings.config
-    with torch_set_up(options.threads):
+    with torch_set_up(options.threads, sum(text.count(" ") + 1 for text in texts.train.texts)):
         trained = _fit_model(texts, settings, options, work)
     metrics = _metrics(trained, texts, settings, options, output)
     with bundle.new_bundle(output, overwrite=overwrite) as folder:
@@ -71,8 +79,6 @@ def train_model(
     (work / _CHECKPOINT).unlink(missing_ok=True)
     _report(output.name, trained, time.perf_counter() - started)
     _warn_of_chance(output.name, trained.calibrated.figures, is_balanced=config.class_weight == "balanced")
-    if not config.folds and has_more_to_learn(trained.epochs, config.epochs):
-        _log.info("the validation loss still falls: more %s may help", option("epochs"))
 
 
 def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -> Trained:
@@ -94,11 +100,12 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
     started = time.perf_counter()
     baseline = baseline_probabilities(data, fold_of)
     baseline_seconds = time.perf_counter() - started
-    folds = None
+    validation, folds = data.validation if fold_of is None else data.train, None
+    class_weights = balanced_weights(data.train.targets) if config.class_weight == "balanced" else None
+    of_base, start = base.measure(validation, class_weights) if base and base.keeps_classifier else (None, {})
     if fold_of is not None:
         folds = cross_validate(initial, data.train, fold_of, config, work, run)
-    network, validation = initial.build(), data.train if folds else data.validation
-    class_weights = balanced_weights(data.train.targets) if config.class_weight == "balanced" else None
+    network = initial.build()
     objective = Classification(config, device, class_weights)
 
     def validate(model: nn.Module, epoch: int) -> tuple[float, float]:
@@ -112,22 +119,30 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
         checkpoint=work / _CHECKPOINT,
         last_epoch=len(folds.epochs) if folds else None,
     )
-    epochs = fit(network, objective, data.train, validate, config, run)
+    epochs = fit(network, objective, initial.rehearse(data.train), validate, config, run)
     if base:
         base.interpolate(network, config.interpolate)
     round_embedding(network)
     logits = folds.logits if folds else predict_logits(network, validation, torch.device("cpu"))
-    calibrated = calibrate(network, validation, logits, texts.labels, data.train, class_weights)
+    mixed, ngrams = add_ngrams(network, data, fold_of, logits.astype(np.float64), class_weights)
+    best = min(epochs, key=lambda record: record["validation_loss"])
+    if base and of_base is not None and not is_better(mixed, of_base, validation, class_weights):
+        _log.info("epoch 0 wins: training did not lower the loss of %s", base.origin["name"])
+        network, mixed, ngrams, best = copy.deepcopy(base.model), of_base, {}, start
+    calibrated = calibrate(network, validation, mixed, texts.labels, data.train, class_weights)
     if calibrated.neutral and not folds:
         add_neutral_head(network, data, settings.source.data)
     return Trained(
         network=network,
         calibrated=calibrated,
+        ngrams=ngrams,
         baseline=_compare(baseline, baseline_seconds, calibrated, texts.labels),
         data=data,
         validation=validation,
         coverage=initial.coverage,
+        start=start | (base.compare(network) if base and start else {}),
         epochs=epochs,
+        best_epoch=int(best["epoch"]),
         seconds=sum(record["seconds"] for record in epochs) + (folds.seconds if folds else 0),
     )
 
@@ -155,8 +170,10 @@ def _metrics(trained: Trained, texts: Texts, settings: Settings, options: Option
         "versions": {"sentcli": __version__, "torch": torch.__version__, "python": platform.python_version()},
         "validation": asdict(trained.calibrated.figures),
         "calibration": trained.calibrated.to_json(),
+        "ngrams": trained.ngrams,
         "baseline": trained.baseline,
-        "best_epoch": int(min(trained.epochs, key=lambda record: record["validation_loss"])["epoch"]),
+        "start": trained.start,
+        "best_epoch": trained.best_epoch,
         "examples": {"train": len(trained.data.train), "validation": len(trained.validation)},
         "glove": {
             "source": base.origin["glove"]["source"] if base else Path(settings.glove).name,
@@ -168,7 +185,9 @@ def _metrics(trained: Trained, texts: Texts, settings: Settings, options: Option
 def _write_model(folder: Path, trained: Trained, metrics: Metrics, settings: Settings, *, name: str) -> None:
     """Write the files for scoring, then those about the training."""
     base, network, calibrated = settings.base, trained.network, trained.calibrated
-    neutral = calibrated.neutral or (base.config.neutral if base and base.keeps_classifier else None)
+    neutral = base.config.neutral if base and base.keeps_classifier else None
+    if calibrated.neutral:
+        neutral = shrink_band(calibrated.neutral, int((trained.validation.sides == 1).sum()), neutral)
     config = BundleConfig(network.config, settings.text, trained.data.texts.labels, neutral)
     bundle.write_config(folder, config)
     (folder / bundle.VOCAB).write_text(trained.data.vocab.to_text(), "utf-8")
@@ -178,31 +197,53 @@ def _write_model(folder: Path, trained: Trained, metrics: Metrics, settings: Set
     (folder / bundle.METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
     own = [{"stage": MODEL_STAGE, **record} for record in trained.epochs]
     pd.DataFrame([*(base.history if base else ()), *own]).to_csv(folder / bundle.HISTORY, index=False)
+    texts = trained.data.texts
+    learned = hash_texts([*texts.train.texts, *texts.validation.texts])
+    (folder / bundle.LEARNED).write_bytes(np.union1d(learned, base.learned if base else learned).tobytes())
+    _write_validation(folder / bundle.VALIDATION, trained)
     (folder / bundle.TRAINING).write_bytes(render(metrics, trained.epochs, name))
     write_card(folder, config, metrics, trained.epochs, name=name)  # last: it lists all files
+
+
+def _write_validation(path: Path, trained: Trained) -> None:
+    """Write the predictions for the validation texts, in a cross-validation those of models without them."""
+    texts, validation = trained.data.texts, trained.validation
+    examples = texts.train if validation is trained.data.train else texts.validation
+    labels = np.where(validation.has_label, validation.labels, len(texts.labels))
+    rows = prediction_rows(examples, labels, trained.calibrated.of_all, texts.labels)
+    for row, *data_set in zip(rows, *examples.sides, strict=True):
+        del row["text"]
+        row |= dict(zip(["data_set"], data_set, strict=False))
+    write_predictions(path, rows)
 
 
 def _compare(
     baseline: Floats, seconds: float, calibrated: Calibrated, names: Sequence[str]
 ) -> dict[str, Any]:
-    """Return the figures of the model of n-grams, and whether the network beats it: McNemar's test at 5 %."""
+    """Return the figures of the model of n-grams, and the verdict of McNemar's test at 5 %."""
     labels = calibrated.labels
     figures = evaluate(labels, baseline, names)
-    is_right = calibrated.probabilities.argmax(axis=1) == labels
-    is_baseline_right = baseline.argmax(axis=1) == labels
+    is_right = choose_classes(calibrated.probabilities, names) == labels
+    is_baseline_right = choose_classes(baseline, names) == labels
     won, lost = int((is_right & ~is_baseline_right).sum()), int((is_baseline_right & ~is_right).sum())
+    is_chance = abs(won - lost) <= 1.96 * math.sqrt(won + lost)
     return {
         "accuracy": figures.accuracy,
         "accuracy_interval": figures.accuracy_interval,
         "macro_f1": figures.macro_f1,
         "log_loss": figures.log_loss,
         "seconds": round(seconds, 1),
-        "is_beaten": won - lost > 1.96 * math.sqrt(won + lost),
+        "verdict": "no difference" if is_chance else "better" if won > lost else "worse",
     }
 
 
 def _report(name: str, trained: Trained, seconds: float) -> None:
     figures, baseline = trained.calibrated.figures, trained.baseline
+    for line in rarest(asdict(figures)):
+        _log.info("%s: validation: %s", name, line)
+    if trained.data.texts.labels == STARS:
+        stars = ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in figures.ordered.items())
+        _log.info("%s: labels are stars: a score is their mean, a label their median: %s", name, stars)
     _log.info(
         "%s: validation accuracy %s, loss %.4f; %.0f s; n-grams alone: %s; %.1f s",
         name,
@@ -212,24 +253,20 @@ def _report(name: str, trained: Trained, seconds: float) -> None:
         accuracy_of_texts(baseline["accuracy"], figures.examples),
         baseline["seconds"],
     )
-    if not baseline["is_beaten"]:
+    if baseline["verdict"] == "no difference":
         _log.warning("%s: not significantly better than a linear model of n-grams; try more texts", name)
+    elif baseline["verdict"] == "worse":
+        use = "use that model: docs/training.md has its lines"
+        _log.warning("%s: worse than a linear model of words and characters (n-grams); %s", name, use)
 
 
 def _warn_of_chance(name: str, figures: Evaluation, *, is_balanced: bool) -> None:
     """Warn if a model is no better than one label for every text."""
     classes = [scores for scores in figures.classes if scores.support]
     most_frequent = max(classes, key=lambda scores: scores.support)
-    right, of_one_label = figures.accuracy, most_frequent.support / figures.examples
-    if is_balanced:
-        right, of_one_label = figures.balanced_accuracy, 1 / len(classes)
-    if right > of_one_label:
+    if figures.balanced_accuracy > 1 / len(classes):
         return
     is_skewed = most_frequent.support * len(classes) > _SKEWED * figures.examples
     advice = f", or {option('class_weight', 'balanced')}" if is_skewed and not is_balanced else ""
-    _log.warning(
-        "%s: on validation texts, it is no better than %r for every text; try more texts%s",
-        name,
-        most_frequent.name,
-        advice,
-    )
+    problem = "%s: on validation texts, it is no better than %r for every text; try more texts%s"
+    _log.warning(problem, name, most_frequent.name, advice)

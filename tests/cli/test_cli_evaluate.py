@@ -21,10 +21,16 @@ from sentcli.model.bundle import load_bundle, write_config, write_manifest
 from sentcli.scoring.scorer import Scorer
 
 
+def new_reviews(count, seed, labels=invented.TWO):
+    """Return reviews of which the model has learned none."""
+    made = invented.reviews(count, seed, labels)
+    return [(f"{text} Row {number}.", label) for number, (text, label) in enumerate(made)]
+
+
 @pytest.fixture(scope="module")
 def rows():
     """Other reviews than those of the training, two of them with the wrong label."""
-    made = invented.reviews(60, seed=11)
+    made = new_reviews(60, seed=11)
     return [*made[2:], (made[0][0], "positive"), (made[1][0], "negative")]
 
 
@@ -65,12 +71,36 @@ def test_accuracy_and_confusion_matrix_are_counted_from_the_labels(trained, data
     assert found["confusion"] == [[pairs[true, given] for given in names] for true in names]
 
 
-def test_an_evaluation_on_the_training_data_warns(trained, data):
-    learned = json.loads(trained.read("metrics.json"))["dataset"]
-    warned = invoke("evaluate", trained.path, "--dataset", learned)
-    assert warned.exit_code == 0
-    assert f"{trained.path} was trained on {learned}" in warned.stderr
-    assert invoke("evaluate", trained.path, "--dataset", data).stderr == ""
+def test_texts_that_the_model_has_learned_are_counted(trained, labeled, data, rows, tmp_path):
+    """Under any name, in any order, and in another case."""
+    result = invoke("evaluate", trained.path, "--dataset", labeled)
+    assert result.stderr == "trained has learned 240 of 240 texts; use other texts\n"
+    assert figures(trained.path, data)["learned"].keys() == {"other"}
+    with labeled.open(newline="") as file:
+        known = [(text.upper(), label) for text, label in csv.reader(file)][1:]
+    mixed = invented.write_csv(tmp_path / "mixed.csv", [*rows, *known])
+    result = invoke("evaluate", trained.path, "--dataset", mixed, "--json")
+    other, alone = json.loads(result.stdout)["learned"]["other"], figures(trained.path, data)
+    assert (other["examples"], other["accuracy"]) == (60, alone["accuracy"])
+    said = "trained has learned 240 of 300 texts; without them, the accuracy is"
+    assert result.stderr.startswith(f"{said} {other['accuracy']:.4f} of 60 texts (")
+
+
+def test_a_model_of_an_older_version_has_no_hashes(trained, data, tmp_path):
+    folder = shutil.copytree(trained.path, tmp_path / "older")
+    (folder / "learned.bin").unlink()
+    write_manifest(folder)
+    assert figures(folder, data)["learned"] is None
+
+
+def test_as_many_suspects_as_one_asks_for(trained, data, rows):
+    """Two rows have the wrong label."""
+    for count in (1, 30):
+        found = figures(trained.path, data, "--suspects", count)["errors"]
+        assert 1 <= len(found) <= count
+    shown = invoke("evaluate", trained.path, "--dataset", data, "--suspects", 2).stdout
+    block = shown.split("the most confident errors\n")[1].split("\n\n")[0]
+    assert {line.split()[0] for line in block.splitlines()[1:]} == {"59", "60"}
 
 
 def test_csv_options_read_the_file(trained, data, rows, tmp_path):
@@ -141,7 +171,7 @@ def test_texts_labeled_neutral_measure_three_labels(trained, banded, data, rows,
 
 
 def test_a_neutral_head_is_measured_by_its_labels(headed, tmp_path):
-    rows = invented.reviews(60, seed=8, labels=invented.THREE)
+    rows = new_reviews(60, seed=8, labels=invented.THREE)
     data = invented.write_csv(tmp_path / "sides.csv", [*rows, (" ", "neutral")])
     three = figures(headed.path, data)["three_way"]
     labels = predicted(headed, [text for text, _ in rows], neutral=True)
@@ -239,7 +269,7 @@ def test_a_model_is_compared_with_the_same_weights_in_another_file(trained, expo
 
 
 def test_three_classes_have_no_positive_class(trained_three, tmp_path):
-    rows = invented.reviews(30, seed=12, labels=invented.THREE)
+    rows = new_reviews(30, seed=12, labels=invented.THREE)
     data = invented.write_csv(tmp_path / "three.csv", rows)
     found = figures(trained_three.path, data)
     assert found["f1"] is None

@@ -37,7 +37,7 @@ NO_OPTION = "No such option '{}'. Did you mean '{}'?"
         ("score a.csv --sep ;", NO_OPTION.format("--sep", "--delimiter")),
         ("score a.csv --force", NO_OPTION.format("--force", "--overwrite")),
         ("evaluate --column=text", NO_OPTION.format("--column", "--text-column")),
-        ("score --overwite", NO_OPTION.format("--overwite", "--overwrite")),
+        ("score --overwrit", NO_OPTION.format("--overwrit", "--overwrite")),
         ("export --threads", "No such option '--threads'; "),
         ("trian", "No such command 'trian'. Did you mean 'train'?"),
     ],

@@ -58,14 +58,16 @@ def test_columns_that_explain_are_the_same_in_every_format(score):
     assert records[0]["sentiment_Taste"] is None
 
 
+@pytest.mark.parametrize("options", [COLUMNS, ("--min-score", "0.9")])
 @pytest.mark.parametrize("target", ["o.csv", "o.parquet"])
-def test_columns_that_explain_continue_after_a_stop(score, target, monkeypatch):
-    write_csv("r.csv", [f"a warm film number {number}, but dull" for number in range(300)])
+def test_columns_that_explain_continue_after_a_stop(score, target, options, monkeypatch):
+    words = ("warm", "dull", "tender", "all right")
+    write_csv("r.csv", [f"a warm film number {row}, but {words[row % 4]}" for row in range(300)])
     Path("w.csv").write_text("clumsy,-1.5\n")
     monkeypatch.setattr("sentcli.tables.chunk._FIRST_ROWS", 50)
     monkeypatch.setattr("sentcli.tables.chunk.CHUNK_ROWS", 50)
     monkeypatch.setattr("sentcli.runs.ledger.COMMIT_SECONDS", 0)
-    score("r.csv", "-o", f"whole-{target}", *COLUMNS, "--summary", "s.json")
+    score("r.csv", "-o", f"whole-{target}", *options, "--summary", "s.json")
     whole = json.loads(Path("s.json").read_text("utf-8"))
     add, added = Ledger.add, []
 
@@ -76,18 +78,38 @@ def test_columns_that_explain_continue_after_a_stop(score, target, monkeypatch):
             raise StopRequested(15)
 
     monkeypatch.setattr(Ledger, "add", stop)
-    score("r.csv", "-o", target, *COLUMNS, code=143)
+    score("r.csv", "-o", target, *options, code=143)
     assert not Path(target).exists()
     monkeypatch.setattr(Ledger, "add", add)
-    changed = score("r.csv", "-o", target, *COLUMNS, "--about", "x=y", code=1).stderr
+    changed = score("r.csv", "-o", target, *options, "--about", "x=y", code=1).stderr
     assert "--about changed since the interrupted run" in changed
-    found = score("r.csv", "-o", target, *COLUMNS, "--summary", "t.json")
+    found = score("r.csv", "-o", target, *options, "--summary", "t.json")
     assert "continuing after" in found.stderr
     assert Path(target).read_bytes() == Path(f"whole-{target}").read_bytes()
     again = json.loads(Path("t.json").read_text("utf-8"))
     assert again["scored"] < whole["scored"]
-    for name in ("labels", "mostly_unknown", "too_unknown", "tokens"):
+    for name in ("labels", "mostly_unknown", "too_unknown", "unsure", "tokens"):
         assert again[name] == whole[name]
+    assert (whole["unsure"] > 0) == (options is not COLUMNS)
+
+
+def test_a_row_below_the_least_score_keeps_its_score_and_has_no_label(score):
+    write_csv("r.csv", ["warm, tender and wonderful", "a warm film, but dull", ""])
+    score("r.csv", "-o", "plain.csv")
+    sure, unsure, _ = (row["sentiment_score"] for row in read("plain.csv"))
+    least = float(sure) - 0.001
+    assert float(unsure) < least
+    for name in ("o.csv", "o.jsonl", "o.parquet"):
+        told = score("r.csv", "-o", name, "--min-score", least, "--report", f"{name}.html").stderr
+        assert "1 positive (100.0%), 1 blank, 1 below min-score" in told
+    found = read("o.csv")
+    assert [row["sentiment_score"] for row in found] == [sure, unsure, ""]
+    assert [row["sentiment"] for row in found] == ["positive", "", ""]
+    records = [json.loads(line) for line in Path("o.jsonl").read_text("utf-8").splitlines()]
+    assert records == pq.read_table("o.parquet").to_pylist()
+    assert [row["sentiment"] for row in records] == ["positive", None, None]
+    assert records[1]["sentiment_score"] is not None
+    assert "<span>no label</span>" in Path("o.csv.html").read_text("utf-8")
 
 
 def test_words_of_one_aspect_add_up(score):

@@ -15,15 +15,15 @@ from commands import fail, invoke
 
 import sentcli
 from sentcli.backends.weights import load_model
-from sentcli.errors import StopRequested
+from sentcli.errors import StopRequested, TrainingError
 from sentcli.files.lock import Lock
 from sentcli.model.bilstm import gates_of
 from sentcli.model.bundle import load_bundle
-from sentcli.training import classifier, train_model
+from sentcli.training import classifier, loop, train_model
 
 FILES = {
-    *("README.md", "config.json", "history.csv", "manifest.json", "metrics.json"),
-    *("model.onnx", "normalize.py", "recipe.toml", "training.html", "vocab.txt"),
+    *("README.md", "config.json", "history.csv", "learned.bin", "manifest.json", "metrics.json"),
+    *("model.onnx", "normalize.py", "recipe.toml", "training.html", "validation.csv", "vocab.txt"),
 }
 NO_SHARE = (
     *("--glove", "none", "--hidden-size", 4, "--embedding-dim", 5, "--max-tokens", 20, "--min-freq", 1),
@@ -177,6 +177,16 @@ def test_a_model_learns_from_several_data_sets(several, data, tmp_path):
     low, high = bundle.config.neutral
     assert low <= 0.5 <= high
     assert "`of nobody`" in (bundle.path / "README.md").read_text()
+    with (bundle.path / "validation.csv").open(newline="") as file:
+        validated = [*csv.DictReader(file)]
+    assert len(validated) == 14
+    with (tmp_path / "stars.csv").open(newline="") as file:
+        stars = [label for _, label in csv.reader(file)][1:]
+    names = dict(zip("012", ("negative", "neutral", "positive"), strict=True))
+    of_stars = [row for row in validated if row["data_set"] == str(tmp_path / "stars.csv")]
+    assert {row["label"] for row in of_stars} == {*names.values()}
+    assert all(names[stars[int(row["row"]) - 1]] == row["label"] for row in of_stars)
+    assert {row["data_set"] for row in validated} == {str(data), str(tmp_path / "stars.csv")}
 
 
 def test_the_recipe_has_the_tables_and_a_changed_one_does_not_continue(
@@ -329,6 +339,18 @@ def test_an_interrupted_run_continues_unless_something_changed(data, train, tmp_
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model", "rows.csv"]
 
 
+def test_a_run_that_fails_before_it_saved_anything_leaves_no_folder(data, tmp_path, monkeypatch):
+    """Its history alone must not forbid other settings."""
+
+    def diverge(loss, epoch):
+        if epoch:
+            raise TrainingError("the loss became nan")
+
+    monkeypatch.setattr(loop, "_check_finite", diverge)
+    assert "nan" in refuse("--epochs", 2, "-o", tmp_path / "model", data=data).message
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_overwrite_starts_over_and_a_finished_model_needs_it(data, train, tmp_path, stop_at, monkeypatch):
     train()
     made = load_bundle(tmp_path / "model").digest
@@ -404,7 +426,7 @@ def test_two_runs_do_not_train_into_one_model(data, tmp_path, monkeypatch):
         (("-o", "there", "--overwrite"), 1, ["there", "not a model folder"]),
         (("-o", "wide.txt/model"), 1, ["wide.txt", "cannot be made"]),
         (("--epochs", "0"), 2, ["epochs is 0"]),
-        (("--interpolate", "0.5"), 2, ["--interpolate needs --finetune"]),
+        (("--interpolate", "0.5"), 2, ["--interpolate needs a model", "--finetune"]),
         (("--validation", "there/mine.txt"), 2, ["--validation-share", "--validation"]),
         (("--validation", ""), 2, ["--validation is empty"]),
         (("--delimiter", ";;"), 2, ["--delimiter", "';;'"]),

@@ -3,6 +3,7 @@
 No test may download word vectors, so `--glove none` is given too; a small model saves time.
 """
 
+import csv
 import json
 import random
 from pathlib import Path
@@ -68,6 +69,20 @@ def test_a_killed_cross_validation_continues_to_the_same_bytes(tmp_path, monkeyp
     for name in ("model.onnx", "config.json"):
         assert (whole / "model" / name).read_bytes() == (killed / "model" / name).read_bytes()
     assert "3-fold cross-validation" in (whole / "model" / "README.md").read_text()
+
+
+def test_each_text_of_a_cross_validation_has_a_probability_of_models_without_it(tmp_path):
+    rows = invented.reviews(60, seed=4)
+    figures, _ = train(rows, tmp_path, "--config", config(tmp_path, "epochs = 3\nfolds = 3"))
+    with (tmp_path / "model" / "validation.csv").open(newline="") as file:
+        found = [*csv.DictReader(file)]
+    assert [*found[0]] == ["row", "label", "predicted", "probability_negative", "probability_positive"]
+    assert [(row["row"], row["label"]) for row in found] == [
+        (str(number), label) for number, (_, label) in enumerate(rows, start=1)
+    ]
+    assert sum(row["label"] == row["predicted"] for row in found) == round(60 * figures["accuracy"])
+    for row in found:
+        assert row["predicted"] == max(invented.TWO, key=lambda label: row[f"probability_{label}"])
 
 
 class KilledError(BaseException):

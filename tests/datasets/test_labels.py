@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from sentcli.datasets.labels import LabeledTexts, class_names, label_ids
+from sentcli.datasets.labels import LabeledTexts, class_names, label_ids, label_name
 from sentcli.errors import DataError
 
 
@@ -27,15 +27,43 @@ def test_numbers_are_ordered_by_value_and_names_by_the_alphabet(names: tuple[str
     assert class_names(LabeledTexts(["a"] * len(names), sorted(names))) == names
 
 
-def test_classes_that_differ_by_case_alone_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
-    class_names(LabeledTexts(["a"] * 4, ["good", "Good", "neg ", "negative"], where="r.csv"))
-    assert (
-        "r.csv: classes that differ by case, blanks or a short form: 'Good', 'good', 'neg ', 'negative'; are"
-        in caplog.text
+def test_labels_that_differ_by_case_or_blanks_are_one_class(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "sentcli")
+    labels = ["good", "Good", "Good", " Good", "neg ", "negative", "negative"]
+    names = class_names(LabeledTexts(["a"] * 7, labels, where="r.csv"))
+    assert names == ("Good", "negative")
+    (record,) = caplog.records
+    assert record.message == (
+        "r.csv: labels that differ by case or blanks are one: 'good' as 'Good', ' Good' as 'Good', "
+        "'neg ' as 'negative'"
     )
+    assert label_ids(labels, names, "r.csv").tolist() == [0, 0, 0, 0, 1, 1, 1]
     caplog.clear()
-    class_names(LabeledTexts(["a"] * 6, 2 * ["good", "bad", "not good"]))
-    assert caplog.text == ""
+    assert class_names(LabeledTexts(["a"] * 6, 2 * ["good", "bad", "no good"])) == ("bad", "good", "no good")
+    assert class_names(LabeledTexts(["a"] * 4, ["1 ", "1", "2", "2"], where="r.csv")) == ("1", "2")
+    assert class_names(LabeledTexts(["a"] * 2, ["ok", "OK"], order=("ok", "OK"))) == ("ok", "OK")
+
+
+def test_many_numbers_with_decimals_are_no_classes() -> None:
+    shares = [f"{number / 100:.2f}" for number in range(30)]
+    with pytest.raises(DataError, match=r"r.csv: 30 different labels .* targets = .probability"):
+        class_names(LabeledTexts(shares, shares, where="r.csv"))
+    prices = [f"{number}.5" for number in range(30)]
+    with pytest.raises(DataError, match=r"a model has 2 to 20; is label_column right\? Round them"):
+        class_names(LabeledTexts(prices, prices))
+    whole = [*map(str, range(30))]
+    assert class_names(LabeledTexts(whole, whole)) == tuple(whole)
+    assert len(class_names(LabeledTexts(prices[:20], prices[:20]))) == 20
+
+
+def test_several_labels_of_a_text_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    for value in (["good", "price"], '["good", "price"]', "['good', 'price']"):
+        with pytest.raises(DataError, match=r"neither a name nor a number; a text has one label"):
+            label_name(value, (), "r.csv")
+    labels = ["good,price", "good; staff", "price", "on, off"] * 2
+    class_names(LabeledTexts(["a"] * 8, labels, where="r.csv"))
+    (record,) = caplog.records
+    assert record.message.startswith("r.csv: 'good' is in several labels; a text has one label, so each")
 
 
 def test_classes_with_a_single_text_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:

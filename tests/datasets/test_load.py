@@ -206,7 +206,7 @@ def test_names_and_order_of_classes(tmp_path, rows, names):
             '{"text": "a", "label": ""}\n',
             r"1 of 1 row cannot be used; most often: no label \(1 row, first row 1\)$",
         ),
-        ('{"text": "a", "label": [1]}\n', r"\[1\] is neither a name nor a number"),
+        ('{"text": "a", "label": {"of": 1}}\n', r"\{'of': 1\} is neither a name nor a number"),
     ],
 )
 def test_rows_without_text_or_label(tmp_path, rows, message):

@@ -8,7 +8,9 @@ import pytest
 from sentcli.config import DataSet
 from sentcli.datasets.labels import LabeledTexts
 from sentcli.datasets.splits import (
+    are_learned,
     digest_texts,
+    hash_texts,
     one_spelling,
     split_data_sets,
     train_validation,
@@ -93,7 +95,6 @@ def test_a_text_that_is_repeated_often_is_trained_on():
     [
         ("x y z", "1.0 2.5 3.7", "no text is left to validate on.* is label_column right"),
         ("a a a a b b b b", "0 0 0 0 1 1 1 1", "or repeats a few.* validation"),
-        ("same same x y", "a a b b", "no text of the class 'a' is left to train on"),
     ],
 )
 def test_texts_that_cannot_be_split(texts, labels, message):
@@ -107,8 +108,6 @@ def test_texts_of_a_validation_file_leave_the_training_part(caplog):
     train = without_validation(data, LabeledTexts([" one", "four"], ["a", "a"]))
     assert train.texts == ["two", "three"]
     assert "r.csv: 1 texts are in the validation split too and were removed" in caplog.text
-    with pytest.raises(DataError, match="no text of the class 'b' is left to train on"):
-        without_validation(data, LabeledTexts(["TWO"], ["b"]))
 
 
 def test_a_share_of_each_validated_data_set_is_held_out_from_all():
@@ -140,3 +139,11 @@ def test_the_split_is_the_same_in_every_version():
 def test_a_digest_tells_texts_and_their_order_apart():
     parts = (["a", "b"], ["b", "a"], ["ab"], ["\ud800"], ["\ud801"])
     assert len({*map(digest_texts, parts)}) == len(parts)
+
+
+def test_learned_texts_are_known_by_their_hashes_in_any_case_and_with_any_blanks():
+    learned = np.unique(hash_texts(["A  joy ", "a joy", "café", "\ud800"]))
+    assert (learned.dtype.itemsize, len(learned)) == (8, 3)
+    assert are_learned(["a joy\n", "A JOY", "CAFÉ", "\ud800"], learned).all()
+    assert not are_learned(["ajoy", "", "a joy."], learned).any()
+    assert are_learned([], learned).tolist() == []

@@ -59,6 +59,18 @@ def test_most_limits_the_texts_of_each_label(tmp_path):
     assert len(read_data_sets([DataSet(path, most=25)])[0][0]) == 20 + 25
 
 
+def test_texts_with_several_labels_are_counted(tmp_path, caplog):
+    path = write(
+        tmp_path / "r.csv", [("Fine", "a"), (" fine", "b"), ("fine", "b"), ("so so", "a"), ("", "b")]
+    )
+    other = write(tmp_path / "s.csv", [("So So", "b"), ("", "a"), ("new", "b")])
+    read_data_sets([DataSet(path), DataSet(other), DataSet(other, targets={"a": 0, "b": 1})])
+    assert "3 data sets: 2 texts with more than one label, such as 'fine'" in caplog.text
+    caplog.clear()
+    read_data_sets([DataSet(other)])
+    assert "more than one label" not in caplog.text
+
+
 def test_labels_can_be_probabilities_themselves(tmp_path):
     path = write(tmp_path / "r.csv", [("bad", "0"), ("fair", "0.5"), ("good", "0.875")])
     (part,), names = read_data_sets([DataSet(path, targets="probability")])
@@ -109,3 +121,33 @@ def test_validation_texts_are_a_file_or_a_split(tmp_path):
         read("typo.csv", folder)
     with pytest.raises(DataError, match=r"no such file, and .*dev\.csv has no splits"):
         read("validation", file)
+
+
+def weighted(path, weights, **options):
+    some = [(text, label, weight) for (text, label), weight in zip(rows(len(weights)), weights, strict=True)]
+    path.write_text("".join(f"{','.join(row)}\n" for row in [("text", "label", "w"), *some]))
+    return DataSet(str(path), weight_column="w", **options)
+
+
+def test_a_column_has_the_weight_of_each_text(tmp_path):
+    """Times the target, if there is one; a text of weight 0 is left out."""
+    (part,), _ = read_data_sets([weighted(tmp_path / "r.csv", ["1", "0.5", "0", "2e0"])])
+    assert part.targets.tolist() == [[1, 0], [0, 0.5], [0, 2]]
+    assert (part.rows, part.sides) == ([1, 2, 4], ())
+    data = weighted(tmp_path / "r.csv", ["2", "1"], targets={"0": 0.25, "1": 1})
+    (part,), _ = read_data_sets([data, DataSet(write(tmp_path / "o.csv", rows(4)))])[0][:1], None
+    assert part.targets.tolist() == [[1.5, 0.5], [0, 1]]
+
+
+def test_a_text_with_another_weight_is_rejected(tmp_path):
+    wrong, rejects = ["-1", "x", "nan", "1e999", ""], Rejects(None)
+    data = weighted(tmp_path / "r.csv", [*wrong, "1", "1", "1"])
+    (part,), _ = read_data_sets([data], rejects=rejects)
+    assert part.rows == [6, 7, 8]
+    assert [(entry["row"], entry["reason"]) for entry in rejects.entries] == [
+        (row, f"the weight {weight!r} is not a number of at least 0") for row, weight in enumerate(wrong, 1)
+    ]
+    with pytest.raises(DataError, match=r"5 of 8 rows cannot be used; most often: the weight '-1'"):
+        read_data_sets([data])
+    with pytest.raises(DataError, match=r"no column 'v'.*; try another weight_column"):
+        read_data_sets([replace(data, weight_column="v")])

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from sentcli.evaluation.evaluate import compare, measure
+from sentcli.scoring.labels import STARS
 
+NAMES = ("negative", "positive")
 LABELS = np.array([0, 1, 1, 0])
 ONE = np.array([[0.8, 0.2], [0.4, 0.6], [0.7, 0.3], [0.6, 0.4]])
 OTHER = np.array([[0.8, 0.2], [0.3, 0.7], [0.4, 0.6], [0.6, 0.4]])
@@ -16,7 +18,7 @@ def test_blank_texts_are_left_out_of_all_metrics():
     both = (np.concatenate([part[:1], blank, part[1:]]) for part in (ONE, OTHER))
     measured = measure(texts, labels, next(both), ("negative", "positive"), next(both))
     assert (measured.blank, measured.figures.examples, measured.by_length[0]["examples"]) == (1, 4, 4)
-    assert measured.comparison == compare(LABELS, ONE, OTHER)
+    assert measured.comparison == compare(LABELS, ONE, OTHER, NAMES)
 
 
 def test_neutral_texts_count_only_in_the_figures_of_bands():
@@ -37,11 +39,11 @@ def test_two_models_are_compared_on_the_texts_that_both_score():
     one[0], other[3] = nothing, nothing
     measured = measure(["a", "b", "c", "d"], LABELS, one, ("negative", "positive"), other)
     assert (measured.blank, measured.figures.examples) == (2, 2)
-    assert measured.comparison == compare(LABELS[1:3], ONE[1:3], OTHER[1:3])
+    assert measured.comparison == compare(LABELS[1:3], ONE[1:3], OTHER[1:3], NAMES)
 
 
 def test_a_comparison_counts_changed_labels_and_differences():
-    found = compare(LABELS, ONE, OTHER)
+    found = compare(LABELS, ONE, OTHER, NAMES)
     assert found == pytest.approx(
         {
             "examples": 4,
@@ -54,7 +56,7 @@ def test_a_comparison_counts_changed_labels_and_differences():
             "against_accuracy": 1.0,
         }
     )
-    same = compare(LABELS, ONE, ONE.copy())
+    same = compare(LABELS, ONE, ONE.copy(), NAMES)
     assert (same["changed"], same["max_difference"], same["accuracy"]) == (0, 0, same["against_accuracy"])
 
 
@@ -62,6 +64,14 @@ def test_at_most_one_in_a_hundred_differences_exceeds_the_99th_percentile():
     for count, expected in ((1000, 990), (50, 49)):
         other = np.tile([0.5, 0.5], (count, 1))
         shifts = np.arange(count)[:, None] / 1e4 * np.array([1, -1])
-        assert compare(np.zeros(count, int), other + shifts, other)["p99_difference"] == pytest.approx(
-            expected / 1e4
-        )
+        found = compare(np.zeros(count, int), other + shifts, other, NAMES)
+        assert found["p99_difference"] == pytest.approx(expected / 1e4)
+
+
+def test_stars_are_measured_by_their_median():
+    labels, probabilities = np.array([2]), np.array([[0.35, 0.1, 0.1, 0.15, 0.3]])
+    found = measure(["one"], labels, probabilities, STARS, probabilities[:, ::-1])
+    assert found.figures.accuracy == found.by_length[0]["accuracy"] == found.comparison["accuracy"] == 1
+    assert found.comparison["changed"] == 0
+    found = measure(["one"], labels, probabilities, "abcde", probabilities[:, ::-1])
+    assert (found.figures.accuracy, found.comparison["changed"]) == (0, 1)

@@ -70,6 +70,19 @@ class TestEvaluate:
         assert figures.f1 is None
         assert figures.confusion == ((3, 1, 0), (0, 1, 1), (0, 1, 0))
 
+    def test_labels_that_are_numbers_have_an_error(self):
+        labels, predicted = np.array([0, 1, 2, 2, 3, 3]), np.array([0, 1, 2, 1, 1, 3])
+        found = evaluate(labels, np.eye(4)[predicted], ("1", "2", "3", "4")).ordered
+        kappa = sk.cohen_kappa_score(labels, predicted, weights="quadratic")
+        assert [*found.values()] == pytest.approx([3 / 6, 5 / 6, kappa])
+        assert [*found] == ["mean_absolute_error", "within_one", "quadratic_weighted_kappa"]
+        apart = evaluate(labels, np.eye(4)[predicted], ("1", "2", "4", "8")).ordered
+        assert [*apart.values()][:2] == pytest.approx([8 / 6, 4 / 6])
+        same = evaluate(np.array([1, 1]), np.eye(3)[[1, 1]], ("0", "1", "2")).ordered
+        assert [*same.values()] == [0, 1, 1]
+        assert evaluate(labels, np.eye(4)[predicted], tuple("abcd")).ordered == {}
+        assert evaluate(labels % 2, np.eye(2)[predicted % 2], ("0", "1")).ordered == {}
+
     def test_f1_is_that_of_the_second_of_two_classes(self):
         figures = evaluate(np.array([1, 0, 0, 0]), binary([0.9, 0.9, 0.1, 0.1]), NAMES)
         assert figures.f1 == pytest.approx(2 / 3)

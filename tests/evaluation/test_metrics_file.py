@@ -7,7 +7,6 @@ import pytest
 from sentcli.errors import BundleError
 from sentcli.evaluation.metrics_file import (
     Metrics,
-    is_training_data,
     own_epochs,
     read_history,
     read_metrics,
@@ -38,11 +37,6 @@ def test_a_damaged_file_is_refused(trained, tmp_path, content, message):
     write_manifest(tmp_path / "m")
     with pytest.raises(BundleError, match=rf"metrics\.json: {message}"):
         read_metrics(load_bundle(tmp_path / "m"))
-
-
-def test_a_model_knows_the_data_of_its_training(trained, trained_three, labeled):
-    assert is_training_data(trained, str(labeled), "test")
-    assert not is_training_data(trained_three, str(labeled), "train")
 
 
 def test_the_epochs_of_a_model_are_its_own(trained):

@@ -44,7 +44,7 @@ def test_a_file_has_a_row_for_each_text(tmp_path):
 
 
 def test_the_most_confident_errors_are_of_texts_with_a_class():
-    errors = confident_errors(rows_of(), NAMES)
+    errors = confident_errors(rows_of(), NAMES, 5)
     assert json.loads(json.dumps(errors)) == errors  # plain values
     assert [(of["row"], of["probability"]) for of in errors] == [(4, 0.8), (1, 0.75)]
     assert (errors[0]["text"], errors[0]["label"], errors[0]["predicted"]) == (
@@ -52,13 +52,13 @@ def test_the_most_confident_errors_are_of_texts_with_a_class():
         "negative",
         "positive",
     )
-    assert confident_errors(rows_of()[3:], NAMES) == []
+    assert confident_errors(rows_of()[3:], NAMES, 5) == []
     examples = LabeledTexts(TEXTS, [""] * 5, rows=range(1, 6))
     names = (*NAMES, "neutral")
     three = prediction_rows(
         examples, LABELS, np.insert(PROBABILITIES, 2, [0, 0, 0, np.nan, 0], axis=1), names
     )
-    worst = confident_errors(three, names)[0]  # neutral is a class here
+    worst = confident_errors(three, names, 1)[0]  # neutral is a class here
     assert (worst["row"], worst["label"], worst["text"]) == (5, "neutral", "é" * 300)
 
 
@@ -68,3 +68,15 @@ def test_confused_pairs_are_sorted_and_exclude_right_predictions():
     pairs = [(of["label"], of["predicted"], of["count"]) for of in confused_pairs(figures, 10)]
     assert pairs == [("a", "b", 2), ("c", "b", 2), ("c", "a", 1)]
     assert len(confused_pairs(figures, 2)) == 2
+
+
+def test_errors_are_in_the_order_of_the_probabilities_of_their_labels():
+    names = ("a", "b", "c")
+    probabilities = np.array([[0.2, 0.7, 0.1], [0.01, 0.5, 0.49], [0.1, 0.3, 0.6], [0.05, 0.9, 0.05]])
+    examples = LabeledTexts(["w", "x", "y", "z"], [""] * 4, rows=range(1, 5))
+    rows = prediction_rows(examples, np.array([0, 0, 1, 1]), probabilities, names)
+    found = confident_errors(rows, names, 2)
+    assert [(of["row"], of["label"], of["predicted"], of["probability"]) for of in found] == [
+        (2, "a", "b", 0.5),
+        (1, "a", "b", 0.7),
+    ]

@@ -35,6 +35,13 @@ def test_the_lines_of_a_summary_leave_out_zero_counts():
     assert several.lines() == ["2 rows", "texts in 'a, b' and 'text'"]
 
 
+def test_the_labels_of_ordered_classes_are_stars():
+    stars = Summary(rows=6, blank=1, labels=Counter({"1": 1, "5": 3, "10": 1}), scored=6)
+    assert stars.lines(ordered=True)[1] == "5.2 stars on average, 10: 20.0%, 5: 60.0%, 1: 20.0%, 1 blank"
+    assert stars.lines()[1] == "1 1 (20.0%), 1 10 (20.0%), 3 5 (60.0%), 1 blank"
+    assert Summary(rows=1, blank=1).lines(ordered=True) == ["1 row", "1 blank"]
+
+
 def test_from_five_percent_of_mostly_unknown_rows_on_there_is_a_warning():
     other = Summary(rows=1040, blank=40, mostly_unknown=50)
     (line,) = other.warnings

@@ -307,6 +307,8 @@ def test_all_options_are_in_the_fingerprint(scorer, plain):
     [
         ({"mixed": True}, "mixed=True needs neutral=True"),
         ({"null_unknown": -0.1}, "share from 0 to 1"),
+        ({"min_score": 1.1}, r"min_score=1\.1: it has to be a share from 0 to 1"),
+        ({"min_score": 0.5, "neutral": (0.3, 0.7)}, "min_score and neutral contradict each other"),
         ({"about": {"x": [" "]}}, "has no word"),
         ({"words": {"": 1}}, "has no word"),
         ({"about": {"Price": ["a"], "price": ["b"]}}, "column sentiment_price already"),

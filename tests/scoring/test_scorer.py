@@ -293,3 +293,17 @@ def test_texts_with_a_larger_share_of_unknown_words_get_no_label(trained):
         assert table["sentiment_unknown"].to_pylist() == [0.5, 0.666667, 1.0, None]
     with pytest.raises(UsageError, match="share from 0 to 1"):
         load(trained.path, null_unknown=2)
+
+
+def test_a_text_whose_labels_are_all_improbable_has_a_score_alone(trained_three):
+    texts = ["warm wonderful", "film", "dull plain warm", None]
+    with load(trained_three.path, workers=1, probabilities=True) as plain:
+        scores = plain.score(texts)
+        least = sorted(filter(None, scores.scores))[1]
+    with load(trained_three.path, workers=1, probabilities=True, min_score=least) as scorer:
+        found = scorer.score(texts)
+        assert scorer.fingerprint["min_score"] == least
+    assert (found.scores, found.probabilities) == (scores.scores, scores.probabilities)
+    expected = [label if score and score >= least else None for label, score in scores]
+    assert found.labels == expected
+    assert (found.counts.unsure, found.counts.blank, found.counts.labels.total()) == (1, 1, 2)

@@ -71,6 +71,19 @@ def finished(data, tmp_path_factory) -> tuple[BiLSTM, list[dict[str, float]]]:
     return run(data, tmp_path_factory.mktemp("finished") / "checkpoint")
 
 
+def test_a_file_beside_the_checkpoint_grows_by_the_epoch(data, tmp_path):
+    seen = []
+
+    def watch(model, epoch):
+        path = tmp_path / "history.csv"
+        seen.append(len(path.read_text().splitlines()) - 1 if path.exists() else 0)
+        return 0.5, 0.5
+
+    _, history = run(data, tmp_path / "checkpoint", validate=watch)
+    assert seen == [0, 1, 2]
+    assert (tmp_path / "history.csv").read_text().startswith(",".join(history[0]))
+
+
 def test_it_learns(data, finished):
     model, history = finished
     assert [record["epoch"] for record in history] == [1, 2, 3]
@@ -145,17 +158,6 @@ def test_a_part_of_the_epochs_has_the_learning_rates_of_all(data, tmp_path):
     _, whole = run(data, tmp_path / "whole")
     assert [record["lr"] for record in part] == [record["lr"] for record in whole[:2]]
     assert part[1]["validation_loss"] == whole[1]["validation_loss"]
-
-
-def test_more_epochs_may_help_while_the_loss_falls():
-    def after(*losses, epochs=3):
-        return loop.has_more_to_learn([{"validation_loss": loss} for loss in losses], epochs)
-
-    assert after(0.5, 0.4, 0.3)
-    assert not after(0.5, 0.4, 0.399)
-    assert not after(0.5, 0.2, 0.3)
-    assert not after(0.5, 0.4, 0.3, epochs=4)
-    assert not after(0.5, epochs=1)
 
 
 def test_a_killed_training_continues_from_its_last_checkpoint(data, finished, tmp_path, monkeypatch):

@@ -63,6 +63,15 @@ def test_few_texts_are_cross_validated() -> None:
     assert [for_texts(texts).folds for texts in (9, 10, 999, 1000)] == [0, 3, 3, 0]
 
 
+def test_texts_with_a_rare_label_are_cross_validated() -> None:
+    def folds(texts, rarest, classes=2, **how) -> int:
+        return choices(DataSize(texts, 12 * texts, classes, texts, rarest), **how)["folds"]
+
+    assert folds(3000, 54) == folds(3000, 199) == 3
+    assert folds(3000, 200) == folds(3000, 0) == folds(30_000, 54) == 0
+    assert folds(1100, 120) == folds(3000, 54, 6) == folds(3000, 54, finetunes=True) == 0
+
+
 def test_training_is_stopped_early_unless_the_epochs_are_given() -> None:
     assert [for_texts(texts).patience for texts in (100, 1000, 25_000)] == [4, 2, 2]
     planned = for_texts(100, epochs=30)
@@ -94,6 +103,19 @@ def test_given_settings_stay_and_the_choice_is_logged(caplog) -> None:
 def test_the_settings_that_data_decide_are_marked_so() -> None:
     marked = {setting.name for setting in fields(TrainConfig) if setting.metadata.get("auto")}
     assert choices(DataSize(100, 100, 2, 100)).keys() == marked
+
+
+def test_a_vocabulary_without_vectors_is_not_filled(caplog) -> None:
+    caplog.set_level(logging.INFO, "sentcli")
+    size = DataSize(1, 9, 2, 1)
+    without = resolve_settings(DataSource((DataSet("reviews.csv"),), "none"), {}, size=size)
+    assert without.config.fill_vocab == 0
+    assert caplog.messages[0].startswith("chosen for 1 text of 9 words in 2 classes: ")
+    assert "fill-vocab" not in caplog.text
+
+
+def test_names_may_be_spelled_as_in_files_of_settings() -> None:
+    assert resolve_settings(SOURCE, {"batch-size": 4}).config.batch_size == 4
 
 
 def test_an_unknown_setting_is_refused() -> None:

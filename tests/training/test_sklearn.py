@@ -72,6 +72,13 @@ def test_classes_are_the_labels_as_they_were_given(first, second):
     assert found.score(TEXTS, labels) > 0.9
 
 
+def test_classes_may_differ_by_case_and_blanks_alone():
+    names = {"negative": "fine ", "positive": "Fine"}
+    fitted = classifier(epochs=2).fit(TEXTS, [names[label] for label in LABELS])
+    assert fitted.classes_.tolist() == ["Fine", "fine "]
+    assert fitted.predict_proba(TEXTS[:9]).sum(axis=1) == pytest.approx(1)
+
+
 def test_three_classes():
     texts, labels = zip(*invented.reviews(150, seed=2, labels=invented.THREE), strict=True)
     found = classifier().fit(texts, labels)
@@ -122,6 +129,8 @@ def test_checks_of_scikit_learn_that_need_no_numbers(check):
         (["a", 5], ["x", "y"], TypeError, r"texts\[1\] is 5"),
         ("a", ["x", "y"], TypeError, "texts is one string"),
         (["a", "b"], ["x", "x"], ValueError, "1 class"),
+        (["a", "b", "c"], [0.0, 1.0, np.nan], ValueError, "no label for 1 of 3 texts"),
+        (["a", "b", "c"], ["x", "y", None], ValueError, "no label for 1 of 3 texts"),
         (["a", "b"], [0.5, 1.25], ValueError, "Unknown label type: continuous"),
     ],
 )

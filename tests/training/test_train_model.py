@@ -13,8 +13,8 @@ from sentcli.training.train_model import _warn_of_chance
     ("wrong", "is_balanced", "says"),
     [
         ({0: 1, 1: 0}, False, ""),
-        ({0: 5, 1: 5}, False, "no better than 'positive' for every text; try more texts, or class_weight="),
-        ({0: 5, 1: 5}, True, ""),  # half of the few negative texts are right, and most of the positive ones
+        ({0: 10, 1: 0}, False, "no better than 'positive' for every text; try more texts, or class_weight="),
+        ({0: 5, 1: 5}, False, ""),  # half of the few negative texts are right, and most of the positive ones
         ({0: 10, 1: 0}, True, "no better than 'positive' for every text; try more texts"),
     ],
 )
