@@ -262,7 +262,7 @@ class TrainConfig(_Settings):
     class_weight: str = _choice("none", CLASS_WEIGHTS, "balanced: all classes count equally, however rare.")
     word_dropout: float = _number(0.2, 0, 0.99, "Share of words that are replaced by <unk>.")
     ema_decay: float = _number(0.995, 0, 0.999999, "Decay of the moving average (EMA) of the weights.")
-    interpolate: float = _number(0.0, 0, 1, "Weight of the --finetune model in the final average; 0: none.")
+    interpolate: float = _auto(0.0, 0, 1, "Weight of the --finetune model in the final average; 0: none.")
     min_freq: int = _auto(5, 1, help="Minimum frequency of a word; rarer words are unknown.")
     fill_vocab: int = _auto(0, 0, help="Pad the vocabulary to this size with words of --glove; 0: do not.")
     bigrams: int = _number(0, 0, 1_000_000, "Number of word pairs that become one token each, for speed.")

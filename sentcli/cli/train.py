@@ -86,7 +86,11 @@ _OPTIONS = ("device", "threads", "license")
 )
 @settings_options
 @common.device_option
-@click.option("--threads", type=click.IntRange(1), help="Threads of PyTorch; by default all usable cores.")
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    help="Threads of PyTorch; by default one for up to 100,000 words, else all cores.",
+)
 @click.option("--license", cls=FileSetting, help="License of the model for its card, such as apache-2.0.")
 @click.option(
     "-o",

@@ -71,8 +71,6 @@ def check_together() -> None:
     """Refuse an option that needs another one which is missing, or that contradicts another one."""
     context = click.get_current_context()
     params = context.params
-    if params["interpolate"] and not params["finetune"]:
-        raise UsageError("--interpolate needs --finetune; give both, or omit --interpolate")
     if params["data"] and is_given("dataset"):
         raise UsageError(
             "--dataset cannot be combined with [[data]] tables; omit it, or name it as the path of a table"

@@ -1,5 +1,6 @@
 """The neutral band: a choice that suits labeled texts, and the figures of labels with a band."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -10,10 +11,14 @@ import numpy.typing as npt
 from sentcli.evaluation.metrics import Labels, accuracy_of, evaluate
 from sentcli.scoring.labels import NEUTRAL, Band, Bools, Floats, Sides
 
+_log = logging.getLogger("sentcli")
+
 Ends = tuple[float, float]  # the lowest and the highest score of a band
 
 _BANDS: list[Ends] = [(0.4, 0.6), (0.3, 0.7), (0.2, 0.8), (0.1, 0.9)]  # measured for every model
 _SIDE_OF = np.array([0, 2, 1])  # of the classes and of 2, which is neutral
+_USUAL: Ends = (0.3, 0.7)  # of a model whose base has none
+_FEW = 50  # neutral texts
 _STEPS = 401  # quantiles of the scores that are tried as ends of a band
 _THREE = ("examples", "accuracy", "accuracy_interval", "macro_f1", "intervals", "classes", "confusion")
 
@@ -37,6 +42,15 @@ def choose_band(scores: Floats, sides: Sides) -> Ends:
     macro_f1 = np.mean(np.broadcast_arrays(*f1), axis=0)
     low, high = np.unravel_index(macro_f1.argmax(), macro_f1.shape)
     return float(lows[low]), float(highs[high])
+
+
+def shrink_band(chosen: Ends, neutral_texts: int, base: Ends | None) -> Ends:
+    """Return a band nearer to that of the base model, or to 0.3 to 0.7; few texts do not choose one."""
+    kept, own = min(_FEW / neutral_texts, 1), base or _USUAL
+    low, high = (round(kept * old + (1 - kept) * new, 4) for old, new in zip(own, chosen, strict=True))
+    values = low, high, neutral_texts, 100 * kept, *own
+    _log.info("neutral band %g to %g: chosen on %d neutral texts, and %d %% of %g to %g", *values)
+    return low, high
 
 
 def band_figures(

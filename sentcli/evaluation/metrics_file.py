@@ -41,7 +41,9 @@ class Metrics(TypedDict):
     # `seconds`, and whether more texts are right beyond chance with the network, `is_beaten`, or without it,
     # `is_better`, which the included model lacks.
     baseline: NotRequired[dict[str, Any]]
-    best_epoch: int
+    # Of the base model alone: `accuracy`, and `own`, the accuracies before and after on its own sentences.
+    start: NotRequired[dict[str, Any]]
+    best_epoch: int  # 0: the weights are those of the base model
     examples: dict[str, int]  # of `train` and `validation`, without empty texts; both all in folds
     glove: dict[str, Any]  # `source`, and the four counts of `Coverage`
 

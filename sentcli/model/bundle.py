@@ -28,6 +28,7 @@ METRICS = "metrics.json"
 HISTORY = "history.csv"
 LEARNED = "learned.bin"  # see `sentcli.datasets.splits.learned_hashes`; optional
 VALIDATION = "validation.csv"
+REHEARSAL = "rehearsal.csv"  # labeled sentences that fine-tuning rehearses; of the included model alone
 TRAINING = "training.html"
 CARD = "README.md"
 RECIPE = "recipe.toml"

@@ -36,7 +36,7 @@ def render(metrics: Metrics, epochs: Sequence[Epoch], name: str) -> bytes:
         epochs=epochs,
         curves={metric: _curves(metric, epochs) for metric in ("loss", "accuracy")},
         ticks=_ticks_of_epochs(len(epochs)),
-        best=_place(metrics["best_epoch"] - 1, len(epochs)),
+        best=_place(max(metrics["best_epoch"], 1) - 1, len(epochs)),
     )
 
 

@@ -21,7 +21,7 @@ from sentcli.tables.options import ReadOptions
 from sentcli.text.tokenizer import truncate, words_of
 from sentcli.text.vocabulary import UNK_ID, Vocab
 from sentcli.training.bigrams import with_bigrams
-from sentcli.training.examples import Examples
+from sentcli.training.examples import Examples, Ids
 
 _log = logging.getLogger("sentcli")
 
@@ -162,4 +162,11 @@ def encode_texts(
     blank = len(texts.train) - len(corpus.train) + len(texts.validation) - len(corpus.validation)
     if blank:
         _log.info("empty texts left out: %d", blank)
+    _count_long(of_train.ids, text.max_tokens)
     return corpus
+
+
+def _count_long(ids: Sequence[Ids], most: int) -> None:
+    if long := sum(len(sequence) == most for sequence in ids):
+        advice = f"their middle is not read; try a higher {option('max_tokens')}"
+        _log.warning("%d of %d texts have %d tokens or more: %s", long, len(ids), most, advice)

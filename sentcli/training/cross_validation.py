@@ -118,5 +118,5 @@ def _fit_fold(
         logits.append(predict_logits(model, unseen, run.device))
         return measure(logits[-1], unseen, class_weights)
 
-    history = fit(initial.build(), objective, train, validate, config, run)
+    history = fit(initial.build(), objective, initial.rehearse(train), validate, config, run)
     return history, np.stack(logits)

@@ -16,6 +16,7 @@ from sentcli.model.bilstm import BiLSTM, is_short_of_memory, tie_gates
 from sentcli.scoring.cores import usable_cores
 from sentcli.training.bigrams import BigramSplitter, with_bigram_vectors
 from sentcli.training.corpus import Corpus
+from sentcli.training.examples import Examples
 from sentcli.training.glove import Coverage, load_glove, random_embedding
 from sentcli.training.settings import NO_VECTORS, Settings
 
@@ -23,6 +24,7 @@ _log = logging.getLogger("sentcli")
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # parameters of mallopt, from malloc.h
 _NEVER = (1 << 31) - 1
+_FEW_WORDS = 100_000  # up to so many, threads wait longer for each other than they save
 _FEW_TOKENS = 0.8  # share of running words with a vector: fewer are less than half of the distinct words
 
 
@@ -33,6 +35,7 @@ class InitialModel:
     build: Callable[[], BiLSTM]
     coverage: Coverage
     vary: BigramSplitter | None
+    rehearse: Callable[[Examples], Examples] = lambda train: train  # adds texts to those to train on
 
 
 def init_model(data: Corpus, settings: Settings, *, quiet: bool) -> InitialModel:
@@ -40,8 +43,8 @@ def init_model(data: Corpus, settings: Settings, *, quiet: bool) -> InitialModel
     config = settings.config
     shape = replace(settings.model, vocab_size=len(data.vocab), num_classes=len(data.texts.labels))
     vary = BigramSplitter.of(data.vocab, config.bigram_dropout)
-    if settings.base:
-        return InitialModel(partial(settings.base.network, shape, config.seed), settings.base.coverage, vary)
+    if base := settings.base:
+        return InitialModel(partial(base.network, shape, config.seed), base.coverage, vary, base.rehearse)
     embedding, coverage = _embedding(data, settings, quiet=quiet)
 
     def build() -> BiLSTM:
@@ -73,10 +76,11 @@ def _embedding(data: Corpus, settings: Settings, *, quiet: bool) -> tuple[npt.ND
 
 
 @contextmanager
-def torch_set_up(threads: int | None) -> Iterator[None]:
+def torch_set_up(threads: int | None, words: int) -> Iterator[None]:
     """Prepare PyTorch for training; raise a MemoryError, not PyTorch's own error, when memory runs out."""
     # PyTorch's own number respects OMP_NUM_THREADS, but not the cores of this process.
-    torch.set_num_threads(threads or min(torch.get_num_threads(), usable_cores()))
+    cores = min(torch.get_num_threads(), usable_cores()) if words > _FEW_WORDS else 1
+    torch.set_num_threads(threads or cores)
     keep_freed_memory()
     try:
         yield

@@ -28,7 +28,6 @@ from sentcli.training.lazy_adamw import LazyAdamW
 
 _log = logging.getLogger("sentcli")
 
-_STILL_FALLS = 0.02
 _LEARNED = 0.95  # times the loss by frequencies: a model with a lower loss has learned from the texts
 _SMALLEST_NORM = 1e-6  # avoids a division by 0, as in torch.nn.utils.clip_grad_norm_
 
@@ -143,12 +142,6 @@ def has_stalled(history: Sequence[Mapping[str, float]], patience: int, loss_by_f
     if not patience or min(losses, default=math.inf) >= _LEARNED * loss_by_frequencies:
         return False
     return len(losses) - losses.index(min(losses)) > patience
-
-
-def has_more_to_learn(history: Sequence[Mapping[str, float]], epochs: int) -> bool:
-    """Return whether the last epoch of all lowered the validation loss by more than `_STILL_FALLS`."""
-    losses = [record["validation_loss"] for record in history]
-    return len(losses) == epochs > 1 and losses[-1] < (1 - _STILL_FALLS) * min(losses[:-1])
 
 
 class Learner:

@@ -18,7 +18,7 @@ import torch
 from sentcli import __version__
 from sentcli.datasets.labels import LabeledTexts
 from sentcli.datasets.rejects import Rejects
-from sentcli.datasets.splits import digest_texts
+from sentcli.datasets.splits import are_learned, digest_texts
 from sentcli.datasets.training_data import read_data_sets
 from sentcli.errors import DataError, UsageError, option
 from sentcli.files.atomic import new_file, output_errors, resolve
@@ -38,6 +38,7 @@ _log = logging.getLogger("sentcli")
 
 _FEW = 2000  # labeled texts; with fewer, the included model is the start if they have its classes
 _ENGLISH = 0.8  # share of the running words that it knows
+_FEWEST_NEW, _MOST_LEARNED = 20, 0.05  # texts that the base model has not learned; share of those it has
 _NOTE = "run.json"
 _OVERWRITE = "overwrite"  # key in the note: whether the run may replace a model
 
@@ -78,10 +79,19 @@ def train_bundle(
         if base:
             base = replace(base, keeps_classifier=base.has_classes(labels))
             if not base.keeps_classifier:
-                _log.info("%s has other classes: the new model gets a new classifier", base.path)
+                _log.info("%s has other classes: the new model gets a new classifier", base.origin["name"])
+            learned = sum(int(are_learned(part.texts, base.learned).sum()) for part in parts)
+            if learned > _MOST_LEARNED * size.texts:  # else a few make no difference in a cross-validation
+                size = replace(size, splittable=max(size.splittable - learned, 0))
+        elif given.get("interpolate"):
+            raise UsageError(
+                f"{option('interpolate')} needs a model to start from; name it with {option('finetune')}"
+            )
         settings = resolve_settings(source, given, base, size)
         share = None if settings.config.folds else settings.config.validation_share
         texts = read_texts(source, parts, labels, share, rejects)
+        if base:
+            texts = _validate_on_new(texts, base)
         rejects.write(Target(output).rejects)
         with _noted(work, _facts(texts, settings), overwrite=overwrite) as replaces:
             train_model(texts, settings, options, output, work, overwrite=replaces)
@@ -100,11 +110,25 @@ def _included_model(
         resolve_settings(source, given, base)
         _log.info(
             "few negative and positive texts: fine-tuning the included model %s; %s starts from word vectors",
-            base.path.name,
+            base.origin["name"],
             option("glove"),
         )
         return base
     return None
+
+
+def _validate_on_new(texts: Texts, base: Base) -> Texts:
+    """Return the texts without validation texts that the base model has learned, unless few are new."""
+    (new,) = (~are_learned(texts.validation.texts, base.learned)).nonzero()
+    counts = base.origin["name"], len(texts.validation) - len(new), len(texts.validation)
+    if len(new) == len(texts.validation):
+        return texts
+    if len(new) < _FEWEST_NEW:
+        problem = "%s has learned %d of %d validation texts: figures are too high; name new texts with %s"
+        _log.warning(problem, *counts, option("validation", "FILE"))
+        return texts
+    _log.info("%s has learned %d of %d validation texts, which do not validate", *counts)
+    return replace(texts, validation=texts.validation.take(new.tolist()))
 
 
 def work_folder(output: Path) -> Path:

@@ -1,5 +1,6 @@
 """Train one model: initialize, fit, calibrate, write its folder."""
 
+import copy
 import json
 import logging
 import math
@@ -17,8 +18,9 @@ from torch import nn
 
 from sentcli import __version__
 from sentcli.config import BundleConfig
-from sentcli.datasets.splits import hash_texts
+from sentcli.datasets.splits import are_learned, hash_texts
 from sentcli.errors import option
+from sentcli.evaluation.bands import shrink_band
 from sentcli.evaluation.metrics import Evaluation, evaluate
 from sentcli.evaluation.metrics_file import MODEL_STAGE, Metrics
 from sentcli.evaluation.model_card import hub_id_of, write_card
@@ -29,14 +31,14 @@ from sentcli.model import bundle
 from sentcli.model.bilstm import BiLSTM, choose_device, round_embedding
 from sentcli.report.trained import render
 from sentcli.scoring.labels import STARS, Floats, choose_classes
-from sentcli.training.calibration import Calibrated, add_neutral_head, calibrate
+from sentcli.training.calibration import Calibrated, add_neutral_head, calibrate, is_better
 from sentcli.training.classifier import Classification, balanced_weights, measure, predict_logits, uses_bf16
 from sentcli.training.corpus import Corpus, Texts, encode_texts
 from sentcli.training.cross_validation import assign_folds, cross_validate
 from sentcli.training.examples import Examples
 from sentcli.training.glove import Coverage, frequent_words
 from sentcli.training.init_model import init_model, torch_set_up
-from sentcli.training.loop import Run, fit, has_more_to_learn
+from sentcli.training.loop import Run, fit
 from sentcli.training.ngrams import add_ngrams, baseline_probabilities
 from sentcli.training.recipe import recipe
 from sentcli.training.settings import NO_VECTORS, Options, Settings
@@ -58,7 +60,9 @@ class Trained:
     data: Corpus
     validation: Examples  # the texts that it was validated on; in a cross-validation, all of them
     coverage: Coverage
+    start: dict[str, float]  # see `Base.measure` and `Base.compare`
     epochs: list[dict[str, float]]
+    best_epoch: int  # 0: the weights are those of the base model
     seconds: float  # the time of all epochs, those of folds included
 
 
@@ -67,7 +71,7 @@ def train_model(
 ) -> None:
     """Train one model and write its folder; continue from its checkpoint in `work` if there is one."""
     started, config = time.perf_counter(), settings.config
-    with torch_set_up(options.threads):
+    with torch_set_up(options.threads, sum(text.count(" ") + 1 for text in texts.train.texts)):
         trained = _fit_model(texts, settings, options, work)
     metrics = _metrics(trained, texts, settings, options, output)
     with bundle.new_bundle(output, overwrite=overwrite) as folder:
@@ -75,8 +79,6 @@ def train_model(
     (work / _CHECKPOINT).unlink(missing_ok=True)
     _report(output.name, trained, time.perf_counter() - started)
     _warn_of_chance(output.name, trained.calibrated.figures, is_balanced=config.class_weight == "balanced")
-    if not config.folds and has_more_to_learn(trained.epochs, config.epochs):
-        _log.info("the validation loss still falls: more %s may help", option("epochs"))
 
 
 def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -> Trained:
@@ -98,11 +100,12 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
     started = time.perf_counter()
     baseline = baseline_probabilities(data, fold_of)
     baseline_seconds = time.perf_counter() - started
-    folds = None
+    validation, folds = data.validation if fold_of is None else data.train, None
+    class_weights = balanced_weights(data.train.targets) if config.class_weight == "balanced" else None
+    of_base, start = base.measure(validation, class_weights) if base and base.keeps_classifier else (None, {})
     if fold_of is not None:
         folds = cross_validate(initial, data.train, fold_of, config, work, run)
-    network, validation = initial.build(), data.train if folds else data.validation
-    class_weights = balanced_weights(data.train.targets) if config.class_weight == "balanced" else None
+    network = initial.build()
     objective = Classification(config, device, class_weights)
 
     def validate(model: nn.Module, epoch: int) -> tuple[float, float]:
@@ -116,13 +119,19 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
         checkpoint=work / _CHECKPOINT,
         last_epoch=len(folds.epochs) if folds else None,
     )
-    epochs = fit(network, objective, data.train, validate, config, run)
+    epochs = fit(network, objective, initial.rehearse(data.train), validate, config, run)
     if base:
         base.interpolate(network, config.interpolate)
     round_embedding(network)
     logits = folds.logits if folds else predict_logits(network, validation, torch.device("cpu"))
     mixed, ngrams = add_ngrams(network, data, fold_of, logits.astype(np.float64), class_weights)
-    calibrated = calibrate(network, validation, mixed, texts.labels, data.train, class_weights)
+    best = min(epochs, key=lambda record: record["validation_loss"])
+    is_new = not base or of_base is None or not are_learned(data.texts.validation.texts, base.learned).any()
+    if base and of_base is not None and not (is_new and is_better(mixed, of_base, validation, class_weights)):
+        reason = "training did not lower the loss" if is_new else "it has learned the validation texts"
+        _log.info("epoch 0, the weights of %s, wins: %s", base.origin["name"], reason)
+        network, mixed, ngrams, best = copy.deepcopy(base.model), of_base, {}, start
+    calibrated = calibrate(network, validation, mixed, texts.labels, data.train, class_weights, fits=is_new)
     if calibrated.neutral and not folds:
         add_neutral_head(network, data, settings.source.data)
     return Trained(
@@ -133,7 +142,9 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
         data=data,
         validation=validation,
         coverage=initial.coverage,
+        start=start | (base.compare(network) if base and start else {}),
         epochs=epochs,
+        best_epoch=int(best["epoch"]),
         seconds=sum(record["seconds"] for record in epochs) + (folds.seconds if folds else 0),
     )
 
@@ -163,7 +174,8 @@ def _metrics(trained: Trained, texts: Texts, settings: Settings, options: Option
         "calibration": trained.calibrated.to_json(),
         "ngrams": trained.ngrams,
         "baseline": trained.baseline,
-        "best_epoch": int(min(trained.epochs, key=lambda record: record["validation_loss"])["epoch"]),
+        "start": trained.start,
+        "best_epoch": trained.best_epoch,
         "examples": {"train": len(trained.data.train), "validation": len(trained.validation)},
         "glove": {
             "source": base.origin["glove"]["source"] if base else Path(settings.glove).name,
@@ -175,7 +187,9 @@ def _metrics(trained: Trained, texts: Texts, settings: Settings, options: Option
 def _write_model(folder: Path, trained: Trained, metrics: Metrics, settings: Settings, *, name: str) -> None:
     """Write the files for scoring, then those about the training."""
     base, network, calibrated = settings.base, trained.network, trained.calibrated
-    neutral = calibrated.neutral or (base.config.neutral if base and base.keeps_classifier else None)
+    neutral = base.config.neutral if base and base.keeps_classifier else None
+    if calibrated.neutral:
+        neutral = shrink_band(calibrated.neutral, int((trained.validation.sides == 1).sum()), neutral)
     config = BundleConfig(network.config, settings.text, trained.data.texts.labels, neutral)
     bundle.write_config(folder, config)
     (folder / bundle.VOCAB).write_text(trained.data.vocab.to_text(), "utf-8")

@@ -426,7 +426,7 @@ def test_two_runs_do_not_train_into_one_model(data, tmp_path, monkeypatch):
         (("-o", "there", "--overwrite"), 1, ["there", "not a model folder"]),
         (("-o", "wide.txt/model"), 1, ["wide.txt", "cannot be made"]),
         (("--epochs", "0"), 2, ["epochs is 0"]),
-        (("--interpolate", "0.5"), 2, ["--interpolate needs --finetune"]),
+        (("--interpolate", "0.5"), 2, ["--interpolate needs a model", "--finetune"]),
         (("--validation", "there/mine.txt"), 2, ["--validation-share", "--validation"]),
         (("--validation", ""), 2, ["--validation is empty"]),
         (("--delimiter", ";;"), 2, ["--delimiter", "';;'"]),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
 
-from sentcli.evaluation.bands import band_figures, choose_band
+from sentcli.evaluation.bands import band_figures, choose_band, shrink_band
 from sentcli.scoring.groups import wilson_interval
 
 
@@ -40,6 +40,22 @@ def test_separate_classes_are_found_whatever_their_numbers():
     low, high = choose_band(probabilities, sides)
     assert 0.05 < low <= 0.45
     assert 0.81 <= high < 0.95
+
+
+@pytest.mark.parametrize(
+    ("texts", "base", "expected"),
+    [
+        (5, (0.1, 0.8), (0.1, 0.8)),
+        (50, (0.1, 0.8), (0.1, 0.8)),
+        (200, (0.1, 0.8), (0.325, 0.575)),
+        (5, None, (0.3, 0.7)),
+        (100_000, None, (0.4, 0.5001)),
+    ],
+)
+def test_few_neutral_texts_leave_the_band_of_the_base_model(texts, base, expected, caplog):
+    caplog.set_level("INFO", "sentcli")
+    assert shrink_band((0.4, 0.5), texts, base) == expected
+    assert f"chosen on {texts} neutral texts" in caplog.text
 
 
 NAMES = ("bad", "good")

@@ -25,11 +25,13 @@ from sentcli.model.bundle import (
     HISTORY,
     METRICS,
     RECIPE,
+    REHEARSAL,
     default_bundle_path,
     load_bundle,
     write_manifest,
 )
 from sentcli.training.corpus import DataSource
+from sentcli.training.examples import Examples
 from sentcli.training.finetune import load_base
 from sentcli.training.loop import Learner
 from sentcli.training.settings import DataSize, resolve_settings
@@ -39,17 +41,26 @@ LINE = ("--epochs", 1, "--batch-size", 8, "--validation-share", 0.2, "--device",
 
 
 @pytest.fixture
-def finetune(trained, tmp_path):
+def finetune(trained, tmp_path, log):
     """Train on some more reviews, starting from the shared model."""
     data = invented.write_csv(tmp_path / "more.csv", invented.reviews(60, seed=21))
+    other = [(text, invented.TWO[label == "negative"]) for text, label in invented.reviews(60, seed=21)]
+    invented.write_csv(tmp_path / "opposite.csv", other)
 
     def finetune(*options, output="more"):
         line = ("--finetune", trained.path, "--dataset", data, *LINE, "-o", tmp_path / output, *options)
         result = invoke("train", *line)
         assert result.exit_code == 0, result.output
+        log.write_text(result.stderr)
         return load_bundle(tmp_path / output)
 
     return finetune
+
+
+@pytest.fixture
+def log(tmp_path) -> Path:
+    """The file with what the last training said."""
+    return tmp_path / "log.txt"
 
 
 def test_the_model_decides_shape_and_vocabulary(trained):
@@ -61,7 +72,8 @@ def test_the_model_decides_shape_and_vocabulary(trained):
     assert (settings.model.hidden_size, settings.model.dropout) == (size, 0.7)
     assert settings.config.min_freq == json.loads(trained.read("metrics.json"))["training"]["min_freq"]
     assert (settings.config.epochs, settings.config.adversarial) == (60, 0.0)  # as the data decide
-    for name, value in (("hidden_size", size + 1), ("gates", "forget"), ("bigrams", 9), ("max_tokens", 5)):
+    assert resolve_settings(SOURCE, {"max_tokens": 5}, base).text.max_tokens == 5
+    for name, value in (("hidden_size", size + 1), ("gates", "forget"), ("bigrams", 9)):
         with pytest.raises(UsageError, match=rf"^{name.replace('_', '-')} {value}: the model of finetune, "):
             resolve_settings(SOURCE, {name: value}, base)
 
@@ -123,10 +135,10 @@ def test_the_network_has_the_weights_and_the_gates_of_the_model(trained):
     assert gates_of(tied) == "forget"
 
 
-def test_weights_may_be_interpolated_with_those_of_the_model(trained, finetune):
-    before = load_model(trained).lstm.weight_hh_l0.detach()
+def test_weights_may_be_interpolated_with_those_of_the_model(trained, finetune, tmp_path):
+    before, line = load_model(trained).lstm.weight_hh_l0.detach(), ("--dataset", tmp_path / "opposite.csv")
     new, mixed, old = (
-        load_model(finetune("--lr", 0.05, "--interpolate", share, output=str(share)))
+        load_model(finetune(*line, "--lr", 0.05, "--interpolate", share, output=str(share)))
         .lstm.weight_hh_l0.detach()
         .clone()
         for share in (0, 0.25, 1)
@@ -134,6 +146,57 @@ def test_weights_may_be_interpolated_with_those_of_the_model(trained, finetune):
     assert torch.allclose(mixed, new.lerp(before, 0.25), atol=1e-6)
     assert not torch.allclose(mixed, new, atol=1e-3)
     assert torch.equal(old, before)
+
+
+def test_a_training_that_does_not_help_leaves_the_model_as_it_was(trained, finetune, tmp_path, log):
+    bundle = finetune("--lr", 0.5)
+    before, after = (load_model(each).lstm.weight_hh_l0 for each in (trained, bundle))
+    assert torch.equal(before, after)
+    metrics = json.loads(bundle.read("metrics.json"))
+    assert (metrics["best_epoch"], metrics["start"]["epoch"]) == (0, 0)
+    assert (
+        f"{trained.name} alone: accuracy {metrics['start']['validation_accuracy']:.4f} of " in log.read_text()
+    )
+    assert f"epoch 0 wins: training did not lower the loss of {trained.name}" in log.read_text()
+    bundle = finetune("--dataset", tmp_path / "opposite.csv", "--lr", 0.05, output="opposite")
+    assert json.loads(bundle.read("metrics.json"))["best_epoch"] == 1
+    assert "epoch 0 wins" not in log.read_text()
+
+
+def test_sentences_of_the_model_are_rehearsed_and_measured(trained, finetune, tmp_path, log):
+    shutil.copytree(trained.path, tmp_path / "base")
+    invented.write_csv(tmp_path / "base" / REHEARSAL, invented.reviews(320, seed=22))
+    write_manifest(tmp_path / "base")
+    base = load_base(tmp_path / "base")
+    train = Examples([np.array([2], np.int32)] * 9, np.ones((9, 2), np.float32))
+    both = base.rehearse(train)
+    assert len(both) == 27
+    assert np.allclose(both.targets[9:].sum(axis=1), 1)
+    assert len(base.rehearse(both.take(np.arange(9).repeat(40)))) == 360 + 280
+    assert replace(base, keeps_classifier=False).rehearse(train) is train
+    assert load_base(trained.path).rehearse(train) is train
+    line = ("--dataset", tmp_path / "opposite.csv", "--lr", 0.02, "--epochs", 3)
+    found = [
+        json.loads(finetune("--finetune", path, *line, output=f"of-{path.name}").read(METRICS))["start"]
+        for path in (trained.path, tmp_path / "base")
+    ]
+    assert found[0].keys() == {"epoch", "validation_loss", "validation_accuracy"}
+    assert found[1]["own_before"] > 0.9
+    counts = f"{found[1]['own_before']:.3f} before, {found[1]['own_after']:.3f} after"
+    assert f"on 40 sentences that base learned: accuracy {counts}" in log.read_text()
+
+
+def test_texts_that_the_model_has_learned_do_not_validate(trained, finetune, tmp_path, log):
+    old, new = invented.reviews(240, seed=1)[:30], invented.reviews(90, seed=21)
+    mixed = [*old, *new]
+    data = invented.write_csv(tmp_path / "mixed.csv", [mixed[7 * row % 120] for row in range(120)])
+    metrics = json.loads(finetune("--dataset", data, "--validation-share", 0.4).read("metrics.json"))
+    (said,) = (line for line in log.read_text().splitlines() if "which do not validate" in line)
+    known, count = (int(word) for word in said.split() if word.isdigit())
+    assert 0 < known < count
+    assert metrics["examples"]["validation"] == count - known
+    size = DataSize(500, 5000, 2, 400)
+    assert resolve_settings(SOURCE, {}, load_base(trained.path), size).config.folds == 0
 
 
 def test_the_folder_names_the_base_and_its_recipe_makes_the_same_model(trained, finetune, tmp_path):

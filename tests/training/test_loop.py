@@ -160,17 +160,6 @@ def test_a_part_of_the_epochs_has_the_learning_rates_of_all(data, tmp_path):
     assert part[1]["validation_loss"] == whole[1]["validation_loss"]
 
 
-def test_more_epochs_may_help_while_the_loss_falls():
-    def after(*losses, epochs=3):
-        return loop.has_more_to_learn([{"validation_loss": loss} for loss in losses], epochs)
-
-    assert after(0.5, 0.4, 0.3)
-    assert not after(0.5, 0.4, 0.399)
-    assert not after(0.5, 0.2, 0.3)
-    assert not after(0.5, 0.4, 0.3, epochs=4)
-    assert not after(0.5, epochs=1)
-
-
 def test_a_killed_training_continues_from_its_last_checkpoint(data, finished, tmp_path, monkeypatch):
     """Checkpoints come with time, also within an epoch."""
     path, step, steps = tmp_path / "checkpoint", loop.Learner.step, iter(range(1000))

@@ -105,6 +105,19 @@ def test_the_settings_that_data_decide_are_marked_so() -> None:
     assert choices(DataSize(100, 100, 2, 100)).keys() == marked
 
 
+def test_a_vocabulary_without_vectors_is_not_filled(caplog) -> None:
+    caplog.set_level(logging.INFO, "sentcli")
+    size = DataSize(1, 9, 2, 1)
+    without = resolve_settings(DataSource((DataSet("reviews.csv"),), "none"), {}, size=size)
+    assert without.config.fill_vocab == 0
+    assert caplog.messages[0].startswith("chosen for 1 text of 9 words in 2 classes: ")
+    assert "fill-vocab" not in caplog.text
+
+
+def test_names_may_be_spelled_as_in_files_of_settings() -> None:
+    assert resolve_settings(SOURCE, {"batch-size": 4}).config.batch_size == 4
+
+
 def test_an_unknown_setting_is_refused() -> None:
     with pytest.raises(UsageError, match="unknown setting 'hidden'"):
         resolve_settings(SOURCE, {"hidden": 9})
