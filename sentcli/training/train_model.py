@@ -228,14 +228,15 @@ def _compare(
     is_right = choose_classes(calibrated.probabilities, names) == labels
     is_baseline_right = choose_classes(baseline, names) == labels
     won, lost = int((is_right & ~is_baseline_right).sum()), int((is_baseline_right & ~is_right).sum())
-    is_chance = abs(won - lost) <= 1.96 * math.sqrt(won + lost)
+    chance = 1.96 * math.sqrt(won + lost)
     return {
         "accuracy": figures.accuracy,
         "accuracy_interval": figures.accuracy_interval,
         "macro_f1": figures.macro_f1,
         "log_loss": figures.log_loss,
         "seconds": round(seconds, 1),
-        "verdict": "no difference" if is_chance else "better" if won > lost else "worse",
+        "is_beaten": won - lost > chance,
+        "is_better": lost - won > chance,
     }
 
 
@@ -255,11 +256,11 @@ def _report(name: str, trained: Trained, seconds: float) -> None:
         accuracy_of_texts(baseline["accuracy"], figures.examples),
         baseline["seconds"],
     )
-    if baseline["verdict"] == "no difference":
-        _log.warning("%s: not significantly better than a linear model of n-grams; try more texts", name)
-    elif baseline["verdict"] == "worse":
+    if baseline["is_better"]:
         use = "use that model: docs/training.md has its lines"
         _log.warning("%s: worse than a linear model of words and characters (n-grams); %s", name, use)
+    elif not baseline["is_beaten"]:
+        _log.warning("%s: not significantly better than a linear model of n-grams; try more texts", name)
 
 
 def _warn_of_chance(name: str, figures: Evaluation, *, is_balanced: bool) -> None:
