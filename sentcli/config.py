@@ -131,6 +131,8 @@ class ModelConfig(_Settings):
     dropout: float = _number(0.5, 0, 0.99, "Dropout of the pooled state.")
     # Whether it also has logits of negative, neutral and positive; a file without this key has none.
     neutral_head: bool = field(default=False, metadata={"is_new": True})
+    # Of pairs of neighboring tokens; a model with buckets adds weights of tokens and pairs to its logits.
+    ngram_buckets: int = _number(0, 0, 10_000_000, is_new=True)
 
     @property
     def num_outputs(self) -> int:

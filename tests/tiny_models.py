@@ -24,6 +24,8 @@ def make_model(**shape: object) -> BiLSTM:
         for name, parameter in model.named_parameters():
             parameter.normal_(0, 3 if "classifier" in name else 0.6)
         model.embedding.weight[0] = 0
+        if model.ngrams is not None:
+            model.ngrams.weight[[0, model.config.vocab_size]] = 0  # <pad>, and pairs that end with it
     round_embedding(model)
     return model
 

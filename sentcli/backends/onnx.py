@@ -18,6 +18,8 @@ INPUT_IDS, LENGTHS, LOGITS = "input_ids", "lengths", "logits"  # inputs and outp
 NEUTRAL_LOGITS = "neutral_logits"  # the second output of a model with a neutral head
 EMBEDDING = "embedding"  # name of the largest constant: fp16, `[vocab_size, embedding_dim]`
 
+NGRAMS = "ngrams"  # fp16, `[vocab_size + ngram_buckets, num_classes]`
+
 # Loading a folded model computes the input products of the whole vocabulary. With 58,000 words, this takes 85
 # of the 400 ms until a first answer. So the first small batches run on models with only the words of the
 # batch, which load in 5 ms.
@@ -118,8 +120,10 @@ def keep_words(content: bytes, words: npt.NDArray[np.int64], config: ModelConfig
     This edits the bytes of the file, because importing the onnx package takes 80 ms or more.
 
     :param words: the ids to keep, in this order.
-    :returns: None if `sentcli.export` did not write the embedding.
+    :returns: None if `sentcli.export` did not write the embedding, or the ids have further tables.
     """
+    if config.ngram_buckets:
+        return None
     start, size = _START.match(content), 2 * config.vocab_size * config.embedding_dim
     if start is None or len(content) < start.end() + size:
         return None

@@ -22,8 +22,8 @@ OPSET = 18  # the first in which ReduceMax takes its axes as an input, as Reduce
 # fmt: off
 _OPERATORS = frozenset({
     "Add", "Cast", "Concat", "CumSum", "Div", "Equal", "Gather", "Gemm", "Identity", "LSTM", "LessOrEqual",
-    "MatMul", "Max", "Mul", "ReduceMax", "ReduceMin", "ReduceSum", "Reshape", "ReverseSequence", "Scan",
-    "Sigmoid", "Slice", "Split", "Sub", "Tanh", "Transpose", "Unsqueeze", "Where",
+    "MatMul", "Max", "Mod", "Mul", "ReduceMax", "ReduceMin", "ReduceSum", "Reshape", "ReverseSequence",
+    "Scan", "Sigmoid", "Slice", "Split", "Sqrt", "Sub", "Tanh", "Transpose", "Unsqueeze", "Where",
 })
 # fmt: on
 _ATTRIBUTE_FIELDS = frozenset({"name", "type", "i", "ints", "s"})  # integers and strings

@@ -1,4 +1,4 @@
-"""The weights of a model in PyTorch, from the folded graph: the embedding in fp16, the rest in fp32."""
+"""The weights of a model in PyTorch, from the folded graph: the tables in fp16, the rest in fp32."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from onnx import numpy_helper
 
-from sentcli.backends.onnx import EMBEDDING
+from sentcli.backends.onnx import EMBEDDING, NGRAMS
 from sentcli.backends.onnx_check import check_model
 from sentcli.config import ModelConfig
 from sentcli.errors import BundleError
@@ -41,6 +41,8 @@ def load_model(bundle: Bundle) -> BiLSTM:
 def _named(constants: dict[str, Array], config: ModelConfig) -> dict[str, Array]:
     """Return the constants of `sentcli.export.folded` under their names in PyTorch."""
     weights = {"embedding.weight": constants[EMBEDDING]}
+    if config.ngram_buckets:
+        weights["ngrams.weight"] = constants[NGRAMS]
     for name in ("classifier", *["neutral_head"] * config.neutral_head):
         weights[f"{name}.weight"] = constants[f"{name}_weight"].T
         weights[f"{name}.bias"] = constants[f"{name}_bias"]

@@ -35,8 +35,11 @@ class Metrics(TypedDict):
     # `temperature`, `prior_strength`, and log loss and calibration error of the validation split before and
     # after them: `log_loss_before`, `error_before`, `log_loss_after`, `error_after`.
     calibration: dict[str, float]
+    # What n-grams have in the logits: `share`, `accuracy_before` and `accuracy_after`; empty for none.
+    ngrams: NotRequired[dict[str, float]]
     # The model of n-grams on the same texts: `accuracy`, `accuracy_interval`, `macro_f1`, `log_loss`,
-    # `seconds`, and `is_beaten`, whether the network has more texts right beyond chance.
+    # `seconds`, and whether more texts are right beyond chance with the network, `is_beaten`, or without it,
+    # `is_better`, which the included model lacks.
     baseline: NotRequired[dict[str, Any]]
     # Of the base model alone: `accuracy`, and `own`, the accuracies before and after on its own sentences.
     start: NotRequired[dict[str, Any]]

@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor
 
 import sentcli
-from sentcli.backends.onnx import EMBEDDING, INPUT_IDS, LENGTHS, LOGITS, NEUTRAL_LOGITS
+from sentcli.backends.onnx import EMBEDDING, INPUT_IDS, LENGTHS, LOGITS, NEUTRAL_LOGITS, NGRAMS
 from sentcli.backends.onnx_check import OPSET
 from sentcli.config import SIDES, ModelConfig
-from sentcli.model.bilstm import BiLSTM
+from sentcli.model.bilstm import HASH_FACTOR, HASH_TERM, BiLSTM
 
 # Pinned like OPSET: a runtime refuses a file that is newer than itself, so both follow the oldest supported
 # runtime and not the installed onnx package.
@@ -125,13 +126,42 @@ def add_lengths_column(graph: Builder) -> str:
     return graph.add("Unsqueeze", [lengths, graph.constant("last_axis", [-1], np.int64)], "lengths_column")
 
 
-def add_classifier(graph: Builder, model: BiLSTM, pooled: str) -> None:
-    """Turn the pooled state `[batch, pooled_size]` into the logits."""
+def add_classifier(graph: Builder, model: BiLSTM, pooled: str, ids: str) -> None:
+    """Turn the pooled state `[batch, pooled_size]` into the logits, and add those of n-grams."""
+    of_classes = LOGITS if model.ngrams is None else "logits_of_network"
     for name, layer, output in (
-        ("classifier", model.classifier, LOGITS),
+        ("classifier", model.classifier, of_classes),
         ("neutral_head", model.neutral_head, NEUTRAL_LOGITS),
     ):
         if layer is not None:
             weight = graph.constant(f"{name}_weight", layer.weight.detach().cpu().numpy().T)
             bias = graph.constant(f"{name}_bias", layer.bias.detach().cpu().numpy())
             graph.add("Gemm", [pooled, weight, bias], output)
+    if model.ngrams is not None:
+        graph.add(
+            "Add", [of_classes, _add_ngram_logits(graph, model.ngrams.weight, model.config, ids)], LOGITS
+        )
+
+
+def _add_ngram_logits(graph: Builder, table: Tensor, config: ModelConfig, ids: str) -> str:
+    """Add `BiLSTM._ngram_logits` of ids `[tokens, batch]`."""
+
+    def number(value: int) -> str:
+        return graph.constant(f"number_{value}", [value], np.int64)
+
+    pairs = graph.add("Slice", [ids, number(0), number(-1)], "first_of_pair")
+    second = graph.add("Slice", [ids, number(1), number(np.iinfo(np.int64).max)], "second_of_pair")
+    buckets, words = number(config.ngram_buckets), number(config.vocab_size)
+    for operator, by in (
+        *(("Mul", number(HASH_FACTOR)), ("Add", number(HASH_TERM)), ("Mul", second)),
+        *(("Mod", buckets), ("Add", words)),
+    ):
+        pairs = graph.add(operator, [pairs, by], f"pair_{len(graph.nodes)}")
+    rows = graph.add("Concat", [ids, pairs], "ngram_rows", axis=0)
+    weights = graph.constant(NGRAMS, table.detach().cpu().numpy(), np.float16)
+    weights = graph.add("Cast", [weights], "ngrams_fp32", to=TensorProto.FLOAT)
+    found = graph.add("Gather", [weights, rows], "ngrams_of_text")
+    sums = graph.add("ReduceSum", [found, number(0)], "ngram_sums", keepdims=0)
+    lengths = graph.add("Cast", [LENGTHS], "ngram_lengths", to=TensorProto.FLOAT)
+    column = graph.add("Unsqueeze", [lengths, number(1)], "ngram_lengths_column")
+    return graph.add("Div", [sums, graph.add("Sqrt", [column], "ngram_norm")], "logits_of_ngrams")

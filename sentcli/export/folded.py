@@ -76,7 +76,7 @@ def folded_graph(model: BiLSTM) -> onnx.ModelProto:
     parts = [graph.add("Concat", [result[name] for result in results], name, axis=1) for name in names]
     if "sum" in parts:
         parts[-1] = graph.add("Div", ["sum", lengths], "mean")
-    add_classifier(graph, model, graph.add("Concat", parts, "pooled", axis=1))
+    add_classifier(graph, model, graph.add("Concat", parts, "pooled", axis=1), "token_ids")
     return graph.model("folded", model.config)
 
 

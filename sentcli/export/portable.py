@@ -43,7 +43,7 @@ def portable_graph(model: BiLSTM) -> onnx.ModelProto:
             hidden_size=hidden,
             direction="bidirectional",
         )
-    add_classifier(graph, model, _pool(graph, model, ids, outputs, last))
+    add_classifier(graph, model, _pool(graph, model, ids, outputs, last), ids)
     return graph.model("portable", model.config)
 
 

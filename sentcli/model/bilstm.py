@@ -11,6 +11,7 @@ from sentcli.errors import UsageError, option
 from sentcli.text.vocabulary import PAD_ID
 
 OPEN = 100.0  # a bias whose sigmoid is 1
+HASH_FACTOR, HASH_TERM = 7919, 104_729  # primes, of a pair of tokens; the products fit into 64 bits
 
 
 class BiLSTM(nn.Module):
@@ -38,6 +39,8 @@ class BiLSTM(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.classifier = nn.Linear(config.pooled_size, config.num_classes)
         self.neutral_head = nn.Linear(config.pooled_size, SIDES) if config.neutral_head else None
+        ngrams = config.vocab_size + config.ngram_buckets  # tokens, then buckets of pairs
+        self.ngrams = nn.Embedding(ngrams, config.num_classes) if config.ngram_buckets else None
         self._initialize()
 
     def _initialize(self) -> None:
@@ -55,7 +58,21 @@ class BiLSTM(nn.Module):
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Return the logits `[batch, outputs]` of ids `[batch, tokens]` and lengths `[batch]`, each >= 1."""
-        return self.classify(self.embed(ids), lengths)
+        logits = self.classify(self.embed(ids), lengths)
+        if self.ngrams is not None:
+            of_ngrams = self._ngram_logits(self.ngrams.weight, ids.t(), lengths.to(ids.device))
+            logits[:, : of_ngrams.shape[1]] += of_ngrams
+        return logits
+
+    def _ngram_logits(self, table: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """Return what tokens `[tokens, batch]` and pairs of them add to the logits, `[batch, num_classes]`.
+
+        A wide path beside a deep one (H.-T. Cheng et al., "Wide & Deep Learning for Recommender Systems",
+        2016): a linear model, whose features are divided by the root of the length of the text.
+        """
+        words = self.embedding.num_embeddings
+        pairs = words + hash_pairs(tokens[:-1], tokens[1:], len(table) - words)
+        return table[torch.cat([tokens, pairs])].sum(0) / lengths[:, None].sqrt()
 
     def embed(self, ids: Tensor) -> Tensor:
         """Return the word vectors `[tokens, batch, embedding_dim]` of ids `[batch, tokens]`."""
@@ -116,6 +133,13 @@ class BiLSTM(nn.Module):
             for states in (forward, backward):
                 pooled.append((states * weight).sum(0) / lengths[:, None])
         return torch.cat(pooled, 1)  # [batch, pooled_size]
+
+
+def hash_pairs(
+    first: Tensor, second: Tensor, buckets: int, factor: int = HASH_FACTOR, term: int = HASH_TERM
+) -> Tensor:
+    """Return the buckets of pairs of tokens: 0, whose weights are 0, if the second one is `<pad>`."""
+    return (first * factor + term) * second % buckets
 
 
 def _reversed_order(embedded: Tensor, lengths: Tensor) -> Tensor:
@@ -188,12 +212,13 @@ def has_lstm(dtype: torch.dtype) -> bool:
 
 
 def round_embedding(model: BiLSTM) -> None:
-    """Round the embedding to fp16, the precision in which bundles store it.
+    """Round the embedding and the n-grams to fp16, the precision in which bundles store them.
 
     Call this before evaluating a model, so that the metrics are those of the stored model.
     """
-    weight = model.embedding.weight.data
-    weight.copy_(weight.half().float())
+    for table in (model.embedding, model.ngrams):
+        if table is not None:
+            table.weight.data.copy_(table.weight.data.half().float())
 
 
 def is_short_of_memory(error: Exception) -> bool:

@@ -14,9 +14,9 @@ from sentcli.config import PROBABILITY, SIDES, DataSet
 from sentcli.evaluation.bands import choose_band
 from sentcli.evaluation.calibration import choose_strength, fit_temperature, shrink_temperature
 from sentcli.evaluation.metrics import Evaluation, calibration_error, evaluate, log_loss, scores_by_confidence
-from sentcli.model.bilstm import BiLSTM
+from sentcli.model.bilstm import BiLSTM, round_embedding
 from sentcli.scoring.labels import Floats, softmax
-from sentcli.training.classifier import predict_logits
+from sentcli.training.classifier import measure, predict_logits
 from sentcli.training.corpus import Corpus
 from sentcli.training.examples import Examples
 
@@ -53,16 +53,21 @@ class Calibrated:
 def calibrate(
     network: BiLSTM,
     validation: Examples,
-    logits: npt.NDArray[np.float32],
+    logits: npt.NDArray[np.floating],
     names: Sequence[str],
     train: Examples,
     class_weights: Tensor | None,
+    *,
+    fits: bool = True,
 ) -> Calibrated:
-    """Fold the temperature and the correction for rare classes into the classifier's weights.
+    """Fold the temperature and the correction for rare classes into the weights of classifier and n-grams.
 
     So every backend and every exported graph returns calibrated probabilities without an extra step. The
     logits, `[texts, classes]`, are divided by the temperature that fits the validation texts. If a part of
     the log priors is then subtracted, the temperature is fitted again. Class weights leave no such part.
+
+    :param fits: False: leave the logits as they are, as a model that has learned the validation texts is
+        too sure of them.
     """
     sure = validation.has_label
     labels, exact = validation.labels[sure], logits.astype(np.float64)
@@ -71,11 +76,13 @@ def calibrate(
     log_priors = np.log(np.maximum(counts, 1) / max(counts.sum(), 1))
 
     def temperature_of(logits: Floats) -> float:
+        if not fits:
+            return 1.0
         return shrink_temperature(fit_temperature(labels, logits[sure], weights), len(labels))
 
     temperature = temperature_of(exact)
     shift, strength = np.zeros(len(names)), 0.0
-    if class_weights is None:
+    if class_weights is None and fits:
         strength = choose_strength(labels, exact[sure] / temperature, log_priors)
     if strength:
         shift = strength * log_priors
@@ -83,6 +90,9 @@ def calibrate(
         temperature, shift = temperature * again, shift / again
     network.classifier.weight.data.div_(temperature)
     network.classifier.bias.data.div_(temperature).sub_(torch.from_numpy(shift))
+    if network.ngrams is not None:
+        network.ngrams.weight.data.div_(temperature)
+        round_embedding(network)
     probabilities = softmax(exact / temperature - shift)
     sides = validation.sides
     return Calibrated(
@@ -95,6 +105,17 @@ def calibrate(
         evaluate(labels, probabilities[sure], names),
         choose_band(probabilities[:, 1], sides) if {*sides.tolist()} == {0, 1, 2} else None,
     )
+
+
+def is_better(logits: Floats, than: Floats, validation: Examples, class_weights: Tensor | None) -> bool:
+    """Return whether logits have a lower loss than others, both at the temperature that suits the texts."""
+    sure, weights = validation.has_label, 1.0 if class_weights is None else class_weights.numpy()
+
+    def loss_of(some: Floats) -> float:
+        cooled = some / fit_temperature(validation.labels[sure], some[sure], weights)
+        return measure(cooled.astype(np.float32), validation, class_weights)[0]
+
+    return loss_of(logits) < loss_of(than)
 
 
 def add_neutral_head(network: BiLSTM, data: Corpus, sets: Sequence[DataSet]) -> None:
@@ -113,7 +134,7 @@ def add_neutral_head(network: BiLSTM, data: Corpus, sets: Sequence[DataSet]) -> 
     if len(examples) < SIDES * _FEWEST:
         return
     pooling = copy.deepcopy(network)
-    pooling.classifier = nn.Identity()  # type: ignore[assignment]
+    pooling.classifier, pooling.ngrams = nn.Identity(), None  # type: ignore[assignment]
     states = predict_logits(pooling, examples, torch.device("cpu"))
     model = LogisticRegression(C=_INVERSE_PENALTY, max_iter=1000).fit(states, examples.sides)
     network.config = replace(network.config, neutral_head=True)

@@ -20,7 +20,7 @@ from sentcli.evaluation.metrics_file import read_history, read_metrics
 from sentcli.evaluation.report import accuracy_of_texts
 from sentcli.model.bilstm import BiLSTM, gates_of, tie_gates
 from sentcli.model.bundle import REHEARSAL, Bundle, load_bundle
-from sentcli.scoring.labels import softmax
+from sentcli.scoring.labels import Floats, softmax
 from sentcli.text.tokenizer import words_of
 from sentcli.text.vocabulary import Vocab
 from sentcli.training.classifier import measure, predict_logits
@@ -29,8 +29,8 @@ from sentcli.training.glove import Coverage
 
 _log = logging.getLogger("sentcli")
 
-# Only training uses dropouts, so each training sets its own; it also fits its own neutral head.
-_OF_TRAINING = ("embedding_dropout", "dropout", "neutral_head")
+# Only training uses dropouts, so each training sets its own; it also fits its own neutral head and n-grams.
+_OF_TRAINING = ("embedding_dropout", "dropout", "neutral_head", "ngram_buckets")
 _OF_VOCABULARY = ("min_freq", "bigrams")
 _OF_DATA = ("dataset", "data", "glove", "validation_data", "base")
 
@@ -69,7 +69,7 @@ class Base:
         return network
 
     def _weights(self) -> dict[str, Tensor]:
-        left_out = ("neutral_head.",) if self.keeps_classifier else ("neutral_head.", "classifier.")
+        left_out = ("neutral_head.", "ngrams.", *["classifier."] * (not self.keeps_classifier))
         weights = self.model.state_dict().items()
         return {name: value for name, value in weights if not name.startswith(left_out)}
 
@@ -99,12 +99,17 @@ class Base:
     def _predict(self, network: BiLSTM, examples: Examples) -> npt.NDArray[np.float32]:
         return predict_logits(network, examples, torch.device("cpu"))[:, : len(self.config.labels)]
 
-    def measure(self, validation: Examples, class_weights: Tensor | None) -> dict[str, float]:
-        """Return a record of this model as epoch 0, and log it."""
-        loss, accuracy = measure(self._predict(self.model, validation), validation, class_weights)
+    def measure(self, validation: Examples, class_weights: Tensor | None) -> tuple[Floats, dict[str, float]]:
+        """Return the logits of this model for validation texts, and its record as epoch 0; log the record."""
+        logits = self._predict(self.model, validation)
+        loss, accuracy = measure(logits, validation, class_weights)
         of_texts = accuracy_of_texts(accuracy, int(validation.has_label.sum()))
         _log.info("%s alone: accuracy %s, loss %.4f", self.origin["name"], of_texts, loss)
-        return {"epoch": 0, "validation_loss": loss, "validation_accuracy": accuracy}
+        return logits.astype(np.float64), {
+            "epoch": 0,
+            "validation_loss": loss,
+            "validation_accuracy": accuracy,
+        }
 
     def compare(self, network: BiLSTM) -> dict[str, float]:
         """Return the accuracies of this model and a network on own sentences that were not rehearsed."""

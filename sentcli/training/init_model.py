@@ -25,7 +25,7 @@ _log = logging.getLogger("sentcli")
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # parameters of mallopt, from malloc.h
 _NEVER = (1 << 31) - 1
 _FEW_WORDS = 100_000  # up to so many, threads wait longer for each other than they save
-_FEW_TOKENS = 0.6  # share of running words with a vector; of English texts, 0.9 and more have one
+_FEW_TOKENS = 0.8  # share of running words with a vector: fewer are less than half of the distinct words
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _embedding(data: Corpus, settings: Settings, *, quiet: bool) -> tuple[npt.ND
         if coverage.tokens_covered < _FEW_TOKENS * coverage.tokens_total:
             _log.warning(
                 "%s: vectors for few of the words; try %s with vectors of the language of the texts, such "
-                "as a .vec file of fastText",
+                "as a .vec file of fastText, or the model of n-grams in docs/training.md",
                 glove,
                 option("glove", "FILE"),
             )

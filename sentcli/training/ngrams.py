@@ -1,23 +1,37 @@
-"""A linear model of n-grams: the baseline of every network."""
+"""Linear models of n-grams: the baseline of every network, and the part that n-grams have in its logits."""
 
+import logging
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import torch
+from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import make_union
+from threadpoolctl import threadpool_limits
+from torch import Tensor, nn
 
+from sentcli.evaluation.calibration import fit_temperature
 from sentcli.evaluation.metrics import Labels
+from sentcli.model.bilstm import BiLSTM, hash_pairs
 from sentcli.scoring import stop
-from sentcli.scoring.labels import Floats
+from sentcli.scoring.labels import Floats, softmax
 from sentcli.text.tokenizer import words_of
 from sentcli.training.corpus import Corpus
 from sentcli.training.cross_validation import Folds
-from sentcli.training.examples import Rows
+from sentcli.training.examples import Examples, Rows
 
-_LONGEST_NGRAM, _FEWEST_TEXTS = 3, 3  # words of an n-gram; texts with it
-_INVERSE_PENALTY = 30.0  # for the weights of n-grams
-_MOST_TEXTS = 25_000  # that the baseline learns from: the n-grams of more take gigabytes
+_log = logging.getLogger("sentcli")
+
+_FEWEST_TEXTS = 3  # with an n-gram
+_MOST_CHARACTERS = 4_000_000  # times classes, of texts whose characters are read too
+_MOST_TEXTS = 25_000  # to learn from: the n-grams of more take gigabytes
+_INVERSE_PENALTY, _PENALTY_OF_TOKENS = 10.0, 0.6  # inverse ones, of the weights of n-grams
+_BUCKETS = 16_381  # of pairs; a prime, so that the product of two tokens reaches all of them
+_SHARES = (0.2, 0.35, 0.5)  # of n-grams in the logits
 
 
 def baseline_probabilities(data: Corpus, fold_of: Folds | None) -> Floats:
@@ -27,13 +41,11 @@ def baseline_probabilities(data: Corpus, fold_of: Folds | None) -> Floats:
     texts, labels = data.texts.train.take(sure.tolist()).texts, data.train.labels[sure]
 
     def classify(train: Rows, unseen: Sequence[str]) -> Floats:
-        stop.check()
         return classify_by_ngrams([texts[row] for row in train], labels[train], unseen, classes)
 
     if fold_of is None:
-        draw = np.sort(np.random.default_rng(0).permutation(len(sure))[:_MOST_TEXTS])
         (validated,) = data.validation.has_label.nonzero()
-        return classify(draw, data.texts.validation.take(validated.tolist()).texts)
+        return classify(_draw(len(sure)), data.texts.validation.take(validated.tolist()).texts)
     probabilities, folds = np.empty((len(sure), classes)), fold_of[sure]
     for fold in range(folds.max() + 1):
         (train,), (tested,) = (folds != fold).nonzero(), (folds == fold).nonzero()
@@ -41,31 +53,122 @@ def baseline_probabilities(data: Corpus, fold_of: Folds | None) -> Floats:
     return probabilities
 
 
+def _draw(count: int) -> Rows:
+    return np.sort(np.random.default_rng(0).permutation(count)[:_MOST_TEXTS])
+
+
 def classify_by_ngrams(texts: Sequence[str], labels: Labels, unseen: Sequence[str], classes: int) -> Floats:
     """Return the probabilities `[unseen, classes]` of unseen texts from a linear model of n-grams.
 
     Logistic regression on TF-IDF of words, pairs and triples is fast and unlike a network (G. Mesnil, T.
     Mikolov, M. Ranzato and Y. Bengio, "Ensemble of Generative and Discriminative Techniques for Sentiment
-    Analysis of Movie Reviews", arXiv:1412.5335, 2014).
+    Analysis of Movie Reviews", arXiv:1412.5335, 2014). Two to five characters of a word help where a
+    language has many forms of a word. More than `_MOST_CHARACTERS`, as in thousands of long texts or in tens
+    of classes, would take minutes and gigabytes: then there are only words.
     """
-    vectorizer = TfidfVectorizer(
-        tokenizer=words_of,
-        token_pattern=None,
-        lowercase=False,  # `words_of` does this
-        ngram_range=(1, _LONGEST_NGRAM),
-        min_df=_FEWEST_TEXTS if len(texts) > 100 * _FEWEST_TEXTS else 1,
-        sublinear_tf=True,
-        dtype=np.float32,
+    of_words = {"tokenizer": words_of, "token_pattern": None, "lowercase": False, "ngram_range": (1, 3)}
+    kinds: list[dict[str, Any]] = [of_words, {"analyzer": "char_wb", "ngram_range": (2, 5)}]
+    if classes * sum(map(len, texts)) > _MOST_CHARACTERS:
+        del kinds[1]
+    fewest = _FEWEST_TEXTS if len(texts) > 100 * _FEWEST_TEXTS else 1
+    vectorizer = make_union(
+        *(TfidfVectorizer(min_df=fewest, sublinear_tf=True, dtype=np.float32, **kind) for kind in kinds)
     )
-    features, probabilities = vectorizer.fit_transform(texts), np.zeros((len(unseen), classes))
-    known = np.unique(labels)
-    if len(known) == 1:  # in a fold
-        probabilities[:, known] = 1
+    weights = _fit(vectorizer.fit_transform(texts), labels, classes, _INVERSE_PENALTY)
+    logits: Floats = vectorizer.transform(unseen) @ weights.T
+    logits[:, np.bincount(labels, minlength=classes) == 0] = -np.inf  # in a fold
+    return softmax(logits)
+
+
+def _fit(
+    features: sparse.csr_array, labels: Labels, classes: int, penalty: float, of_texts: Floats | None = None
+) -> Floats:
+    """Return the weights `[classes, features]` of logistic regression; `of_texts` are those of texts."""
+    stop.check()
+    weights, known = np.zeros((classes, features.shape[1])), np.unique(labels)
+    if len(known) > 1:
+        model = LogisticRegression(C=penalty, fit_intercept=False, max_iter=1000)
+        with threadpool_limits(1):  # the sums of several threads have other last bits
+            fitted = model.fit(features, labels, of_texts).coef_
+        weights[known] = fitted if len(known) > 2 else np.vstack([-fitted, fitted]) / 2
+    return weights
+
+
+def add_ngrams(
+    network: BiLSTM, data: Corpus, fold_of: Folds | None, logits: Floats, class_weights: Tensor | None
+) -> tuple[Floats, dict[str, float]]:
+    """Add n-grams to the logits of a network if validation texts show a gain beyond noise.
+
+    :param logits: of the network for the validation texts; with folds, for the texts to train on.
+    :returns: the new logits of these texts, and the figures of the choice; no figures if nothing was added.
+    """
+    train, words, classes = data.train, len(data.vocab), logits.shape[1]
+    weights = np.ones(classes) if class_weights is None else class_weights.numpy()
+    features, of_texts = _features(train, words), train.targets.sum(axis=1) * weights[train.labels]
+
+    def table_of(rows: Rows) -> Floats:
+        rows = rows[train.has_label[rows]]
+        texts = np.bincount(features[rows].indices, minlength=features.shape[1])  # with each n-gram
+        (used,) = texts.nonzero()
+        idf = np.log((1 + len(rows)) / (1 + texts[used])) + 1
+        some = (features[rows][:, used] * idf).astype(np.float32)
+        table = np.zeros((len(texts), classes))
+        table[used] = (idf * _fit(some, train.labels[rows], classes, _PENALTY_OF_TOKENS, of_texts[rows])).T
+        return table
+
+    table = table_of(_draw(len(train)))
+    if fold_of is None:
+        validation, found = data.validation, _features(data.validation, words) @ table
     else:
-        model = LogisticRegression(C=_INVERSE_PENALTY, max_iter=1000)
-        if len(known) > 2:  # one model of all classes takes minutes where they are many
-            model = OneVsRestClassifier(LogisticRegression(C=_INVERSE_PENALTY, solver="liblinear"))
-        model.fit(features, labels)
-        probabilities[:, known] = model.predict_proba(vectorizer.transform(unseen))
-        probabilities /= probabilities.sum(axis=1, keepdims=True)  # the sums of fp32 are not exact
-    return probabilities
+        validation, found = train, np.empty(logits.shape)
+        for fold in range(fold_of.max() + 1):
+            found[fold_of == fold] = features[fold_of == fold] @ table_of((fold_of != fold).nonzero()[0])
+    sure = validation.has_label
+    labels = validation.labels[sure]
+    share, scale = _choose_share(labels, logits[sure], found[sure], weights)
+    if not share:
+        return logits, {}
+    network.config = replace(network.config, ngram_buckets=_BUCKETS)
+    network.ngrams = nn.Embedding(*table.shape)
+    network.ngrams.weight.data.copy_(torch.from_numpy(share * scale * table))
+    for parameter in network.classifier.parameters():
+        parameter.data.mul_(1 - share)
+    mixed = (1 - share) * logits + share * scale * found
+    before, after = (float((some[sure].argmax(axis=1) == labels).mean()) for some in (logits, mixed))
+    _log.info("n-grams have a share of %g: accuracy %.3f -> %.3f on validation texts", share, before, after)
+    return mixed, {"share": share, "accuracy_before": before, "accuracy_after": after}
+
+
+def _features(examples: Examples, words: int) -> sparse.csr_array:
+    """Return how often a text has each token and pair, over the root of its length, `[texts, n-grams]`."""
+    columns = []
+    for ids in examples.ids:
+        tokens = torch.from_numpy(ids).long()
+        pairs = hash_pairs(tokens[:-1], tokens[1:], _BUCKETS).numpy()
+        columns.append(np.concatenate([ids, words + pairs[pairs > 0]]))
+    sizes, shape = [*map(len, columns)], (len(examples), words + _BUCKETS)
+    values = np.repeat(1 / np.sqrt(examples.lengths), sizes)
+    features = sparse.csr_array((values, np.concatenate(columns), np.cumsum([0, *sizes])), shape)
+    features.sum_duplicates()
+    return features
+
+
+def _choose_share(labels: Labels, network: Floats, ngrams: Floats, weights: Floats) -> tuple[float, float]:
+    """Return the share of n-grams with the lowest log loss, and the scale of their logits.
+
+    The share is 0 unless the loss falls by more than the standard error of the differences between texts.
+    """
+
+    def losses_of(logits: Floats) -> Floats:
+        temperature = fit_temperature(labels, logits, weights)
+        of_label = softmax(logits / temperature)[np.arange(len(labels)), labels]
+        losses: Floats = -np.log(np.maximum(of_label, np.finfo(float).tiny)) * weights[labels]
+        return losses
+
+    scale = fit_temperature(labels, network, weights) / fit_temperature(labels, ngrams, weights)
+    before, best, highest = losses_of(network), 0.0, 0.0
+    for share in _SHARES:
+        gains = before - losses_of((1 - share) * network + share * scale * ngrams)
+        if gains.mean() > max(highest, gains.std() / len(gains) ** 0.5):
+            best, highest = share, gains.mean()
+    return best, scale

@@ -1,5 +1,6 @@
 """Train one model: initialize, fit, calibrate, write its folder."""
 
+import copy
 import json
 import logging
 import math
@@ -17,7 +18,7 @@ from torch import nn
 
 from sentcli import __version__
 from sentcli.config import BundleConfig
-from sentcli.datasets.splits import hash_texts
+from sentcli.datasets.splits import are_learned, hash_texts
 from sentcli.errors import option
 from sentcli.evaluation.bands import shrink_band
 from sentcli.evaluation.metrics import Evaluation, evaluate
@@ -30,7 +31,7 @@ from sentcli.model import bundle
 from sentcli.model.bilstm import BiLSTM, choose_device, round_embedding
 from sentcli.report.trained import render
 from sentcli.scoring.labels import STARS, Floats, choose_classes
-from sentcli.training.calibration import Calibrated, add_neutral_head, calibrate
+from sentcli.training.calibration import Calibrated, add_neutral_head, calibrate, is_better
 from sentcli.training.classifier import Classification, balanced_weights, measure, predict_logits, uses_bf16
 from sentcli.training.corpus import Corpus, Texts, encode_texts
 from sentcli.training.cross_validation import assign_folds, cross_validate
@@ -38,7 +39,7 @@ from sentcli.training.examples import Examples
 from sentcli.training.glove import Coverage, frequent_words
 from sentcli.training.init_model import init_model, torch_set_up
 from sentcli.training.loop import Run, fit
-from sentcli.training.ngrams import baseline_probabilities
+from sentcli.training.ngrams import add_ngrams, baseline_probabilities
 from sentcli.training.recipe import recipe
 from sentcli.training.settings import NO_VECTORS, Options, Settings
 
@@ -54,6 +55,7 @@ class Trained:
 
     network: BiLSTM
     calibrated: Calibrated
+    ngrams: dict[str, float]  # see `add_ngrams`
     baseline: dict[str, Any]
     data: Corpus
     validation: Examples  # the texts that it was validated on; in a cross-validation, all of them
@@ -100,7 +102,7 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
     baseline_seconds = time.perf_counter() - started
     validation, folds = data.validation if fold_of is None else data.train, None
     class_weights = balanced_weights(data.train.targets) if config.class_weight == "balanced" else None
-    start = base.measure(validation, class_weights) if base and base.keeps_classifier else {}
+    of_base, start = base.measure(validation, class_weights) if base and base.keeps_classifier else (None, {})
     if fold_of is not None:
         folds = cross_validate(initial, data.train, fold_of, config, work, run)
     network = initial.build()
@@ -122,22 +124,25 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
         base.interpolate(network, config.interpolate)
     round_embedding(network)
     logits = folds.logits if folds else predict_logits(network, validation, torch.device("cpu"))
+    mixed, ngrams = add_ngrams(network, data, fold_of, logits.astype(np.float64), class_weights)
     best = min(epochs, key=lambda record: record["validation_loss"])
-    if base and start and start["validation_loss"] <= measure(logits, validation, class_weights)[0]:
-        _log.info("epoch 0 wins: training did not lower the loss of %s", base.origin["name"])
-        base.interpolate(network, 1.0)
-        logits, best = predict_logits(network, validation, torch.device("cpu")), start
-    calibrated = calibrate(network, validation, logits, texts.labels, data.train, class_weights)
+    is_new = not base or of_base is None or not are_learned(data.texts.validation.texts, base.learned).any()
+    if base and of_base is not None and not (is_new and is_better(mixed, of_base, validation, class_weights)):
+        reason = "training did not lower the loss" if is_new else "it has learned the validation texts"
+        _log.info("epoch 0, the weights of %s, wins: %s", base.origin["name"], reason)
+        network, mixed, ngrams, best = copy.deepcopy(base.model), of_base, {}, start
+    calibrated = calibrate(network, validation, mixed, texts.labels, data.train, class_weights, fits=is_new)
     if calibrated.neutral and not folds:
         add_neutral_head(network, data, settings.source.data)
     return Trained(
         network=network,
         calibrated=calibrated,
+        ngrams=ngrams,
         baseline=_compare(baseline, baseline_seconds, calibrated, texts.labels),
         data=data,
         validation=validation,
         coverage=initial.coverage,
-        start=start | (base.compare(network) if start else {}),
+        start=start | (base.compare(network) if base and start else {}),
         epochs=epochs,
         best_epoch=int(best["epoch"]),
         seconds=sum(record["seconds"] for record in epochs) + (folds.seconds if folds else 0),
@@ -167,6 +172,7 @@ def _metrics(trained: Trained, texts: Texts, settings: Settings, options: Option
         "versions": {"sentcli": __version__, "torch": torch.__version__, "python": platform.python_version()},
         "validation": asdict(trained.calibrated.figures),
         "calibration": trained.calibrated.to_json(),
+        "ngrams": trained.ngrams,
         "baseline": trained.baseline,
         "start": trained.start,
         "best_epoch": trained.best_epoch,
@@ -216,19 +222,21 @@ def _write_validation(path: Path, trained: Trained) -> None:
 def _compare(
     baseline: Floats, seconds: float, calibrated: Calibrated, names: Sequence[str]
 ) -> dict[str, Any]:
-    """Return the figures of the model of n-grams, and whether the network beats it: McNemar's test at 5 %."""
+    """Return the figures of the model of n-grams, and the verdict of McNemar's test at 5 %."""
     labels = calibrated.labels
     figures = evaluate(labels, baseline, names)
     is_right = choose_classes(calibrated.probabilities, names) == labels
     is_baseline_right = choose_classes(baseline, names) == labels
     won, lost = int((is_right & ~is_baseline_right).sum()), int((is_baseline_right & ~is_right).sum())
+    chance = 1.96 * math.sqrt(won + lost)
     return {
         "accuracy": figures.accuracy,
         "accuracy_interval": figures.accuracy_interval,
         "macro_f1": figures.macro_f1,
         "log_loss": figures.log_loss,
         "seconds": round(seconds, 1),
-        "is_beaten": won - lost > 1.96 * math.sqrt(won + lost),
+        "is_beaten": won - lost > chance,
+        "is_better": lost - won > chance,
     }
 
 
@@ -248,7 +256,10 @@ def _report(name: str, trained: Trained, seconds: float) -> None:
         accuracy_of_texts(baseline["accuracy"], figures.examples),
         baseline["seconds"],
     )
-    if not baseline["is_beaten"]:
+    if baseline["is_better"]:
+        use = "use that model: docs/training.md has its lines"
+        _log.warning("%s: worse than a linear model of words and characters (n-grams); %s", name, use)
+    elif not baseline["is_beaten"]:
         _log.warning("%s: not significantly better than a linear model of n-grams; try more texts", name)
 
 

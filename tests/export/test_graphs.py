@@ -22,6 +22,7 @@ BITWISE_SHAPES: tuple[dict, ...] = (
     {"hidden_size": 32, "embedding_dim": 50},
     {"hidden_size": 17, "pooling": "mean", "num_classes": 3, "num_layers": 2},
     {"hidden_size": 9, "pooling": "last", "num_layers": 2},
+    {"ngram_buckets": 31, "num_classes": 5},
 )
 
 
@@ -64,6 +65,21 @@ def test_a_neutral_head_is_a_second_output_and_changes_no_bit_of_the_first(graph
     expected = torch_logits(headed, ids, lengths)
     assert expected[:, :2].tobytes() == torch_logits(plain, ids, lengths).tobytes()
     assert np.abs(np.hstack([logits, of_head]) - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize(("graph", "pooling"), list(itertools.product(GRAPHS, POOLINGS)))
+def test_ngrams_add_to_the_logits_of_the_classes_alone(graph, pooling):
+    model = make_model(pooling=pooling, neutral_head=True, ngram_buckets=31)
+    plain = make_model(pooling=pooling, neutral_head=True)
+    plain.load_state_dict(model.state_dict(), strict=False)
+    running = session(BUILDERS[graph](model))
+    for longest in (1, 2, 20):
+        ids, lengths = make_batch(7, longest)
+        logits = np.hstack(running.run(["logits", "neutral_logits"], {"input_ids": ids, "lengths": lengths}))
+        expected, of_network = torch_logits(model, ids, lengths), torch_logits(plain, ids, lengths)
+        assert np.abs(logits - expected).max() < 1e-5
+        assert expected[:, 2:].tobytes() == of_network[:, 2:].tobytes()
+        assert np.abs(expected - of_network)[:, :2].max() > 0.1
 
 
 @pytest.mark.parametrize("graph", GRAPHS)

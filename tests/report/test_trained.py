@@ -62,6 +62,9 @@ def test_the_baseline_and_the_reliability():
     text = page_of(baseline=BASELINE, validation=METRICS["validation"] | {"by_confidence": [BIN]})
     assert "n-grams has 85.0 %: the network is not better by more than chance" in text
     assert "0.50 to 0.75 50.0 % 4" in text
+    assert "the network is worse by more than chance: use the n-grams" in page_of(
+        baseline=BASELINE | {"is_better": True}
+    )
 
 
 def test_curves_fit_their_axes():
