@@ -257,7 +257,7 @@ def _report(name: str, trained: Trained, seconds: float) -> None:
         baseline["seconds"],
     )
     if baseline["is_better"]:
-        use = "use that model: docs/training.md has its lines"
+        use = "docs/training.md shows how to use that one: 'N-grams instead of a network'"
         _log.warning("%s: worse than a linear model of words and characters (n-grams); %s", name, use)
     elif not baseline["is_beaten"]:
         _log.warning("%s: not significantly better than a linear model of n-grams; try more texts", name)
