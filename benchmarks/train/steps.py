@@ -6,8 +6,8 @@
 
 Needs `pip install '.[train]'`. Each step has the settings of the one before and those that it adds. Its
 figures are a line of the results file; the same command continues. The networks learn by the loop of `sentcli
-train`, without the n-grams that it adds to a model at the end, and `sentcli evaluate` measures them. sentcli
-has no RNN, no GRU and no constant learning rate: these are here.
+train`, and `sentcli evaluate` measures them. What `sentcli train` does not have is here: an RNN, a GRU, a
+constant learning rate, and networks without n-grams.
 """
 
 import argparse
@@ -30,6 +30,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sentcli.backends.weights import load_model
 from sentcli.config import DEFAULT_DATASET, BundleConfig, DataSet, ModelConfig
 from sentcli.datasets.labels import label_ids
 from sentcli.datasets.load import load_split
@@ -46,14 +47,14 @@ from sentcli.training.classifier import Classification, measure, predict_logits
 from sentcli.training.corpus import Corpus, DataSource, encode_texts, read_texts
 from sentcli.training.examples import Examples
 from sentcli.training.init_model import init_model, torch_set_up
-from sentcli.training.ngrams import classify_by_ngrams
+from sentcli.training.ngrams import add_ngrams, classify_by_ngrams
 from sentcli.training.settings import Settings, resolve_settings
 
 ROOT = Path(__file__).parents[2]
 RESULTS, PAGE = ROOT / "benchmarks" / "results" / "steps.jsonl", ROOT / "docs" / "tutorial.md"
 SENTENCES = ROOT / "benchmarks" / "probes" / "everyday-products.csv"
 WRITTEN = ROOT / "data" / "everyday.csv"
-START, END = "<!-- steps -->\n", "\n<!-- end of steps -->"
+START, END = "<!-- steps -->\n", "<!-- end of steps -->"
 CPU = torch.device("cpu")
 LONGER = 5  # epochs, as in tutorials
 SCORED = 5000  # reviews of the train split, for the speed
@@ -101,6 +102,7 @@ STEPS = (
     Step("adversarial", "+ adversarial steps", {"adversarial": 1.0}),
     Step("gate", "+ one gate in place of three", {"gates": "forget"}),
     Step("bigrams", "+ 20,000 pairs of words as tokens", {"bigrams": 20_000}),
+    Step("wide", "+ n-grams in the logits"),
     Step("sentences", "+ 76,452 written sentences to learn from"),
     Step("included", "**the included model**"),
 )
@@ -152,16 +154,23 @@ class Walk:
         if step.key == "ngrams":
             return self._ngrams(data)
         started = time.process_time()
-        with torch_set_up(1):
-            network = self._train(step, data, settings)
-        seconds, names = time.process_time() - started, data.texts.labels
+        if step.key == "wide":
+            network = load_model(bundle.load_bundle(self.work / "bigrams"))
+        else:
+            with torch_set_up(1, 0):
+                network = self._train(step, data, settings)
         logits = predict_logits(network, data.validation, CPU).astype(np.float64)
+        if step.key in ("wide", "sentences"):
+            logits, _ = add_ngrams(network, data, None, logits, None)
+        seconds, names = time.process_time() - started, data.texts.labels
         temperature = fit_temperature(data.validation.labels, logits)
         before, after = (
             figures(data.validation.labels, softmax(each), names) for each in (logits, logits / temperature)
         )
-        for weight in network.classifier.parameters():
-            weight.data.div_(temperature)
+        for layer in filter(None, (network.classifier, network.ngrams)):
+            for weight in layer.parameters():
+                weight.data.div_(temperature)
+        round_embedding(network)
         trained = {"seconds": seconds, "validation": after, "uncalibrated": before}
         if step.key in ("rnn", "gru"):  # without a bundle
             measured = [load_split(path, "test", None, None) for path in (self.dataset, str(SENTENCES))]
@@ -183,7 +192,7 @@ class Walk:
         given = settings_of(step, self.units, self.epochs)
         written = [DataSet(str(WRITTEN), validate=False)] if step.key == "sentences" else []
         source = DataSource((DataSet(self.dataset), *written), self.glove)
-        settings = resolve_settings(source, {name.replace("-", "_"): value for name, value in given.items()})
+        settings = resolve_settings(source, given)
         key = (settings.text, settings.config.bigrams, len(source.data))
         if key not in self.corpora:
             parts, names = read_data_sets(source.data)
@@ -304,7 +313,7 @@ def table(records: Mapping[str, Mapping[str, Any]]) -> str:
 
 def with_table(page: str, records: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the page with the table of these results."""
-    return re.sub(f"{START}.*{END}", lambda _: START + table(records) + END, page, flags=re.DOTALL)
+    return re.sub(f"{START}.*{END}", lambda _: f"{START}{table(records)}\n{END}", page, flags=re.DOTALL)
 
 
 def main() -> None:
