@@ -177,17 +177,6 @@ def test_what_to_label_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert {texts[2], texts[4]} <= {row["text"] for row in found[:3]}
 
 
-def test_a_learning_curve(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    pytest.importorskip("sklearn")
-    pytest.importorskip("pandas")
-    monkeypatch.chdir(tmp_path)
-    invented.write_csv(tmp_path / "labeled.csv", invented.reviews(100, seed=1))
-    exec(MARKED["learning curve"], {})
-    assert [*ast.literal_eval(capsys.readouterr().out)] == [20, 40, 80]
-
-
 @pytest.mark.skipif(not shutil.which("jq"), reason="needs the program jq")
 def test_jq(tmp_path: Path) -> None:
     reviews = [{"id": 1, "body": "Sturdy."}, {"id": 2, "body": "It rattles.", "photos": ["a.jpg"]}]

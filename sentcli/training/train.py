@@ -122,7 +122,7 @@ def _validate_on_new(texts: Texts, base: Base) -> Texts:
     counts = base.origin["name"], len(texts.validation) - len(new), len(texts.validation)
     if len(new) == len(texts.validation):
         return texts
-    if len(new) < _FEWEST_NEW:
+    if len(new) < min(_FEWEST_NEW, len(texts.validation) / 2):
         problem = "%s has learned %d of %d validation texts: figures are too high; name new texts with %s"
         _log.warning(problem, *counts, option("validation", "FILE"))
         return texts

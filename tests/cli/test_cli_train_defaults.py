@@ -46,6 +46,7 @@ def test_a_hundred_texts_of_three_classes(tmp_path):
     )
     assert figures["examples"] == 100  # in the cross-validation
     assert "n-grams alone: " in said
+    assert "n-grams of half of the texts: " in said
 
 
 def test_a_killed_cross_validation_continues_to_the_same_bytes(tmp_path, monkeypatch):
