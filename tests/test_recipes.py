@@ -1,6 +1,5 @@
 """The recipes of docs/recipes.md and docs/python.md, where the programs and packages are installed."""
 
-import ast
 import csv
 import json
 import os
