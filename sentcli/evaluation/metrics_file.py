@@ -38,7 +38,8 @@ class Metrics(TypedDict):
     # What n-grams have in the logits: `share`, `accuracy_before` and `accuracy_after`; empty for none.
     ngrams: NotRequired[dict[str, float]]
     # The model of n-grams on the same texts: `accuracy`, `accuracy_interval`, `macro_f1`, `log_loss`,
-    # `seconds`, and `verdict`: whether the network is `better` or `worse` beyond chance, or `no difference`.
+    # `seconds`, and whether more texts are right beyond chance with the network, `is_beaten`, or without it,
+    # `is_better`, which the included model lacks.
     baseline: NotRequired[dict[str, Any]]
     # Of the base model alone: `accuracy`, and `own`, the accuracies before and after on its own sentences.
     start: NotRequired[dict[str, Any]]

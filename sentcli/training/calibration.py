@@ -57,12 +57,17 @@ def calibrate(
     names: Sequence[str],
     train: Examples,
     class_weights: Tensor | None,
+    *,
+    fits: bool = True,
 ) -> Calibrated:
     """Fold the temperature and the correction for rare classes into the weights of classifier and n-grams.
 
     So every backend and every exported graph returns calibrated probabilities without an extra step. The
     logits, `[texts, classes]`, are divided by the temperature that fits the validation texts. If a part of
     the log priors is then subtracted, the temperature is fitted again. Class weights leave no such part.
+
+    :param fits: False: leave the logits as they are, as a model that has learned the validation texts is
+        too sure of them.
     """
     sure = validation.has_label
     labels, exact = validation.labels[sure], logits.astype(np.float64)
@@ -71,11 +76,13 @@ def calibrate(
     log_priors = np.log(np.maximum(counts, 1) / max(counts.sum(), 1))
 
     def temperature_of(logits: Floats) -> float:
+        if not fits:
+            return 1.0
         return shrink_temperature(fit_temperature(labels, logits[sure], weights), len(labels))
 
     temperature = temperature_of(exact)
     shift, strength = np.zeros(len(names)), 0.0
-    if class_weights is None:
+    if class_weights is None and fits:
         strength = choose_strength(labels, exact[sure] / temperature, log_priors)
     if strength:
         shift = strength * log_priors

@@ -113,8 +113,7 @@ def add_ngrams(
         idf = np.log((1 + len(rows)) / (1 + texts[used])) + 1
         some = (features[rows][:, used] * idf).astype(np.float32)
         table = np.zeros((len(texts), classes))
-        fitted = _fit(some, train.labels[rows], classes, _PENALTY_OF_TOKENS, of_texts[rows])
-        table[used] = (fitted * idf).T
+        table[used] = (idf * _fit(some, train.labels[rows], classes, _PENALTY_OF_TOKENS, of_texts[rows])).T
         return table
 
     table = table_of(_draw(len(train)))
@@ -136,8 +135,7 @@ def add_ngrams(
         parameter.data.mul_(1 - share)
     mixed = (1 - share) * logits + share * scale * found
     before, after = (float((some[sure].argmax(axis=1) == labels).mean()) for some in (logits, mixed))
-    kind = "validation" if fold_of is None else "out-of-fold"
-    _log.info("n-grams have a share of %g: %s accuracy %.3f -> %.3f", share, kind, before, after)
+    _log.info("n-grams have a share of %g: accuracy %.3f -> %.3f on validation texts", share, before, after)
     return mixed, {"share": share, "accuracy_before": before, "accuracy_after": after}
 
 

@@ -38,6 +38,7 @@ _log = logging.getLogger("sentcli")
 
 _FEW = 2000  # labeled texts; with fewer, the included model is the start if they have its classes
 _ENGLISH = 0.8  # share of the running words that it knows
+_FEWEST_NEW, _MOST_LEARNED = 20, 0.05  # texts that the base model has not learned; share of those it has
 _NOTE = "run.json"
 _OVERWRITE = "overwrite"  # key in the note: whether the run may replace a model
 
@@ -79,12 +80,12 @@ def train_bundle(
             base = replace(base, keeps_classifier=base.has_classes(labels))
             if not base.keeps_classifier:
                 _log.info("%s has other classes: the new model gets a new classifier", base.origin["name"])
-            learned = sum(int(are_learned(part.texts, base.learned).sum()) for part in parts)
-            size = replace(size, splittable=max(size.splittable - learned, 0))
+            validated = [part for part, data in zip(parts, source.data, strict=True) if data.validate]
+            learned = sum(int(are_learned(part.texts, base.learned).sum()) for part in validated)
+            if learned > _MOST_LEARNED * size.texts:  # else a few make no difference in a cross-validation
+                size = replace(size, splittable=max(size.splittable - learned, 0))
         elif given.get("interpolate"):
-            raise UsageError(
-                f"{option('interpolate')} needs a model to start from; name it with {option('finetune')}"
-            )
+            raise UsageError(f"{option('interpolate')} needs a model; name it with {option('finetune')}")
         settings = resolve_settings(source, given, base, size)
         share = None if settings.config.folds else settings.config.validation_share
         texts = read_texts(source, parts, labels, share, rejects)
@@ -116,11 +117,15 @@ def _included_model(
 
 
 def _validate_on_new(texts: Texts, base: Base) -> Texts:
-    """Return the texts without validation texts that the base model has learned, but not without all."""
+    """Return the texts without validation texts that the base model has learned, unless few are new."""
     (new,) = (~are_learned(texts.validation.texts, base.learned)).nonzero()
-    if not 0 < len(new) < len(texts.validation):
-        return texts
     counts = base.origin["name"], len(texts.validation) - len(new), len(texts.validation)
+    if len(new) == len(texts.validation):
+        return texts
+    if len(new) < _FEWEST_NEW:
+        problem = "%s has learned %d of %d validation texts: figures are too high; name new texts with %s"
+        _log.warning(problem, *counts, option("validation", "FILE"))
+        return texts
     _log.info("%s has learned %d of %d validation texts, which do not validate", *counts)
     return replace(texts, validation=texts.validation.take(new.tolist()))
 

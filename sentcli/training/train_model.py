@@ -18,7 +18,7 @@ from torch import nn
 
 from sentcli import __version__
 from sentcli.config import BundleConfig
-from sentcli.datasets.splits import hash_texts
+from sentcli.datasets.splits import are_learned, hash_texts
 from sentcli.errors import option
 from sentcli.evaluation.bands import shrink_band
 from sentcli.evaluation.metrics import Evaluation, evaluate
@@ -126,10 +126,12 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
     logits = folds.logits if folds else predict_logits(network, validation, torch.device("cpu"))
     mixed, ngrams = add_ngrams(network, data, fold_of, logits.astype(np.float64), class_weights)
     best = min(epochs, key=lambda record: record["validation_loss"])
-    if base and of_base is not None and not is_better(mixed, of_base, validation, class_weights):
-        _log.info("epoch 0 wins: training did not lower the loss of %s", base.origin["name"])
+    is_new = not base or of_base is None or not are_learned(data.texts.validation.texts, base.learned).any()
+    if base and of_base is not None and not (is_new and is_better(mixed, of_base, validation, class_weights)):
+        reason = "training did not lower the loss" if is_new else "it has learned the validation texts"
+        _log.info("epoch 0, the weights of %s, wins: %s", base.origin["name"], reason)
         network, mixed, ngrams, best = copy.deepcopy(base.model), of_base, {}, start
-    calibrated = calibrate(network, validation, mixed, texts.labels, data.train, class_weights)
+    calibrated = calibrate(network, validation, mixed, texts.labels, data.train, class_weights, fits=is_new)
     if calibrated.neutral and not folds:
         add_neutral_head(network, data, settings.source.data)
     return Trained(
@@ -226,14 +228,15 @@ def _compare(
     is_right = choose_classes(calibrated.probabilities, names) == labels
     is_baseline_right = choose_classes(baseline, names) == labels
     won, lost = int((is_right & ~is_baseline_right).sum()), int((is_baseline_right & ~is_right).sum())
-    is_chance = abs(won - lost) <= 1.96 * math.sqrt(won + lost)
+    chance = 1.96 * math.sqrt(won + lost)
     return {
         "accuracy": figures.accuracy,
         "accuracy_interval": figures.accuracy_interval,
         "macro_f1": figures.macro_f1,
         "log_loss": figures.log_loss,
         "seconds": round(seconds, 1),
-        "verdict": "no difference" if is_chance else "better" if won > lost else "worse",
+        "is_beaten": won - lost > chance,
+        "is_better": lost - won > chance,
     }
 
 
@@ -253,11 +256,11 @@ def _report(name: str, trained: Trained, seconds: float) -> None:
         accuracy_of_texts(baseline["accuracy"], figures.examples),
         baseline["seconds"],
     )
-    if baseline["verdict"] == "no difference":
-        _log.warning("%s: not significantly better than a linear model of n-grams; try more texts", name)
-    elif baseline["verdict"] == "worse":
-        use = "use that model: docs/training.md has its lines"
+    if baseline["is_better"]:
+        use = "docs/training.md shows how to use that one: 'N-grams instead of a network'"
         _log.warning("%s: worse than a linear model of words and characters (n-grams); %s", name, use)
+    elif not baseline["is_beaten"]:
+        _log.warning("%s: not significantly better than a linear model of n-grams; try more texts", name)
 
 
 def _warn_of_chance(name: str, figures: Evaluation, *, is_balanced: bool) -> None:

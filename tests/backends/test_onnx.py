@@ -118,6 +118,15 @@ def test_an_embedding_that_is_stored_in_another_way_is_loaded_whole():
     assert np.array_equal(backend(content).logits(*batch), expected)
 
 
+def test_a_model_with_ngrams_is_loaded_whole():
+    model = make_model(ngram_buckets=31)
+    content, batch = folded_graph(model).SerializeToString(), make_batch(2, 3)
+    first = OnnxBackend(content, FILE, model.config).logits(*batch)
+    prepared = OnnxBackend(content, FILE, model.config)
+    prepared.prepare()
+    assert np.array_equal(prepared.logits(*batch), first)
+
+
 def test_a_prepared_backend_loads_no_more(loaded, content):
     batch = make_batch(2, 20)
     expected = backend(content).logits(*batch)

@@ -14,7 +14,13 @@ from sentcli.model.bundle import ONNX, load_bundle, write_manifest
 
 @pytest.mark.parametrize("gates", ["separate", "forget"])
 @pytest.mark.parametrize(
-    "shape", [{}, {"num_layers": 2, "pooling": "last", "num_classes": 3}, {"neutral_head": True}]
+    "shape",
+    [
+        {},
+        {"num_layers": 2, "pooling": "last", "num_classes": 3},
+        {"neutral_head": True},
+        {"ngram_buckets": 31},
+    ],
 )
 def test_the_folded_graph_has_all_numbers(make_bundle, tmp_path, shape: dict, gates: str):
     model = tiny_models.make_model(**shape)

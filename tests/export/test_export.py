@@ -104,7 +104,7 @@ numpy.save(sys.argv[3], logits.detach().numpy())
 
 @pytest.mark.parametrize(("pooling", "layers"), list(itertools.product(POOLINGS, (1, 2))))
 def test_logits_of_torchscript_are_those_of_pytorch(tmp_path, pooling, layers):
-    model = make_model(pooling=pooling, num_layers=layers, num_classes=3)
+    model = make_model(pooling=pooling, num_layers=layers, num_classes=3, ngram_buckets=31 * (layers - 1))
     path = tmp_path / "model.torchscript.pt"
     with warnings.catch_warnings():
         warnings.simplefilter("error")

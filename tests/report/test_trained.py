@@ -30,7 +30,7 @@ EPOCHS = [
 ]
 VALIDATION, ERRORS = METRICS["validation"], METRICS["calibration"]
 BASELINE = {"accuracy": 0.85, "accuracy_interval": (0.79, 0.89), "macro_f1": 0.8412, "log_loss": 0.4}
-BASELINE |= {"seconds": 1.234, "verdict": "no difference"}
+BASELINE |= {"seconds": 1.234, "is_beaten": False}
 BIN = {"low": 0.5, "high": 0.75, "examples": 4, "confidence": 0.6, "accuracy": 0.5}
 BIN |= {"accuracy_interval": (0.15, 0.85)}
 
@@ -62,6 +62,9 @@ def test_the_baseline_and_the_reliability():
     text = page_of(baseline=BASELINE, validation=METRICS["validation"] | {"by_confidence": [BIN]})
     assert "n-grams has 85.0 %: the network is not better by more than chance" in text
     assert "0.50 to 0.75 50.0 % 4" in text
+    assert "the network is worse by more than chance: use the n-grams" in page_of(
+        baseline=BASELINE | {"is_better": True}
+    )
 
 
 def test_curves_fit_their_axes():

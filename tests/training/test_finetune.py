@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 from commands import fail, invoke
+from torch import nn
 
 from sentcli.backends.weights import load_model
 from sentcli.config import DataSet
@@ -270,6 +271,15 @@ def test_the_new_model_does_not_take_over_a_neutral_head(headed, finetune):
     assert headed.config.model.neutral_head
     bundle = finetune("--finetune", headed.path, "--epochs", 1)
     assert (bundle.config.model.neutral_head, bundle.config.neutral) == (False, headed.config.neutral)
+
+
+def test_the_new_model_fits_its_own_ngrams(trained):
+    base = load_base(trained.path)
+    base.model.ngrams = nn.Embedding(len(base.vocab) + 31, 2)
+    network = base.network(replace(base.config.model, ngram_buckets=0), seed=1)
+    assert network.ngrams is None
+    base.interpolate(network, 0.5)
+    assert "ngram_buckets" not in base.decided
 
 
 def test_the_band_of_neutral_texts_is_chosen_anew_or_stays_that_of_the_model(trained, finetune, tmp_path):

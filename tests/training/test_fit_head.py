@@ -53,6 +53,16 @@ def test_the_labels_of_the_texts_are_found():
     assert model.config.neutral_head
 
 
+def test_ngrams_have_no_part_in_the_head():
+    data = corpus(sides((100, 100, 100)))
+    plain, model = make_model(vocab_size=62), make_model(vocab_size=62, ngram_buckets=31)
+    model.load_state_dict(plain.state_dict(), strict=False)
+    for network in (plain, model):
+        add_neutral_head(network, data, [LABELED])
+    assert torch.equal(model.neutral_head.weight, plain.neutral_head.weight)
+    assert model.ngrams is not None
+
+
 @pytest.mark.parametrize("counts", [(300, 99, 300), (99, 300, 300), (300, 0, 300)])
 def test_few_texts_of_a_side_make_no_head(counts):
     model = fitted(corpus(sides(counts)), LABELED)

@@ -3,13 +3,16 @@
 import invented
 import numpy as np
 import pytest
+import torch
+from tiny_models import make_model
 
 from sentcli.config import TextConfig, TrainConfig
 from sentcli.datasets.labels import LabeledTexts
 from sentcli.training import ngrams
+from sentcli.training.classifier import predict_logits
 from sentcli.training.corpus import Texts, encode_texts
 from sentcli.training.cross_validation import assign_folds
-from sentcli.training.ngrams import baseline_probabilities, classify_by_ngrams
+from sentcli.training.ngrams import add_ngrams, baseline_probabilities, classify_by_ngrams
 
 
 def corpus(train, validation, **settings):
@@ -44,3 +47,64 @@ def test_in_a_cross_validation_it_does_not_see_the_texts_of_the_fold():
     rows = [("warm", "positive"), ("dull", "negative"), ("clever", "positive"), ("loud", "negative")]
     unseen = baseline_probabilities(corpus(rows, [], folds=2), np.array([0, 1, 0, 1]))
     assert unseen.argmax(axis=1).tolist() == [0, 1, 0, 1]  # each fold learned the other class alone
+
+
+def test_parts_of_words_count_unless_they_are_many(monkeypatch):
+    texts, unseen = (
+        ["hablamos bien", "comemos mal", "cantamos hoy", "hablaba ayer", "comía ayer"] * 4,
+        ["bailamos"],
+    )
+    labels = np.array([0, 0, 0, 1, 1] * 4)
+    assert classify_by_ngrams(texts, labels, unseen, 2)[0, 0] > 0.6
+    monkeypatch.setattr(ngrams, "_MOST_CHARACTERS", 100)
+    assert classify_by_ngrams(texts, labels, unseen, 2)[0, 0] == pytest.approx(0.5)
+
+
+# The n-grams in the logits of a network
+
+
+def pairs_decide(count):
+    """Texts, no two the same, that have the words of both classes."""
+    pairs = ("not good", "negative"), ("good not", "positive")
+    return [(f"film {pairs[row % 2][0]} number {row}", pairs[row % 2][1]) for row in range(count)]
+
+
+def network_of(data, classes=2):
+    return make_model(vocab_size=len(data.vocab), num_classes=classes)
+
+
+@pytest.mark.parametrize("has_folds", [False, True])
+@pytest.mark.parametrize("class_weights", [None, torch.tensor([0.5, 2.0])])
+def test_a_pair_of_words_gets_its_weights(has_folds, class_weights, caplog):
+    data = corpus(pairs_decide(80), [] if has_folds else pairs_decide(40), folds=3 * has_folds)
+    fold_of = assign_folds(data.train, 3) if has_folds else None
+    validation = data.train if has_folds else data.validation
+    network = network_of(data)
+    logits = predict_logits(network, validation, torch.device("cpu")).astype(np.float64)
+    with caplog.at_level("INFO"):
+        mixed, figures = add_ngrams(network, data, fold_of, logits, class_weights)
+    assert figures["share"] == 0.5
+    assert figures["accuracy_after"] > 0.9 > 0.7 > figures["accuracy_before"]
+    assert "n-grams have a share of 0.5: accuracy 0." in caplog.text
+    assert (mixed.argmax(axis=1) == validation.labels).mean() == figures["accuracy_after"]
+    found = predict_logits(network, validation, torch.device("cpu"))
+    assert np.abs(found - mixed).max() < (1 if has_folds else 1e-4)  # a fold learned from fewer texts
+    assert network.config.ngram_buckets
+    again = network_of(data)
+    add_ngrams(again, data, fold_of, logits, class_weights)
+    assert all(torch.equal(*both) for both in zip(network.parameters(), again.parameters(), strict=True))
+
+
+def test_a_gain_within_the_noise_adds_nothing():
+    data = corpus(pairs_decide(60), pairs_decide(30))
+    logits = 8.0 * np.eye(2)[data.validation.labels]
+    network = network_of(data)
+    found, figures = add_ngrams(network, data, None, logits, None)
+    assert (found is logits, figures, network.ngrams, network.config.ngram_buckets) == (True, {}, None, 0)
+
+
+def test_a_fold_without_a_class_knows_nothing_about_it():
+    rows = [("warm", "positive"), ("dull", "negative")] * 2
+    data = corpus(rows, [], folds=2)
+    _, figures = add_ngrams(network_of(data), data, np.array([0, 1, 0, 1]), np.zeros((4, 2)), None)
+    assert figures == {}
