@@ -1,6 +1,6 @@
 """Measure the models of docs/tutorial.md on IMDb, from a plain RNN to the included model.
 
-    python benchmarks/train/steps.py                        # 48 units, 2 epochs: half an hour of one core
+    python benchmarks/train/steps.py                        # 48 units, 2 epochs: 40 minutes of one core
     python benchmarks/train/steps.py --units 256 --epochs 5 --results full.jsonl --work full
     python benchmarks/train/steps.py --docs                 # measure nothing: write the table of the page
 
