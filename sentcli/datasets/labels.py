@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sentcli.config import MAX_CLASSES
-from sentcli.errors import DataError, option
+from sentcli.errors import DataError, counted, option
 from sentcli.tables.columns import list_columns
 from sentcli.tables.text_column import find_usual
 
@@ -142,7 +142,7 @@ def class_names(data: LabeledTexts) -> tuple[str, ...]:
         examples = ", ".join(repr(name)[:40] for name in names[:3])
         hint = ' Round them; for probabilities, the [[data]] table needs targets = "probability"'
         raise DataError(
-            f"{data.where}: {len(names)} different labels ({examples}); a model has 2 to {most}; "
+            f"{data.where}: {counted(len(names), 'different label')} ({examples}); a model has 2 to {most}; "
             f"is {option('label_column')} right?{hint * has_decimals}"
         )
     if single := [name for name in names if counts[name] == 1]:

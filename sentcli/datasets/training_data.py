@@ -1,6 +1,5 @@
 """Read the labeled data sets of a training, and name the classes."""
 
-import math
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -121,13 +120,15 @@ def with_targets(data: LabeledTexts, source: DataSet, names: Sequence[str], reje
 
 def _with_weights(data: LabeledTexts, names: Sequence[str], rejects: Rejects) -> LabeledTexts:
     """Return the texts with their targets times the weights in their sides; leave out those of weight 0."""
-    weights = [float(value) if are_numbers([value]) else -1.0 for value in data.sides[0]]
-    wrong = [row for row, weight in enumerate(weights) if not 0 <= weight < math.inf]
-    reasons = [f"the weight {data.sides[0][row]!r:.100} is not a number of at least 0" for row in wrong]
-    rejects.add(data.where, [rejected_row(data, *of) for of in zip(wrong, reasons, strict=True)], len(data))
-    data = data.take(kept := [row for row, weight in enumerate(weights) if 0 < weight < math.inf])
-    weighted = data.class_targets(names) * np.array([[weights[row]] for row in kept], np.float32)
-    return replace(data, targets=weighted, sides=())
+    (values,) = data.sides
+    weights = np.array([float(value) if are_numbers([value]) else -1 for value in values], np.float32)
+    is_valid, why = (weights >= 0) & (weights < np.inf), "is not a number of at least 0"
+    wrong = np.flatnonzero(~is_valid).tolist()
+    entries = [rejected_row(data, row, f"the weight {values[row]!r:.100} {why}") for row in wrong]
+    rejects.add(data.where, entries, len(data))
+    kept = np.flatnonzero(is_valid & (weights > 0))
+    data = data.take(kept.tolist())
+    return replace(data, targets=weights[kept, np.newaxis] * data.class_targets(names), sides=())
 
 
 def _probabilities(labels: Collection[str], where: str) -> dict[str, float]:

@@ -64,9 +64,7 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         texts, y = [text or "" for text in as_texts(X)], column_or_1d(y)
         check_consistent_length(texts, y)
         if missing := sum(label is None or label != label for label in y.tolist()):
-            raise ValueError(
-                f"y has no label for {missing} of {len(texts)} texts (None or NaN); leave these texts out"
-            )
+            raise ValueError(f"y has no label (None or NaN) for {missing} of {len(texts)} texts; omit these")
         check_classification_targets(y)
         self.classes_, ids, counts = np.unique(y, return_inverse=True, return_counts=True)
         if len(counts) < 2:

@@ -80,13 +80,12 @@ def train_bundle(
             base = replace(base, keeps_classifier=base.has_classes(labels))
             if not base.keeps_classifier:
                 _log.info("%s has other classes: the new model gets a new classifier", base.origin["name"])
-            learned = sum(int(are_learned(part.texts, base.learned).sum()) for part in parts)
+            validated = [part for part, data in zip(parts, source.data, strict=True) if data.validate]
+            learned = sum(int(are_learned(part.texts, base.learned).sum()) for part in validated)
             if learned > _MOST_LEARNED * size.texts:  # else a few make no difference in a cross-validation
                 size = replace(size, splittable=max(size.splittable - learned, 0))
         elif given.get("interpolate"):
-            raise UsageError(
-                f"{option('interpolate')} needs a model to start from; name it with {option('finetune')}"
-            )
+            raise UsageError(f"{option('interpolate')} needs a model; name it with {option('finetune')}")
         settings = resolve_settings(source, given, base, size)
         share = None if settings.config.folds else settings.config.validation_share
         texts = read_texts(source, parts, labels, share, rejects)

@@ -9,9 +9,9 @@ from sentcli.errors import DataError
 
 
 def test_class_names_needs_two_classes() -> None:
-    with pytest.raises(DataError, match=r"1 different labels \('good'\)"):
+    with pytest.raises(DataError, match=r"1 different label \('good'\)"):
         class_names(LabeledTexts(["a", "b"], ["good", "good"]))
-    with pytest.raises(DataError, match="1001 different labels"):
+    with pytest.raises(DataError, match="1,001 different labels"):
         class_names(LabeledTexts([""] * 1001, [str(n) for n in range(1001)]))
 
 
