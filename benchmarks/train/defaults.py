@@ -57,6 +57,7 @@ DRAWS = {  # texts to train on, draws
 }
 FEW = 2000  # texts with two labels of polarity; with fewer, `train` starts from the included model
 MOST = 2000  # texts of the test file of a draw
+LINEAR = ("words", "words+characters")
 FIGURES = {"accuracy": "{:.3f}", "macro_f1": "{:.3f}", "mae": "{:.3f}", "seconds": "{:.0f}"}
 Texts = Sequence[str]
 
@@ -263,7 +264,7 @@ def table(results: Sequence[Mapping[str, Any]], figure: str, own: str) -> str:
         }
         if is_first and own in of:
             low, high = of[own]["interval"]
-            best = max(of[peer][figure] for peer in ("words", "words+characters") if peer in of)
+            best = max((of[peer][figure] for peer in LINEAR if peer in of), default=0)
             cells[own] += f" ({low:.3f} to {high:.3f}){' !' if best > high else ''}"
         if cells:
             texts = next(iter(of.values()))["texts"]

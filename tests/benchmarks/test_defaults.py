@@ -36,6 +36,7 @@ def test_the_table_has_means_of_draws_and_marks_what_is_below_the_linear_models(
         "| mean | | 0.775 | 0.795 |",
     ]
     assert defaults.table(results, "mae", "sentcli").count("\n") == 1
+    assert " ! " not in defaults.table([result("sentcli", 0.7)], "accuracy", "sentcli")
 
 
 def test_a_folder_is_measured_once(tmp_path, monkeypatch, capsys):
