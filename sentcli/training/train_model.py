@@ -126,7 +126,10 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
         base.interpolate(network, config.interpolate)
     round_embedding(network)
     logits = folds.logits if folds else predict_logits(network, validation, torch.device("cpu"))
-    mixed, ngrams = add_ngrams(network, data, fold_of, logits.astype(np.float64), class_weights)
+    mixed, ngrams = logits.astype(np.float64), dict[str, float]()
+    # N-grams know only the new texts, so they would undo what rehearsal keeps.
+    if of_base is None or (base and base.config.model.ngram_buckets):
+        mixed, ngrams = add_ngrams(network, data, fold_of, mixed, class_weights)
     best = min(epochs, key=lambda record: record["validation_loss"])
     is_new = not base or of_base is None or not are_learned(data.texts.validation.texts, base.learned).any()
     if base and of_base is not None and not (is_new and is_better(mixed, of_base, validation, class_weights)):
