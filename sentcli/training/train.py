@@ -27,6 +27,7 @@ from sentcli.files.sink import Target
 from sentcli.model.bilstm import choose_device
 from sentcli.model.bundle import HISTORY, check_target, check_writable, default_bundle_path
 from sentcli.scoring import stop
+from sentcli.scoring.labels import NEUTRAL, STARS
 from sentcli.text.tokenizer import words_of
 from sentcli.training.corpus import DataSource, Texts, read_texts
 from sentcli.training.finetune import Base, load_base
@@ -39,6 +40,7 @@ _log = logging.getLogger("sentcli")
 _FEW = 2000  # labeled texts; with fewer, the included model is the start if they have its classes
 _ENGLISH = 0.8  # share of the running words that it knows
 _FEWEST_NEW, _MOST_LEARNED = 20, 0.05  # texts that the base model has not learned; share of those it has
+_THREE = ("negative", NEUTRAL, "positive")
 _NOTE = "run.json"
 _OVERWRITE = "overwrite"  # key in the note: whether the run may replace a model
 
@@ -80,16 +82,14 @@ def train_bundle(
             base = replace(base, keeps_classifier=base.has_classes(labels))
             if not base.keeps_classifier:
                 _log.info("%s has other classes: the new model gets a new classifier", base.origin["name"])
-            validated = [part for part, data in zip(parts, source.data, strict=True) if data.validate]
-            learned = sum(int(are_learned(part.texts, base.learned).sum()) for part in validated)
-            if learned > _MOST_LEARNED * size.texts:  # else a few make no difference in a cross-validation
-                size = replace(size, splittable=max(size.splittable - learned, 0))
+            elif (learned := _count_learned(source, parts, base)) > _MOST_LEARNED * size.texts:
+                size = replace(size, splittable=max(size.splittable - learned, 0))  # no cross-validation
         elif given.get("interpolate"):
             raise UsageError(f"{option('interpolate')} needs a model; name it with {option('finetune')}")
         settings = resolve_settings(source, given, base, size)
         share = None if settings.config.folds else settings.config.validation_share
         texts = read_texts(source, parts, labels, share, rejects)
-        if base:
+        if base and base.keeps_classifier:
             texts = _validate_on_new(texts, base)
         rejects.write(Target(output).rejects)
         with _noted(work, _facts(texts, settings), overwrite=overwrite) as replaces:
@@ -100,20 +100,26 @@ def train_bundle(
 def _included_model(
     source: DataSource, given: Mapping[str, Any], parts: Sequence[LabeledTexts], labels: Sequence[str]
 ) -> Base | None:
-    """Return the included model for English texts with labels of polarity, unless settings contradict it."""
+    """Return the included model for English texts with labels of reviews, unless settings contradict it."""
     base = load_base(default_bundle_path())
     known = [word in base.vocab for part in parts for text in part.texts for word in words_of(text)]
-    if not base.has_classes(labels) or sum(known) < _ENGLISH * len(known):
+    is_of_reviews = base.has_classes(labels) or tuple(labels) in (STARS, _THREE)
+    if not is_of_reviews or sum(known) < _ENGLISH * len(known):
         return None
     with suppress(UsageError):
         resolve_settings(source, given, base)
         _log.info(
-            "few negative and positive texts: fine-tuning the included model %s; %s starts from word vectors",
+            "few English reviews: fine-tuning the included model %s; %s starts from word vectors",
             base.origin["name"],
             option("glove"),
         )
         return base
     return None
+
+
+def _count_learned(source: DataSource, parts: Sequence[LabeledTexts], base: Base) -> int:
+    validated = [part for part, data in zip(parts, source.data, strict=True) if data.validate]
+    return sum(int(are_learned(part.texts, base.learned).sum()) for part in validated)
 
 
 def _validate_on_new(texts: Texts, base: Base) -> Texts:
