@@ -15,6 +15,7 @@ from sentcli import load
 from sentcli.config import DataSet
 from sentcli.datasets.labels import known_labels
 from sentcli.errors import requires
+from sentcli.scoring.labels import choose_classes
 from sentcli.scoring.scorer import as_texts
 
 with requires("train"):
@@ -98,6 +99,6 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return np.where(np.isnan(probabilities), self.class_prior_, probabilities)
 
     def predict(self, X: Any) -> npt.NDArray[Any]:  # noqa: N803
-        """Return the most probable label of each text; raise errors as `Scorer.score`."""
-        probabilities = self.predict_proba(X)
-        return self.classes_[probabilities.argmax(axis=1)]  # type: ignore[no-any-return]
+        """Return the label of each text as `Scorer.score` does: the most probable one, the median of stars."""
+        chosen = choose_classes(self.predict_proba(X), self.classes_.astype(str).tolist())
+        return self.classes_[chosen]  # type: ignore[no-any-return]
