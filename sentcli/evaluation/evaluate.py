@@ -81,8 +81,6 @@ def evaluate_bundle(  # noqa: PLR0913  # what to measure, and what to return of 
     texts, names = examples.texts, bundle.config.labels
     labels = _class_ids(examples, names)
     most = bundle.config.text.max_tokens
-    if long := sum(len(bundle.vocab.encode(words_of(of))) > most for of in texts if len(of) > most):
-        _log.warning("texts with more than the model's max-tokens, %d, are cut: %d", most, long)
     probabilities = predict(bundle, texts, quiet=quiet, **runtime)
     other, of_other = None, None
     if against:
@@ -113,6 +111,7 @@ def evaluate_bundle(  # noqa: PLR0913  # what to measure, and what to return of 
         "label_column": data.label_column,
         "left_out": left_out,
         "blank": measured.blank,
+        "truncated": sum(len(bundle.vocab.encode(words_of(of))) > most for of in texts if len(of) > most),
         "neutral": measured.neutral,
         "learned": learned,
         **asdict(measured.figures),

@@ -24,6 +24,8 @@ def report(record: Mapping[str, Any]) -> str:
         title += f"\n{record['left_out']:,} rows without text or known label, or unreadable, are left out"
     if record["neutral"]:
         title += f"\n{record['neutral']:,} more are neutral, and count only in the figures of neutral bands"
+    if record["truncated"]:
+        title += f"\n{record['truncated']:,} have more than max-tokens of the model: their middle is not read"
     metrics = [("metric", "value", "95 % interval"), *metrics_of(record)]
     blocks = [title, *rarest(record), _aligned(metrics, "<><")]
     if record["roc_auc_reason"]:

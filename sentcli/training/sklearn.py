@@ -99,6 +99,5 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return np.where(np.isnan(probabilities), self.class_prior_, probabilities)
 
     def predict(self, X: Any) -> npt.NDArray[Any]:  # noqa: N803
-        """Return the label of each text as `Scorer.score` does: the most probable one, the median of stars."""
-        chosen = choose_classes(self.predict_proba(X), self.classes_.astype(str).tolist())
-        return self.classes_[chosen]  # type: ignore[no-any-return]
+        """Return the most probable label of each text, or the median star; raise errors as `Scorer.score`."""
+        return self.classes_[choose_classes(self.predict_proba(X), self.classes_.astype(str).tolist())]
