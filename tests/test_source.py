@@ -35,7 +35,7 @@ LAYERS = (
 ENTRANCES = {"", "__main__"}  # import from every folder; nothing imports them
 
 # What an addition that passes one of these replaces has to be said with it.
-MOST_LINES, MOST_MODULES, MOST_TOP_NAMES = 20_000, 150, 19
+MOST_LINES, MOST_MODULES, MOST_TOP_NAMES = 20_020, 150, 19
 
 
 def imports(node: ast.AST) -> Iterator[str]:

@@ -119,7 +119,10 @@ def with_targets(data: LabeledTexts, source: DataSet, names: Sequence[str], reje
 
 
 def _with_weights(data: LabeledTexts, names: Sequence[str], rejects: Rejects) -> LabeledTexts:
-    """Return the texts with their targets times the weights in their sides; leave out those of weight 0."""
+    """Return the texts with their targets times the weights in their sides, over the mean of these weights.
+
+    Texts with the weight 0 are left out.
+    """
     (values,) = data.sides
     weights = np.array([float(value) if are_numbers([value]) else -1 for value in values], np.float32)
     is_valid, why = (weights >= 0) & (weights < np.inf), "is not a number of at least 0"
@@ -127,8 +130,10 @@ def _with_weights(data: LabeledTexts, names: Sequence[str], rejects: Rejects) ->
     entries = [rejected_row(data, row, f"the weight {values[row]!r:.100} {why}") for row in wrong]
     rejects.add(data.where, entries, len(data))
     kept = np.flatnonzero(is_valid & (weights > 0))
-    data = data.take(kept.tolist())
-    return replace(data, targets=weights[kept, np.newaxis] * data.class_targets(names), sides=())
+    if not len(kept):
+        raise DataError(f"{data.where}: no text has a weight above 0; is {option('weight_column')} right?")
+    data, weights = data.take(kept.tolist()), weights[kept] / weights[kept].mean()
+    return replace(data, targets=weights[:, np.newaxis] * data.class_targets(names), sides=())
 
 
 def _probabilities(labels: Collection[str], where: str) -> dict[str, float]:

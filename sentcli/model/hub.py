@@ -6,8 +6,8 @@ from pathlib import Path
 from sentcli.errors import BundleError, requires
 
 _NAME = re.compile(r"hf:/([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
-# No other files are read.
-_FILES = ["*.json", "vocab.txt", "model.onnx", "model.torchscript.pt", "history.csv", "learned.bin"]
+_OF_TRAINING = ("history.csv", "learned.bin", "rehearsal.csv")
+_FILES = ["*.json", "vocab.txt", "model.onnx", "model.torchscript.pt", *_OF_TRAINING]  # no others are read
 
 
 def download(path: Path) -> Path:

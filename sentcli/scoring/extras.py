@@ -70,8 +70,9 @@ class Extras:
         for name, finder in (("about", self.aspects), ("words", self.own_words)):
             if finder and len(labels) > 2:
                 raise UsageError(f"{option(name)} needs a model of two labels, not {', '.join(labels):.200}")
-        if self.min_score and has_neutral:
-            raise UsageError(f"{option('min_score')} and {option('neutral')} contradict each other; omit one")
+        for name in ("min_score", "ordered"):
+            if getattr(self, name) and has_neutral:
+                raise UsageError(f"{option(name)} and {option('neutral')} contradict each other; omit one")
         if self.mixed and not has_neutral:
             raise UsageError(f"{option('mixed', True)} needs {option('neutral', True)} too")
         if self.ordered and not all(label.lstrip("+-").isdecimal() for label in labels):

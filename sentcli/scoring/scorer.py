@@ -323,6 +323,8 @@ class Scorer:
         classes = choose_classes(probabilities, self.labels, ordered=self.ordered)
         shown = classes if len(self.labels) > 2 else np.ones_like(classes)
         scores = probabilities[np.arange(len(classes)), shown].astype(object)
+        # A NaN, of an empty text, is not below.
+        is_unsure = probabilities[np.arange(len(classes)), classes] < self.extras.min_score
         if self.ordered:  # the last digits of a matrix product would depend on the number of texts
             scores = (probabilities * [*map(int, self.labels)]).sum(axis=1).astype(object)
         names = (self.labels[0], NEUTRAL, self.labels[1]) if self.neutral else self.labels
@@ -332,7 +334,6 @@ class Scorer:
             probabilities = softmax(predictions.logits[:, len(self.labels) :])
             classes = probabilities.argmax(axis=1)
         labels = np.array(names, object)[classes]
-        is_unsure = probabilities.max(axis=1) < self.extras.min_score  # not a NaN, of an empty text
         labels[is_empty | is_unsure] = scores[is_empty] = None
         of_classes = probabilities.T[: len(self.shown_classes)].astype(object)
         of_classes[:, is_empty] = None
@@ -342,7 +343,7 @@ class Scorer:
             no_known_word=int(has_no_word.sum()),
             too_unknown=int(is_strange.sum()),
             unsure=int((is_unsure & ~is_empty).sum()),
-            mostly_unknown=int((~is_empty & (predictions.shares > 0.5)).sum()),
+            mostly_unknown=int((~is_empty & ~is_unsure & (predictions.shares > 0.5)).sum()),
             truncated=int((predictions.lengths > self._max_tokens).sum()),
             tokens=int(predictions.words.sum()),
             unknown=int(predictions.unknown.sum()),

@@ -134,7 +134,8 @@ def add_neutral_head(network: BiLSTM, data: Corpus, sets: Sequence[DataSet]) -> 
     if len(examples) < SIDES * _FEWEST:
         return
     pooling = copy.deepcopy(network)
-    pooling.classifier, pooling.ngrams = nn.Identity(), None  # type: ignore[assignment]
+    pooling.classifier = nn.Identity()  # type: ignore[assignment]
+    pooling.ngrams = pooling.neutral_head = None
     states = predict_logits(pooling, examples, torch.device("cpu"))
     model = LogisticRegression(C=_INVERSE_PENALTY, max_iter=1000).fit(states, examples.sides)
     network.config = replace(network.config, neutral_head=True)

@@ -116,10 +116,11 @@ def measure(
 ) -> tuple[float, float]:
     """Return the mean cross-entropy in nats, weighted by class, and the accuracy.
 
-    :param examples: texts with the weight 1; those without a label, see `Examples.has_label`, count in
-        the loss alone.
+    :param examples: texts, whose weights do not count; those without a label, see `Examples.has_label`,
+        count in the loss alone.
     """
     given, targets = torch.from_numpy(logits), torch.from_numpy(examples.targets)
+    targets = targets / targets.sum(1, keepdim=True)
     losses = functional.cross_entropy(given, targets, reduction="none")
     if class_weights is not None:
         losses = losses * (targets @ class_weights)

@@ -34,6 +34,7 @@ _OF_TRAINING = ("embedding_dropout", "dropout", "neutral_head", "ngram_buckets")
 _OF_VOCABULARY = ("min_freq", "bigrams")
 _OF_DATA = ("dataset", "data", "glove", "validation_data", "base")
 
+MOST_LEARNED = 0.05  # share of validation texts that a model may have learned
 _REHEARSED = 2  # own sentences for each text to train on
 _MEASURED = 8  # one of so many own sentences is not rehearsed: it measures what was forgotten
 
@@ -152,6 +153,7 @@ def _sentences(bundle: Bundle) -> Examples:
     labels = bundle.config.labels
     if REHEARSAL not in bundle.digests:
         return Examples([], np.empty((0, len(labels)), np.float32))
+    bundle.read(REHEARSAL)  # it is as the manifest says
     data = load_split(str(bundle.path / REHEARSAL), "train", None, None)
     ids = [np.array(bundle.vocab.encode(words_of(text)), np.int32) for text in data.texts]
     return Examples(ids, data.class_targets(labels))

@@ -100,4 +100,5 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> npt.NDArray[Any]:  # noqa: N803
         """Return the most probable label of each text, or the median star; raise errors as `Scorer.score`."""
-        return self.classes_[choose_classes(self.predict_proba(X), self.classes_.astype(str).tolist())]
+        probabilities = self.predict_proba(X)
+        return self.classes_[choose_classes(probabilities, self.classes_.astype(str).tolist())]

@@ -30,7 +30,7 @@ from sentcli.scoring import stop
 from sentcli.scoring.labels import NEUTRAL, STARS
 from sentcli.text.tokenizer import words_of
 from sentcli.training.corpus import DataSource, Texts, read_texts
-from sentcli.training.finetune import Base, load_base
+from sentcli.training.finetune import MOST_LEARNED, Base, load_base
 from sentcli.training.glove import check_source
 from sentcli.training.settings import NO_VECTORS, DataSize, Options, Settings, resolve_settings
 from sentcli.training.train_model import train_model
@@ -39,7 +39,7 @@ _log = logging.getLogger("sentcli")
 
 _FEW = 2000  # labeled texts; with fewer, the included model is the start if they have its classes
 _ENGLISH = 0.8  # share of the running words that it knows
-_FEWEST_NEW, _MOST_LEARNED = 20, 0.05  # texts that the base model has not learned; share of those it has
+_FEWEST_NEW = 20  # validation texts that the base model has not learned
 _THREE = ("negative", NEUTRAL, "positive")
 _NOTE = "run.json"
 _OVERWRITE = "overwrite"  # key in the note: whether the run may replace a model
@@ -82,7 +82,7 @@ def train_bundle(
             base = replace(base, keeps_classifier=base.has_classes(labels))
             if not base.keeps_classifier:
                 _log.info("%s has other classes: the new model gets a new classifier", base.origin["name"])
-            elif (learned := _count_learned(source, parts, base)) > _MOST_LEARNED * size.texts:
+            elif (learned := _count_learned(source, parts, base)) > MOST_LEARNED * size.texts:
                 size = replace(size, splittable=max(size.splittable - learned, 0))  # no cross-validation
         elif given.get("interpolate"):
             raise UsageError(f"{option('interpolate')} needs a model; name it with {option('finetune')}")
@@ -129,7 +129,7 @@ def _validate_on_new(texts: Texts, base: Base) -> Texts:
     if len(new) == len(texts.validation):
         return texts
     if len(new) < min(_FEWEST_NEW, len(texts.validation) / 2):
-        problem = "%s has learned %d of %d validation texts: figures are too high; name new texts with %s"
+        problem = "%s has learned %d of %d validation texts: its weights will stay; name new texts with %s"
         _log.warning(problem, *counts, option("validation", "FILE"))
         return texts
     _log.info("%s has learned %d of %d validation texts, which do not validate", *counts)
@@ -145,7 +145,9 @@ def _facts(texts: Texts, settings: Settings) -> dict[str, Any]:
     """Return everything that the weights depend on, as JSON."""
     source, parts = settings.source, (texts.train, texts.validation)
     digests = [digest_texts(some) for part in parts for some in (part.texts, part.labels)]
-    digests.append(digest_texts([texts.train.class_targets(texts.labels).tobytes().hex()]))
+    digests += [digest_texts([part.class_targets(texts.labels).tobytes().hex()]) for part in parts]
+    if base := settings.base:
+        digests.append(digest_texts([base.learned.tobytes().hex(), base.sentences.targets.tobytes().hex()]))
     data_sets = {
         f"{name} of data set {number}": value
         for number, data in enumerate(source.data, start=1)
@@ -158,7 +160,7 @@ def _facts(texts: Texts, settings: Settings) -> dict[str, Any]:
         "positive": source.positive,
         **data_sets,
         **settings.to_json(),
-        "finetune": settings.base.digest if settings.base else None,
+        "finetune": base.digest if base else None,
         "texts": digest_texts(digests),
         "sentcli": __version__,
         "torch": torch.__version__,

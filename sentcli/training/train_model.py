@@ -36,6 +36,7 @@ from sentcli.training.classifier import Classification, balanced_weights, measur
 from sentcli.training.corpus import Corpus, Texts, encode_texts
 from sentcli.training.cross_validation import assign_folds, cross_validate
 from sentcli.training.examples import Examples
+from sentcli.training.finetune import MOST_LEARNED
 from sentcli.training.glove import Coverage, frequent_words
 from sentcli.training.init_model import init_model, torch_set_up
 from sentcli.training.loop import Run, fit
@@ -131,7 +132,8 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
     if of_base is None or (base and base.config.model.ngram_buckets):
         mixed, ngrams = add_ngrams(network, data, fold_of, mixed, class_weights)
     best = min(epochs, key=lambda record: record["validation_loss"])
-    is_new = not base or of_base is None or not are_learned(data.texts.validation.texts, base.learned).any()
+    unseen = data.texts.train if folds else data.texts.validation
+    is_new = not base or of_base is None or are_learned(unseen.texts, base.learned).mean() <= MOST_LEARNED
     if base and of_base is not None and not (is_new and is_better(mixed, of_base, validation, class_weights)):
         reason = "training did not lower the loss" if is_new else "it has learned the validation texts"
         _log.info("epoch 0, the weights of %s, wins: %s", base.origin["name"], reason)

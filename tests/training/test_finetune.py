@@ -270,7 +270,7 @@ def test_a_stopped_run_continues_from_the_same_model_alone(trained, finetune, tm
 def test_validation_texts_that_the_model_has_learned_cannot_beat_it(trained, finetune, tmp_path, log):
     data = invented.write_csv(tmp_path / "old.csv", invented.reviews(240, seed=1)[:60])
     bundle = finetune("--dataset", data, "--lr", 0.02, "--epochs", 3)
-    assert "validation texts: figures are too high; name new texts with --validation FILE" in log.read_text()
+    assert "validation texts: its weights will stay; name new texts with --validation FILE" in log.read_text()
     assert f"epoch 0, the weights of {trained.name}, wins: it has learned the validation" in log.read_text()
     one, two = map(load_model, (trained, bundle))
     assert all(torch.equal(*pair) for pair in zip(one.parameters(), two.parameters(), strict=True))

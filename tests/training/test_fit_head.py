@@ -53,6 +53,14 @@ def test_the_labels_of_the_texts_are_found():
     assert model.config.neutral_head
 
 
+def test_a_network_with_a_head_gets_a_new_one():
+    data, model = corpus(sides((100, 100, 100))), make_model(vocab_size=62)
+    add_neutral_head(model, data, [LABELED])
+    before = model.neutral_head.weight.clone()
+    add_neutral_head(model, data, [LABELED])
+    assert torch.equal(model.neutral_head.weight, before)
+
+
 def test_ngrams_have_no_part_in_the_head():
     data = corpus(sides((100, 100, 100)))
     plain, model = make_model(vocab_size=62), make_model(vocab_size=62, ngram_buckets=31)
