@@ -55,7 +55,8 @@ DRAWS = {  # texts to train on, draws
     "products-200": (200, 3),
     "products-1000": (1000, 1),
 }
-FEW = 2000  # texts with two labels of polarity; with fewer, `train` starts from the included model
+OF_REVIEWS = ({"negative", "positive"}, {*"12345"})  # labels; with fewer texts than `FEW`,
+FEW = 2000  # `train` starts from the included model
 MOST = 2000  # texts of the test file of a draw
 LINEAR = ("words", "words+characters")
 FIGURES = {"accuracy": "{:.3f}", "macro_f1": "{:.3f}", "mae": "{:.3f}", "seconds": "{:.0f}"}
@@ -212,7 +213,7 @@ def measure(folder: Path, options: argparse.Namespace) -> None:
             if (*key.values(),) in done or (system == "MiniLM" and of_set in NOT_ENGLISH):
                 continue
             if system == "sentcli":
-                has_base = {*labels} == {"negative", "positive"} and len(labels) < FEW
+                has_base = {*labels} in OF_REVIEWS and len(labels) < FEW
                 vectors = ("--glove", options.glove) if options.glove and not has_base else ()
                 truth, found, seconds, printed = by_sentcli(train, test, options.python, vectors)
                 more = {"printed": printed}
