@@ -31,6 +31,7 @@ from sentcli.model.bundle import LEARNED, Bundle
 from sentcli.scoring.labels import NEUTRAL, Floats, choose_classes
 from sentcli.scoring.predict import predict
 from sentcli.tables.options import ReadOptions
+from sentcli.text.encoder import Encoder
 from sentcli.text.tokenizer import words_of
 
 _ON_PAGE, _SHORT_TEXT = 12, 200  # errors on the page; characters of a text in a record
@@ -80,7 +81,6 @@ def evaluate_bundle(  # noqa: PLR0913  # what to measure, and what to return of 
     examples, left_out = _read(bundle, data, split, csv)
     texts, names = examples.texts, bundle.config.labels
     labels = _class_ids(examples, names)
-    most = bundle.config.text.max_tokens
     probabilities = predict(bundle, texts, quiet=quiet, **runtime)
     other, of_other = None, None
     if against:
@@ -111,7 +111,7 @@ def evaluate_bundle(  # noqa: PLR0913  # what to measure, and what to return of 
         "label_column": data.label_column,
         "left_out": left_out,
         "blank": measured.blank,
-        "truncated": sum(len(bundle.vocab.encode(words_of(of))) > most for of in texts if len(of) > most),
+        "truncated": int((Encoder(bundle.vocab).encode(texts).lengths > bundle.config.text.max_tokens).sum()),
         "neutral": measured.neutral,
         "learned": learned,
         **asdict(measured.figures),

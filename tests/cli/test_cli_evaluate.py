@@ -19,6 +19,7 @@ from sentcli.export import FORMATS
 from sentcli.export.export import export_bundle
 from sentcli.model.bundle import load_bundle, write_config, write_manifest
 from sentcli.scoring.scorer import Scorer
+from sentcli.text.tokenizer import words_of
 
 
 def new_reviews(count, seed, labels=invented.TWO):
@@ -56,6 +57,14 @@ def figures(model, data, *arguments):
     result = invoke("evaluate", model, "--dataset", data, "--json", *arguments)
     assert (result.exit_code, result.stderr) == (0, "")
     return json.loads(result.stdout)
+
+
+def test_texts_that_are_cut_are_counted(trained, data, rows):
+    most, vocab = trained.config.text.max_tokens, trained.vocab
+    long = sum(len(vocab.encode(words_of(text))) > most for text, _ in rows)
+    assert figures(trained.path, data)["truncated"] == long > 0
+    shown = invoke("evaluate", trained.path, "--dataset", data).stdout
+    assert f"{long} have more than max-tokens of the model: their middle is not read" in shown
 
 
 def test_accuracy_and_confusion_matrix_are_counted_from_the_labels(trained, data, rows):

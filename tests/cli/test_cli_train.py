@@ -97,7 +97,8 @@ def test_the_model_folder_has_all_files_and_the_settings(train, tmp_path, data):
 
 def test_progress_goes_to_stderr_and_quiet_writes_nothing(train, data):
     told = train(epochs=3).stderr
-    for part in (f"{data}: ", "2 classes: negative, positive", "epoch 3/3: ", "validation accuracy"):
+    long = "texts have 20 tokens or more: their middle is not read; try a higher --max-tokens"
+    for part in (f"{data}: ", "2 classes: negative, positive", long, "epoch 3/3: ", "validation accuracy"):
         assert part in told
     last = told.splitlines()[-1]
     assert "done; a score is the probability of 'positive'; " in last

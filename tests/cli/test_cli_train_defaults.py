@@ -17,6 +17,7 @@ from commands import invoke
 
 from sentcli.model.bundle import METRICS
 from sentcli.training import cross_validation
+from sentcli.training.init_model import torch_set_up
 
 SMALL = ("--glove", "none", "--hidden-size", 8, "--embedding-dim", 16, "--device", "cpu", "--threads", 1)
 
@@ -106,6 +107,27 @@ def test_few_english_reviews_start_from_the_included_model(tmp_path):
     assert one == two
     told = invoke("train", *line, tmp_path / "other", "--glove", "none", "--hidden-size", 4).stderr
     assert "imdb-bilstm" not in told
+
+
+def test_few_english_stars_start_from_the_included_model_too(tmp_path):
+    texts = invented.reviews(60, seed=4)
+    stars = [(text, "12345"[row % 3 + 2 * (label == "positive")]) for row, (text, label) in enumerate(texts)]
+    data = invented.write_csv(tmp_path / "stars.csv", stars)
+    line = ("--dataset", data, "--epochs", 1, "--device", "cpu", "--threads", 1, "-o", tmp_path / "model")
+    told = invoke("train", *line).stderr
+    assert "fine-tuning the included model imdb-bilstm" in told
+    assert "labels are stars: a score is their mean, a label their median: mean absolute error" in told
+
+
+def test_few_words_use_one_thread(monkeypatch):
+    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
+    monkeypatch.setattr("sentcli.training.init_model.usable_cores", lambda: 2)
+    used = []
+    monkeypatch.setattr("torch.set_num_threads", used.append)
+    for threads, words in ((None, 100), (None, 10**6), (3, 100)):
+        with torch_set_up(threads, words):
+            pass
+    assert used == [1, 2, 3]
 
 
 def test_a_class_with_a_twentieth_of_the_texts(tmp_path):
