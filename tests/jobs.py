@@ -13,7 +13,7 @@ from sentcli.errors import StopRequested
 from sentcli.files.sink import Target
 from sentcli.files.source import inspect_input
 from sentcli.runs import run as runs
-from sentcli.runs.inputs import Reader, make_setup
+from sentcli.runs.inputs import Inputs, settle_formats
 from sentcli.runs.job import JobOptions, score_output
 from sentcli.runs.summary import Progress, Summary
 from sentcli.scoring.extras import Extras
@@ -84,23 +84,42 @@ def score_files(scorer: Any, inputs: Sequence[str], output: str, **options: Any)
     return runs.score_files(scorer, inputs, output, JobOptions(**given), **options)
 
 
+class Reading:
+    """The inputs of a job, and an iterator over their chunks."""
+
+    def __init__(self, inputs: Inputs) -> None:
+        self.inputs, self._chunks = inputs, inputs.chunks(inputs.writer())
+
+    def __iter__(self) -> Iterator[Chunk]:
+        return self._chunks
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inputs, name)
+
+
 def read_chunks(
     *inputs: Path | str,
     output: str = "out",
     read: ReadOptions | None = None,
     write: WriteOptions | None = None,
-) -> Reader:
-    """Return the reader that a job with this output would have."""
+) -> Reading:
+    """Return the inputs that a job with this output would have."""
     names = [str(name) for name in inputs]
-    labels = ParityScorer().given_labels
-    setup = make_setup(names, output, read or ReadOptions(), write or WriteOptions(), labels=labels)
-    return Reader([inspect_input(name) for name in names], setup)
+    options = settle_formats(names, output, read or ReadOptions(), write or WriteOptions())
+    results = options[1].columns(labels=ParityScorer().given_labels)
+    return Reading(Inputs([inspect_input(name) for name in names], output, *options, results, {}))
 
 
 @pytest.fixture(autouse=True)
 def no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spare the disk; tests of durability patch fsync themselves."""
     monkeypatch.setattr("os.fsync", lambda descriptor: None)
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the chunks of small files grow from few rows, as those of large ones do."""
+    monkeypatch.setattr("sentcli.tables.chunk._SMALL_BYTES", 0)
 
 
 @pytest.fixture

@@ -17,10 +17,9 @@ from sentcli.config import DEFAULT_DATASET, HUB_ID
 from sentcli.datasets.labels import find_label_column
 from sentcli.errors import DataError, option
 from sentcli.tables.arrow import is_text
-from sentcli.tables.columns import list_columns
 from sentcli.tables.convert import to_text
 from sentcli.tables.registry import is_suffix, suffix_of
-from sentcli.tables.table import log_notes
+from sentcli.tables.table import list_columns, log_notes
 from sentcli.tables.text_column import SAMPLE_ROWS, find_texts, join_columns
 
 _log = logging.getLogger("sentcli")

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from sentcli.config import MAX_CLASSES
 from sentcli.errors import DataError, counted, option
-from sentcli.tables.columns import list_columns
+from sentcli.tables.table import list_columns
 from sentcli.tables.text_column import find_usual
 
 _log = logging.getLogger("sentcli")

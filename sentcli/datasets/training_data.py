@@ -42,9 +42,8 @@ def read_data_sets(
     """
     parts, rejects = [], rejects or Rejects()
     for data in sets:
-        watched = ((data.weight_column, "weight_column"),) if data.weight_column else ()
-        read = replace(csv, watched=watched)
-        part = load_split(data.path, "train", data.text_column, data.label_column, read, rejects)
+        columns = data.text_column, data.label_column
+        part = load_split(data.path, "train", *columns, csv, rejects, data.weight_column)
         parts.append(_draw(part, data.most) if data.most else part)
     named = [part for data, part in zip(sets, parts, strict=True) if data.targets is None]
     # Numbers stand for names if another data set has names.

@@ -190,6 +190,9 @@ class Encoding:
         return [data[start:stop] for start, stop in pairwise(borders)], data[borders[-1] :]
 
 
+UTF_8 = Encoding.named(None)
+
+
 def _byte_order(name: str, start: bytes) -> str:
     wide = f"{name}-be"
     is_wide = start.startswith(BOM.encode(wide)) or _ASCII_WIDE[len("a".encode(wide))].match(start)

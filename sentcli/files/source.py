@@ -7,7 +7,7 @@ import stat
 import sys
 import tempfile
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,10 +83,12 @@ def inspect_input(path: str, name: str | None = None) -> InputFile:
 class Source:
     """The decompressed bytes of an input, which is opened once.
 
+    :param check: called while a live input has no bytes; it may raise an error.
     :raises DataError: if the input cannot be opened; also from all methods, if it cannot be read.
     """
 
-    def __init__(self, file: InputFile) -> None:
+    def __init__(self, file: InputFile, check: Callable[[], None] = lambda: None) -> None:
+        self.check = check
         self.name = file.name
         self.size = file.size
         self.is_stream = file.is_stream

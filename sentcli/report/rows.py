@@ -1,26 +1,23 @@
 """The rows of a report: of scored files, and of a run while it scores."""
 
 import logging
-from collections.abc import Generator, Sequence
-from contextlib import closing, suppress
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sentcli.errors import DataError, UsageError, counted, option
+from sentcli.errors import DataError, counted, option
 from sentcli.files.sink import Target, write_file
-from sentcli.files.source import STANDARD, Source, inspect_input
+from sentcli.files.source import STANDARD
 from sentcli.report.collector import Collector
 from sentcli.report.columns import Columns, find_columns
 from sentcli.report.scored import render
 from sentcli.scoring import stop
-from sentcli.tables.chunk import Chunk, Cursor, Results
-from sentcli.tables.columns import list_columns
-from sentcli.tables.convert import to_text
-from sentcli.tables.inspect import inspect
+from sentcli.tables.chunk import Chunk, Results
+from sentcli.tables.open import read_files
 from sentcli.tables.options import ReadOptions
-from sentcli.tables.registry import format_of, get_format
-from sentcli.tables.table import Content, Request, Table, log_notes
+from sentcli.tables.table import Table, list_columns
+from sentcli.tables.text_column import places_of
 
 if TYPE_CHECKING:
     from sentcli.scoring.scorer import Scorer
@@ -40,21 +37,28 @@ class Report:
         self.target = target
         self._scorer, self._time = scorer, time
         self._inputs: Sequence[str] = ()
+        self._places: dict[str, Any] | None = None  # of the columns, once the first rows have shown them
+        self._is_stream = False
         self.collected = Collector(scorer.labels, Columns())
         self.page = b""
 
-    def begin(self, inputs: Sequence[str], options: ReadOptions) -> tuple[tuple[str, str], ...]:
-        """Return the columns whose values it needs, each with the option that names it."""
-        columns = Columns(options.by, self._time)
-        with suppress(DataError, UsageError):  # raised again when the input is read
-            if not inspect_input(inputs[0]).is_stream:  # of a stream, only the columns of the user are known
-                columns = _choose_columns(inputs[0], options, (), self._time)
-        self._inputs, self.collected = inputs, Collector(self._scorer.labels, columns)
-        return tuple((name, "by_time") for name in columns.names)
+    def begin(self, inputs: Sequence[str], *, is_stream: bool) -> None:
+        """Begin anew.
 
-    def add(self, chunk: Chunk, results: Results) -> None:
-        names = dict.fromkeys(self.collected.columns.names)  # the first columns of `Chunk.sides`
-        values = dict(zip(names, chunk.sides, strict=False))
+        :param is_stream: the first rows may be few; so only the columns that the user named are known.
+        """
+        self._inputs, self._places, self._is_stream = inputs, None, is_stream
+
+    def add(self, table: Table, chunk: Chunk, results: Results) -> None:
+        """Add the rows of a chunk; the first ones decide on the columns."""
+        if self._places is None:
+            columns = Columns(table.options.by, self._time)
+            if not self._is_stream:
+                columns = _choose_columns(table, chunk, self._time)
+            self.collected = Collector(self._scorer.labels, columns)
+            fields = {name: "by" if name in columns.by else "by_time" for name in columns.names}
+            self._places = dict(zip(fields, places_of(table, fields), strict=True))
+        values = {name: chunk.texts_of(place) for name, place in self._places.items()}
         self.collected.add(chunk.texts, results[0], results[1], values)
 
     def read(self, inputs: Sequence[str], options: ReadOptions, results: Sequence[str]) -> None:
@@ -62,16 +66,15 @@ class Report:
 
         :param results: the columns of the label and of the score.
         """
-        columns = _choose_columns(inputs[0], options, results, self._time)
-        self._inputs, self.collected = inputs, Collector(self._scorer.labels, columns)
-        watched = *((name, "by_time") for name in columns.names), *((name, "prefix") for name in results)
-        options = replace(options, watched=watched)
-        places, rejected = [*map([*options.sides].index, results)], 0
-        for table, chunk in _chunks(inputs, options, Content.TEXTS):
+        self.begin(inputs, is_stream=False)
+        options, rejected = replace(options, drop=(*results,)), 0
+        for table, chunk in read_files(inputs, options, stop.check):
+            _check_scored(table, results)
             rejected += len(chunk.rejects)
             if chunk.texts:
-                found = (chunk.sides[place] for place in places)
-                self.add(chunk, _read_results(table.name, self.collected.labels, *found))
+                places = places_of(table, dict.fromkeys(results, "prefix"))
+                values = map(chunk.texts_of, places)
+                self.add(table, chunk, _read_results(table.name, self.collected.labels, *values))
         if rejected:
             _log.warning("%s left out, because they cannot be read", counted(rejected, "row"))
 
@@ -104,36 +107,16 @@ def _title_of(names: Sequence[str]) -> str:
     return ", ".join(shown) + (f" and {more:,} more" if more else "")
 
 
-def _choose_columns(name: str, options: ReadOptions, results: Sequence[str], time: str | None) -> Columns:
-    """Choose the columns of a report by the first rows of a file; see `find_columns`.
-
-    :param results: columns that the file must have, and that are not chosen.
-    """
-    with closing(_chunks([name], options, Content.VALUES)) as chunks:
-        table, chunk = next(chunks, (None, None))
-    if table is None or chunk is None:
-        return Columns(options.by, time)
+def _check_scored(table: Table, results: Sequence[str]) -> None:
+    """Refuse a file without the columns of the label and the score."""
     for column in results:
         if column not in table.columns:
             hint = f"score it first, or add {option('prefix')}"
-            raise DataError(f"{name}: no column {column!r:.200}; {hint}; {list_columns(table.columns)}")
-    columns = zip(table.columns, zip(*chunk.rows, strict=True), strict=False)
-    others = {name: [*map(to_text, of)] for name, of in columns if name not in (*results, *table.texts)}
-    return find_columns(others, options.by, time)
+            raise DataError(f"{table.name}: no column {column!r:.200}; {hint}; {list_columns(table.columns)}")
 
 
-def _chunks(
-    names: Sequence[str], options: ReadOptions, content: Content
-) -> Generator[tuple[Table, Chunk], None, None]:
-    """Yield the chunks of several files, each with the table of its file."""
-    cursor, first = Cursor(), None
-    for name in names:
-        with Source(inspect_input(name)) as source:
-            form = options.format or format_of(name, "input_format")
-            table = inspect(source, Request(form, options, content, first=first, check=stop.check))
-            first = first or (None if table.is_empty else table)
-            log_notes(table.notes if content is Content.TEXTS else ())
-            cursor.open(source)
-            for chunk in get_format(form).reader()(source, table, cursor, content):
-                stop.check()
-                yield table, chunk
+def _choose_columns(table: Table, chunk: Chunk, time: str | None) -> Columns:
+    """Choose the columns of a report by the first rows; see `find_columns`."""
+    names = [name for name in table.kept_columns if name not in table.texts]
+    values = {name: chunk.texts_of(place) for name, place in table.paths if name in names}
+    return find_columns(values, table.options.by, time)

@@ -15,9 +15,9 @@ from sentcli.files import remote
 from sentcli.files.atomic import new_file, output_errors
 from sentcli.files.sink import Target
 from sentcli.files.source import InputFile
-from sentcli.runs.inputs import Setup
 from sentcli.runs.ledger import Ledger, NoLedger, parse_record
 from sentcli.runs.summary import Summary
+from sentcli.tables.options import ResultColumn
 
 if TYPE_CHECKING:
     from sentcli.runs.job import JobOptions
@@ -39,7 +39,7 @@ class History:
     rejects: Target | None  # None: standard error
     files: Sequence[InputFile]
     conditions: Mapping[str, Any]  # what the output depends on, except the bytes of the inputs, as JSON
-    setup: Setup
+    results: Sequence[ResultColumn]
     options: "JobOptions"
 
     def __post_init__(self) -> None:
@@ -142,7 +142,8 @@ class FileHistory(History):
 
     def settle(self) -> Summary | None:
         path = self.target.path
-        self.ledger = Ledger(path, self.setup.labels, self.setup.results, overwrite=self.overwrite)
+        labels = [label for column in self.results for label in column.labels]
+        self.ledger = Ledger(path, labels, self.results, overwrite=self.overwrite)
         if self.ledger.conditions is not None:
             self._continue(self.ledger, self.ledger.conditions)
         elif self.options.in_folder and path.exists() and not self.overwrite:

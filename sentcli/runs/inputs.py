@@ -6,80 +6,65 @@ import stat
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from sentcli.errors import OutputError, UsageError, option
+from sentcli.errors import DataError, OutputError, UsageError, option
 from sentcli.files.compression import SUFFIXES
 from sentcli.files.source import STANDARD, InputFile, Source
 from sentcli.runs.partitions import Partitions
 from sentcli.scoring import stop
 from sentcli.tables.chunk import Chunk, Cursor, Position, Results
-from sentcli.tables.columns import check_kept, check_room, columns_of_all, find_taken
-from sentcli.tables.inspect import guess_format, inspect, notes_of
+from sentcli.tables.open import guess_format, open_table, read
 from sentcli.tables.options import ReadOptions, ResultColumn, WriteOptions
 from sentcli.tables.registry import (
     OUTPUT_FORMATS,
-    Writer,
     check_options,
-    content_for,
     format_of,
     get_format,
+    is_conversion,
     suffix_of,
     written_format,
 )
-from sentcli.tables.sniff import Guess
-from sentcli.tables.table import Bounds, Content, Layout, Note, Request, Table, log_notes
-
-if TYPE_CHECKING:
-    from sentcli.tables.types import Types
+from sentcli.tables.sniff import Likely
+from sentcli.tables.survey import check_key_count, survey
+from sentcli.tables.table import (
+    Note,
+    Table,
+    TextTable,
+    check_kept,
+    check_room,
+    find_taken,
+    log_notes,
+    refuse_twins,
+)
+from sentcli.tables.types import Types
+from sentcli.tables.writer import Writer
 
 _log = logging.getLogger("sentcli")
 
 _USUAL_COLUMNS = 2  # label and score, of which a line needs no explanation
 _NOT_WRITTEN = (".bz2", ".xz")
+_SURVEYED = ("csv", "jsonl", "xlsx")  # formats whose values decide on the types of columns
 _MOST_OPEN = 16  # inputs that stay open, and in memory, from their inspection until they are read
 
 
-@dataclass(frozen=True)
-class Setup:
-    """What is known of an output before its inputs are opened.
+def settle_formats(
+    inputs: Sequence[str], output: str, read: ReadOptions, write: WriteOptions
+) -> tuple[ReadOptions, WriteOptions]:
+    """Return the options with the formats of the inputs and the output, by the options, else the suffixes.
 
-    :param format: format of the inputs; empty: their text decides.
-    :param output_format: empty: the format of the inputs.
-    :param partitions: columns from the names of folders, which one output of all inputs does not have.
+    The formats are None where the text of the inputs decides.
     """
-
-    options: ReadOptions
-    write: WriteOptions
-    output: str
-    results: tuple[ResultColumn, ...]
-    labels: tuple[str, ...] = ()
-    format: str = ""
-    output_format: str = ""
-    partitions: Partitions = field(default_factory=dict)
-
-
-def make_setup(
-    inputs: Sequence[str],
-    output: str,
-    read: ReadOptions,
-    write: WriteOptions,
-    classes: Sequence[str] = (),
-    labels: Sequence[str] = (),
-    added: Sequence[ResultColumn] = (),
-) -> Setup:
-    """Choose the formats of the inputs and the output: from the options, else from the suffixes."""
     is_open = not read.format and inputs.count(STANDARD) <= 1 and all(map(_is_text, inputs))
-    form = "" if is_open else _format_of_all(inputs, read)
+    form = None if is_open else _format_of_all(inputs, read)
     if suffix_of(output) in _NOT_WRITTEN:
         raise UsageError(f"{output}: output is compressed with {' or '.join(SUFFIXES)} only")
-    output_form = write.format or ""
+    output_form = write.format
     if not output_form and output != STANDARD and suffix_of(output) and not (is_open and _is_text(output)):
         output_form = format_of(output, "output_format")
-    setup = Setup(read, write, output, write.columns(classes, added), (*labels,), form, output_form)
-    return setup if is_open else _checked(setup, inputs[0])
+    read, write = replace(read, format=form), replace(write, format=output_form)
+    return (read, write) if is_open else (read, _checked(read, write, inputs[0], output))
 
 
 def _is_text(name: str) -> bool:
@@ -98,24 +83,23 @@ def _format_of_all(inputs: Sequence[str], read: ReadOptions) -> str:
     return formats.pop()
 
 
-def _checked(setup: Setup, name: str) -> Setup:
-    """Return the setup with both formats, if the options apply to them."""
-    read, output = setup.options, setup.output
-    check_options(read, setup.format, name)
-    setup = replace(setup, output_format=setup.output_format or written_format(setup.format))
-    if get_format(setup.output_format).written_as:
+def _checked(read: ReadOptions, write: WriteOptions, name: str, output: str) -> WriteOptions:
+    """Return the options of the output with its format, if all options apply to the formats."""
+    check_options(read, name)
+    form = write.format or written_format(read.format or "")
+    if get_format(form).written_as:
         hint = f"give -o OUT.parquet, or {option('output_format')} with one of {', '.join(OUTPUT_FORMATS)}"
-        raise UsageError(f"{setup.output_format} can only be read: {output}; {hint}")
-    if setup.write.prefix and setup.output_format == "lines":
+        raise UsageError(f"{form} can only be read: {output}; {hint}")
+    if write.prefix and form == "lines":
         raise UsageError(
             f"{option('prefix')} does not apply to lines output, which has no column names: {output}"
         )
-    if read.is_partial and setup.output_format == "lines":
+    if read.is_partial and form == "lines":
         raise UsageError(f"{option('keep')} and {option('drop')} do not apply to lines output: {output}")
-    if setup.write.has_dialect and get_format(setup.output_format).module != "csv":
+    if write.has_dialect and get_format(form).module != "csv":
         names = f"{option('output_delimiter')} and {option('output_encoding')}"
-        raise UsageError(f"{names} do not apply to {setup.output_format} output: {output}")
-    return setup
+        raise UsageError(f"{names} do not apply to {form} output: {output}")
+    return replace(write, format=form)
 
 
 def refuse_inputs(files: Sequence[InputFile], outputs: Sequence[str]) -> None:
@@ -133,183 +117,64 @@ def refuse_inputs(files: Sequence[InputFile], outputs: Sequence[str]) -> None:
             raise OutputError(f"{output} is the input {name}; give another name")
 
 
-class Reader:
-    """An iterator over the chunks of the inputs, in order.
+class Inputs:
+    """The inputs of one output, and their chunks in order.
 
-    All inputs are inspected first, so that columns that do not match fail now and not after hours. Each is
+    All inputs are opened first, so that columns that do not match fail now and not after hours. Each is
     opened once, except that of more than `_MOST_OPEN` inputs the others are closed until their turn. A stream
-    after the first input is inspected when it is its turn, because its program may be waiting for that.
+    after the first input is opened when it is its turn, because its program may be waiting for that.
 
     :ivar table: the table of the first input that has records.
+    :ivar results: the new columns of the output.
     :ivar is_finished: True when all inputs were read to their end.
     :ivar text_columns: empty for lines, which have no columns.
     :ivar total_bytes: size of the inputs on disk; None if one is a pipe.
     """
 
-    def __init__(self, files: Sequence[InputFile], setup: Setup) -> None:
+    def __init__(
+        self,
+        files: Sequence[InputFile],
+        output: str,
+        read: ReadOptions,
+        write: WriteOptions,
+        results: Sequence[ResultColumn],
+        partitions: Partitions,
+    ) -> None:
         self.position = Position(input=0, offset=0, rows=0, rejected=0, xxh3="")
         self.is_finished = False
         sizes = [file.size for file in files if file.size is not None]
         self.total_bytes = sum(sizes) if len(sizes) == len(files) else None
-        self._files = files
         self.formulas_without_value = 0
+        self._files, self._output = files, output
         self._open: dict[int, Source] = {}  # inputs that were opened already
         self._tables: dict[int, Table] = {}  # those of open inputs
         with ExitStack() as stack:
             stack.callback(self.close)
-            setup = setup if setup.format else self._guess(setup)
-            is_changed = setup.options.is_partial or setup.write.has_dialect
-            content = content_for(setup.format, setup.output_format, is_changed=is_changed)
-            self.layout = Layout(
-                setup.output_format,
-                setup.results,
-                setup.labels,
-                content,
-                setup.write,
-                graded=setup.labels,
-            )
-            self._request = Request(
-                setup.format,
-                setup.options,
-                content,
-                self.layout.names,
-                self._types(setup),
-                bounds=Bounds(get_format(setup.output_format).longest_cell, setup.write.output_encoding),
-                check=stop.check,
-            )
-            self._partitions = setup.partitions
-            self.table = self._inspect_all()
-            log_notes(_notes_of(setup, self.layout))
-            self._add_partitions(setup)
+            self._read, self._write = (read, write) if read.format else self._guess(read, write)
+            names = [column.name for column in results]
+            self._names = [] if self._write.format == "lines" else names
+            self._converts = is_conversion(self._read, self._write)
+            self.table = self._open_all()
+            log_notes(self._notes(names))
+            check_kept(self.table, [column.name for column in partitions])
+            self._partitions = self._with_room(partitions) if self._names else {}
+            self.results = (*self._partitions, *results)
             stack.pop_all()
-        self.text_columns = [*self.table.texts] if setup.format != "lines" else []
-        self._chunks = self._read()
-
-    def __iter__(self) -> Iterator[Chunk]:
-        return self._chunks
-
-    def _add_partitions(self, setup: Setup) -> None:
-        """Add the columns of folders to the new columns, except those that an input has itself."""
-        keeps = self._request.options.keeps
-        has_names = self.layout.names and self._request.format != "documents"  # which have their folders
-        self._partitions = {
-            column: values
-            for column, values in setup.partitions.items()
-            if has_names and keeps(column.name) and not find_taken([column.name], self._columns)
-        }
-        names = [column.name for column in self._partitions]
-        check_room(names, self.layout.names, self._files[0].name)
-        labels = [str(value) for values in self._partitions.values() for value in {*values}]
-        self.layout = replace(
-            self.layout,
-            results=(*self._partitions, *self.layout.results),
-            labels=(*self.layout.labels, *labels),
-        )
-        if names:
-            _log.info("%s: columns from the names of folders: %s", setup.output, ", ".join(names))
-
-    def with_partitions(self, chunk: Chunk, results: Results) -> Results:
-        """Return the values of all new columns of a chunk: those of the folders of its input come first."""
-        rows = len(chunk.texts)
-        return [*([values[chunk.position.input]] * rows for values in self._partitions.values()), *results]
+        self.text_columns = [*self.table.texts] if self._read.format != "lines" else []
 
     def writer(self, scratch: Path | None = None) -> Writer:
         """Return the writer of the output."""
-        return get_format(self.layout.format).writer(replace(self.layout, scratch=scratch), self.table)
+        form = get_format(self._write.format or "").load()
+        return form.Writer(self.table, self._write, self.results, scratch)  # type: ignore[no-any-return]
 
-    def close(self) -> None:
-        """Close the inputs that were not read."""
-        while self._open:
-            self._open.popitem()[1].close()
-
-    def _guess(self, setup: Setup) -> Setup:
-        """Find out what the inputs are whose names do not say it, such as standard input and `.txt` files."""
-        guesses: list[Guess] = []
-        for number, file in enumerate(self._files):
-            if file.size is not None or number == 0:  # a later pipe may wait for its turn
-                guess = guess_format(self._source(number), setup.options, stop.check)
-                guesses += [guess] if guess else []
-                self._keep(number)
-        file = self._files[0]
-        best = min(guesses, key=lambda guess: guess.doubt, default=None)
-        if len({guess.read if guess.is_table else None for guess in guesses}) > 1:
-            hint = f"add {option('input_format')}"
-            raise UsageError(f"{file.name}: some inputs look like {best}, others do not; {hint}")
-        options = best.read if best and best.is_table else setup.options
-        setup = _checked(replace(setup, options=options, format=options.format or "lines"), file.path)
-        if best:
-            name = "standard input" if file.path == STANDARD else file.name
-            log_notes(notes_of(best, name, is_refused=setup.output_format != "lines"))
-        return setup
-
-    def _types(self, setup: Setup) -> "Types | None":
-        """Return the collector of column types; None if all columns are text, as those of a stream."""
-        is_typed = get_format(self.layout.format).has_types and self.layout.content is Content.VALUES
-        is_decided = setup.write.strings or any(file.is_stream for file in self._files)
-        if not is_typed or is_decided:
-            return None
-        from sentcli.tables.types import Types  # most runs have none
-
-        return Types()
-
-    def _source(self, number: int) -> Source:
-        """Return an input that is open, else open it."""
-        if number not in self._open:
-            self._open[number] = Source(self._files[number])
-        return self._open[number]
-
-    def _keep(self, number: int) -> bool:
-        """Keep an input open until it is read, or close it; return whether it is kept."""
-        if not self._open[number].is_stream and len(self._open) > _MOST_OPEN:
-            self._open.pop(number).close()
-        return number in self._open
-
-    def _inspect_all(self) -> Table:
-        """Inspect the inputs; return the first table that has records."""
-        tables: list[Table] = []
-        first: Table | None = None
-        for number, file in enumerate(self._files):
-            if file.is_stream and first:
-                continue
-            table = inspect(self._source(number), self._request)
-            log_notes(table.notes)
-            self.formulas_without_value += table.formulas_without_value
-            if not (first or table.is_empty):
-                first = table
-                self._request = replace(self._request, first=first)
-            tables.append(table)
-            if self._keep(number):
-                self._tables[number] = table
-        first = first or tables[-1]
-        self._columns = {name for table in tables for name in table.columns}
-        has_keys = first.format in ("json", "jsonl")  # records may have others than `columns`
-        if has_keys and (self.layout.content is Content.VALUES or first.options.is_partial):
-            columns = columns_of_all(tables)
-            self._request = replace(self._request, columns=columns)
-            self._tables = {number: replace(table, columns=columns) for number, table in self._tables.items()}
-            first = replace(first, columns=columns)
-        check_kept(first, [column.name for column in self._partitions])
-        return self._typed(first)
-
-    def _typed(self, first: Table) -> Table:
-        """Return the first table with the types of its columns, and end their search."""
-        if not (types := self._request.types):
-            return replace(first, types={})
-        found, mixed = types.decide(first.texts)
-        if named := ", ".join(filter(first.options.keeps, mixed)):
-            _log.warning("%s: columns with values of several types become text: %.400s", first.name, named)
-        self._request = replace(self._request, types=None)
-        return replace(first, types={**first.types, **found})
-
-    def _read(self) -> Iterator[Chunk]:
-        cursor = Cursor(self._request.options.limit)
-        chunks = self._read_tables(cursor)
-        if self._request.format == "documents":
-            from sentcli.tables.documents import read_documents  # few runs have any
-
-            sources = (source for _, source in self._in_turn(cursor))
-            chunks = read_documents(sources, cursor, self._request.options, self._request.bounds)
-        for chunk in chunks:
+    def chunks(self, writer: Writer) -> Iterator[Chunk]:
+        """Yield the chunks; rows that the writer cannot hold are rejected."""
+        cursor = Cursor(self._read.limit)
+        for chunk in self._chunks(cursor):
+            bad, first = writer.misfits(chunk), chunk.headers if self._converts else 0
+            if bad or first:
+                kept = [row for row in range(first, len(chunk.texts)) if row not in bad]
+                chunk = chunk.take(kept, bad, cursor.recount(-first - len(bad), len(bad)))
             self.position = chunk.position
             yield chunk
             if not cursor.rows_left:
@@ -317,12 +182,25 @@ class Reader:
         self.is_finished = True
         self.close()
 
-    def _read_tables(self, cursor: Cursor) -> Iterator[Chunk]:
-        read = get_format(self._request.format).reader()
+    def with_partitions(self, chunk: Chunk, results: Results) -> Results:
+        """Return the values of all new columns of a chunk: those of the folders of its input come first."""
+        rows = len(chunk.texts)
+        return [*([values[chunk.position.input]] * rows for values in self._partitions.values()), *results]
+
+    def close(self) -> None:
+        """Close the inputs that were not read."""
+        while self._open:
+            self._open.popitem()[1].close()
+
+    def _chunks(self, cursor: Cursor) -> Iterator[Chunk]:
+        if self._read.format == "documents":
+            from sentcli.tables.documents import read_documents  # few runs have any
+
+            yield from read_documents((source for _, source in self._in_turn(cursor)), self.table, cursor)
+            return
         for number, source in self._in_turn(cursor):
-            table = self._tables.pop(number, None) or self._inspect_again(number, source)
-            table = replace(table, taken=self.layout.names)
-            yield from read(source, table, cursor, self.layout.content)
+            table = self._tables.get(number) or self._open_late(number, source)
+            yield from read(source, table, cursor)
 
     def _in_turn(self, cursor: Cursor) -> Iterator[tuple[int, Source]]:
         for number in range(len(self._files)):
@@ -331,23 +209,153 @@ class Reader:
                 cursor.open(source)
                 yield number, source
 
-    def _inspect_again(self, number: int, source: Source) -> Table:
-        """Inspect an input whose turn it is: a stream for the first time, others were closed since."""
-        table = inspect(source, self._request)
+    def _open_late(self, number: int, source: Source) -> Table:
+        """Open an input whose turn it is: a stream for the first time, others were closed since."""
+        table = self._open_next(source, self.table)
         if self._files[number].is_stream:
             log_notes(table.notes)
+        return replace(table, columns=self.table.columns, types=self.table.types)
+
+    def _source(self, number: int) -> Source:
+        """Return an input that is open, else open it."""
+        if number not in self._open:
+            self._open[number] = Source(self._files[number], stop.check)
+        return self._open[number]
+
+    def _keep(self, number: int) -> bool:
+        """Keep an input open until it is read, or close it; return whether it is kept."""
+        if not self._open[number].is_stream and len(self._open) > _MOST_OPEN:
+            self._open.pop(number).close()
+        return number in self._open
+
+    def _guess(self, read: ReadOptions, write: WriteOptions) -> tuple[ReadOptions, WriteOptions]:
+        """Find out what the inputs are whose names do not say it, such as standard input and `.txt` files."""
+        guesses: list[Likely] = []
+        for number, file in enumerate(self._files):
+            if file.size is not None or number == 0:  # a later pipe may wait for its turn
+                guess = guess_format(self._source(number), read)
+                guesses += [guess] if guess else []
+                self._keep(number)
+        file = self._files[0]
+        best = min(guesses, key=lambda guess: guess.doubt, default=None)
+        if len({guess.read if guess.is_table else None for guess in guesses}) > 1:
+            hint = f"add {option('input_format')}"
+            raise UsageError(f"{file.name}: some inputs look like {best}, others do not; {hint}")
+        read = best.read if best and best.is_table else read
+        read = replace(read, format=read.format or "lines")
+        write = _checked(read, write, file.path, self._output)
+        if best:
+            name = "standard input" if file.path == STANDARD else file.name
+            note = best.note(name, is_refused=write.format != "lines")
+            log_notes([note] if note else [])
+        return read, write
+
+    def _open_all(self) -> Table:
+        """Open the inputs; return the first table that has records, with the columns and types of all."""
+        first: Table | None = None
+        types = Types() if self._is_typed else None
+        columns: dict[str, None] = {}
+        table = Table("", self._read)
+        for number, file in enumerate(self._files):
+            if file.is_stream and first:
+                continue
+            source = self._source(number)
+            table = self._open_next(source, first)
+            log_notes(table.notes)
+            self.formulas_without_value += table.formulas_without_value
+            first = first or (None if table.is_empty else table)
+            columns |= dict.fromkeys(self._columns_of(source, table, types))
+            if self._keep(number):
+                self._tables[number] = table
+        found = first or table
+        if self._has_keys:
+            check_key_count(columns, table.name)
+            found = replace(found, columns=tuple(columns))
+        check_room([*filter(self._read.keeps, found.columns)], self._names, found.name)
+        found = self._typed(found, types)
+        for number, table in self._tables.items():
+            self._tables[number] = replace(table, columns=found.columns, types=found.types)
+        return found
+
+    def _open_next(self, source: Source, like: Table | None) -> Table:
+        """Open an input, if the output can hold its rows together with those of an earlier one."""
+        table = open_table(source, self._read, like)
+        check_room([*filter(self._read.keeps, table.columns)], self._names, table.name)
+        if self._converts and self._names:  # lines have no names
+            refuse_twins(table)
+        elif isinstance(table, TextTable) and isinstance(like, TextTable):
+            _check_encoding(table, like)
         return table
 
+    @property
+    def _is_typed(self) -> bool:
+        """Whether the output has types that the values decide; those of a stream stay text."""
+        has_types = get_format(self._write.format or "").has_types and not self._write.strings
+        return has_types and self._converts and not any(file.is_stream for file in self._files)
 
-def _notes_of(setup: Setup, layout: Layout) -> Iterator[Note]:
-    """Return what a conversion leaves out."""
-    if layout.content is Content.TEXTS:
-        left_out = "lines hold only the new columns and the text; other columns are left out"
-        whole = f"new columns and the start of each text; whole rows: {option('output_format', 'csv')}"
-        yield logging.WARNING, whole if layout.write.width else f"{setup.output}: {left_out}"
-    if layout.converts and setup.options.skip_rows:
-        left_out = f"rows after the header that are left out: {setup.options.skip_rows}"
-        yield logging.WARNING, f"{setup.output}: {left_out}, by {option('skip_rows')}"
-    if layout.format == "lines" and len(setup.results) > _USUAL_COLUMNS:
-        names = ", ".join(column.name for column in setup.results)
-        yield logging.INFO, f"each line has {names}, text"
+    @property
+    def _has_keys(self) -> bool:
+        """Whether the columns of the output are the keys of all records."""
+        is_json = get_format(self._read.format or "").module == "jsonl"
+        return is_json and self._write.format != "lines" and (self._converts or self._read.is_partial)
+
+    def _columns_of(self, source: Source, table: Table, types: Types | None) -> Sequence[str]:
+        """Return the columns that an input adds to those of the output, and add their values to `types`."""
+        has_values = get_format(table.format).module in _SURVEYED
+        if table.is_empty or not has_values or not (types or self._has_keys):
+            return table.columns
+        if source.is_stream and self._read.keep:
+            return self._read.keep
+        if source.is_stream:
+            said = f"the first 10,000 lines give the columns; or name them: {option('keep')}"
+            _log.info("%s: %s", table.name, said)
+        return survey(source, table, types)
+
+    def _typed(self, table: Table, types: Types | None) -> Table:
+        """Return the table with the types of its columns."""
+        if not types:
+            return replace(table, types={})
+        found, mixed = types.decide(table.texts)
+        if named := ", ".join(filter(self._read.keeps, mixed)):
+            _log.warning("%s: columns with values of several types become text: %.400s", table.name, named)
+        return replace(table, types={**table.types, **found})
+
+    def _with_room(self, partitions: Partitions) -> Partitions:
+        """Return the columns of folders that the output has, except those that an input has itself."""
+        if self._read.format == "documents":  # which have their folders in their names
+            return {}
+        kept = {
+            column: values
+            for column, values in partitions.items()
+            if self._read.keeps(column.name) and not find_taken([column.name], self.table.columns)
+        }
+        names = [column.name for column in kept]
+        check_room(names, self._names, self._files[0].name)
+        if names:
+            _log.info("%s: columns from the names of folders: %s", self._output, ", ".join(names))
+        return kept
+
+    def _notes(self, names: Sequence[str]) -> Iterator[Note]:
+        """Return what a conversion leaves out."""
+        is_lines = self._write.format == "lines"
+        if is_lines and self._converts:
+            left_out = "lines hold only the new columns and the text; other columns are left out"
+            whole = f"new columns and the start of each text; whole rows: {option('output_format', 'csv')}"
+            yield logging.WARNING, whole if self._write.width else f"{self._output}: {left_out}"
+        if self._converts and self._read.skip_rows:
+            left_out = f"rows after the header that are left out: {self._read.skip_rows}"
+            yield logging.WARNING, f"{self._output}: {left_out}, by {option('skip_rows')}"
+        if self._read.format == "xlsx" and not self._converts:
+            note = "cells keep their values and types; styles, formulas and charts are not copied"
+            yield logging.WARNING, f"{self.table.name}: {note}"
+        if is_lines and len(names) > _USUAL_COLUMNS:
+            yield logging.INFO, f"each line has {', '.join(names)}, text"
+
+
+def _check_encoding(table: TextTable, like: TextTable) -> None:
+    """Refuse an input that would give one output several encodings."""
+    if table.encoding != like.encoding and not table.is_empty:
+        raise DataError(
+            f"{table.name}: the encoding is {table.encoding.name}, not that of the first input, "
+            f"{like.encoding.name}; for an output each, give -o OUT/"
+        )

@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ from sentcli.files.lock import Lock
 from sentcli.files.sink import Target, is_terminal
 from sentcli.files.source import STANDARD, InputFile, inspect_input
 from sentcli.runs.history import History, history_kind
-from sentcli.runs.inputs import Reader, Setup, make_setup, refuse_inputs
+from sentcli.runs.inputs import Inputs, refuse_inputs, settle_formats
 from sentcli.runs.ledger import Ledger, NoLedger
 from sentcli.runs.output import Output
 from sentcli.runs.partitions import partitions_of
@@ -41,6 +41,7 @@ from sentcli.scoring.scorer import Scorer
 from sentcli.tables.chunk import Chunk, Results
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 from sentcli.tables.registry import written_format
+from sentcli.tables.text_column import places_of
 
 if TYPE_CHECKING:
     from sentcli.report.rows import Report
@@ -89,21 +90,17 @@ def score_output(
     write = options.write
     if options.in_folder and options.read.format and not write.format:
         write = replace(write, format=written_format(options.read.format))  # suffixes may not name the format
-    if options.report:
-        watched = options.report.begin(inputs, options.read)
-        options = replace(options, read=replace(options.read, watched=watched))
-    classes, labels = scorer.shown_classes, scorer.given_labels
-    setup = make_setup(inputs, output, options.read, write, classes, labels, scorer.extras.columns)
-    if not options.in_folder:  # else the output folder keeps the folders
-        setup = replace(setup, partitions=partitions_of([file.name for file in files]))
-    if setup.output_format in ("parquet", "xlsx") and target.is_standard_output and is_terminal(sys.stdout):
-        raise UsageError(f"{setup.output_format} is not for a terminal; add -o OUT.{setup.output_format}")
+    read, write = settle_formats(inputs, output, options.read, write)
+    if write.format in ("parquet", "xlsx") and target.is_standard_output and is_terminal(sys.stdout):
+        raise UsageError(f"{write.format} is not for a terminal; add -o OUT.{write.format}")
     given = Target(options.rejects.path) if options.rejects.path else None
     rejects = given or (target.rejects if target.is_file or target.is_url else None)
     refuse_inputs(files, [output, *([rejects.name] if rejects else [])])
     _check_places(target, given)
-    conditions = _conditions(scorer, files, setup, options)
-    history = history_kind(target, options)(target, rejects, files, conditions, setup, options)
+    conditions = _conditions(scorer, files, options)
+    results = write.columns(scorer.shown_classes, scorer.extras.columns, scorer.given_labels)
+    settled = replace(options, read=read, write=write)
+    history = history_kind(target, options)(target, rejects, files, conditions, results, settled)
     try:
         with ExitStack() as stack:
             for place in (target, given):
@@ -134,12 +131,9 @@ def _check_places(target: Target, rejects: Target | None) -> None:
         rejects.check()
 
 
-def _conditions(
-    scorer: Scorer, files: Sequence[InputFile], setup: Setup, options: JobOptions
-) -> dict[str, Any]:
+def _conditions(scorer: Scorer, files: Sequence[InputFile], options: JobOptions) -> dict[str, Any]:
     """Return what an output depends on: options by their names, other conditions as messages name them."""
-    read, write = asdict(setup.options), asdict(options.write)
-    del read["watched"]
+    read, write = asdict(options.read), asdict(options.write)
     conditions = {
         "inputs": [file.name for file in files],
         **scorer.fingerprint,
@@ -160,10 +154,11 @@ def _score(scorer: Scorer, history: History, progress: Progress) -> Summary:
     name, started = history.target.name, time.perf_counter()
     try:
         history.ledger.begin({"run": history.conditions, "overwrite": history.overwrite})
-        with closing(Reader(history.files, history.setup)) as reader:
-            writer = reader.writer(history.target.scratch)
+        with closing(_open_inputs(history)) as inputs:
+            writer = inputs.writer(history.target.scratch)
             output = Output(history.target, history.rejects, writer, history.options.rejects)
-            return _score_rows(scorer, history, reader, output, progress, started)
+            chunks = inputs.chunks(writer)
+            return _score_rows(scorer, history, inputs, chunks, output, progress, started)
     except BaseException as error:
         hint = _KEPT if _leave(history.ledger, output, error) else ""
         where = "" if name == STANDARD else f"{name}: "
@@ -176,27 +171,43 @@ def _score(scorer: Scorer, history: History, progress: Progress) -> Summary:
         raise
 
 
+def _open_inputs(history: History) -> Inputs:
+    files, options = history.files, history.options
+    # An output folder keeps the folders of the inputs.
+    partitions = {} if options.in_folder else partitions_of([file.name for file in files])
+    return Inputs(files, history.target.name, options.read, options.write, history.results, partitions)
+
+
 def _score_rows(
-    scorer: Scorer, history: History, reader: Reader, output: Output, progress: Progress, started: float
+    scorer: Scorer,
+    history: History,
+    inputs: Inputs,
+    chunks: Iterator[Chunk],
+    output: Output,
+    progress: Progress,
+    started: float,
 ) -> Summary:
     files, ledger = history.files, history.ledger
-    chunks, total, groups = iter(reader), Counts(), Groups()
-    by, report = [*dict.fromkeys(history.setup.options.by)], history.options.report
+    total, groups, report = Counts(), Groups(), history.options.report
+    by = dict.fromkeys(history.options.read.by, "by")
+    places = [] if inputs.table.is_empty else places_of(inputs.table, by)
+    if report:
+        report.begin([file.name for file in files], is_stream=files[0].is_stream)
 
     def see(chunk: Chunk, results: Results) -> None:
-        output.write(chunk, reader.with_partitions(chunk, results))
-        groups.add(by, chunk.sides, results[0])
+        output.write(chunk, inputs.with_partitions(chunk, results))
+        groups.add([*by], [chunk.texts_of(place) for place in places], results[0])
         if report:
-            report.add(chunk, results)
+            report.add(inputs.table, chunk, results)
 
-    with closing(Bar(progress, history.target.name, reader.total_bytes)) as bar:
+    with closing(Bar(progress, history.target.name, inputs.total_bytes)) as bar:
         for chunk, results, counts in ledger.replay(chunks, [file.name for file in files]):
             stop.check()
             see(chunk, results)
             total += counts
         replayed = output.rows
         for chunk, scores in scorer.stream(chunks):
-            results = [column.values(scores) for column in history.setup.results]
+            results = [column.values(scores) for column in history.results]
             see(chunk, results)
             total += scores.counts
             ledger.add(chunk, results, scores.counts)
@@ -206,11 +217,11 @@ def _score_rows(
         rows=output.rows,
         groups=groups,
         rejected=output.rejected,
-        formulas_without_value=reader.formulas_without_value,
-        text_columns=reader.text_columns,
+        formulas_without_value=inputs.formulas_without_value,
+        text_columns=inputs.text_columns,
         inputs=[file.fingerprint() for file in files],
     )
-    sizes = output.close(reader, summary.to_sheet(scorer.bundle.name, scorer.labels[-1]))
+    sizes = output.close(inputs, summary.to_sheet(scorer.bundle.name, scorer.labels[-1]))
     if report:
         began = time.perf_counter()
         report.finish()

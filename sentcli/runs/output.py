@@ -11,11 +11,11 @@ from sentcli.errors import RejectsError, SentcliError, option
 from sentcli.files.atomic import AtomicFile
 from sentcli.files.compression import Compressor, compression_of
 from sentcli.files.sink import Sink, Target, is_terminal, open_sink
-from sentcli.runs.inputs import Reader
+from sentcli.runs.inputs import Inputs
 from sentcli.scoring import stop
 from sentcli.tables.chunk import Chunk, Position, Reject, Results, Sheet
 from sentcli.tables.options import RejectOptions
-from sentcli.tables.registry import Writer
+from sentcli.tables.writer import Writer
 
 _SHARE_FROM = 10_000  # rows to read before --max-rejects P% is checked
 _MOST_SHOWN = 10  # rejects in a terminal
@@ -84,14 +84,14 @@ class Output:
         hint = f"; keep them with {option('rejects', 'FILE')}" if self._is_brief else ""
         return f"{', mostly' if len(self._kinds) > 1 else ''}: {reason:.300}{hint}"
 
-    def close(self, reader: Reader, summary: Sheet = ()) -> tuple[int, int | None]:
+    def close(self, inputs: Inputs, summary: Sheet = ()) -> tuple[int, int | None]:
         """Write the end of the output, and make both files durable.
 
         :returns: the sizes in bytes of the output and of the rejects, None if no row was rejected.
         """
-        if not reader.is_finished:
+        if not inputs.is_finished:
             raise SentcliError("the output cannot be finished: the inputs were not read to their end")
-        self._check_law(reader.position)
+        self._check_law(inputs.position)
         self._check_rejects(is_end=True)
         self._write(self._writer.close(summary))
         self._remove_scratch()

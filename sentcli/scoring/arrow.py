@@ -7,9 +7,8 @@ import pyarrow as pa
 
 from sentcli.scoring.labels import Scores
 from sentcli.tables import arrow
-from sentcli.tables.columns import check_room
 from sentcli.tables.options import ResultColumn
-from sentcli.tables.table import log_notes
+from sentcli.tables.table import check_room, log_notes
 from sentcli.tables.text_column import SAMPLE_ROWS, join_columns
 
 _WHERE = "the batch"  # for messages
@@ -27,7 +26,7 @@ def texts_of(batch: Any, text_column: str | None, added: Sequence[ResultColumn])
     log_notes(notes)
     texts: list[str | None] = []
     for part in table.to_batches():
-        columns = [arrow.column_at(part, paths[place][1]) for place in places]
+        columns = [arrow.column_at(part, place) for place in places]
         texts += join_columns([arrow.to_values(column) for column in columns])
     return texts
 

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from sentcli.errors import DataError
 from sentcli.scoring.labels import Scores
-from sentcli.tables.columns import check_room
 from sentcli.tables.options import ResultColumn
-from sentcli.tables.table import log_notes
+from sentcli.tables.table import check_room, log_notes
 from sentcli.tables.text_column import SAMPLE_ROWS, find_texts, join_columns
 from sentcli.text.null_values import is_missing
 

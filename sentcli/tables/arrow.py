@@ -14,7 +14,9 @@ import pyarrow.compute as pc
 
 from sentcli.tables.convert import to_text
 from sentcli.tables.options import ResultColumn
+from sentcli.tables.table import Table
 from sentcli.tables.text_column import Choice, find_texts
+from sentcli.tables.types import parse
 
 _MOST_MICROSECONDS = (1 << 63) // 1000 - 1  # the last one before nanoseconds overflow
 _NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 1000, "ns": 1}
@@ -29,7 +31,7 @@ _ARROW_TYPES = {
     time: pa.time64("us"),
     timedelta: pa.duration("us"),
 }
-_SPELLED: tuple[tuple[Callable[[pa.DataType], bool], type], ...] = (
+_WRITTEN_OUT: tuple[tuple[Callable[[pa.DataType], bool], type], ...] = (
     (pa.types.is_date, date),
     (pa.types.is_timestamp, datetime),
     (pa.types.is_time, time),
@@ -49,8 +51,8 @@ def arrow_type(kind: Any) -> pa.DataType:
 
 
 def python_type(kind: pa.DataType) -> type | None:
-    """Return the Python type of the values that `to_values` spells, if there is one."""
-    return next((each for is_kind, each in _SPELLED if is_kind(kind)), None)
+    """Return the Python type of the values that `to_values` writes out, if there is one."""
+    return next((each for is_kind, each in _WRITTEN_OUT if is_kind(kind)), None)
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -75,6 +77,20 @@ def paths_of(schema: pa.Schema) -> list[tuple[str, tuple[int, ...], pa.DataType]
     return found
 
 
+def batch_of(rows: Sequence[Sequence[Any]], table: Table) -> pa.RecordBatch:
+    """Return rows as a record batch whose columns are `Table.kept_columns` with their types."""
+    columns = [*zip(*rows, strict=True)] or [()] * len(table.kept)
+    kinds = [table.types.get(name, str) for name in table.kept_columns]
+    arrays = [*map(_array, columns, kinds)]
+    return pa.record_batch(arrays, names=[*table.kept_columns])
+
+
+def _array(values: Sequence[Any], kind: Any) -> pa.Array:
+    if kind is str:
+        return pa.array([value if value is None else to_text(value) for value in values], pa.string())
+    return pa.array(parse(values, kind), arrow_type(kind))
+
+
 def find_text_columns(
     paths: Sequence[tuple[str, tuple[int, ...], pa.DataType]],
     begin: Iterable[pa.RecordBatch],
@@ -92,7 +108,8 @@ def find_text_columns(
         [value for rows in begin if name not in others for value in _readable(column_at(rows, path))]
         for name, path, _ in paths
     ]
-    return find_texts([name for name, _, _ in paths], others, wanted, where, values)
+    choice = find_texts([name for name, _, _ in paths], others, wanted, where, values)
+    return choice._replace(places=tuple(paths[place][1] for place in choice.places))
 
 
 def _readable(column: pa.Array, *other: str) -> list[Any]:
@@ -194,7 +211,7 @@ def to_values(column: pa.Array) -> list[Any]:
     if pa.types.is_duration(kind):
         return _durations(column)
     if pa.types.is_temporal(kind):
-        column = _spelled(column)
+        column = _to_iso(column)
     elif pa.types.is_decimal(kind):
         column = column.cast(pa.string())
     elif pa.types.is_float32(kind):
@@ -203,9 +220,9 @@ def to_values(column: pa.Array) -> list[Any]:
     return column.to_pylist()  # type: ignore[no-any-return]
 
 
-def to_texts(column: pa.Array) -> list[str]:
-    """Return the values of a column as text, with a word for each that cannot be read."""
-    return [*map(to_text, _readable(column, "(unreadable)"))]
+def to_readable(column: pa.Array) -> list[Any]:
+    """Return the values of a column, with a word for each that cannot be read."""
+    return _readable(column, "(unreadable)")
 
 
 def _durations(column: pa.Array) -> list[str | None]:
@@ -221,14 +238,14 @@ def _iso_8601(nanoseconds: int) -> str:
     return f"{'-' * (nanoseconds < 0)}PT{exact}S"
 
 
-def _spelled(column: pa.Array) -> pa.Array:
+def _to_iso(column: pa.Array) -> pa.Array:
     """Convert times to strings; times with a zone in UTC, with a Z."""
     kind = column.type
     has_zone = pa.types.is_timestamp(kind) and kind.tz
-    spelled = (column.cast(pa.timestamp(kind.unit)) if has_zone else column).cast(pa.string())
-    if pc.any(pc.starts_with(spelled, _OUT_OF_RANGE)).as_py():
+    texts = (column.cast(pa.timestamp(kind.unit)) if has_zone else column).cast(pa.string())
+    if pc.any(pc.starts_with(texts, _OUT_OF_RANGE)).as_py():
         raise ValueError("a time is out of range")
-    return pc.binary_join_element_wise(spelled, "Z", "") if has_zone else spelled
+    return pc.binary_join_element_wise(texts, "Z", "") if has_zone else texts
 
 
 def _structs(column: pa.Array) -> list[dict[str, Any] | None]:

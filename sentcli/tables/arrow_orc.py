@@ -12,27 +12,28 @@ import pyarrow as pa
 from sentcli.errors import DataError
 from sentcli.files.source import Source
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor
-from sentcli.tables.record_batches import BatchReader, HashedFile, RowGroupPart, joined, table_of, translated
-from sentcli.tables.table import Content, Request, Table
+from sentcli.tables.options import ReadOptions
+from sentcli.tables.record_batches import ArrowTable, BatchReader, HashedFile, joined, table_of, translated
+from sentcli.tables.table import Table
 from sentcli.tables.text_column import SAMPLE_ROWS
 
 _MARK = b"ARROW1"  # of a file; a stream has none
 
 
-def inspect(source: Source, request: Request) -> Table:
-    """Return the table of a file by its schema and its first rows; see `inspect.inspect`."""
+def open_table(source: Source, options: ReadOptions, like: Table | None) -> ArrowTable:
+    """Return the table of a file by its schema and its first rows; see `tables.open.open_table`."""
     with translated(source.name, DataError):
-        schema, batches = _open(HashedFile(source.seekable(), Cursor()), request.format)
+        schema, batches = _open(HashedFile(source.seekable(), Cursor()), options.format or "")
         begin = [*islice(joined(_pieces(batches), SAMPLE_ROWS), 1)]
-        return table_of(source.name, request, schema, begin)
+        return table_of(source.name, options, like, schema, begin)
 
 
-def read(source: Source, table: Table, cursor: Cursor, content: Content) -> Iterator[Chunk]:
-    """Read one file; see `registry.Reader`."""
+def read(source: Source, table: ArrowTable, cursor: Cursor) -> Iterator[Chunk]:
+    """Read one file; see `tables.open.read`."""
     with translated(source.name, DataError):
         _, batches = _open(HashedFile(source.seekable(), cursor), table.format)
-        parts = map(RowGroupPart, joined(_pieces(batches), CHUNK_ROWS))
-        yield from BatchReader(source, table, cursor, content).chunks(parts)
+        pieces = ((rows, False) for rows in joined(_pieces(batches), CHUNK_ROWS))
+        yield from BatchReader(source, table, cursor).chunks(pieces)
         source.check_unchanged()
 
 

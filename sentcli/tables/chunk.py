@@ -1,21 +1,31 @@
-"""What flows from a reader to a writer: chunks of rows, each with the position after it."""
+"""What flows from a reader to a writer: chunks of rows, each with the position after it.
+
+A chunk is a lazy table: it has the texts and the bytes of its rows, and decodes further values for who asks.
+"""
 
 import base64
 import json
 import sys
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
-from typing import Any, Union
+from operator import attrgetter, itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from xxhash import xxh3_128
 
 from sentcli.errors import printable
 from sentcli.files.source import Source
+from sentcli.tables.convert import to_text
+from sentcli.tables.table import Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 CHUNK_ROWS = 8192  # with 4,096 a short row takes 4 us more: each encoder call hashes the vocabulary
 _FIRST_ROWS = 512
+_SMALL_BYTES = 8 << 20  # of a file whose first chunk is as large as others
 CHUNK_BYTES = 8 << 20
 
 # The values of each new column, see `WriteOptions.columns`: one per row, None for a row without a label.
@@ -24,23 +34,35 @@ Results = Sequence[Sequence[Any]]
 # The rows of a sheet about the run, for formats with more than one sheet.
 Sheet = Sequence[Sequence[Any]]
 
-# A row of a text format: the text, what the writer needs, the bytes in the input, and, if the run has
-# `ReadOptions.sides`, a tuple of their values as text.
-Row = tuple[Any, ...]
-
-# What a text reader yields, in the order of this union: a row, consecutive rows, a rejected record, bytes
-# that are copied to the output (a blank line), or None when a pipe has no more bytes for now.
-Event = Union[Row, "Rows", "Reject", bytes, None]
+# Where the first of consecutive rows is: its number in the chunk, line and offset, see `Reject`.
+Start = tuple[int, int, int | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Consecutive rows of a text format, by column: a call for each row would take longer than parsing."""
+class Records(NamedTuple):
+    """Consecutive rows, as a text reader finds them.
+
+    :param texts: what is scored of each row.
+    :param rows: the values of each row, in the form of the chunks of the format.
+    :param raw: the bytes of each row in the input.
+    :param line, offset: where the first row is, see `Reject`; the others follow line by line.
+    :param is_header: one row that is a further header, see `Chunk.headers`.
+    """
 
     texts: Sequence[str | None]
     rows: Sequence[Any]
     raw: Sequence[bytes]
-    sides: Sequence[tuple[str, ...]] = ()  # of each row
+    line: int
+    offset: int | None
+    is_header: bool = False
+
+    def split(self, count: int, size: int) -> tuple["Records", "Records | None"]:
+        """Return the first rows, which have so many bytes, and the others if there are any."""
+        first = Records(self.texts[:count], self.rows[:count], self.raw[:count], self.line, self.offset)
+        if count == len(self.raw):
+            return self, None
+        offset = None if self.offset is None else self.offset + size
+        rest = self.texts[count:], self.rows[count:], self.raw[count:]
+        return first, Records(*rest, self.line + count, offset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +98,11 @@ class Reject:
         return json.dumps(entry).encode() + b"\n"
 
 
+# What a text reader yields, in the order of this union: rows, a rejected record, bytes that are copied to the
+# output (a blank line), or None when a pipe has no more bytes for now.
+Event = Records | Reject | bytes | None
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """A position in the inputs: everything before it is in the chunks so far.
@@ -96,28 +123,94 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Consecutive rows.
+    """Consecutive rows of a table.
 
     A chunk ends at `CHUNK_ROWS` rows and rejects in total, or with the record that reaches `CHUNK_BYTES`.
 
+    :param table: the input.
     :param texts: one per row; blank, or None, for a row that has nothing to score.
-    :param rows: what a `Content` says of each row; as records, those of Parquet are `RowGroupPart`s.
+    :param rows: the values of each row: a sequence with one per column; in other kinds of chunks see there.
+    :param raw: the bytes of each row in the input; empty for binary formats.
+    :param starts: where consecutive rows begin.
     :param gaps: bytes between rows, each as (number of the next row, bytes).
-    :param sides: for each column of `ReadOptions.sides` its values as text; empty without rows.
+    :param headers: the number of first rows that are further headers; they have no text.
     :param whole: False if the chunk was cut because a pipe paused; other chunks end at the same places in
         every run over the same inputs.
     """
 
+    table: Table
     texts: list[str | None]
-    rows: Sequence[Any]
+    rows: Any
+    raw: Sequence[bytes]
+    starts: Sequence[Start]
     rejects: Sequence[Reject]
     position: Position
     size: int
     gaps: Sequence[tuple[int, bytes]] = ()
+    headers: int = 0
     whole: bool = True
-    sides: Sequence[Sequence[str]] = ()
 
-    def join(self, *columns: Sequence[bytes]) -> bytes:
+    def cells(self, place: Any) -> list[Any]:
+        """Return the values of one column.
+
+        :param place: one of `Table.places_of`.
+        """
+        return [row[place] for row in self.rows]
+
+    def texts_of(self, place: Any) -> list[str]:
+        """Return the values of one column as text, empty where they are missing."""
+        return [*map(to_text, self.cells(place))]
+
+    def values(self) -> Sequence[Sequence[Any]]:
+        """Return the values of each row for another format: those of `Table.kept_columns`."""
+        kept = self.table.kept
+        if len(kept) == len(self.table.columns):
+            return self.rows  # type: ignore[no-any-return]
+        return [[row[place] for place in kept] for row in self.rows]
+
+    def unreadable(self) -> dict[int, str]:
+        """Return the rows that have no `values`, each with the reason."""
+        return {}
+
+    def arrow(self) -> "pa.RecordBatch":
+        """Return the columns of `Table.kept_columns` with their types."""
+        from sentcli.tables.arrow import batch_of  # pyarrow loads slowly
+
+        return batch_of(self.values(), self.table)
+
+    def take(self, kept: Sequence[int], bad: Mapping[int, str], position: Position) -> Self:
+        """Return the chunk with some of its rows alone.
+
+        :param bad: further rows, which an output cannot hold, each with the reason; they become rejects.
+        :param position: that of the new chunk.
+        """
+        rejects = [*self.rejects, *(self.reject(row, reason) for row, reason in bad.items())]
+        return replace(
+            self,
+            texts=[self.texts[row] for row in kept],
+            rows=self._rows_at(kept),
+            raw=[self.raw[row] for row in kept] if self.raw else (),
+            starts=(),
+            rejects=sorted(rejects, key=attrgetter("line")),
+            position=position,
+            gaps=[(bisect_left(kept, row), gap) for row, gap in self.gaps],
+            headers=0,
+        )
+
+    def _rows_at(self, kept: Sequence[int]) -> Sequence[Any]:
+        return [self.rows[row] for row in kept]
+
+    def reject(self, row: int, reason: str) -> Reject:
+        """Return the reject of a row of this chunk."""
+        first, line, offset = self.starts[bisect_right(self.starts, row, key=itemgetter(0)) - 1]
+        if offset is not None:
+            offset += sum(map(len, self.raw[first:row]))
+        return Reject(self.table.name, line + row - first, offset, reason, self._raw_of(row))
+
+    def _raw_of(self, row: int) -> bytes:
+        return self.raw[row]
+
+    def join(self, *columns: Sequence[bytes], gaps: Sequence[tuple[int, bytes]] = ()) -> bytes:
         """Concatenate the fields of each row, with the gaps in their places.
 
         :raises ValueError: when a column has more or fewer fields, because a row would be lost.
@@ -128,7 +221,7 @@ class Chunk:
             if len(column) != len(self.texts):
                 raise ValueError(f"fields of {len(column)} rows for {len(self.texts)} texts")
             fields[number::width] = column
-        for row, gap in reversed(self.gaps):
+        for row, gap in reversed(gaps):
             fields.insert(row * width, gap)
         return b"".join(fields)
 
@@ -143,12 +236,17 @@ class Cursor:
         self._xxh3 = xxh3_128()
         self.consume: Callable[[bytes], None] = self._xxh3.update  # adds bytes to the hash of all read
         self._source: Source
+        self._is_small = False  # the input is a small file
         self._progress = self._earlier = 0
 
     @property
     def chunk_rows(self) -> int:
-        """The most rows and rejects of the next chunk: few at first, so that workers begin early."""
-        return min(max((self._rows + self._rejected) // 2, _FIRST_ROWS), CHUNK_ROWS, self.rows_left)
+        """The most rows and rejects of the next chunk.
+
+        They are few at first, so that workers begin early, except in a file of one or two chunks.
+        """
+        rows = CHUNK_ROWS if self._is_small else max((self._rows + self._rejected) // 2, _FIRST_ROWS)
+        return min(rows, CHUNK_ROWS, self.rows_left)
 
     @property
     def rows_left(self) -> int:
@@ -159,6 +257,7 @@ class Cursor:
         """Move to the start of the next input."""
         self._earlier = self._progress
         self._source = source
+        self._is_small = 0 < (source.size or 0) <= _SMALL_BYTES
         self._input += 1
         self._offset = 0
 
@@ -169,9 +268,13 @@ class Cursor:
         :param progress: bytes read of this input so far; None: ask its source.
         """
         self._offset += offset
+        self._progress = self._earlier + (self._source.progress if progress is None else progress)
+        return self.recount(rows, rejected)
+
+    def recount(self, rows: int, rejected: int) -> Position:
+        """Add to the counts of rows and rejects at this position; less than 0 for rows that are left out."""
         self._rows += rows
         self._rejected += rejected
-        self._progress = self._earlier + (self._source.progress if progress is None else progress)
         return Position(
             input=self._input,
             offset=self._offset,
@@ -185,10 +288,11 @@ class Cursor:
 class _Draft:
     """A chunk under construction."""
 
-    def __init__(self, cursor: Cursor, *, keep_gaps: bool) -> None:
+    def __init__(self, table: Table, cursor: Cursor, kind: type[Chunk]) -> None:
+        self._table = table
         self._cursor = cursor
         self._consume = cursor.consume
-        self._keep_gaps = keep_gaps
+        self._kind = kind
         self._is_cut = False  # a pause has ended the chunk early; its rest follows
         self._begin()
         self._make_room()
@@ -196,10 +300,11 @@ class _Draft:
     def _begin(self) -> None:
         self._texts: list[str | None] = []
         self._rows: list[Any] = []
+        self._raw: list[bytes] = []
+        self._starts: list[Start] = []
         self._rejects: list[Reject] = []
         self._gaps: list[tuple[int, bytes]] = []
-        self._sides: list[tuple[str, ...]] = []
-        self._size = 0
+        self._size = self._headers = 0
 
     def _make_room(self) -> None:
         self._room, self._room_bytes = self._cursor.chunk_rows, CHUNK_BYTES
@@ -217,35 +322,34 @@ class _Draft:
     def is_full(self) -> bool:
         return self._room <= 0 or self._room_bytes <= 0
 
-    def add_rows(self, new: Rows) -> Rows:
-        """Add the rows that fit; return the others."""
-        sizes = [*accumulate(map(len, new.raw[: self._room]))]
-        count = min(
-            bisect_left(sizes, self._room_bytes) + 1, len(sizes)
-        )  # with the row that reaches the limit
-        self._texts += new.texts[:count]
-        self._rows += new.rows[:count]
-        self._sides += new.sides[:count]
-        self.take(b"".join(new.raw[:count]))
-        self._room -= count
-        return Rows(new.texts[count:], new.rows[count:], new.raw[count:], new.sides[count:])
-
-    def add(self, event: Row | Reject | bytes) -> None:
-        """Add what a reader yielded."""
-        if isinstance(event, tuple):
-            text, row, raw, *sides = event
-            self._texts.append(text)
-            self._rows.append(row)
-            self._sides += sides
-        elif isinstance(event, bytes):
-            raw = event
-            if self._keep_gaps:
-                self._gaps.append((len(self._texts), raw))
-        else:
-            raw = event.raw
+    def add(self, event: Records | Reject | bytes) -> Records | None:
+        """Add what a reader yielded; return the rows that do not fit."""
+        if isinstance(event, Records):
+            return self._add_rows(event)
+        if isinstance(event, Reject):
             self._rejects.append(event)
-        self.take(raw)
+            self.take(event.raw)
+        else:
+            self._gaps.append((len(self._texts), event))
+            self.take(event)
         self._room -= 1
+        return None
+
+    def _add_rows(self, new: Records) -> Records | None:
+        rest, size = None, sum(map(len, new.raw))
+        if len(new.raw) > self._room or size > self._room_bytes:
+            sizes = [*accumulate(map(len, new.raw[: self._room]))]
+            # With the row that reaches the limit.
+            count = min(bisect_left(sizes, self._room_bytes) + 1, len(sizes))
+            new, rest = new.split(count, sizes[count - 1])
+        self._starts.append((len(self._texts), new.line, new.offset))
+        self._headers += new.is_header
+        self._texts += new.texts
+        self._rows += new.rows
+        self._raw += new.raw
+        self.take(b"".join(new.raw))
+        self._room -= len(new.raw)
+        return rest
 
     def take(self, data: bytes) -> None:
         """Count and hash bytes of the input."""
@@ -255,16 +359,18 @@ class _Draft:
 
     def finish(self, *, whole: bool) -> Chunk:
         """Return the chunk and begin the next one, which after a pause gets only the room that was left."""
-        position = self._cursor.advance(self._size, len(self._texts), len(self._rejects))
-        chunk = Chunk(
+        chunk = self._kind(
+            self._table,
             self._texts,
             self._rows,
+            self._raw,
+            self._starts,
             self._rejects,
-            position,
+            self._cursor.advance(self._size, len(self._texts), len(self._rejects)),
             self._size,
             gaps=self._gaps,
+            headers=self._headers,
             whole=whole,
-            sides=[*zip(*self._sides, strict=True)],
         )
         self._begin()
         self._is_cut = not whole
@@ -274,25 +380,21 @@ class _Draft:
 
 
 def collect(
-    events: Iterable[Event], cursor: Cursor, *, keep_gaps: bool, lead: bytes = b""
+    events: Iterable[Event], cursor: Cursor, table: Table, *, lead: bytes = b"", kind: type[Chunk] = Chunk
 ) -> Iterator[Chunk]:
     """Group what a text reader yields into chunks.
 
     The ends of whole chunks depend on the input alone: a pause cuts a chunk, but moves no later end.
     """
-    draft = _Draft(cursor, keep_gaps=keep_gaps)
+    draft = _Draft(table, cursor, kind)
     draft.take(lead)
     for event in events:
-        if isinstance(event, Rows):
-            while event.raw:
-                event = draft.add_rows(event)
-                if draft.is_full:
-                    yield draft.finish(whole=True)
-        elif event is not None:
-            draft.add(event)
+        if event is None and not draft.is_empty:
+            yield draft.finish(whole=False)
+        rest = event
+        while rest is not None:
+            rest = draft.add(rest)
             if draft.is_full:
                 yield draft.finish(whole=True)
-        elif not draft.is_empty:
-            yield draft.finish(whole=False)
     if draft.is_open:
         yield draft.finish(whole=True)

@@ -4,11 +4,14 @@ import base64
 import math
 import uuid
 from collections.abc import Sequence
+from datetime import date, time, timedelta
 from typing import Any
 
 import orjson
 
 from sentcli.files.encodings import Encoding
+
+_PLAIN = (bytes, uuid.UUID, date, time, timedelta)
 
 
 def six_decimals(numbers: Sequence[float | None], before: bytes, missing: bytes) -> list[bytes]:
@@ -19,7 +22,9 @@ def six_decimals(numbers: Sequence[float | None], before: bytes, missing: bytes)
 
 def to_json(value: Any) -> bytes:
     """Return a value as JSON: bytes in base64, a UUID as its text, NaN and infinite numbers as null."""
-    return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS)
+    return orjson.dumps(
+        value, default=_plain, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATETIME
+    )
 
 
 def to_text(value: Any) -> str:
@@ -31,12 +36,21 @@ def to_text(value: Any) -> str:
         return value
     if value is None:
         return ""
-    if isinstance(value, bytes | uuid.UUID) or (isinstance(value, float) and not math.isfinite(value)):
+    if isinstance(value, _PLAIN) or (isinstance(value, float) and not math.isfinite(value)):
         return _plain(value)
     return to_json(value).decode()
 
 
+def to_iso(value: date | time | timedelta) -> str:
+    """Return a date, a time or a duration as ISO 8601 has it, except for a space before the time of a day."""
+    if isinstance(value, timedelta):
+        return f"PT{value.total_seconds():.6f}".rstrip("0").rstrip(".") + "S"
+    return str(value)
+
+
 def _plain(value: Any) -> str:
+    if isinstance(value, timedelta):
+        return to_iso(value)
     return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
 
 

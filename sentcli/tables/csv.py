@@ -16,13 +16,14 @@ from operator import itemgetter
 from typing import Any
 
 from sentcli.errors import DataError, OutputError, UsageError, counted, option
-from sentcli.files.encodings import Encoding
+from sentcli.files.encodings import UTF_8, Encoding
 from sentcli.files.source import Source
-from sentcli.tables.chunk import Chunk, Cursor, Event, Results, Rows, Sheet
+from sentcli.tables import writer
+from sentcli.tables.chunk import Chunk, Cursor, Event, Results
 from sentcli.tables.convert import LastLine, six_decimals, to_text
 from sentcli.tables.line_reader import LineReader
-from sentcli.tables.options import ReadOptions, ResultColumn
-from sentcli.tables.table import Content, Layout, Table
+from sentcli.tables.options import ReadOptions, ResultColumn, WriteOptions
+from sentcli.tables.table import Table, TextTable
 from sentcli.tables.text_column import join_texts
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
@@ -83,10 +84,17 @@ def _decode_escapes(line: str) -> str:
     return _ESCAPE.sub(lambda found: _ESCAPED.get(found[0], found[0]), line) if "\\" in line else line
 
 
-def read(source: Source, table: Table, cursor: Cursor, content: Content) -> Iterator[Chunk]:
-    """Read one file; see `registry.Reader`."""
+@dataclass(frozen=True)
+class CsvTable(TextTable):
+    """A table of CSV, in which records may have the dialect of another input."""
+
+    dialect: Dialect = Dialect(",", '"', UTF_8)
+
+
+def read(source: Source, table: CsvTable, cursor: Cursor) -> Iterator[Chunk]:
+    """Read one file; see `tables.open.read`."""
     lift_field_limit()
-    return _CsvReader(source, table, content).chunks(cursor)
+    return _CsvReader(source, table).chunks(cursor)
 
 
 def lift_field_limit() -> None:
@@ -96,9 +104,9 @@ def lift_field_limit() -> None:
 class _CsvReader(LineReader):
     universal_line_ends = True
 
-    def __init__(self, source: Source, table: Table, content: Content) -> None:
-        self._dialect: Dialect = table.style
-        super().__init__(source, table, content, self._dialect.encoding)
+    def __init__(self, source: Source, table: CsvTable) -> None:
+        self._dialect = table.dialect
+        super().__init__(source, table)
         self._width = len(table.columns)
         pick = itemgetter(*table.places) if table.places else str
         self._text: Callable[[Sequence[str]], str | None] = (
@@ -125,7 +133,7 @@ class _CsvReader(LineReader):
         """Parse lines; keep those of a last record that may continue."""
         texts, bad = decode_lines(lines, self.encoding)
         if not bad and (rows := self._single_lines(texts)):
-            yield Rows([*map(self._text, rows)], self._cargo(rows, lines), lines, self._sides(rows))
+            yield self.rows([*map(self._text, rows)], rows, lines)
             self.advance(len(lines), sum(map(len, lines)))
             return
         for start, end, fields, problem in self._records(lines, texts):
@@ -186,19 +194,9 @@ class _CsvReader(LineReader):
         if rest:
             yield [rest]
 
-    def _cargo(self, rows: list[list[str]], raw: list[bytes]) -> Sequence[Any]:
-        if self.content is not Content.VALUES:
-            return raw
-        kept = self.table.kept
-        return rows if len(kept) == self._width else [[fields[place] for place in kept] for fields in rows]
-
-    def _sides(self, rows: Sequence[list[str]]) -> list[tuple[str, ...]]:
-        columns = ([fields[place] for fields in rows] for place in self.table.sides)
-        return [*zip(*columns, strict=True)]
-
     def _single_lines(self, texts: list[str]) -> list[list[str]]:
         """Return the fields of lines if each is a row; empty if any is not."""
-        if self._rows_to_skip or self.table.bounds.misfit(texts):
+        if self._rows_to_skip:
             return []
         try:
             rows = [*self._dialect.parser(iter(texts))]
@@ -238,16 +236,16 @@ class _CsvReader(LineReader):
             return self.reject(raw, problem)
         if not fields:
             return raw
-        if self._rows_to_skip:
-            self._rows_to_skip -= 1
-            is_kept = len(fields) == self._width and self.content is Content.RECORDS
-            return (None, raw, raw, *self._sides([fields])) if is_kept else raw
-        if len(fields) != self._width:
-            return self.reject(raw, f"{counted(len(fields), 'field')} instead of {self._width}")
-        (row,) = self._cargo([fields], [raw])
-        if misfit := self.table.bounds.misfit(row):
-            return self.reject(raw, misfit)
-        return self._text(fields), row, raw, *self._sides([fields])
+        is_header = self._rows_to_skip > 0
+        self._rows_to_skip -= is_header
+        if len(fields) == self._width:
+            text = None if is_header else self._text(fields)
+            return self.rows([text], [fields], [raw])._replace(is_header=is_header)
+        return (
+            raw
+            if is_header
+            else self.reject(raw, f"{counted(len(fields), 'field')} instead of {self._width}")
+        )
 
     def _malformed(self, line: bytes, error: str, size: int) -> str:
         """Return why a record is malformed, and count the bytes that are parsed again; see `malformed`."""
@@ -304,16 +302,16 @@ def malformed(line: bytes, error: str, size: int, options: ReadOptions) -> str:
     return f"a quote is not closed{bound}"
 
 
-def _dialect_of(layout: Layout, table: Table) -> tuple[Dialect, bytes, str]:
+def _dialect_of(table: Table, write: WriteOptions) -> tuple[Dialect, bytes, str]:
     """Return the dialect of an output, its byte order mark and its line end, as the input has them."""
-    dialect, mark, end = Dialect(DELIMITERS.get(layout.format, ","), '"', Encoding.named(None)), b"", "\n"
-    if table.format == layout.format:
-        dialect = table.style
+    dialect, mark, end = Dialect(DELIMITERS.get(write.format or "", ","), '"', UTF_8), b"", "\n"
+    if isinstance(table, CsvTable) and table.format == write.format:
+        dialect = table.dialect
         mark = dialect.encoding.byte_order_mark(table.lead)
         end = dialect.encoding.decode(dialect.encoding.line_end(table.lead)) or end
-    if delimiter := layout.write.output_delimiter:
+    if delimiter := write.output_delimiter:
         dialect = replace(dialect, delimiter=delimiter)
-    if name := layout.write.output_encoding:
+    if name := write.output_encoding:
         mark = "".encode(name)  # only with encodings that begin with one, such as utf-8-sig
         dialect = replace(dialect, encoding=Encoding.named(name, mark))
     if dialect.delimiter in (dialect.quotechar, dialect.escapechar):
@@ -321,43 +319,47 @@ def _dialect_of(layout: Layout, table: Table) -> tuple[Dialect, bytes, str]:
     return dialect, mark, end
 
 
-class Writer:
+class Writer(writer.Writer):
     """Appends the new fields to the records of the input; writes values of another format as new records."""
 
-    def __init__(self, layout: Layout, table: Table) -> None:
-        self._layout = layout
-        self._table = table
-        self._dialect, self._mark, self._end = _dialect_of(layout, table)
+    def __init__(self, table: Table, write: WriteOptions, *others: Any) -> None:
+        super().__init__(table, write, *others)
+        self._dialect, self._mark, self._end = _dialect_of(table, write)
         self._last_line = LastLine(self._dialect.encoding, universal=True)
+        self.has_bounds = write.output_encoding is not None
+
+    def unfit(self, value: Any) -> str:
+        try:
+            to_text(value).encode(self._dialect.encoding.name)
+        except UnicodeEncodeError as error:
+            named = self.write.output_encoding
+            return f"{error.object[error.start]!r:.20} is not in {named}; try --output-encoding utf-8"
+        return ""
 
     def begin(self) -> bytes:
-        table, names = self._table, self._layout.names
+        table, encoding = self.table, self._dialect.encoding
         has_header = table.options.header and bool(table.columns)
-        encoding = self._dialect.encoding
-        self._labels(self._layout.labels)
-        if self._layout.converts:
-            header = self._dialect.record((*table.kept_columns, *names)) if has_header else ""
+        self._labels([label for column in self.results for label in column.labels])  # all can be written
+        if self.converts:
+            header = self._dialect.record((*table.kept_columns, *self.names)) if has_header else ""
             return self._mark + (encoding.encode(header + self._end) if has_header else b"")
         if not has_header:
             return table.lead
         record, end = encoding.cut_line_end(table.lead)
-        return self._last_line.then(record + encoding.encode(self._dialect.record(("", *names))) + end)
+        return self._last_line.then(record + encoding.encode(self._dialect.record(("", *self.names))) + end)
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:
-        if self._layout.converts:
-            encode = self._dialect.encoding.encode
-            records = [encode(self._dialect.record([*map(to_text, row)])) for row in chunk.rows]
-            ends = [encode(self._end)] * len(records)
+        encode, gaps = self._dialect.encoding.encode, chunk.gaps
+        if self.converts:
+            records = [encode(self._dialect.record([*map(to_text, row)])) for row in chunk.values()]
+            ends, gaps = [encode(self._end)] * len(records), ()
         else:
-            records, ends = self._dialect.encoding.cut_line_ends(chunk.rows)
+            records, ends = self._dialect.encoding.cut_line_ends(chunk.raw)
         added = (
             self._numbers(values) if column.is_number else self._labels(self._held(values, column))
-            for column, values in zip(self._layout.results, results, strict=True)
+            for column, values in zip(self.results, results, strict=True)
         )
-        return self._last_line.then(chunk.join(records, *added, ends))
-
-    def close(self, summary: Sheet = ()) -> bytes:
-        return b""
+        return self._last_line.then(chunk.join(records, *added, ends, gaps=gaps))
 
     def _held(self, values: Sequence[Any], column: ResultColumn) -> Sequence[Any]:
         """Return values, lists with escapes of JSON if the encoding lacks one of their characters."""

@@ -10,55 +10,34 @@ from itertools import accumulate, islice
 
 from sentcli.errors import DataError, option
 from sentcli.files.source import Source
-from sentcli.tables.chunk import Cursor
-from sentcli.tables.columns import check_names, list_columns
 from sentcli.tables.csv import (
     DELIMITERS,
+    CsvTable,
     Dialect,
     decode_lines,
     lift_field_limit,
     malformed,
     next_record,
-    read,
 )
-from sentcli.tables.line_reader import Text, bad_bytes, other_encoding, too_long
+from sentcli.tables.line_reader import bad_bytes, lines_ahead, looking_ahead, too_long
 from sentcli.tables.sniff import LIKELY_DELIMITERS, SEPARATOR, Records, lines_of_titles
-from sentcli.tables.table import Content, Request, Table
-from sentcli.tables.text_column import (
-    SAMPLE_ROWS,
-    SAMPLE_SIZE,
-    Choice,
-    find_columns,
-    find_texts,
-    is_decided,
-    is_usual,
-)
-from sentcli.tables.types import Types
+from sentcli.tables.table import Table, TextTable, list_columns
+from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, Choice, find_texts, is_decided, is_usual
 
 _MOST_LINES = 100_000  # of the first record, whose quote would else not be closed
 _CHECKED_RECORDS = 100  # records that have to agree with a delimiter that --delimiter does not name
 
 
-def inspect_csv(text: Text, request: Request) -> Table:
-    """Decide on the dialect and the columns of CSV; see `inspect.inspect`."""
-    options = request.options
-    separators = options.separators(DELIMITERS[request.format])
-    dialect = Dialect(*separators, text.encoding, options.escapechar)
+def open_csv(source: Source, text: TextTable, like: Table | None) -> CsvTable:
+    """Decide on the dialect and the columns of CSV; see `tables.open.open_table`."""
     lift_field_limit()
-    table = _table(text, request, dialect)
-    if request.types and not table.is_empty:
-        _add_types(text.source, table, request, request.types)
-    return table
-
-
-def _table(text: Text, request: Request, dialect: Dialect) -> Table:
     lines: list[bytes] = []
-    with text.looking_ahead():
-        for more in text.lines(request, universal=True):
-            lines += more
+    with looking_ahead(source, text):
+        for block in lines_ahead(source, text, universal=True):
+            lines += block
             with suppress(_MoreNeeded):
-                return _CsvStart(text, request, dialect, lines, is_all=False).table()
-    return _CsvStart(text, request, dialect, lines, is_all=True).table()
+                return _CsvStart(text, like, lines, is_all=False).table()
+    return _CsvStart(text, like, lines, is_all=True).table()
 
 
 class _MoreNeeded(Exception):  # noqa: N818  # no error
@@ -68,21 +47,21 @@ class _MoreNeeded(Exception):  # noqa: N818  # no error
 class _CsvStart:
     """The first lines of CSV."""
 
-    def __init__(
-        self, text: Text, request: Request, dialect: Dialect, lines: list[bytes], *, is_all: bool
-    ) -> None:
-        self._name = text.source.name
+    def __init__(self, text: TextTable, like: Table | None, lines: list[bytes], *, is_all: bool) -> None:
+        options = text.options
+        self._name = text.name
         self._text = text
-        self._request = request
-        self._options = request.options
-        self._dialect = dialect
+        self._like = like
+        self._options = options
+        separators = options.separators(DELIMITERS[text.format])
+        self._dialect = Dialect(*separators, text.encoding, options.escapechar)
         self._is_all = is_all
         self._notes = text.notes
         self._lines = lines
-        self._start = skipped = min(request.options.skip_lines, len(lines))  # of the record
+        self._start = skipped = min(options.skip_lines, len(lines))  # of the record
         self._texts = [""] * skipped + decode_lines(lines[skipped:], text.encoding)[0]
 
-    def table(self) -> Table:
+    def table(self) -> CsvTable:
         """Return the table."""
         fields, end = self._first_record()
         if fields and (other := self._other_dialect(fields)):
@@ -91,7 +70,7 @@ class _CsvStart:
             fields, end = self._read_with(other)
         if not fields:
             return self._without_records()
-        options, first = self._options, self._request.first
+        options = self._options
         raw = b"".join(self._lines[self._start : end])
         self._refuse_whole(raw)
         columns = tuple(fields) if options.header else tuple(map(str, range(1, len(fields) + 1)))
@@ -102,32 +81,30 @@ class _CsvStart:
             return self.table()
         self._check_first(records)
         self._skip_second_headers(records)
-        if first:
-            self._compare(first, columns)
-        choice = Choice(first.places) if first else self._find_texts(columns, records, is_sample=is_sample)
-        check_names(columns, self._request, self._name)
-        return replace(self._request, options=self._options).table(
+        self._compare(columns)
+        choice = self._choose_texts(columns, records, is_sample=is_sample)
+        return CsvTable(
             self._name,
+            self._options,
             columns,
             texts=tuple(columns[place] for place in choice.places),
             places=choice.places,
-            sides=find_columns(columns, options.sides, self._name),
             lead=self._lead() + (raw if options.header else b""),
-            style=self._dialect,
             notes=(*self._notes, *choice.notes),
+            encoding=self._text.encoding,
+            dialect=self._dialect,
         )
 
-    def _compare(self, first: Table, columns: tuple[str, ...]) -> None:
-        """Refuse an input that does not fit the first one; only records that are copied have one encoding."""
-        dialect = self._dialect
-        if self._request.content is not Content.RECORDS:
-            dialect = replace(dialect, encoding=first.style.encoding)
-        if dialect.encoding != first.style.encoding:
-            raise other_encoding(self._name, dialect.encoding, first.style.encoding)
-        if (first.columns, first.style) != (columns, dialect):
+    def _compare(self, columns: tuple[str, ...]) -> None:
+        """Refuse an input that does not fit the first one, except for its encoding."""
+        like = self._like
+        if not isinstance(like, CsvTable):
+            return
+        dialect = replace(self._dialect, encoding=like.encoding)
+        if (like.columns, like.dialect) != (columns, dialect):
             raise DataError(
                 f"{self._name}: the columns or the dialect differ from the first input; "
-                f"{list_columns(columns)}, in the first input {list_columns(first.columns)}"
+                f"{list_columns(columns)}, in the first input {list_columns(like.columns)}"
             )
 
     def _need_more(self) -> None:
@@ -136,7 +113,7 @@ class _CsvStart:
 
     def _lead(self) -> bytes:
         """Return the bytes before the first record: a byte order mark, lines to skip, and blank lines."""
-        lead = self._text.mark + b"".join(self._lines[: self._start])
+        lead = self._text.lead + b"".join(self._lines[: self._start])
         if len(lead) > self._options.max_row_bytes:
             raise DataError(f"{self._name}: no header in its first {self._options.max_row_bytes} bytes")
         return lead
@@ -188,14 +165,20 @@ class _CsvStart:
         hint = "" if "; " in reason else f"; is it another {others}?"
         raise DataError(f"{self._name}: the first record cannot be read: {reason}{hint}")
 
-    def _without_records(self) -> Table:
+    def _without_records(self) -> CsvTable:
         options, lead = self._options, self._lead()
         is_short = len(self._lines) < options.skip_lines
-        if options.skip_lines and (is_short or options.header) and lead[len(self._text.mark) :].strip():
+        if options.skip_lines and (is_short or options.header) and lead[len(self._text.lead) :].strip():
             hint = f"try a lower {option('skip_lines')}"
             raise DataError(f"{self._name}: no header after the lines to skip; {hint}")
-        return self._request.table(
-            self._name, lead=lead, style=self._dialect, is_empty=True, notes=self._notes
+        return CsvTable(
+            self._name,
+            options,
+            lead=lead,
+            is_empty=True,
+            notes=self._notes,
+            encoding=self._text.encoding,
+            dialect=self._dialect,
         )
 
     def _other_dialect(self, fields: Sequence[str]) -> Dialect | None:
@@ -234,7 +217,7 @@ class _CsvStart:
     def _refuse_whole(self, raw: bytes) -> None:
         """Refuse a first record that has the line ends of another encoding."""
         encoding = self._text.encoding
-        is_whole_file = not (encoding.is_plain or encoding.line_end(raw) or self._text.mark)
+        is_whole_file = not (encoding.is_plain or encoding.line_end(raw) or self._text.lead)
         if is_whole_file and b"\n" in raw:
             raise DataError(
                 f"{self._name}: in {encoding.name} all of it would be the first record; "
@@ -261,7 +244,7 @@ class _CsvStart:
         options, (_, fields) = self._options, records[0]
         if not options.header:
             return
-        if options.text_column is None and not (self._request.first or any(map(is_usual, fields))):
+        if options.text_column is None and not (self._like or any(map(is_usual, fields))):
             if number := next(filter(str.isdecimal, fields), None):
                 no_header, named = option("no_header"), option("text_column")
                 hint = f"if the first line is a row, add {no_header}, else name the text with {named}"
@@ -283,7 +266,9 @@ class _CsvStart:
             self._options = replace(options, skip_rows=2)
             self._note(f"rows 2 and 3 are headers of Qualtrics: read with {option('skip_rows', 2)}")
 
-    def _find_texts(self, columns: tuple[str, ...], records: Records, *, is_sample: bool) -> Choice:
+    def _choose_texts(self, columns: tuple[str, ...], records: Records, *, is_sample: bool) -> Choice:
+        if self._like:
+            return Choice(self._like.places)
         rows = (row for _, row in records[self._options.header :] if len(row) == len(columns))
         values = [*zip(*rows, strict=True)] or [()] * len(columns)
         wanted = self._options.text_column
@@ -291,19 +276,6 @@ class _CsvStart:
         if not (is_enough or is_decided(columns, {}, wanted, values)):
             raise _MoreNeeded
         return find_texts(columns, {}, wanted, self._name, values)
-
-
-def _add_types(source: Source, table: Table, request: Request, types: Types) -> None:
-    """Read the values of all rows, until no column can have a type."""
-    cursor = Cursor(request.options.limit)
-    with source.looking_ahead():
-        cursor.open(source)
-        for chunk in read(source, table, cursor, Content.VALUES):
-            request.check()
-            columns = zip(*(chunk.rows or [[""] * len(table.kept)]), strict=True)
-            may_have = types.add_texts(dict(zip(table.kept_columns, columns, strict=True)))
-            if not (may_have and cursor.rows_left):
-                break
 
 
 def _delimiter(mark: str) -> str:

@@ -10,38 +10,41 @@ from collections.abc import Iterable, Iterator
 from sentcli.errors import counted
 from sentcli.files.encodings import AUTO, Encoding, detect_encoding
 from sentcli.files.source import Source
-from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, collect
+from sentcli.tables.chunk import Chunk, Cursor, Event, Records, Reject, collect
 from sentcli.tables.line_reader import bad_bytes, too_long
 from sentcli.tables.options import ReadOptions
-from sentcli.tables.table import Bounds, Request, Table
+from sentcli.tables.table import Table
 
 _log = logging.getLogger("sentcli")
 
 
-def inspect(source: Source, request: Request) -> Table:
-    """Return the table that all documents share; see `inspect.inspect`."""
-    return request.table(source.name, ("name", "text"), texts=("text",))
+def open_table(source: Source, options: ReadOptions, like: Table | None) -> Table:
+    """Return the table that all documents share; see `tables.open.open_table`."""
+    return Table(source.name, options, ("name", "text"), texts=("text",), places=(1,))
 
 
-def read_documents(
-    sources: Iterable[Source], cursor: Cursor, options: ReadOptions, bounds: Bounds
-) -> Iterator[Chunk]:
+class _DocumentChunk(Chunk):
+    """Consecutive documents; each is a file of its own."""
+
+    def reject(self, row: int, reason: str) -> Reject:
+        return Reject(self.rows[row][0], 1, 0, reason, self.raw[row])
+
+
+def read_documents(sources: Iterable[Source], table: Table, cursor: Cursor) -> Iterator[Chunk]:
     """Read inputs as rows of one table; a chunk has those of many inputs."""
-    return collect(_events(sources, cursor, options, bounds), cursor, keep_gaps=False)
+    return collect(_events(sources, cursor, table.options), cursor, table, kind=_DocumentChunk)
 
 
-def _events(
-    sources: Iterable[Source], cursor: Cursor, options: ReadOptions, bounds: Bounds
-) -> Iterator[Event]:
+def _events(sources: Iterable[Source], cursor: Cursor, options: ReadOptions) -> Iterator[Event]:
     guessed: Counter[str] = Counter()
     for source in sources:
-        yield _event(source, options, guessed, bounds)
+        yield _event(source, options, guessed)
         cursor.advance(0, 0, 0)  # the progress, because the next input may belong to the same chunk
     for name, count in guessed.items():
         _log.warning("%s read as %s", counted(count, "document"), name)
 
 
-def _event(source: Source, options: ReadOptions, guessed: Counter[str], bounds: Bounds) -> Event:
+def _event(source: Source, options: ReadOptions, guessed: Counter[str]) -> Event:
     """Return the row of an input, or a reject if it is too long or not in the encoding.
 
     :param guessed: gets the encoding, if it is not UTF-8 and was not given.
@@ -56,12 +59,8 @@ def _event(source: Source, options: ReadOptions, guessed: Counter[str], bounds: 
     encoding = Encoding.named(name, data)
     try:
         text = encoding.decode(data.removeprefix(encoding.byte_order_mark(data))).rstrip("\r\n")
-        reason = bounds.misfit([source.name, text])
     except UnicodeDecodeError as error:
-        reason = bad_bytes(data, error, 0, encoding, is_named=is_named)
-    if reason:
-        return Reject(source.name, 1, 0, reason, data)
+        return Reject(source.name, 1, 0, bad_bytes(data, error, 0, encoding, is_named=is_named), data)
     if not is_named and name not in ("ascii", "utf-8"):
         guessed[str(name)] += 1
-    row = {"name": source.name, "text": text}
-    return text, [value for column, value in row.items() if options.keeps(column)], data
+    return Records((text,), ((source.name, text),), (data,), 1, 0)

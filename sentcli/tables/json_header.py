@@ -3,7 +3,7 @@
 import logging
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
@@ -15,163 +15,172 @@ from sentcli.errors import DataError, option
 from sentcli.files.archive import split_member
 from sentcli.files.encodings import marked_encoding
 from sentcli.files.source import Source
-from sentcli.tables.columns import check_key_count, check_room, list_columns
 from sentcli.tables.json_records import array_in, end_of, split_records
-from sentcli.tables.jsonl import ARRAY, INSIDE, MISSING, no_string, parse, text_names, text_of
-from sentcli.tables.line_reader import Text, awaited, first_bytes
-from sentcli.tables.table import Content, Note, Request, Table
-from sentcli.tables.text_column import (
-    SAMPLE_ROWS,
-    SAMPLE_SIZE,
-    find_columns,
-    find_texts,
-    is_decided,
-    is_usual,
-)
+from sentcli.tables.jsonl import ARRAY, INSIDE, MISSING, JsonTable, no_string, parse, text_names, text_of
+from sentcli.tables.line_reader import awaited, first_bytes, lines_ahead, looking_ahead
+from sentcli.tables.table import Table, TextTable, list_columns
+from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, Choice, find_texts, is_decided, is_usual
 
 _DOCUMENT_START = 64
 # The start of an array, or of an object on many lines.
 _DOCUMENT = re.compile(rb'\s*(\[\s*(\{|\n|$)|\{\s*\n\s*")')
-_AHEAD_LINES, _AHEAD_BYTES = 10_000, 32 << 20  # of a stream, to read for the columns before the first row
 _PLAIN_KEY = re.compile("[A-Za-z_][A-Za-z0-9_]*")  # a key that jq takes without quotes
 _TRANSPOSED = "[(first(.[]) | keys_unsorted[]) as $key | map_values(.[$key])]"  # of columns, as pandas writes
 _MOST_WORDS = 2  # of a value that is no text
 _LONGEST_PATH = 200  # characters before the last key; deeper values are not looked at
 
 
-def inspect_json(text: Text, request: Request) -> Table:
-    """Find the records and decide on their columns; see `inspect.inspect`."""
-    style = ARRAY if _is_document(text, request) else None
-    if style and (lead := _envelope(text, request)):
-        return _inspect_records(replace(text, mark=lead), request, INSIDE)
-    return _inspect_records(text, request, style)
+def open_json(source: Source, text: TextTable, like: Table | None) -> JsonTable:
+    """Find the records and decide on their columns; see `tables.open.open_table`."""
+    if not _is_document(source, text):
+        return _JsonStart(source, text, like, "").table()
+    lead = _envelope(source, text)
+    return _JsonStart(source, replace(text, lead=lead or text.lead), like, INSIDE if lead else ARRAY).table()
 
 
-def _inspect_records(text: Text, request: Request, style: str | None) -> Table:
-    records: list[dict[str, Any]] = []
-    size, found = 0, None
-    with text.looking_ahead():
-        for lines in _json_lines(text, request, style):
-            for line in lines:
-                records += _objects(line, request)
-                size += len(line) if records else 0
-                if is_full := len(records) == SAMPLE_ROWS or size >= SAMPLE_SIZE:
-                    break
-            if found := _json_start(records, text.source, request, is_all=is_full):
-                break
-    if not (found or style) and len(records) == 1 and (lead := _envelope(text, request)):
-        return _inspect_records(replace(text, mark=lead), request, INSIDE)
-    page = b"" if found else _empty_page(text, request, records)
-    if not page:
-        found = found or _json_start(records, text.source, request, is_all=True)
-    texts, columns, notes = found or ((), (), ())
-    named = request.options.sides
-    keys = [*dict.fromkeys(key for record in records for key in _flat(record))] if named else []
-    sides = find_columns(keys, named if found else {}, text.source.name)
-    keep = request.options.keep if text.source.is_stream else None
-    if columns and (request.content is Content.VALUES or request.options.is_partial):
-        columns = request.columns or keep or _keys(text, request, style)
-        check_room([*filter(request.options.keeps, columns)], request.taken, text.source.name)
-        if text.source.is_stream and not (request.columns or keep):
-            said = f"the first {_AHEAD_LINES} lines give the columns; or name them: {option('keep')}"
-            notes = (*notes, (logging.INFO, f"{text.source.name}: {said}"))
-    left_out = f"{text.source.name}: the rows are those of one array; what is around it is left out"
-    return request.table(
-        text.source.name,
-        columns,
-        texts=texts,
-        sides=tuple(keys[place] for place in sides),
-        lead=page or text.mark,
-        style=style,
-        is_empty=not columns,
-        notes=(*text.notes, *notes, *([(logging.INFO, left_out)] if style == INSIDE else [])),
-    )
+class _JsonStart:
+    """The first records of JSON."""
+
+    def __init__(self, source: Source, text: TextTable, like: Table | None, array: str) -> None:
+        self._source = source
+        self._text = text
+        self._like = like
+        self._array = array
+        self._records: list[dict[str, Any]] = []
+
+    def table(self) -> JsonTable:
+        """Return the table."""
+        choice, records, text = self._read(), self._records, self._text
+        if not (choice or self._array) and len(records) == 1 and (lead := _envelope(self._source, text)):
+            return _JsonStart(self._source, replace(text, lead=lead), self._like, INSIDE).table()
+        page = b"" if choice else _empty_page(self._source, text, records)
+        if not page:
+            choice = choice or self._choose(is_all=True)
+        if self._array == INSIDE:
+            note = f"{text.name}: the rows are those of one array; what is around it is left out"
+            text = replace(text, notes=(*text.notes, (logging.INFO, note)))
+        texts = choice.places if choice else ()
+        first = next(filter(self._has_text(texts), records), {}) if choice else {}
+        return JsonTable(
+            text.name,
+            text.options,
+            tuple(first),
+            texts=texts,
+            places=texts,
+            lead=page or text.lead,
+            is_empty=not choice,
+            notes=(*text.notes, *(choice.notes if choice else ())),
+            array=self._array,
+            keys=tuple(dict.fromkeys(key for record in records for key in _flat(record))),
+        )
+
+    def _read(self) -> Choice | None:
+        """Read records until they decide on the columns of the texts, or are enough."""
+        size = 0
+        with looking_ahead(self._source, self._text):
+            for lines in self._lines():
+                for line in lines:
+                    self._records += _objects(line, self._text)
+                    size += len(line) if self._records else 0
+                    if is_full := len(self._records) == SAMPLE_ROWS or size >= SAMPLE_SIZE:
+                        break
+                if self._records and (choice := self._choose(is_all=is_full)):
+                    return choice
+        return None
+
+    def _lines(self) -> Iterator[list[bytes]]:
+        if not self._array:
+            return lines_ahead(self._source, self._text)
+        blocks, limit = awaited(self._source), self._text.options.max_row_bytes
+        return split_records(blocks, limit, self._text.name, is_inside=self._array == INSIDE)
+
+    def _choose(self, *, is_all: bool) -> Choice | None:
+        """Choose the columns of the texts; None if the records do not decide, or none has a text."""
+        records, name = self._records, self._text.name
+        if not records:
+            return None
+        choice = self._choose_among(records[:1], is_all=False)
+        if not choice and is_all and len(records) == 1 and not _has_usual_text(records[0]):
+            _refuse_envelope(records[0], self._source)
+        choice = choice or self._choose_among(records, is_all=is_all)
+        if not choice or any(map(self._has_text(choice.places), records)):
+            return choice
+        if not is_all:
+            return None
+        hint = f"{list_columns([*records[0]])}; try another {option('text_column')}"
+        raise DataError(f"{name}: no column {text_names(choice.places)}; {hint}")
+
+    def _has_text(self, texts: tuple[str, ...]) -> Callable[[dict[str, Any]], bool]:
+        return lambda record: text_of(record, texts, MISSING) is not MISSING
+
+    def _choose_among(self, records: list[dict[str, Any]], *, is_all: bool) -> Choice | None:
+        if self._like:
+            return Choice(self._like.places)
+        wanted = self._text.options.text_column
+        columns: dict[str, list[Any]] = {}
+        for record in records:
+            for key, value in _flat(record).items():
+                columns.setdefault(key, []).append(value)
+        others = {
+            key: no_string(next(value for value in values if value is not None))
+            for key, values in columns.items()
+            if wanted is None and not {str, type(None)} & {*map(type, values)}
+        }
+        names, values = [*columns], [*columns.values()]
+        if not (is_all or is_decided(names, others, wanted, values)):
+            return None
+        choice = find_texts(names, others, wanted, self._text.name, values)
+        return choice._replace(places=tuple(names[place] for place in choice.places))
 
 
-def _is_document(text: Text, request: Request) -> bool:
+def _is_document(source: Source, text: TextTable) -> bool:
     """Return whether the records are those of an array, or take several lines each."""
-    with text.looking_ahead():
-        data = first_bytes(text.source, _DOCUMENT_START, request.check)
-        _refuse_wide(text.source, data)
-        if request.format != "json" and not _DOCUMENT.match(data[:_DOCUMENT_START]):
+    with looking_ahead(source, text):
+        data = first_bytes(source, _DOCUMENT_START)
+        _refuse_wide(source, data)
+        if text.format != "json" and not _DOCUMENT.match(data[:_DOCUMENT_START]):
             return False
-        for block in chain([b""], awaited(text.source, request.check)):
+        for block in chain([b""], awaited(source)):
             data = (data + block).lstrip()
-            if data and (b"\n" in data or data[:1] != b"{" or len(data) > request.options.max_row_bytes):
+            if data and (b"\n" in data or data[:1] != b"{" or len(data) > text.options.max_row_bytes):
                 break
     line = data.partition(b"\n")[0].rstrip()
     return data.startswith(b"[") or (line.startswith(b"{") and not line.endswith(b"}"))
 
 
-def _envelope(text: Text, request: Request) -> bytes:
+def _envelope(source: Source, text: TextTable) -> bytes:
     """Return the bytes before the first record of the one array in an object that is no record itself."""
-    data = _beginning(text, request)
+    data = _beginning(source, text)
     body = data.lstrip()
     end = end_of(body, 0) if body.startswith(b"{") else -1
     if not body.startswith(b"{") or (end >= 0 and body[end:].strip()):
         return b""
     if end >= 0:
-        record = next(iter(_objects(body[:end], request)), {})
+        record = next(iter(_objects(body[:end], text)), {})
         arrays = [rows for _, rows in _lists(record) if rows and type(rows[0]) is dict]
         if len(arrays) != 1 or _has_usual_text(record):
             return b""
     place = array_in(data)
-    return b"" if place is None else text.mark + data[:place]
+    return b"" if place is None else text.lead + data[:place]
 
 
-def _beginning(text: Text, request: Request) -> bytes:
+def _beginning(source: Source, text: TextTable) -> bytes:
     """Return the bytes after the byte order mark, up to the size of a sample."""
     data = b""
-    with text.looking_ahead():
-        for block in awaited(text.source, request.check):
+    with looking_ahead(source, text):
+        for block in awaited(source):
             data += block
             if len(data) >= SAMPLE_SIZE:
                 break
     return data
 
 
-def _json_lines(text: Text, request: Request, style: str | None) -> Iterator[list[bytes]]:
-    if style is None:
-        return text.lines(request)
-    blocks, limit = awaited(text.source, request.check), request.options.max_row_bytes
-    return split_records(blocks, limit, text.source.name, is_inside=style == INSIDE)
-
-
-def _objects(line: bytes, request: Request) -> list[dict[str, Any]]:
+def _objects(line: bytes, text: TextTable) -> list[dict[str, Any]]:
     """Return the object of a line, if it is one and has a key."""
     with suppress(orjson.JSONDecodeError):
-        record = parse(line if len(line) <= request.options.max_row_bytes else b"")
+        record = parse(line if len(line) <= text.options.max_row_bytes else b"")
         return [record] if type(record) is dict and record else []
     return []
-
-
-def _json_start(
-    records: list[dict[str, Any]], source: Source, request: Request, *, is_all: bool
-) -> tuple[tuple[str, ...], tuple[str, ...], tuple[Note, ...]] | None:
-    """Return the columns of the texts, the keys of the first record with a text, and notes.
-
-    :returns: None if the records do not decide.
-    """
-    if not records:
-        return None
-    name = source.name
-    found = (request.first and (request.first.texts, ())) or _json_texts(
-        records[:1], name, request, is_all=False
-    )
-    if not found and is_all and len(records) == 1 and not _has_usual_text(records[0]):
-        _refuse_envelope(records[0], source)
-    found = found or _json_texts(records, name, request, is_all=is_all)
-    if not found:
-        return None
-    texts, notes = found
-    for record in records:
-        check_room([*filter(request.options.keeps, record)], request.taken, name)
-        if text_of(record, texts) is not MISSING:
-            return texts, tuple(record), notes
-    if not is_all:
-        return None
-    hint = f"{list_columns([*records[0]])}; try another {option('text_column')}"
-    raise DataError(f"{name}: no column {text_names(texts)}; {hint}")
 
 
 def _lists(record: dict[str, Any], path: str = "") -> Iterator[tuple[str, list[Any]]]:
@@ -184,13 +193,13 @@ def _lists(record: dict[str, Any], path: str = "") -> Iterator[tuple[str, list[A
             yield place, value
 
 
-def _empty_page(text: Text, request: Request, records: list[dict[str, Any]]) -> bytes:
+def _empty_page(source: Source, text: TextTable, records: list[dict[str, Any]]) -> bytes:
     """Return an input that is a page without records, as the last one of a service is; else empty bytes."""
     if len(records) != 1 or not _is_empty(records[0]):
         return b""
-    data = _beginning(text, request)
-    is_page = len(data) < SAMPLE_SIZE and _objects(data, request) == records
-    return text.mark + data if is_page else b""
+    data = _beginning(source, text)
+    is_page = len(data) < SAMPLE_SIZE and _objects(data, text) == records
+    return text.lead + data if is_page else b""
 
 
 def _is_empty(record: dict[str, Any]) -> bool:
@@ -222,27 +231,6 @@ def _refuse_envelope(record: dict[str, Any], source: Source) -> None:
     raise DataError(f"{source.name}: one object that holds the records: {other}")
 
 
-def _json_texts(
-    records: list[dict[str, Any]], name: str, request: Request, *, is_all: bool
-) -> tuple[tuple[str, ...], tuple[Note, ...]] | None:
-    """Choose the columns of the texts among the keys of records; None if they do not decide."""
-    wanted = request.options.text_column
-    columns: dict[str, list[Any]] = {}
-    for record in records:
-        for key, value in _flat(record).items():
-            columns.setdefault(key, []).append(value)
-    others = {
-        key: no_string(next(value for value in values if value is not None))
-        for key, values in columns.items()
-        if wanted is None and not {str, type(None)} & {*map(type, values)}
-    }
-    values = [*columns.values()]
-    if not (is_all or is_decided([*columns], others, wanted, values)):
-        return None
-    choice = find_texts([*columns], others, wanted, name, values)
-    return tuple([*columns][place] for place in choice.places), choice.notes
-
-
 def _flat(record: dict[str, Any]) -> dict[str, Any]:
     """Return the values of a record's keys, and after them those of the dotted paths of nested objects."""
     flat: dict[str, Any] = {}
@@ -253,31 +241,6 @@ def _flat(record: dict[str, Any]) -> dict[str, Any]:
             if type(value) is dict and len(before) < _LONGEST_PATH:
                 inner.append((f"{before}{key}.", value))
     return flat
-
-
-def _keys(text: Text, request: Request, style: str | None) -> tuple[str, ...]:
-    """Return the keys of all records of a file, or of the first records of a stream, in order.
-
-    Their values decide on the types of the columns.
-    """
-    keys: dict[str, None] = {}
-    count = size = 0
-    with text.looking_ahead():
-        for lines in _json_lines(text, request, style):
-            request.check()
-            records: list[dict[str, Any]] = []
-            for line in lines:
-                if text.source.is_stream and (count >= _AHEAD_LINES or size >= _AHEAD_BYTES):
-                    return tuple(keys)
-                for record in _objects(line, request):
-                    keys |= dict.fromkeys(record)
-                    records.append(record)
-                count += 1
-                size += len(line)
-            check_key_count(keys, text.source.name)
-            if request.types:
-                request.types.add(records)
-    return tuple(keys)
 
 
 def _refuse_wide(source: Source, start: bytes) -> None:

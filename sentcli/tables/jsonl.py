@@ -7,32 +7,30 @@ numbers with their digits in the input. A record with another key, or a repeated
 """
 
 import json
-import logging
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import orjson
 
-from sentcli.errors import option
-from sentcli.files.encodings import Encoding
+from sentcli.files.encodings import UTF_8
 from sentcli.files.source import Source
-from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, Results, Sheet
-from sentcli.tables.columns import find_taken
-from sentcli.tables.convert import LastLine, six_decimals, to_json, to_text
+from sentcli.tables import writer
+from sentcli.tables.chunk import Chunk, Cursor, Event, Records, Reject, Results, Sheet
+from sentcli.tables.convert import LastLine, six_decimals, to_json
 from sentcli.tables.json_records import CONSTANTS, split_records
 from sentcli.tables.line_reader import LineReader
-from sentcli.tables.options import ResultColumn
-from sentcli.tables.table import Content, Layout, Table
+from sentcli.tables.options import ResultColumn, WriteOptions
+from sentcli.tables.table import Table, TextTable, find_taken
 from sentcli.tables.text_column import join_texts
 
-_log = logging.getLogger("sentcli")
-
-# The styles of tables whose records are in an array, or in an array in an object, and not one per line.
+# Where records are that are not one per line: in an array, or in an array in an object.
 ARRAY, INSIDE = "array", "inside"
-_MOST_NAMED = 1000  # keys that have no column
+_DEEP = 200  # brackets in a record that may be nested more deeply than orjson writes
+_TEXTS = {str, type(None)}
 MISSING: Any = object()
 _KINDS = {
     dict: "an object",
@@ -45,103 +43,116 @@ _KINDS = {
 }
 
 
-def read(source: Source, table: Table, cursor: Cursor, content: Content) -> Iterator[Chunk]:
-    """Read one file; see `registry.Reader`."""
-    return _JsonlReader(source, table, content, Encoding.named(None)).chunks(cursor)
+@dataclass(frozen=True)
+class JsonTable(TextTable):
+    """A table of JSON.
+
+    :param array: `ARRAY` or `INSIDE`; empty: the records are one per line.
+    :param keys: those of the first records, and the dotted paths of nested ones.
+    """
+
+    array: str = ""
+    keys: tuple[str, ...] = ()
+
+    @cached_property
+    def paths(self) -> Sequence[tuple[str, Any]]:
+        return [(key, key) for key in self.keys]
 
 
-class _JsonlReader(LineReader):
+class JsonChunk(Chunk):
+    """Consecutive records; their rows are objects, with the place of a value as its key or dotted path."""
+
+    def cells(self, place: Any) -> list[Any]:
+        values = (_value(record, place) for record in self.rows)
+        return [None if value is MISSING else value for value in values]
+
+    @cached_property
+    def exact(self) -> list[dict[str, Any] | str]:
+        """The records with the digits of their numbers; the reason for each that cannot be written anew."""
+        return [*map(_parse_exactly, self.raw)]
+
+    def values(self) -> Sequence[Sequence[Any]]:
+        names = self.table.kept_columns
+        return [
+            [] if isinstance(record, str) else [_cell(record.get(name)) for name in names]
+            for record in self.exact
+        ]
+
+    def unreadable(self) -> dict[int, str]:
+        """Return the records that have no values, or a key without a column, each with the reason."""
+        bad, columns, keeps = {}, {*self.table.columns}, self.table.options.keeps
+        for row, record in enumerate(self.exact):
+            if isinstance(record, str):
+                bad[row] = record
+            elif new := [key for key in record if key not in columns and keeps(key)]:
+                names = shlex.quote(",".join([*self.table.kept_columns, *new]))
+                bad[row] = f"the key {new[0]!r:.200} is not among the columns; try --keep {names}"
+        return bad
+
+
+def read(source: Source, table: JsonTable, cursor: Cursor) -> Iterator[Chunk]:
+    """Read one file; see `tables.open.read`."""
+    return _JsonReader(source, table).chunks(cursor)
+
+
+class _JsonReader(LineReader):
     may_be_encoded = False
+    chunk_type = JsonChunk
 
-    def __init__(self, source: Source, table: Table, content: Content, encoding: Encoding) -> None:
-        super().__init__(source, table, content, encoding)
-        self._is_array = table.style in (ARRAY, INSIDE)
-        self._new_keys: dict[str, None] = {}  # those that are not columns
-
-    def events(self) -> Iterator[Event]:
-        yield from super().events()
-        if self._new_keys:
-            columns = option("keep", ",".join([*self.table.kept_columns, *self._new_keys]))
-            keys = " or ".join(map(repr, self._new_keys))
-            _log.warning(
-                "%s: records with the unexpected key %s were rejected; try %s", self.name, keys, columns
-            )
+    def __init__(self, source: Source, table: JsonTable) -> None:
+        super().__init__(source, table)
+        self._array = table.array
 
     def lines(self) -> Iterator[list[bytes] | None]:
-        if self._is_array:
-            is_inside = self.table.style == INSIDE
-            return split_records(iter(self._source.read, b""), self._limit, self.name, is_inside=is_inside)
+        if self._array:
+            blocks, is_inside = iter(self._source.read, b""), self._array == INSIDE
+            return split_records(blocks, self._limit, self.name, is_inside=is_inside)
         return super().lines()
 
     def parse(self, lines: list[bytes]) -> Iterator[Event]:
+        """Parse lines at once if each is a row, else one by one."""
+        try:
+            records = [*map(orjson.loads, lines)]
+        except orjson.JSONDecodeError:
+            records = []
+        if records and {*map(type, records)} == {dict} and all(records):
+            texts = [text_of(record, self.table.texts) for record in records]
+            if {*map(type, texts)} <= _TEXTS:
+                yield self.rows(texts, records, lines)
+                self.advance(len(lines), sum(map(len, lines)))
+                return
         for line in lines:
-            try:
-                record = parse(line)
-            except orjson.JSONDecodeError as error:
-                yield self._broken(line, error) if line.strip() else line
-            else:
-                yield self._row(record, line)
+            yield self._event(line)
             self.advance(1, len(line))
+
+    def rows(self, texts: Sequence[str | None], rows: Sequence[Any], raw: Sequence[bytes]) -> Records:
+        new = super().rows(texts, rows, raw)
+        return new._replace(offset=None) if self._array else new  # its lines are records
+
+    def reject(self, raw: bytes, reason: str) -> Reject:
+        reject = super().reject(raw, reason)
+        return replace(reject, offset=None) if self._array else reject
+
+    def _event(self, line: bytes) -> Event:
+        try:
+            record = parse(line)
+        except orjson.JSONDecodeError as error:
+            return self._broken(line, error) if line.strip() else line
+        if type(record) is not dict:
+            return self.reject(line, f"{_KINDS[type(record)]}, not an object")
+        if not record:
+            return self.reject(line, "an object without keys")
+        text = text_of(record, self.table.texts)
+        if text is not None and type(text) is not str:
+            return self.reject(line, f"{text_names(self.table.texts)} {no_string(text)}")
+        return self.rows((text,), (record,), (line,))
 
     def _broken(self, line: bytes, error: orjson.JSONDecodeError) -> Event:
         try:
             line.decode()
         except UnicodeDecodeError as bad:
-            return self.reject(line, self.bad_bytes(line, bad, 0 if self._is_array else self.offset))
+            return self.reject(line, self.bad_bytes(line, bad, 0 if self._array else self.offset))
         return self.reject(line, f"not JSON: {error.msg}, at character {error.pos + 1}")
-
-    def reject(self, raw: bytes, reason: str) -> Reject:
-        reject = super().reject(raw, reason)
-        return replace(reject, offset=None) if self._is_array else reject  # its lines are records
-
-    def _row(self, record: Any, line: bytes) -> Event:
-        if type(record) is not dict:
-            return self.reject(line, f"{_KINDS[type(record)]}, not an object")
-        if not record:
-            return self.reject(line, "an object without keys")
-        names = filter(self.table.options.keeps, record) if self.table.options.is_partial else record
-        if (name := find_taken(names, self.table.taken)) is not None:
-            return self.reject(line, f"there is a {name!r:.200} already; try {self._room_for(name)}")
-        text = text_of(record, self.table.texts)
-        text = None if text is MISSING else text
-        if text is not None and type(text) is not str:
-            return self.reject(line, f"{text_names(self.table.texts)} {no_string(text)}")
-        sides = [tuple(_side(_value(record, name)) for name in self.table.sides)] if self.table.sides else []
-        if self.content is not Content.VALUES and not self.table.options.is_partial:
-            return text, line, line, *sides
-        try:
-            row = self._again(line)
-        except ValueError as error:
-            return self.reject(line, str(error))
-        except (RecursionError, orjson.JSONEncodeError):  # which one depends on the version of Python
-            return self.reject(line, "a value is nested too deeply")
-        if misfit := self.table.bounds.misfit(row):
-            return self.reject(line, misfit)
-        return text, row, line, *sides
-
-    def _room_for(self, name: str) -> str:
-        """Return the option that makes room for a key with the name of a folder or of a new column."""
-        folder = re.search(f"(?:^|/)({re.escape(name)})=", self.name, re.IGNORECASE)
-        return f"--drop {shlex.quote(folder[1])}" if folder else "--prefix new_"
-
-    def _again(self, line: bytes) -> bytes | list[str | None]:
-        """Decode a record again, with the digits of its numbers; return its values, or a part of it."""
-        is_record = self.content is Content.RECORDS
-        record = json.loads(
-            line.decode(),
-            parse_int=_Number,
-            parse_float=_Number,
-            parse_constant=_Number if is_record else lambda _: None,
-            object_pairs_hook=_unique,
-        )
-        keeps = self.table.options.keeps
-        if is_record:
-            kept = {key: value for key, value in record.items() if keeps(key)}
-            return _dump(kept or {self.table.kept_columns[0]: None}) + b"\n"
-        if new := [key for key in record if key not in self.table.columns and keeps(key)]:
-            self._new_keys |= dict.fromkeys(new[: _MOST_NAMED - len(self._new_keys)])
-            raise ValueError(f"the key {new[0]!r:.200} is not among the columns; try --keep")
-        return [_cell(record.get(name)) for name in self.table.kept_columns]
 
 
 def parse(line: bytes) -> Any:
@@ -155,13 +166,14 @@ def parse(line: bytes) -> Any:
         return orjson.loads(with_null)
 
 
-def text_of(record: dict[str, Any], names: Sequence[str]) -> Any:
-    """Return the text of a record, or `MISSING`; of several columns, the first value that is no string."""
+def text_of(record: dict[str, Any], names: Sequence[str], missing: Any = None) -> Any:
+    """Return the text of a record, or `missing`; of several columns, the first value that is no string."""
     if len(names) == 1:
-        return _value(record, names[0])
+        text = _value(record, names[0])
+        return missing if text is MISSING else text
     parts = [part for name in names if (part := _value(record, name)) is not MISSING]
     others = [part for part in parts if part is not None and type(part) is not str]
-    return others[0] if others else join_texts(parts) if parts else MISSING
+    return others[0] if others else join_texts(parts) if parts else missing
 
 
 def text_names(names: Sequence[str]) -> str:
@@ -178,10 +190,6 @@ def _value(record: dict[str, Any], name: str) -> Any:
     return value
 
 
-def _side(value: Any) -> str:
-    return "" if value is MISSING else to_text(value)
-
-
 def no_string(value: Any) -> str:
     return f"is {_KINDS[type(value)]}, not a string"
 
@@ -193,6 +201,29 @@ class _Number:
         self.digits = digits
 
 
+class _Constant(_Number):
+    """NaN or infinity, which JSON lacks."""
+
+
+def _parse_exactly(line: bytes) -> dict[str, Any] | str:
+    """Return a record with the digits of its numbers, or why it cannot be written anew."""
+    try:
+        record: dict[str, Any] = json.loads(
+            line.decode(),
+            parse_int=_Number,
+            parse_float=_Number,
+            parse_constant=_Constant,
+            object_pairs_hook=_unique,
+        )
+        if line.count(b"[") + line.count(b"{") > _DEEP:
+            _dump(record)
+    except ValueError as error:
+        return str(error)
+    except (RecursionError, orjson.JSONEncodeError):  # which one depends on the version of Python
+        return "a value is nested too deeply"
+    return record
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     record = dict(pairs)
     if len(record) < len(pairs):
@@ -201,45 +232,63 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> str | None:
+    """Return a value as text, in which NaN and infinity are null."""
     if value is None or isinstance(value, str):
         return value
-    return _dump(value).decode()
+    if isinstance(value, _Constant):
+        return None
+    return _dump(value, with_constants=False).decode()
 
 
-def _dump(value: Any) -> bytes:
-    return orjson.dumps(value, default=lambda number: orjson.Fragment(number.digits))
+def _dump(value: Any, *, with_constants: bool = True) -> bytes:
+    def digits(number: _Number) -> orjson.Fragment:
+        is_null = isinstance(number, _Constant) and not with_constants
+        return orjson.Fragment("null" if is_null else number.digits)
+
+    return orjson.dumps(value, default=digits)
 
 
-class Writer:
+class Writer(writer.Writer):
     """Inserts the new fields before a record's closing brace; writes values of another format as objects.
 
     The records of a JSON output are in an array, unless those of a JSON input are one per line.
     """
 
-    def __init__(self, layout: Layout, table: Table) -> None:
-        self._layout = layout
-        self._table = table
-        self._names = [b",%b:" % to_json(name) for name in layout.names]
-        is_by_lines = table.format == "json" and table.style is None and not table.is_empty
-        self._before = b"[\n" if layout.format == "json" and not is_by_lines else b""  # the next record
-        self._last_line = LastLine(Encoding.named(None), universal=False)
+    def __init__(self, table: Table, write: WriteOptions, *others: Any) -> None:
+        super().__init__(table, write, *others)
+        self._fields = [b",%b:" % to_json(name) for name in self.names]
+        self._new = {name.lower() for name in self.names}
+        is_by_lines = table.format == "json" and isinstance(table, JsonTable) and not table.array
+        is_array = write.format == "json" and not (is_by_lines and not table.is_empty)
+        self._before = b"[\n" if is_array else b""  # the next record
+        self._last_line = LastLine(UTF_8, universal=False)
+
+    def misfits(self, chunk: Chunk) -> dict[int, str]:
+        bad = super().misfits(chunk)
+        if not isinstance(chunk, JsonChunk) or self.converts:
+            return bad
+        if self.table.options.is_partial:
+            bad = {row: record for row, record in enumerate(chunk.exact) if isinstance(record, str)}
+        for row, record in enumerate(chunk.rows):
+            if not self._new.isdisjoint(map(str.lower, record)):
+                name = find_taken(filter(self.table.options.keeps, record), self.names)
+                if name is not None:
+                    hint = _room_for(name, chunk.table.name)
+                    bad.setdefault(row, f"there is a {name!r:.200} already; try {hint}")
+        return bad
 
     def begin(self) -> bytes:
-        is_new = self._layout.converts or self._before
-        return b"" if is_new else Encoding.named(None).byte_order_mark(self._table.lead)
+        return b"" if self.converts or self._before else UTF_8.byte_order_mark(self.table.lead)
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:
-        if self._layout.converts:
-            names = self._table.kept_columns
-            raws = [to_json(dict(zip(names, row, strict=True))) + b"\n" for row in chunk.rows]
-        else:
-            raws = [*chunk.rows]
+        raws, gaps = self._records(chunk), () if self.converts else chunk.gaps
         # A record with a text is not empty, so a comma always precedes the new fields.
         ends = [raw.rindex(b"}") for raw in raws]
         data = chunk.join(
             [raw[:end] for raw, end in zip(raws, ends, strict=True)],
-            *map(_fields, self._layout.results, self._names, results),
+            *map(_fields, self.results, self._fields, results),
             [raw[end:] for raw, end in zip(raws, ends, strict=True)],
+            gaps=gaps,
         )
         if not self._before:
             return self._last_line.then(data)
@@ -249,8 +298,24 @@ class Writer:
         data, self._before = self._before + b",\n".join(lines), b",\n"
         return data
 
+    def _records(self, chunk: Chunk) -> Sequence[bytes]:
+        names, keeps = self.table.kept_columns, self.table.options.keeps
+        if self.converts:
+            return [to_json(dict(zip(names, row, strict=True))) + b"\n" for row in chunk.values()]
+        if not (self.table.options.is_partial and isinstance(chunk, JsonChunk)):
+            return chunk.raw
+        records = [record for record in chunk.exact if isinstance(record, dict)]  # all: others are misfits
+        kept = ({key: record[key] for key in filter(keeps, record)} for record in records)
+        return [_dump(record or {names[0]: None}) + b"\n" for record in kept]
+
     def close(self, summary: Sheet = ()) -> bytes:
         return {b"": b"", b"[\n": b"[]\n", b",\n": b"\n]\n"}[self._before]
+
+
+def _room_for(name: str, where: str) -> str:
+    """Return the option that makes room for a key with the name of a folder or of a new column."""
+    folder = re.search(f"(?:^|/)({re.escape(name)})=", where, re.IGNORECASE)
+    return f"--drop {shlex.quote(folder[1])}" if folder else "--prefix new_"
 
 
 def _fields(column: ResultColumn, name: bytes, values: Sequence[Any]) -> list[bytes]:

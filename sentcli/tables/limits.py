@@ -8,14 +8,13 @@ is searched, not parsed: where it may be read in two ways, the larger sheet coun
 import re
 import struct
 import zipfile
-from typing import IO, Any
+from typing import IO
 
-from sentcli.errors import DataError, option
+from sentcli.errors import DataError
 from sentcli.files.compression import damage
 
 _RATIO = 100  # of unpacked bytes to those of the file, if they are many: the bound of Apache POI
 _UNPACKED = 64 << 20  # bytes of all parts that any workbook may have
-_GROUP = 24 << 20  # bytes that any row group may have
 _AREA = 4_000_000  # cells, empty ones included, that any sheet may have
 _AREA_RATIO = 4  # more may be so many times the bytes of the file
 _ROW = re.compile(rb"row(?<=[<:]row)[\s/>]")
@@ -83,19 +82,3 @@ def _column(letters: bytes) -> int:
     for letter in letters.upper():
         number = 26 * number + letter - ord("A") + 1
     return number
-
-
-def check_row_groups(metadata: Any, file_size: int, max_row_bytes: int, name: str) -> None:
-    """Check that no row group of a Parquet file can have much larger rows than are allowed, by its footer.
-
-    :param metadata: pyarrow's `FileMetaData`, whose columns would crash the process if they were damaged.
-    """
-    most = max(_GROUP, max_row_bytes)
-    for number in range(metadata.num_row_groups):
-        group = metadata.row_group(number)
-        size, rows = group.total_byte_size, group.num_rows
-        if size > most and (size > most * rows or size > _RATIO * file_size):
-            raise DataError(
-                f"{name}: row group {number} unpacks to {size:,} bytes for {rows:,} rows; if you trust the "
-                f"file, try a higher {option('max_row_bytes')}"
-            )

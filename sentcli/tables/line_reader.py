@@ -2,72 +2,61 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import Any
 
 from sentcli.errors import DataError, option
 from sentcli.files.encodings import Encoding, likely_encoding
 from sentcli.files.source import Source
-from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, collect
-from sentcli.tables.table import Content, Note, Request, Table
+from sentcli.tables.chunk import Chunk, Cursor, Event, Records, Reject, collect
+from sentcli.tables.table import TextTable
 
 PAUSE = 0.1  # seconds to wait for a live input before its lines so far are scored
 _LONGEST = 16  # times --max-row-bytes; a longer line is an error
 
 
-@dataclass(frozen=True)
-class Text:
-    """An input of text before its rows are read."""
+@contextmanager
+def looking_ahead(source: Source, table: TextTable) -> Iterator[None]:
+    """Read an input after its lead, without consuming it."""
+    with source.looking_ahead():
+        source.skip(len(table.lead))
+        yield
 
-    source: Source
-    encoding: Encoding
-    mark: bytes
-    notes: tuple[Note, ...]
-    is_empty: bool
 
-    @contextmanager
-    def looking_ahead(self) -> Iterator[None]:
-        """Read the input after its byte order mark, without consuming it."""
-        with self.source.looking_ahead():
-            self.source.skip(len(self.mark))
-            yield
-
-    def lines(self, request: Request, *, universal: bool = False) -> Iterator[list[bytes]]:
-        """Yield the lines in lists, and call `request.check` while a live input has none."""
-        limit = request.options.max_row_bytes
-        for lines in physical_lines(self.source, self.encoding, limit, universal=universal):
-            if lines is None:
-                request.check()
-            else:
-                yield lines
+def lines_ahead(source: Source, table: TextTable, *, universal: bool = False) -> Iterator[list[bytes]]:
+    """Yield the lines of an input in lists; wait for those of a live input."""
+    for lines in physical_lines(source, table.encoding, table.options.max_row_bytes, universal=universal):
+        if lines is None:
+            source.check()
+        else:
+            yield lines
 
 
 class LineReader(ABC):
-    """Reads one input of physical lines; for the parameters see `registry.Reader`.
+    """Reads one input of physical lines.
 
     :ivar line, offset: the line (from 1) and the byte offset of the next record.
     """
 
     universal_line_ends = False  # True: a single carriage return ends a line too
     may_be_encoded = True  # False: the format is UTF-8
+    chunk_type = Chunk
 
-    def __init__(self, source: Source, table: Table, content: Content, encoding: Encoding) -> None:
+    def __init__(self, source: Source, table: TextTable) -> None:
         self.name = table.name
         self.table = table
-        self.content = content
-        self.encoding = encoding
+        self.encoding = table.encoding
         self._source = source
         self._limit = table.options.max_row_bytes
-        lines, rest = encoding.split(table.lead, universal=self.universal_line_ends)
-        has_end = encoding.line_end(rest)
+        lines, rest = self.encoding.split(table.lead, universal=self.universal_line_ends)
+        has_end = self.encoding.line_end(rest)
         self.line = 1 + len(lines) + bool(has_end)
         self.offset = len(table.lead)
 
     def chunks(self, cursor: Cursor) -> Iterator[Chunk]:
         self._source.skip(self.offset)
-        keep_gaps = self.content is Content.RECORDS
-        return collect(self.events(), cursor, keep_gaps=keep_gaps, lead=self.table.lead)
+        return collect(self.events(), cursor, self.table, lead=self.table.lead, kind=self.chunk_type)
 
     @abstractmethod
     def parse(self, lines: list[bytes]) -> Iterator[Event]:
@@ -103,6 +92,10 @@ class LineReader(ABC):
         self.line += lines
         self.offset += size
 
+    def rows(self, texts: Sequence[str | None], rows: Sequence[Any], raw: Sequence[bytes]) -> Records:
+        """Return rows that begin at the next record."""
+        return Records(texts, rows, raw, self.line, self.offset)
+
     def reject(self, raw: bytes, reason: str) -> Reject:
         return Reject(self.name, self.line, self.offset, reason, raw)
 
@@ -118,14 +111,6 @@ def bad_bytes(
     is_western = likely_encoding(line) == "cp1252"
     hint = "" if is_named else "; try --encoding cp1252" if is_western else "; is it another --encoding?"
     return f"byte 0x{line[error.start]:02x} at offset {offset + error.start} is not {encoding.name}{hint}"
-
-
-def other_encoding(name: str, encoding: Encoding, first: Encoding) -> DataError:
-    """Return an error for an input that would give one output several encodings."""
-    return DataError(
-        f"{name}: the encoding is {encoding.name}, not that of the first input, {first.name}; for an output "
-        "each, give -o OUT/"
-    )
 
 
 def too_long(limit: int) -> str:
@@ -177,19 +162,19 @@ def blocks_of(source: Source) -> Iterator[bytes | None]:
         yield block
 
 
-def awaited(source: Source, check: Callable[[], None]) -> Iterator[bytes]:
-    """Yield the blocks of an input, and call `check` while a live input has none."""
+def awaited(source: Source) -> Iterator[bytes]:
+    """Yield the blocks of an input; wait for those of a live input."""
     for block in blocks_of(source):
         if block is None:
-            check()
+            source.check()
         else:
             yield block
 
 
-def first_bytes(source: Source, size: int, check: Callable[[], None]) -> bytes:
+def first_bytes(source: Source, size: int) -> bytes:
     """Return the first bytes; fewer if they hold a line, because a live input may wait for an answer."""
     data = b""
-    for block in awaited(source, check):
+    for block in awaited(source):
         data += block
         if len(data) >= size or b"\n" in data:
             break

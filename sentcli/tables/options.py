@@ -1,7 +1,7 @@
 """The columns that a run adds, and the options for reading, writing and rejecting rows."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ class ResultColumn:
     :param values: returns its values, one for each text.
     :param is_number: True for numbers, False for labels and lists.
     :param is_integer: True for whole numbers, in place of labels.
+    :param labels: all values that a column of labels may have, from the lowest scores to the highest ones.
     :param items: for a column of lists, the names and Arrow types of the fields of an item; its values are
         the lists as JSON, in which an item is a list too.
     """
@@ -29,6 +30,7 @@ class ResultColumn:
     values: "Callable[[Scores], Sequence[Any]]" = field(compare=False)
     is_number: bool = False
     is_integer: bool = False
+    labels: tuple[str, ...] = ()
     items: tuple[tuple[str, str], ...] = ()
 
 
@@ -44,7 +46,6 @@ class ReadOptions:
     :param text_column: the column to score: its name, number or dotted path, or several of these with commas;
         None: found by its name or its first values.
     :param by: columns, named as in `text_column`; rows and labels are counted for each of their values.
-    :param watched: further columns, whose values the report gets, each with the option that names it.
     :param keep: the columns that the output has, in addition to the new ones; None: all columns.
     :param drop: the columns that the output does not have; the texts may be among them.
     :param sheet: the name or number of the sheet of a workbook; None: the first one with a table.
@@ -64,7 +65,6 @@ class ReadOptions:
     format: str | None = None
     text_column: str | None = None
     by: tuple[str, ...] = ()
-    watched: tuple[tuple[str, str], ...] = ()
     keep: tuple[str, ...] | None = None
     drop: tuple[str, ...] | None = None
     sheet: str | None = None
@@ -99,12 +99,6 @@ class ReadOptions:
             )
         if self.encoding not in (None, AUTO):
             Encoding.named(self.encoding)
-
-    @property
-    def sides(self) -> Mapping[str, str]:
-        """The columns whose values chunks have in addition to the texts, each with its option."""
-        by = dict.fromkeys(self.by, "by")
-        return {**by, **dict(self.watched), **by}
 
     @property
     def is_partial(self) -> bool:
@@ -165,12 +159,16 @@ class WriteOptions:
         return self.output_delimiter is not None or self.output_encoding is not None
 
     def columns(
-        self, classes: Sequence[str] = (), added: Sequence[ResultColumn] = ()
+        self,
+        classes: Sequence[str] = (),
+        added: Sequence[ResultColumn] = (),
+        labels: Sequence[str] = (),
     ) -> tuple[ResultColumn, ...]:
         """Return the new columns in their order.
 
         :param classes: the labels whose probabilities get a column each.
         :param added: further columns, still without the prefix.
+        :param labels: those of the texts, see `ResultColumn`.
         :raises UsageError: when the columns of two classes would have the same name, in any case.
         """
         if len({label.lower() for label in classes}) < len(classes):
@@ -179,7 +177,7 @@ class WriteOptions:
                 f"labels are {', '.join(classes):.200}; omit it, or train with other labels"
             )
         columns = [
-            ResultColumn("sentiment", attrgetter("labels")),
+            ResultColumn("sentiment", attrgetter("labels"), labels=(*labels,)),
             ResultColumn("sentiment_score", attrgetter("scores"), is_number=True),
         ]
         for place, label in enumerate(classes):

@@ -5,26 +5,35 @@ record batches, columns have the types that `tables.types` finds, and others are
 """
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sentcli.errors import DataError, OutputError
+from sentcli.errors import DataError, OutputError, option
 from sentcli.files.source import Source
-from sentcli.tables.arrow import arrow_type, compare_times, has_valid_indices, result_array, result_field
+from sentcli.tables import writer
+from sentcli.tables.arrow import batch_of, compare_times, has_valid_indices, result_array, result_field
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor, Results, Sheet
-from sentcli.tables.convert import to_text
-from sentcli.tables.limits import check_row_groups
-from sentcli.tables.record_batches import BatchReader, HashedFile, RowGroupPart, joined, table_of, translated
-from sentcli.tables.table import Content, Layout, Request, Table
+from sentcli.tables.options import ReadOptions
+from sentcli.tables.record_batches import (
+    ArrowChunk,
+    ArrowTable,
+    BatchReader,
+    HashedFile,
+    joined,
+    table_of,
+    translated,
+)
+from sentcli.tables.table import Table
 from sentcli.tables.text_column import SAMPLE_ROWS
-from sentcli.tables.types import parse
 
 _GROUP_BYTES = 32 << 20  # of input, at which a row group of the output ends
 _GROUP_ROWS = 15 * CHUNK_ROWS
+_ALLOWED = 24 << 20  # bytes of memory that any row group of an input may have
+_RATIO = 100  # of these bytes to those of the file, if there are more
 _USUAL_CODEC = "snappy"
 _OFFSET = 4  # bytes of a string's offset in Arrow
 _BUFFER = 1 << 20  # bytes of a column to read at a time, to save memory
@@ -34,31 +43,47 @@ _READ_ROWS = 128
 _ARROW_SCHEMA = b"ARROW:schema"  # pyarrow's own metadata key, which it writes again
 
 
-def inspect(source: Source, request: Request) -> Table:
-    """Return the table of a file by its schema and its first rows; see `inspect.inspect`."""
+def open_table(source: Source, options: ReadOptions, like: Table | None) -> ArrowTable:
+    """Return the table of a file by its schema and its first rows; see `tables.open.open_table`."""
     with translated(source.name, DataError):
         file = source.seekable()
-        limit = request.options.max_row_bytes
-        check_row_groups(_open(file).metadata, file.seek(0, io.SEEK_END), limit, source.name)
+        limit = options.max_row_bytes
+        _check_row_groups(_open(file).metadata, file.seek(0, io.SEEK_END), limit, source.name)
         int96 = _unit_of_int96(file, source.name)
         opened = _open(file, int96)
-        parts = _parts(opened, source.name, SAMPLE_ROWS)
-        begin = [*islice(parts, 1)]  # before the schema: with damaged columns it would crash the process
+        batches = _batches(opened, source.name, SAMPLE_ROWS)
+        begin = [
+            rows for rows, _ in islice(batches, 1)
+        ]  # before the schema: it could crash on damaged columns
+        _refuse_intervals(opened, source.name)
         schema = _schema(opened)
-        if request.content is not Content.TEXTS:
-            _refuse_intervals(opened, source.name)
-        rows = [part.rows for part in begin]
-        return table_of(source.name, request, schema, rows, codec=_codec(opened), int96=int96)
+        return table_of(source.name, options, like, schema, begin, codec=_codec(opened), int96=int96)
 
 
-def read(source: Source, table: Table, cursor: Cursor, content: Content) -> Iterator[Chunk]:
-    """Read one file; see `registry.Reader`."""
+def read(source: Source, table: ArrowTable, cursor: Cursor) -> Iterator[Chunk]:
+    """Read one file; see `tables.open.read`."""
     with translated(source.name, DataError):
-        file = _open(HashedFile(source.seekable(), cursor), table.style.int96)
+        file = _open(HashedFile(source.seekable(), cursor), table.int96)
         # Progress counts rows, because a file is not read from its beginning to its end.
-        reader = BatchReader(source, table, cursor, content, file.metadata.num_rows)
-        yield from reader.chunks(_parts(file, source.name, CHUNK_ROWS))
+        reader = BatchReader(source, table, cursor, file.metadata.num_rows)
+        yield from reader.chunks(_batches(file, source.name, CHUNK_ROWS))
         source.check_unchanged()
+
+
+def _check_row_groups(metadata: Any, file_size: int, max_row_bytes: int, name: str) -> None:
+    """Check that no row group of a Parquet file can have much larger rows than are allowed, by its footer.
+
+    :param metadata: pyarrow's `FileMetaData`, whose columns would crash the process if they were damaged.
+    """
+    limit = max(_ALLOWED, max_row_bytes)
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        size, rows = group.total_byte_size, group.num_rows
+        if size > limit and (size > limit * rows or size > _RATIO * file_size):
+            raise DataError(
+                f"{name}: row group {number} unpacks to {size:,} bytes for {rows:,} rows; if you trust the "
+                f"file, try a higher {option('max_row_bytes')}"
+            )
 
 
 def _open(file: Any, int96: str | None = None) -> Any:
@@ -123,18 +148,17 @@ def _codec(file: Any) -> str | None:
     return "none" if codec == "uncompressed" else codec
 
 
-def _parts(file: Any, name: str, most: int) -> Iterator[RowGroupPart]:
-    """Read the row groups in order, each in parts within the limits of a chunk."""
+def _batches(file: Any, name: str, limit: int) -> Iterator[tuple[pa.RecordBatch, bool]]:
+    """Read the row groups in batches within the limits of a chunk; also return whether one ends a group."""
     for group in range(file.num_row_groups):
         metadata = file.metadata.row_group(group)
         left = metadata.num_rows
         fitting = CHUNK_BYTES * left // max(1, metadata.total_byte_size)
-        some = file.iter_batches(
-            min(_READ_ROWS, most, max(1, fitting)), row_groups=[group], use_threads=False
-        )
-        for rows in joined(_checked(some, name, group), most):
+        count = min(_READ_ROWS, limit, max(1, fitting))
+        batches = file.iter_batches(count, row_groups=[group], use_threads=False)
+        for rows in joined(_checked(batches, name, group), limit):
             left -= len(rows)
-            yield RowGroupPart(rows, ends_group=left == 0)
+            yield rows, left == 0
         if left:
             raise DataError(f"{name}: row group {group} does not have as many rows as it says")
 
@@ -146,12 +170,11 @@ def _checked(batches: Iterator[pa.RecordBatch], name: str, group: int) -> Iterat
         yield rows
 
 
-class Writer:
+class Writer(writer.Writer):
     """Writes row groups with the new columns; from another format, the other columns have its types."""
 
-    def __init__(self, layout: Layout, table: Table) -> None:
-        self._layout = layout
-        self._table = table
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
         self._sink = io.BytesIO()
         self._writer: Any = None
         self._schema: Any = None
@@ -159,14 +182,13 @@ class Writer:
         self._size = self._rows = 0  # size and rows of the pending batches
 
     def begin(self) -> bytes:
-        if self._layout.converts:
-            names, codec = self._table.kept_columns, None
-            kinds = [arrow_type(self._table.types.get(name, str)) for name in names]
-            schema = pa.schema([*zip(names, kinds, strict=True)])
+        table, codec = self.table, None
+        if isinstance(table, ArrowTable):
+            schema = pa.schema([*map(table.schema.field, table.kept)], table.schema.metadata)
+            codec = table.codec
         else:
-            schema, codec = self._table.style.schema, self._table.style.codec
-            schema = pa.schema([*map(schema.field, self._table.kept)], schema.metadata)
-        for column in self._layout.results:
+            schema = batch_of([], table).schema
+        for column in self.results:
             schema = schema.append(result_field(column))
         self._schema = schema
         with translated("the Parquet output", OutputError):
@@ -179,20 +201,16 @@ class Writer:
         return self._drain()
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:
-        added = [*map(result_array, self._layout.results, results)]
-        ends_group = False
-        if not self._layout.converts:
-            for part in chunk.rows:
-                self._pending.append(pa.record_batch([*part.rows.columns, *added], schema=self._schema))
-                ends_group = part.ends_group
-        elif chunk.rows:
-            named = zip(self._table.kept_columns, zip(*chunk.rows, strict=True), strict=True)
-            columns = [_array(values, self._table.types.get(name, str)) for name, values in named]
-            self._pending.append(pa.record_batch([*columns, *added], schema=self._schema))
+        added = map(result_array, self.results, results)
+        if chunk.texts or isinstance(chunk, ArrowChunk):
+            columns = [*chunk.arrow().columns, *added]
+            self._pending.append(pa.record_batch(columns, schema=self._schema))
+        if self.converts:
             # Each value has an offset, even a missing one. Sizes from Arrow would depend on pauses.
-            self._size += _OFFSET * len(columns) * len(chunk.rows)
+            self._size += _OFFSET * len(self.table.kept) * len(chunk.texts)
         self._size += chunk.size
         self._rows += len(chunk.texts)
+        ends_group = isinstance(chunk, ArrowChunk) and chunk.ends_group
         # Only at the end of whole chunks, so that the bytes do not depend on pauses of a pipe.
         if ends_group or (chunk.whole and (self._size >= _GROUP_BYTES or self._rows >= _GROUP_ROWS)):
             self._end_group()
@@ -217,9 +235,3 @@ class Writer:
         self._sink.seek(0)
         self._sink.truncate()
         return data
-
-
-def _array(values: Sequence[Any], kind: Any) -> pa.Array:
-    if kind is str:
-        return pa.array([value if value is None else to_text(value) for value in values], pa.string())
-    return pa.array(parse(values, kind), arrow_type(kind))

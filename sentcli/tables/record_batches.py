@@ -7,8 +7,8 @@ A row is rejected when its text is not UTF-8 or is longer than the limit; in its
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import IO, Any
 
 import pyarrow as pa
@@ -21,62 +21,101 @@ from sentcli.tables.arrow import (
     own_bytes,
     paths_of,
     python_type,
-    to_texts,
+    to_readable,
     to_values,
 )
-from sentcli.tables.chunk import CHUNK_BYTES, Chunk, Cursor, Reject
-from sentcli.tables.columns import check_names
+from sentcli.tables.chunk import CHUNK_BYTES, Chunk, Cursor, Reject, Start
 from sentcli.tables.line_reader import too_long
-from sentcli.tables.table import Content, Request, Table
-from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_columns, join_columns
+from sentcli.tables.options import ReadOptions
+from sentcli.tables.table import Table
+from sentcli.tables.text_column import SAMPLE_ROWS, Choice, join_columns
 
 
 @dataclass(frozen=True)
-class RowGroupPart:
-    """Consecutive rows of one row group; only Parquet has row groups that end."""
+class ArrowTable(Table):
+    """A table whose columns have types.
 
-    rows: pa.RecordBatch
-    ends_group: bool = False
-
-
-@dataclass(frozen=True)
-class Style:
-    """The schema of a file, and of Parquet the compression and how its times are read.
-
-    :param codec: the compression of all columns of the first row group; None: the default one.
+    :param codec: the compression of all columns of the first row group of Parquet; None: the default one.
     :param int96: the unit for INT96, the type of times in files of older programs; None: nanoseconds.
     """
 
-    schema: pa.Schema
-    paths: tuple[tuple[int, ...], ...]
+    schema: pa.Schema = None
     codec: str | None = None
     int96: str | None = None
 
+    @cached_property
+    def paths(self) -> Sequence[tuple[str, Any]]:
+        return [(name, path) for name, path, _ in paths_of(self.schema)]
+
+
+@dataclass(frozen=True)
+class ArrowChunk(Chunk):
+    """Consecutive rows as a record batch; the place of a column is its indexes.
+
+    :param ends_group: whether a row group of Parquet ends after these rows.
+    """
+
+    ends_group: bool = False
+
+    def cells(self, place: Any) -> list[Any]:
+        return to_readable(column_at(self.rows, place))
+
+    @cached_property
+    def _converted(self) -> list[Sequence[Any] | str]:
+        return _convert(self.arrow())
+
+    def values(self) -> Sequence[Sequence[Any]]:
+        return [() if isinstance(row, str) else row for row in self._converted]
+
+    def unreadable(self) -> dict[int, str]:
+        return {row: values for row, values in enumerate(self._converted) if isinstance(values, str)}
+
+    def arrow(self) -> pa.RecordBatch:
+        return self.rows.select(self.table.kept)
+
+    def _rows_at(self, kept: Sequence[int]) -> pa.RecordBatch:
+        return rows_at(self.rows, kept)
+
+    def _raw_of(self, row: int) -> bytes:
+        return raw_text(self.rows.slice(row, 1), self.table)
+
+
+def _convert(rows: pa.RecordBatch) -> list[Sequence[Any] | str]:
+    """Return the values of each row, or why it has none."""
+    try:
+        return [*zip(*map(to_values, rows.columns), strict=True)]
+    except ValueError as error:
+        if len(rows) == 1:
+            return [str(error)]
+    return [values for row in range(len(rows)) for values in _convert(rows.slice(row, 1))]
+
 
 def table_of(
-    name: str, request: Request, schema: pa.Schema, begin: Sequence[pa.RecordBatch], **style: Any
-) -> Table:
-    """Return the table of a file by its schema and its first rows, with what else its `Style` has."""
-    columns = tuple(schema.names)
-    check_names(columns, request, name)
-    first = request.first
-    if first and not first.style.schema.equals(schema):
-        differs = _difference(first.style.schema, schema)
-        raise DataError(f"{name}: the schema differs from the first input: {differs}")
-    paths = paths_of(schema)
+    name: str,
+    options: ReadOptions,
+    like: Table | None,
+    schema: pa.Schema,
+    begin: Sequence[pa.RecordBatch],
+    **facts: Any,
+) -> ArrowTable:
+    """Return the table of a file by its schema and its first rows.
+
+    :param facts: further fields of the table.
+    """
+    if isinstance(like, ArrowTable) and not like.schema.equals(schema):
+        raise DataError(
+            f"{name}: the schema differs from the first input: {_difference(like.schema, schema)}"
+        )
+    table = ArrowTable(name, options, tuple(schema.names), schema=schema, **facts)
     rows = [batch.slice(0, SAMPLE_ROWS) for batch in begin]
-    wanted = request.options.text_column
-    choice = Choice(first.places) if first else find_text_columns(paths, rows, wanted, name)
-    used = [paths[place] for place in choice.places]
-    sides = find_columns([name for name, _, _ in paths], request.options.sides, name)
-    return request.table(
-        name,
-        columns,
-        texts=tuple(name for name, _, _ in used),
+    wanted = options.text_column
+    choice = Choice(like.places) if like else find_text_columns(paths_of(schema), rows, wanted, name)
+    names = {path: name for name, path in table.paths}
+    return replace(
+        table,
+        texts=tuple(names[path] for path in choice.places),
         places=choice.places,
-        sides=tuple(paths[place][1] for place in sides),
-        style=Style(schema, tuple(path for _, path, _ in used), **style),
-        types={field.name: kind for field in schema if (kind := python_type(field.type))},
+        types={column.name: kind for column in schema if (kind := python_type(column.type))},
         notes=choice.notes,
     )
 
@@ -115,68 +154,71 @@ class BatchReader:
     :param rows: the number of rows of the file, to show the progress by them; None: by the bytes read.
     """
 
-    def __init__(
-        self, source: Source, table: Table, cursor: Cursor, content: Content, rows: int | None = None
-    ) -> None:
-        self._name = source.name
+    def __init__(self, source: Source, table: ArrowTable, cursor: Cursor, rows: int | None = None) -> None:
         self._size = source.size or 0
-        self._content = content
+        self._table = table
         self._limit = table.options.max_row_bytes
-        self._paths = table.style.paths
-        self._sides, self._bounds = table.sides, table.bounds
-        self._kept = table.kept
         self._cursor = cursor
         self._rows = rows
         self._row = 1  # number of the next row
 
-    def chunks(self, parts: Iterable[RowGroupPart]) -> Iterator[Chunk]:
-        for part in parts:
-            while len(part.rows) > (room := self._cursor.rows_left):  # the last rows of --limit
-                yield self._chunk(RowGroupPart(part.rows.slice(0, room)))
-                part = RowGroupPart(part.rows.slice(room), part.ends_group)
-            yield self._chunk(part)
+    def chunks(self, batches: Iterable[tuple[pa.RecordBatch, bool]]) -> Iterator[Chunk]:
+        """Yield the chunks of batches.
 
-    def _chunk(self, part: RowGroupPart) -> Chunk:
-        rows = part.rows
+        :param batches: each with whether a row group ends after it.
+        """
+        for rows, ends_group in batches:
+            while len(rows) > (room := self._cursor.rows_left):  # the last rows of --limit
+                yield self._chunk(rows.slice(0, room), ends_group=False)
+                rows = rows.slice(room)
+            yield self._chunk(rows, ends_group=ends_group)
+
+    def _chunk(self, rows: pa.RecordBatch, *, ends_group: bool) -> Chunk:
         size, count = sum(map(own_bytes, rows.columns)), len(rows)
+        starts: list[Start] = [(0, self._row, None)]
         rejects: list[Reject] = []
         try:
-            texts, values = self._decode(rows)
+            texts = self._texts(rows)
         except ValueError:
-            rows, rejects = self._without_bad_rows(rows)
-            texts, values = self._decode(rows)
+            rows, starts, rejects = self._without_bad_rows(rows)
+            texts = self._texts(rows)
         self._row += count
         progress = None if self._rows is None else self._size * (self._row - 1) // max(1, self._rows)
         position = self._cursor.advance(count, len(rows), len(rejects), progress)
-        is_kept = self._content is Content.RECORDS
-        cargo = [RowGroupPart(rows.select(self._kept), part.ends_group)] if is_kept else values
-        sides = [to_texts(column_at(rows, path)) for path in self._sides]
-        return Chunk(texts, cargo, rejects, position, size, sides=sides)
+        return ArrowChunk(
+            self._table, texts, rows, (), starts, rejects, position, size, ends_group=ends_group
+        )
 
-    def _decode(self, rows: pa.RecordBatch) -> tuple[list[str | None], list[Any]]:
-        """Return the texts, and the values of each row where they are asked for."""
-        texts = join_columns([to_values(column_at(rows, path)) for path in self._paths])
+    def _texts(self, rows: pa.RecordBatch) -> list[str | None]:
+        texts = join_columns([to_values(column_at(rows, path)) for path in self._table.places])
         # A character has at most four bytes, so only long texts must be encoded to know their size.
         if any(len(text.encode()) > self._limit for text in texts if text and 4 * len(text) > self._limit):
             raise ValueError(too_long(self._limit))
-        if self._content is not Content.VALUES:
-            return texts, texts
-        values = list(zip(*map(to_values, rows.select(self._kept).columns), strict=True))
-        if misfit := self._bounds.misfit(chain.from_iterable(values)):
-            raise ValueError(misfit)
-        return texts, values
+        return texts
 
-    def _without_bad_rows(self, rows: pa.RecordBatch) -> tuple[pa.RecordBatch, list[Reject]]:
-        good, rejects = [rows.slice(0, 0)], []
+    def _without_bad_rows(self, rows: pa.RecordBatch) -> tuple[pa.RecordBatch, list[Start], list[Reject]]:
+        good: list[int] = []
+        rejects: list[Reject] = []
         for number in range(len(rows)):
             row = rows.slice(number, 1)
             try:
-                self._decode(row)
-                good.append(row)
+                self._texts(row)
+                good.append(number)
             except ValueError as error:
-                raw = b" ".join(_raw(column_at(row, path)[0]) for path in self._paths)
-                rejects.append(Reject(self._name, self._row + number, None, str(error), raw))
-        return pa.concat_batches(good), rejects
+                raw = raw_text(row, self._table)
+                rejects.append(Reject(self._table.name, self._row + number, None, str(error), raw))
+        starts: list[Start] = [(place, self._row + number, None) for place, number in enumerate(good)]
+        return rows_at(rows, good), starts, rejects
+
+
+def rows_at(rows: pa.RecordBatch, numbers: Sequence[int]) -> pa.RecordBatch:
+    """Return some rows of a batch; `take` does not know all types."""
+    return pa.concat_batches([rows.slice(0, 0), *(rows.slice(number, 1) for number in numbers)])
+
+
+def raw_text(row: pa.RecordBatch, table: Table) -> bytes:
+    """Return the bytes of the text of a batch of one row."""
+    return b" ".join(_raw(column_at(row, path)[0]) for path in table.places)
 
 
 def _raw(text: pa.Scalar) -> bytes:

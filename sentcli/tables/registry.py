@@ -3,43 +3,23 @@
 import importlib
 import re
 import shlex
-from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path, PurePath
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 
 from sentcli.errors import UsageError, option
 from sentcli.files.compression import compression_of, path_of
-from sentcli.files.source import Source
-from sentcli.tables.chunk import Chunk, Cursor, Results, Sheet
-from sentcli.tables.options import ReadOptions
-from sentcli.tables.table import Content, Layout, Table
-
-# A function that reads one input from its start.
-Reader = Callable[[Source, Table, Cursor, Content], Iterator[Chunk]]
-
-
-class Writer(Protocol):
-    """Encodes chunks and their results as the bytes of the output, in the style of the first input."""
-
-    def begin(self) -> bytes:
-        """Return the bytes before the first row."""
-
-    def encode(self, chunk: Chunk, results: Results) -> bytes:
-        """Return the bytes of a chunk's rows with their results, which are empty for a blank row."""
-
-    def close(self, summary: Sheet = ()) -> bytes:
-        """Return the bytes after the last row; a format with sheets gets one with a summary."""
+from sentcli.tables.options import ReadOptions, WriteOptions
 
 
 @dataclass(frozen=True)
 class Format:
     """One format.
 
-    :param module: the module with `read` and `Writer`, and with `inspect` unless `tables.inspect` knows the
-        format; imported only when needed, as pyarrow loads slowly.
+    :param module: the module with `open_table`, `read` and `Writer`; imported only when needed, as pyarrow
+        loads slowly.
     :param options: the options of `ReadOptions` that the format supports, except those of all formats.
     :param records: the format whose records are the same, so that a record is copied; empty: its own.
     :param has_types: its columns have types; from text formats, they are found by the values.
@@ -52,20 +32,17 @@ class Format:
     options: frozenset[str] = frozenset()
     records: str = ""
     has_types: bool = False
-    longest_cell: int | None = None
     written_as: str = ""
 
-    def reader(self) -> Reader:
-        return self.load().read  # type: ignore[no-any-return]
-
-    def writer(self, layout: Layout, table: Table) -> Writer:
-        return self.load().Writer(layout, table)  # type: ignore[no-any-return]
+    @property
+    def is_text(self) -> bool:
+        return self.module in ("csv", "jsonl", "lines")
 
     def load(self) -> Any:
         return importlib.import_module(f"sentcli.tables.{self.module}")
 
 
-_COLUMNS = frozenset({"text_column", "by", "watched", "keep", "drop"})
+_COLUMNS = frozenset({"text_column", "by", "keep", "drop"})
 _CSV_OPTIONS = _COLUMNS | {
     *("delimiter", "quotechar", "escapechar", "encoding", "header", "skip_lines", "skip_rows")
 }
@@ -77,13 +54,7 @@ _FORMATS = {
     "parquet": Format("parquet", (".parquet", ".pq"), _COLUMNS, has_types=True),
     "arrow": Format("arrow_orc", (".arrow", ".feather", ".ipc"), _COLUMNS, "parquet", written_as="parquet"),
     "orc": Format("arrow_orc", (".orc",), _COLUMNS, "parquet", written_as="parquet"),
-    "xlsx": Format(
-        "xlsx",
-        (".xlsx",),
-        _COLUMNS | {"sheet", "skip_lines", "skip_rows"},
-        has_types=True,
-        longest_cell=32_767,
-    ),
+    "xlsx": Format("xlsx", (".xlsx",), _COLUMNS | {"sheet", "skip_lines", "skip_rows"}, has_types=True),
     "lines": Format("lines", (".txt", ".lines"), frozenset({"encoding"})),
     "documents": Format("documents", (), frozenset({"encoding", "keep", "drop"}), written_as="csv"),
 }
@@ -186,15 +157,14 @@ def is_known(name: str) -> bool:
     return suffix_of(name) in (*SUFFIXES, *_INSTEAD)
 
 
-def content_for(input_format: str, output_format: str, *, is_changed: bool = False) -> Content:
-    """Return what the writer of a format needs of the rows of another, or of the same format.
+def is_conversion(options: ReadOptions, write: WriteOptions) -> bool:
+    """Return whether rows are written anew, and not copied as they were read.
 
-    :param is_changed: the records lose columns or get another dialect, so that those of CSV are written anew.
+    Records of CSV are written anew too if they lose columns or get another dialect.
     """
-    read, written = ((get_format(name).records or name) for name in (input_format, output_format))
-    if read == written and not (is_changed and get_format(read).module == "csv"):
-        return Content.RECORDS
-    return Content.TEXTS if written == "lines" else Content.VALUES
+    read, written = ((get_format(name or "").records or name) for name in (options.format, write.format))
+    is_changed = options.is_partial or write.has_dialect
+    return read != written or (is_changed and get_format(read or "").module == "csv")
 
 
 def suffix_of(name: str) -> str:
@@ -203,12 +173,12 @@ def suffix_of(name: str) -> str:
     return PurePath(path[: len(path) - len(compression_of(path))]).suffix.lower()
 
 
-def check_options(options: ReadOptions, format_name: str, name: str) -> None:
+def check_options(options: ReadOptions, name: str) -> None:
     """Refuse options that a format does not support."""
-    everywhere = {"format", "max_row_bytes", "limit"}
+    format_name, everywhere = options.format or "", {"format", "max_row_bytes", "limit"}
     for given in fields(options):
         is_given = getattr(options, given.name) != given.default
         if is_given and given.name not in everywhere | get_format(format_name).options:
-            named = option({"header": "no_header", "watched": "by_time"}.get(given.name, given.name))
+            named = option("no_header" if given.name == "header" else given.name)
             hint = f"; add {option('input_format')} with another" if format_name == "lines" else ""
             raise UsageError(f"{named} does not apply to {format_name} input, such as {name}{hint}")

@@ -6,15 +6,18 @@ column with a usual name or of numbers. Tabs are rare in texts, so a table with 
 """
 
 import csv
+import logging
 import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import dropwhile, islice
 
-from sentcli.errors import DataError, option
+from sentcli.config import NOTE
+from sentcli.errors import DataError, UsageError, option
 from sentcli.files.encodings import AUTO, BOM, detect_encoding
 from sentcli.tables.options import ReadOptions
+from sentcli.tables.table import Note
 from sentcli.tables.text_column import is_usual
 
 Records = list[tuple[int, list[str]]]  # each with the number of its first line
@@ -34,7 +37,7 @@ _NUMBER = re.compile(r"[-+(#$€£]*\.?\d(?:(?![^\W\d_]{2}).)*")  # also a date 
 
 
 @dataclass(frozen=True)
-class Guess:
+class Likely:
     """A table that a text may be.
 
     :param doubt: 0: it is certainly one; 1: it looks like one; 2: it may be one, and is read as lines;
@@ -54,6 +57,22 @@ class Guess:
         names = ", ".join(f"{name:.60}" for name in self.columns)
         return f"{self.read.format}".upper() + (f" with the columns {names:.400}" if names else "")
 
+    def note(self, name: str, *, is_refused: bool) -> Note | None:
+        """Return what to say of the input of this name.
+
+        :raises UsageError: if it may be a table and `is_refused`, because lines would lose its columns.
+        """
+        if self.doubt == NO_TABLE:
+            return None
+        lines = option("input_format", "lines")
+        if self.is_table:
+            hint = f"; if it is lines of text, add {lines}" if self.doubt else ""
+            return NOTE if self.doubt else logging.WARNING, f"{name} looks like {self}: read as such{hint}"
+        hint = f"{name} may be {self}: if it is, add {self.flags}"
+        if is_refused:
+            raise UsageError(f"{hint}; if each line is a text, add {lines}")
+        return logging.WARNING, f"{hint}; it is read as one review per line"
+
     @property
     def flags(self) -> str:
         """The options that read it."""
@@ -62,19 +81,19 @@ class Guess:
         return " ".join(filter(None, (option("input_format", self.read.format), delimiter, header)))
 
 
-def sniff(data: bytes, options: ReadOptions) -> Guess | None:
+def sniff(data: bytes, options: ReadOptions) -> Likely | None:
     """Return the table that a text may be; None if it cannot be one."""
     encoding = detect_encoding([data]) if options.encoding in (None, AUTO) else options.encoding
     text = data[:SAMPLE_BYTES].decode(encoding or "utf-8", "replace").lstrip(BOM)
     if (found := _JSON.match(text)) and options.encoding is None:  # JSON is UTF-8
-        return Guess(replace(options, format="json" if found[1] else "jsonl"), (), 0)
+        return Likely(replace(options, format="json" if found[1] else "jsonl"), (), 0)
     if SEPARATOR.match(text):
-        return Guess(replace(options, format="csv"), (), 0)
+        return Likely(replace(options, format="csv"), (), 0)
     guesses = (_sniff_table(text, delimiter, options) for delimiter in options.delimiter or LIKELY_DELIMITERS)
     return min(filter(None, guesses), key=lambda guess: guess.doubt, default=None)
 
 
-def _sniff_table(text: str, delimiter: str, options: ReadOptions) -> Guess | None:
+def _sniff_table(text: str, delimiter: str, options: ReadOptions) -> Likely | None:
     read = replace(options, format="tsv" if delimiter == "\t" else "csv")
     if delimiter not in "\t,":
         read = replace(read, delimiter=delimiter)
@@ -86,12 +105,12 @@ def _sniff_table(text: str, delimiter: str, options: ReadOptions) -> Guess | Non
         are_names = len({*map(str.casefold, names)}) == len(names) and all(map(_NAME.fullmatch, names))
         if are_names and (has_usual or any(map(_are_words, columns))):
             is_likely = delimiter == "\t" or (has_numbers and len(rows) >= _MANY_ROWS)
-            return Guess(read, names, 0 if has_usual else 1 if is_likely else 2)
+            return Likely(read, names, 0 if has_usual else 1 if is_likely else 2)
         has_blanks = any(cell.startswith(" ") for row in rows for cell in row)  # as after a comma in a text
         if not has_blanks and (has_numbers or len(rows) >= _MANY_ROWS):
             has_header = not any(map(_NUMBER.fullmatch, names))
-            return Guess(replace(read, header=has_header), names if has_header else (), 2)
-    return Guess(read, names, 2) if has_usual and (len(names) > 1 or delimiter == ",") else None
+            return Likely(replace(read, header=has_header), names if has_header else (), 2)
+    return Likely(read, names, 2) if has_usual and (len(names) > 1 or delimiter == ",") else None
 
 
 def _records(text: str, delimiter: str) -> list[list[str]]:

@@ -1,98 +1,57 @@
 """What an input is: all that its reader, and the writer of its output, need to know of it."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sentcli.config import NOTE
-from sentcli.tables.convert import to_text
-from sentcli.tables.options import ReadOptions, ResultColumn, WriteOptions
-
-if TYPE_CHECKING:
-    from sentcli.tables.types import Types
+from sentcli.errors import DataError, option
+from sentcli.files.encodings import UTF_8, Encoding
+from sentcli.tables.options import ReadOptions
 
 Note = tuple[int, str]  # for the log: the level and the message
+
+_MAX_LISTED = 20
 
 logging.addLevelName(NOTE, "NOTE")
 
 
-class Content(Enum):
-    """What chunks hold of each row, in addition to its text."""
-
-    RECORDS = "records"  # as they were read, for an output of the same format
-    VALUES = "values"  # of all columns, for another format
-    TEXTS = "texts"  # no more, for plain lines
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """What an output can hold.
-
-    :param longest_cell: the most UTF-16 units of a value, of workbooks; None: any number.
-    :param encoding: of CSV; None: that of the input, or one with all characters.
-    """
-
-    longest_cell: int | None = None
-    encoding: str | None = None
-
-    def misfit(self, values: Iterable[Any]) -> str:
-        """Return why the output cannot hold one of the values; empty if it can."""
-        if self.encoding is None and self.longest_cell is None:
-            return ""
-        for value in values:
-            text = to_text(value) if isinstance(value, str | list | dict | bytes) else ""
-            limit = self.longest_cell
-            if limit and 2 * len(text) > limit and (size := len(text.encode("utf-16-le")) // 2) > limit:
-                return f"{size:,} characters in a cell, Excel holds {limit:,}; try -o OUT.csv"
-            if self.encoding and (missing := _missing(text, self.encoding)):
-                return f"{missing!r:.20} is not in {self.encoding}; try --output-encoding utf-8"
-        return ""
-
-
-def _missing(text: str, encoding: str) -> str:
-    """Return the first character of a text that an encoding does not have; empty if it has all."""
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError as error:
-        return text[error.start]
-    return ""
-
-
 @dataclass(frozen=True)
 class Table:
-    """What an input is, see `inspect`.
+    """What an input is, see `open_table`. Formats add to it what their readers and writers need.
 
+    :param options: those that read it, with the format that was found.
     :param columns: the names of its columns; empty if it has no record.
     :param texts: the names or paths of the columns whose texts are scored, usually one.
-    :param places: the indexes of these columns, where a name may belong to several.
-    :param sides: where the values of the columns of `ReadOptions.sides` are: indexes or names.
+    :param places: the places of these columns, see `places_of`.
     :param lead: the bytes before the first row: a byte order mark, a header record.
-    :param style: what else the reader and writer of the format need, such as the dialect of CSV.
-    :param taken: the names of the new columns, which no column may have.
     :param types: the types of the columns that are not text, for an output with types; see `tables.types`.
     :param is_empty: there is no record that decides.
     :param formulas_without_value: the number of cells of a workbook whose value is not in the file.
     """
 
     name: str
-    format: str
     options: ReadOptions
     columns: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
-    places: tuple[int, ...] = ()
-    sides: tuple[Any, ...] = ()
+    places: tuple[Any, ...] = ()
     lead: bytes = b""
-    style: Any = None
-    taken: tuple[str, ...] = ()
     types: Mapping[str, Any] = field(default_factory=dict)
     is_empty: bool = False
     notes: tuple[Note, ...] = ()
-    bounds: Bounds = Bounds()
     formulas_without_value: int = 0
+
+    @property
+    def format(self) -> str:
+        return self.options.format or ""
+
+    @cached_property
+    def paths(self) -> Sequence[tuple[str, Any]]:
+        """The name of each column, and its place in a chunk; after these, of what is nested in columns."""
+        return [(name, place) for place, name in enumerate(self.columns)]
 
     @cached_property
     def kept(self) -> list[int]:
@@ -106,59 +65,59 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Request:
-    """What is to be read from an input.
+class TextTable(Table):
+    """A text: at first one of lines, from which other formats make their tables."""
 
-    :param types: collects the types of the columns of all inputs; None: all columns are text.
-    :param first: the table of an earlier input of the same output, which decides on the text columns.
-    :param columns: those of JSON in another format, if all inputs are known; empty: the keys of the records.
-    :param check: called while a pipe has no bytes; it may raise an error.
-    """
-
-    format: str
-    options: ReadOptions = field(default_factory=ReadOptions)
-    content: Content = Content.RECORDS
-    taken: tuple[str, ...] = ()
-    types: "Types | None" = None
-    first: Table | None = None
-    columns: tuple[str, ...] = ()
-    bounds: Bounds = Bounds()
-    check: Callable[[], None] = lambda: None
-
-    def table(self, name: str, columns: tuple[str, ...] = (), **found: Any) -> Table:
-        """Return the table of an input that was found to be so."""
-        return Table(
-            *(name, self.format, self.options, columns), taken=self.taken, bounds=self.bounds, **found
-        )
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What a writer writes.
-
-    :param labels: all labels that a row may get, so that one that cannot be written fails before any row.
-    :param graded: the labels of the texts, from the lowest scores to the highest ones.
-    :param scratch: the name of a folder for temporary files next to the output; None: any temporary folder.
-    """
-
-    format: str
-    results: tuple[ResultColumn, ...]
-    labels: tuple[str, ...] = ()
-    content: Content = Content.RECORDS
-    write: WriteOptions = field(default_factory=WriteOptions)
-    scratch: Path | None = None
-    graded: tuple[str, ...] = ()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the new columns; empty for lines, which have no names."""
-        return () if self.format == "lines" else tuple(column.name for column in self.results)
-
-    @property
-    def converts(self) -> bool:
-        return self.content is not Content.RECORDS
+    encoding: Encoding = UTF_8
 
 
 def log_notes(notes: Iterable[Note]) -> None:
     for level, message in notes:
         logging.getLogger("sentcli").log(level, message)
+
+
+def list_columns(columns: Sequence[str]) -> str:
+    shown = ", ".join(f"{name!r:.60}" for name in columns[:_MAX_LISTED])
+    more = f" and {len(columns) - _MAX_LISTED} more" if len(columns) > _MAX_LISTED else ""
+    return f"the columns are {shown}{more}" if columns else "there are no columns"
+
+
+def check_room(columns: Sequence[str], names: Sequence[str], where: str) -> None:
+    """Refuse an input with a column that has the name of a new column."""
+    if (name := find_taken(columns, names)) is not None:
+        raise DataError(
+            f"{where}: the input has a column {name!r:.200} already; try {option('prefix', 'new_')}"
+        )
+
+
+def find_taken(columns: Iterable[str], names: Iterable[str]) -> str | None:
+    """Return the first column with the name of a new column, in upper or lower case as in SQL; else None."""
+    new = {name.lower() for name in names}
+    return next((name for name in columns if str(name).lower() in new), None)
+
+
+def check_kept(table: Table, others: Iterable[str]) -> None:
+    """Refuse names to keep or to drop that no column has, and an output without any of the columns.
+
+    :param others: columns that are not in the table, but in its output.
+    """
+    options, name, columns = table.options, table.name, [*table.columns, *others]
+    if table.is_empty:
+        return
+    for field_name in ("keep", "drop"):
+        for column in getattr(options, field_name) or ():
+            if column not in columns:
+                hint = f"{list_columns(columns)}; try another {option(field_name)}"
+                raise DataError(f"{name}: no column {column!r:.200}; {hint}")
+    if options.is_partial and not table.kept:
+        hint = f"{list_columns(table.columns)}; try {option('keep')} with one"
+        raise DataError(f"{name}: no column is left; {hint}")
+
+
+def refuse_twins(table: Table) -> None:
+    """Refuse columns with the same name, which only the same format can hold."""
+    for name, count in Counter(table.columns).items():
+        if count > 1:
+            raise DataError(
+                f"{table.name}: there are {count} columns {name!r:.200}; only the same format can hold them"
+            )

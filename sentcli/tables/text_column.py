@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 
 from sentcli.config import NOTE
 from sentcli.errors import DataError, option
-from sentcli.tables.columns import list_columns
-from sentcli.tables.table import Note
+from sentcli.tables.table import Note, Table, list_columns
 
 # The first rows decide, up to either limit, so that a file and a pipe of the same bytes have the same texts.
 SAMPLE_ROWS = 1000
@@ -43,7 +42,7 @@ _NO_LETTER = re.compile(r"[^\w\s]|[\d_]")
 class Choice(NamedTuple):
     """The indexes of the columns to score; for the log, a note on a choice that no name supports."""
 
-    places: tuple[int, ...]
+    places: tuple[Any, ...]
     notes: tuple[Note, ...] = ()
 
 
@@ -96,13 +95,14 @@ def find_texts(
     return _by_values(columns, others, usable, values, named, where)
 
 
-def find_columns(columns: Sequence[Any], names: Mapping[str, str], where: str) -> tuple[int, ...]:
-    """Return the indexes of columns that the user named.
+def places_of(table: Table, names: Mapping[str, str]) -> list[Any]:
+    """Return the places of columns that the user named, for `Chunk.cells`.
 
     :param names: each with the name of the option.
     :raises DataError: for a column that does not exist, or exists several times.
     """
-    return tuple(_only(each, columns, {}, where, name) for each, name in names.items())
+    columns, places = [name for name, _ in table.paths], [place for _, place in table.paths]
+    return [places[_only(name, columns, {}, table.name, field)] for name, field in names.items()]
 
 
 def _by_values(

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from sentcli.tables.convert import to_json
+from sentcli.tables.convert import to_iso, to_json, to_text
 
 _LARGEST = (1 << 63) - 1  # of integers
 _LARGEST_EXACT = 1 << 53  # of integers that are stored as floats
@@ -35,16 +35,16 @@ class Types:
     def __init__(self) -> None:
         self._seen: dict[str, _Seen] = {}
 
-    def add(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """Add records whose values have types."""
-        for name, values in _columns(records):
-            self._seen.setdefault(name, _Seen()).add(values)
+    def add(self, name: str, values: Sequence[Any]) -> bool:
+        """Add values of a column, which have types; return whether the column may still have a type."""
+        self._seen.setdefault(name, _Seen()).add(values)
+        return True
 
-    def add_texts(self, columns: Mapping[str, Sequence[str]]) -> bool:
-        """Add values that are spelled, as in CSV; return whether any column may still have a type."""
-        for name, texts in columns.items():
-            self._seen.setdefault(name, _Seen()).add_texts(texts)
-        return any(str not in self._seen[name].kinds for name in columns)
+    def add_texts(self, name: str, texts: Sequence[str]) -> bool:
+        """Add values that are spelled, as in CSV; return whether the column may still have a type."""
+        seen = self._seen.setdefault(name, _Seen())
+        seen.add_texts(texts)
+        return str not in seen.kinds
 
     def decide(self, texts: Collection[str]) -> tuple[dict[str, Any], list[str]]:
         """Return the types of columns that are not text, and the columns with values of several types.
@@ -88,7 +88,7 @@ class _Seen:
         present = {*texts} - {""} if str not in self.kinds else set()
         if not present:
             return
-        kind = next((kind for kind in _SPELLED if comes_back(present, kind)), str)
+        kind = next((kind for kind in _IN_TEXT if comes_back(present, kind)), str)
         self.kinds.add(kind)
         if kind is int:
             self._largest[int] = max(self._largest[int], *map(abs, map(int, present)))
@@ -120,7 +120,7 @@ def comes_back(texts: Collection[str], kind: type) -> bool:
     with suppress(ValueError, KeyError, TypeError, ArithmeticError):
         values = [*map(_PARSERS.get(kind, float), texts)]
         is_json = kind in (bool, int, float)
-        written = to_json(values).decode()[1:-1] if is_json else ",".join(map(spell, values))
+        written = to_json(values).decode()[1:-1] if is_json else ",".join(map(to_iso, values))
         joined = ",".join(texts)
         return joined == written or _ZEROS.sub(r"\1", joined) == _ZEROS.sub(r"\1", written)
     return False
@@ -132,14 +132,8 @@ def parse(values: Iterable[Any], kind: Any) -> list[Any]:
     :raises ValueError: for a text of another type.
     """
     parser = _PARSERS.get(kind, float) if isinstance(kind, type) else orjson.loads
-    return [None if value == "" else parser(value) if isinstance(value, str) else value for value in values]
-
-
-def spell(value: Any) -> str:
-    """Return a date, a time or a duration as ISO 8601 has it, except for a space before the time of a day."""
-    if isinstance(value, timedelta):
-        return f"PT{value.total_seconds():.6f}".rstrip("0").rstrip(".") + "S"
-    return str(value)
+    texts = (to_text(value) if isinstance(value, date) else value for value in values)
+    return [None if text == "" else parser(text) if isinstance(text, str) else text for text in texts]
 
 
 def _moment(text: str) -> datetime:
@@ -160,4 +154,4 @@ _PARSERS: dict[type, Callable[[str], Any]] = {
     time: time.fromisoformat,
     timedelta: _duration,
 }
-_SPELLED = (bool, int, float, date, datetime)  # types of which a text of CSV may be
+_IN_TEXT = (bool, int, float, date, datetime)  # types of which a text of CSV may be

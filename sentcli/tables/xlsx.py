@@ -8,7 +8,7 @@ ISO 8601. A workbook is held in memory.
 import logging
 import math
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -23,15 +23,16 @@ from sentcli.config import NOTE
 from sentcli.errors import DataError, OutputError, counted, option
 from sentcli.files.atomic import output_errors
 from sentcli.files.source import Source
-from sentcli.tables.chunk import Chunk, Cursor, Event, Reject, Results, Sheet, collect
-from sentcli.tables.columns import check_names, list_columns
+from sentcli.tables import writer
+from sentcli.tables.chunk import Chunk, Cursor, Event, Records, Reject, Results, Sheet, collect
 from sentcli.tables.convert import to_json, to_text
 from sentcli.tables.limits import check_workbook
 from sentcli.tables.line_reader import too_long
+from sentcli.tables.options import ReadOptions
 from sentcli.tables.sniff import SAMPLE_RECORDS, lines_of_titles
-from sentcli.tables.table import Content, Layout, Note, Request, Table
-from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_columns, find_texts, is_usual
-from sentcli.tables.types import comes_back, parse, spell
+from sentcli.tables.table import Note, Table, list_columns
+from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_texts, is_usual
+from sentcli.tables.types import comes_back, parse
 from sentcli.tables.workbook import formulas_without_value
 
 _LONGEST = 32_767  # characters of a cell
@@ -56,25 +57,23 @@ _AS_GIVEN = {"constant_memory": True, "strings_to_formulas": False, "strings_to_
 
 
 @dataclass(frozen=True)
-class Style:
-    """A sheet.
+class SheetTable(Table):
+    """A sheet of a workbook.
 
-    :param lead: the cells of its first rows, up to those of the header.
+    :param title: its name.
+    :param first_rows: its cells up to those of the header.
     :param sheet: the sheet itself, because a workbook takes long to open.
     """
 
-    name: str
-    lead: tuple[list[Any], ...]
-    sheet: Any
+    title: str = ""
+    first_rows: tuple[list[Any], ...] = ()
+    sheet: Any = None
 
 
-def inspect(source: Source, request: Request) -> Table:
-    """Return the table of a sheet by its first rows; see `inspect.inspect`."""
-    options, name, first = request.options, source.name, request.first
+def open_table(source: Source, options: ReadOptions, like: Table | None) -> SheetTable:
+    """Return the table of a sheet by its first rows; see `tables.open.open_table`."""
+    name = source.name
     sheet, notes, formulas = _open_sheet(source, options.sheet)
-    if request.content is Content.RECORDS:
-        note = "cells keep their values and types; styles, formulas and charts are not copied"
-        notes = (*notes, (logging.WARNING, f"{name}: {note}"))
     rows: Iterator[list[Any]] = sheet.iter_rows()
     lead = [*islice(rows, options.skip_lines)]
     for header in rows:
@@ -82,8 +81,7 @@ def inspect(source: Source, request: Request) -> Table:
         if any(cell != "" for cell in header):
             break
     else:
-        style = Style(sheet.name, (), sheet)
-        return request.table(name, style=style, is_empty=True, notes=notes)
+        return SheetTable(name, options, is_empty=True, notes=notes, title=sheet.name, sheet=sheet)
     body = [*islice(rows, options.skip_rows + SAMPLE_ROWS)]
     rows_as_text = ([*map(_text, cells)] for cells in (header, *body[:SAMPLE_RECORDS]))
     if count := lines_of_titles([*enumerate(rows_as_text, start=len(lead))], options.text_column, name):
@@ -93,47 +91,45 @@ def inspect(source: Source, request: Request) -> Table:
         lead += body[:size]
         header, body = lead[-1], [*body[size:], *islice(rows, size)]
     columns = tuple(map(_text, header))
-    if first and first.columns != columns:
-        raise DataError(f"{name}: {list_columns(columns)}, in the first input {list_columns(first.columns)}")
-    check_names(columns, request, name)
+    if like and like.columns != columns:
+        raise DataError(f"{name}: {list_columns(columns)}, in the first input {list_columns(like.columns)}")
     by_column = [*zip(*body[options.skip_rows :], strict=True)] or [()] * len(columns)
-    choice = Choice(first.places) if first else find_texts(columns, {}, options.text_column, name, by_column)
-    if request.types:
-        rest = islice(sheet.iter_rows(), len(lead) + options.skip_rows, None)
-        request.types.add([dict(zip(columns, map(_typed, cells), strict=True)) for cells in rest])
-    return request.table(
+    wanted = options.text_column
+    choice = Choice(like.places) if like else find_texts(columns, {}, wanted, name, by_column)
+    return SheetTable(
         name,
+        options,
         columns,
         texts=tuple(columns[place] for place in choice.places),
         places=choice.places,
-        sides=find_columns(columns, options.sides, name),
         lead=to_json([lead[:-1], header]),
-        style=Style(sheet.name, tuple(lead), sheet),
         formulas_without_value=formulas,
         notes=(*notes, *choice.notes),
+        title=sheet.name,
+        first_rows=tuple(lead),
+        sheet=sheet,
     )
 
 
-def read(source: Source, table: Table, cursor: Cursor, content: Content) -> Iterator[Chunk]:
-    """Read one sheet; see `registry.Reader`. The bytes of a row are its cells as JSON."""
-    events = _events(source, table, is_kept=content is Content.RECORDS)
-    return collect(events, cursor, keep_gaps=False, lead=table.lead)
+def read(source: Source, table: SheetTable, cursor: Cursor) -> Iterator[Chunk]:
+    """Read one sheet; see `tables.open.read`. The bytes of a row are its cells as JSON."""
+    return collect(_events(source, table), cursor, table, lead=table.lead)
 
 
-def _events(source: Source, table: Table, *, is_kept: bool) -> Iterator[Event]:
+def _events(source: Source, table: SheetTable) -> Iterator[Event]:
     """Yield the rows."""
-    limit, skip = table.options.max_row_bytes, len(table.style.lead)
-    for number, cells in enumerate(islice(table.style.sheet.iter_rows(), skip, None)):
+    limit, skip = table.options.max_row_bytes, len(table.first_rows)
+    for number, cells in enumerate(islice(table.sheet.iter_rows(), skip, None)):
         raw = to_json(cells) + b"\n"
-        values = [cells[place] if is_kept else _portable(cells[place]) for place in table.kept]
-        text = " ".join(filter(None, (_text(cells[place]) for place in table.places)))
-        sides = [tuple(_text(cells[place]) for place in table.sides)] if table.sides else []
+        values = [*map(_value, cells)]
+        text = " ".join(filter(None, (to_text(values[place]) for place in table.places)))
+        line = skip + number + 1
         if number < table.options.skip_rows:
-            yield (None, values, raw, *sides) if is_kept else raw
-        elif reason := too_long(limit) if len(text.encode()) > limit else table.bounds.misfit(values):
-            yield Reject(table.name, skip + number + 1, None, reason, raw)
+            yield Records((None,), (values,), (raw,), line, None, is_header=True)
+        elif len(text.encode()) > limit:
+            yield Reject(table.name, line, None, too_long(limit), raw)
         else:
-            yield text, values, raw, *sides
+            yield Records((text,), (values,), (raw,), line, None)
     source.check_unchanged()
 
 
@@ -193,19 +189,15 @@ def _first_table(sheets: Iterable[Any]) -> Any:
     return min(others, key=itemgetter(0))[1]
 
 
-def _portable(cell: Any) -> Any:
-    """Return a cell as other formats have it; None if it is empty."""
+def _value(cell: Any) -> Any:
+    """Return the value of a cell: whole numbers without a fraction, None if it is empty."""
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < _MOST_WHOLE:
         return int(cell)
-    return spell(cell) if type(cell) in _FORMATS else None if cell == "" else cell
-
-
-def _typed(cell: Any) -> Any:
-    return cell if type(cell) in _FORMATS else _portable(cell)
+    return None if cell == "" else cell
 
 
 def _text(cell: Any) -> str:
-    return to_text(_portable(cell))
+    return to_text(_value(cell))
 
 
 class _Score(float):
@@ -216,56 +208,65 @@ class _Share(float):
     """A number that is shown as a percentage."""
 
 
-class Writer:
+class Writer(writer.Writer):
     """Writes one sheet, and one about the run.
 
     Cells have numbers, booleans, dates and times if Excel keeps their values, else text.
     """
 
-    def __init__(self, layout: Layout, table: Table) -> None:
+    has_bounds = True
+
+    def __init__(self, table: Table, *others: Any) -> None:
         from xlsxwriter import Workbook  # takes as long to import as many rows to read
 
-        self._layout = layout
-        self._table = table
+        super().__init__(table, *others)
         self._file = BytesIO()
-        if layout.scratch:
-            with output_errors(layout.scratch):
-                shutil.rmtree(layout.scratch, ignore_errors=True)  # of a run that was killed
-                layout.scratch.mkdir(0o700)
-        self._book = Workbook(self._file, {**_AS_GIVEN, "tmpdir": layout.scratch})
+        if self.scratch:
+            with output_errors(self.scratch):
+                shutil.rmtree(self.scratch, ignore_errors=True)  # of a run that was killed
+                self.scratch.mkdir(0o700)
+        self._book = Workbook(self._file, {**_AS_GIVEN, "tmpdir": self.scratch})
         self._book.set_properties({"created": datetime(2000, 1, 1)})  # the same in every run
         formats = {**_FORMATS, _Score: "0.000", _Share: "0.0%"}
         self._formats = {kind: self._book.add_format({"num_format": form}) for kind, form in formats.items()}
         self._bold = self._book.add_format({"bold": True, "bottom": 1})
         self._kinds = [table.types.get(name) for name in table.kept_columns]
 
+    def unfit(self, value: Any) -> str:
+        text = to_text(value) if isinstance(value, str | list | dict | bytes) else ""
+        size = len(text.encode("utf-16-le")) // 2 if 2 * len(text) > _LONGEST else 0
+        if size <= _LONGEST:
+            return ""
+        return f"{size:,} characters in a cell, Excel holds {_LONGEST:,}; try -o OUT.csv"
+
     def begin(self) -> bytes:
-        table, is_new = self._table, self._layout.converts
-        self._begin_sheet("Sheet1" if is_new else table.style.name)
-        for cells in () if is_new else table.style.lead[:-1]:
+        table, title, first_rows = self.table, "Sheet1", [[*self.table.columns]]
+        if isinstance(table, SheetTable):
+            title, first_rows = table.title, [*table.first_rows]
+        self._begin_sheet(title)
+        for cells in first_rows[:-1]:
             self._write(cells)
         self._header = self._row
         if table.columns:
-            header = table.columns if is_new else table.style.lead[-1]
-            self._write([*(header[place] for place in table.kept), *self._layout.names], self._bold)
+            header = first_rows[-1]
+            self._write([*(header[place] for place in table.kept), *self.names], self._bold)
             self._sheet.freeze_panes(self._row, 0)
         return b""
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:
-        rows = chunk.rows
-        if self._layout.converts:
+        rows = chunk.values()
+        if self.converts:
             rows = [[*map(_cell, values, self._kinds)] for values in rows]
         for cells, *new in zip(rows, *results, strict=True):
             self._write([*cells, *map(_held, new)])
         return b""
 
     def close(self, summary: Sheet = ()) -> bytes:
-        header, last, old = self._header, self._row - 1, len(self._table.kept)
+        header, last, old = self._header, self._row - 1, len(self.table.kept)
         if last > header:
-            self._sheet.autofilter(header, 0, last, old + len(self._layout.results) - 1)
-            for place, column in enumerate(self._layout.results, start=old):
-                if not column.is_number:
-                    self._shade(header + 1, last, place)
+            self._sheet.autofilter(header, 0, last, old + len(self.results) - 1)
+            for place, column in enumerate(self.results, start=old):
+                self._shade(header + 1, last, place, column.labels)
         self._end_sheet()
         self._begin_sheet(next(name for name in _SUMMARIES if name.lower() != self._sheet.name.lower()))
         form = None
@@ -276,9 +277,8 @@ class Writer:
         self._book.close()
         return self._file.getvalue()
 
-    def _shade(self, first: int, last: int, place: int) -> None:
+    def _shade(self, first: int, last: int, place: int, labels: Sequence[str]) -> None:
         """Let a rule shade two labels, one between them, and `mixed`; more labels have no order."""
-        labels = self._layout.graded
         is_mixed = labels[-1:] == ("mixed",)
         colors = _SHADES.get(len(labels) - is_mixed, ())
         for label, color in zip(labels, (*colors, _BETWEEN), strict=False) if colors else ():

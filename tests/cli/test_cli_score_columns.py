@@ -65,6 +65,7 @@ def test_columns_that_explain_continue_after_a_stop(score, target, options, monk
     write_csv("r.csv", [f"a warm film number {row}, but {words[row % 4]}" for row in range(300)])
     Path("w.csv").write_text("clumsy,-1.5\n")
     monkeypatch.setattr("sentcli.tables.chunk._FIRST_ROWS", 50)
+    monkeypatch.setattr("sentcli.tables.chunk._SMALL_BYTES", 0)
     monkeypatch.setattr("sentcli.tables.chunk.CHUNK_ROWS", 50)
     monkeypatch.setattr("sentcli.runs.ledger.COMMIT_SECONDS", 0)
     score("r.csv", "-o", f"whole-{target}", *options, "--summary", "s.json")

@@ -78,6 +78,7 @@ def test_the_groups_are_those_of_the_scored_file(run, tmp_path, source, target):
 
 
 @pytest.mark.parametrize("source", INPUTS)
+@pytest.mark.usefixtures("small_chunks")
 def test_a_stopped_run_continues_to_the_same_groups(run, tmp_path, monkeypatch, source):  # noqa: F811
     monkeypatch.setattr("sentcli.runs.ledger.COMMIT_SECONDS", 0.0)
     (tmp_path / f"in{source}").write_bytes(INPUTS[source]())

@@ -36,6 +36,7 @@ def test_chunks_are_bounded_by_rows_and_bytes(tmp_path, line, suffix):
 
 
 @pytest.mark.parametrize("suffix", HEADERS)
+@pytest.mark.usefixtures("small_chunks")
 def test_chunks_begin_small_and_grow_with_what_was_read(tmp_path, suffix):
     """Scoring begins early; the rows read so far, of all inputs, decide the size of a chunk."""
     for number, rows in enumerate((1500, 12_000)):
@@ -118,7 +119,7 @@ def test_of_streams_only_the_first_gives_columns(run, tmp_path, monkeypatch, cap
             monkeypatch.setattr("sys.stdin", file)
             assert run(inputs, "out.csv", **options).rejected == rejected
         assert (tmp_path / "out.csv").read_bytes().startswith(header + b",sentiment,")
-    assert "-: records with the unexpected key 'a' were rejected; try --keep text,b,a\n" in caplog.text
+    assert "1 row rejected: the key 'a' is not among the columns; try --keep text,b,a;" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -366,7 +367,7 @@ def standard_input(monkeypatch):
 def test_a_live_input_is_looked_at_as_it_arrives(
     run, tmp_path, monkeypatch, standard_input, pause, parts, expected
 ):
-    monkeypatch.setattr("sentcli.tables.inspect.PAUSE", pause)
+    monkeypatch.setattr("sentcli.tables.open.PAUSE", pause)
     standard_input.write(parts[0])
 
     def write_rest():

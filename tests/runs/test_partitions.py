@@ -152,6 +152,7 @@ def test_documents_have_their_folders_in_their_names(put, tmp_path):
     assert (tmp_path / "o.csv").read_bytes() == b"name,text,sentiment,sentiment_score\nk=1/x.txt,x,%b\n" % X
 
 
+@pytest.mark.usefixtures("small_chunks")
 def test_a_stopped_run_continues_with_the_same_bytes(put, tmp_path, monkeypatch):
     monkeypatch.setattr(ledger, "COMMIT_SECONDS", 0)
     files = [put(f"day={day}/x.csv", b"text\n" + b"x\n" * 600) for day in (1, 2, 3)]

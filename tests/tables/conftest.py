@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jobs import convert, no_fsync, run  # noqa: F401  # fixtures
+from jobs import convert, no_fsync, run, small_chunks  # noqa: F401  # fixtures
 
 from sentcli.runs.summary import Summary
 

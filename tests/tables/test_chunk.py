@@ -4,8 +4,8 @@ from sentcli.tables.chunk import Chunk, Position
 
 
 def join(gaps, *columns):
-    chunk = Chunk(["x"] * 300, [], [], Position(0, 0, 300, 0, ""), 0, gaps)
-    return chunk.join(*columns)
+    chunk = Chunk(None, ["x"] * 300, [], [], [], [], Position(0, 0, 300, 0, ""), 0)
+    return chunk.join(*columns, gaps=gaps)
 
 
 def test_fields_of_a_row_are_neighbours_and_gaps_are_in_their_places():

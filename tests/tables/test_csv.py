@@ -149,16 +149,15 @@ import sys
 from sentcli.files.source import Source, inspect_input
 from sentcli.tables.chunk import Cursor
 from sentcli.tables.csv import read
-from sentcli.tables.inspect import inspect
+from sentcli.tables.open import open_table
 from sentcli.tables.options import ReadOptions
-from sentcli.tables.table import Content, Request
 
 rows = rejects = 0
 with Source(inspect_input(sys.argv[1])) as source:
-    table = inspect(source, Request("csv", ReadOptions(max_row_bytes=6 << 20)))
+    table = open_table(source, ReadOptions(format="csv", max_row_bytes=6 << 20))
     cursor = Cursor()
     cursor.open(source)
-    for chunk in read(source, table, cursor, Content.RECORDS):
+    for chunk in read(source, table, cursor):
         rows += len(chunk.texts)
         rejects += len(chunk.rejects)
 print(rows, rejects, open("/proc/self/status").read().split("VmHWM:")[1].split()[0])
@@ -410,7 +409,7 @@ def test_delimiter_and_encoding_are_found_and_said(convert, caplog, encoding):
 
 
 def test_a_row_in_another_encoding_after_the_bytes_that_decide(convert, rejects, monkeypatch):
-    monkeypatch.setattr("sentcli.tables.inspect._AUTO_BYTES", 8)
+    monkeypatch.setattr("sentcli.tables.open._AUTO_BYTES", 8)
     monkeypatch.setattr("sentcli.files.source._BLOCK", 8)
     assert convert(b"id,text\n1,x\n2,sch\xf6n\n") == ADDED + b"1,x" + ODD + b"\n"
     assert rejects()[0]["reason"] == "byte 0xf6 at offset 17 is not utf-8; try --encoding cp1252"

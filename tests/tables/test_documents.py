@@ -99,6 +99,7 @@ def test_a_chunk_holds_many_of_them_and_the_progress_grows(put):
     assert [len(chunk.texts) for chunk in few] == [3]
 
 
+@pytest.mark.usefixtures("small_chunks")
 def test_a_stopped_run_continues_with_the_same_bytes(put, run, tmp_path, monkeypatch):
     monkeypatch.setattr(ledger, "COMMIT_SECONDS", 0)
     names = put(**{f"n{number:04}": b"x" * (number % 5) for number in range(1500)})

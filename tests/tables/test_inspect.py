@@ -12,9 +12,8 @@ from jobs import read_chunks
 
 from sentcli.files.source import Source, inspect_input
 from sentcli.runs import inputs
-from sentcli.tables.inspect import inspect
+from sentcli.tables.open import open_table
 from sentcli.tables.options import ReadOptions
-from sentcli.tables.table import Content, Request
 
 CSV = b"id,text\n1,x\n2,xx\n"
 JSONL = b'{"id":1,"text":"x"}\n{"text":"xx","more":2}\n'
@@ -93,7 +92,7 @@ def test_of_many_inputs_few_are_open_at_a_time(run, files, opened, monkeypatch):
     ("form", "data", "columns"),
     [
         ("csv", b"\xef\xbb\xbf" + CSV, ("id", "text")),
-        ("jsonl", JSONL, ("id", "text", "more")),
+        ("jsonl", JSONL, ("id", "text")),
         ("lines", CSV, ("text",)),
     ],
 )
@@ -106,19 +105,18 @@ def test_what_was_looked_at_is_read(tmp_path, form, data, columns, is_pipe):
     else:
         path.write_bytes(data)
     with Source(inspect_input(str(path))) as source:
-        table = inspect(source, Request(form, content=Content.VALUES))
+        table = open_table(source, ReadOptions(format=form))
         assert (table.columns, table.texts) == (columns, ("text",))
         assert b"".join(iter(source.read, b"")) == data
 
 
 def test_a_table_holds_what_its_reader_and_a_writer_need(tmp_path):
     (tmp_path / "in.csv").write_bytes(b"\xef\xbb\xbfa report\n\nid;text\n1;x\n")
-    request = Request("csv", ReadOptions(skip_lines=1), taken=("sentiment",))
     with Source(inspect_input(str(tmp_path / "in.csv"))) as source:
-        table = inspect(source, request)
-    assert (table.columns, table.places, table.taken) == (("id", "text"), (1,), ("sentiment",))
+        table = open_table(source, ReadOptions(skip_lines=1))
+    assert (table.columns, table.places) == (("id", "text"), (1,))
     assert table.lead == b"\xef\xbb\xbfa report\n\nid;text\n"
-    assert (table.style.delimiter, table.style.encoding.name) == (";", "utf-8")
+    assert (table.dialect.delimiter, table.encoding.name) == (";", "utf-8")
     assert [message for _, message in table.notes] == [f"{tmp_path}/in.csv: read with --delimiter ';'"]
 
 

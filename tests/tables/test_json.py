@@ -288,6 +288,7 @@ def test_any_values_are_kept(convert, records, indent):
     assert [{key: each[key] for key in ("text", "v")} for each in orjson.loads(out)] == records
 
 
+@pytest.mark.usefixtures("small_chunks")
 def test_a_stopped_run_continues_to_the_same_bytes(run, tmp_path, monkeypatch):
     monkeypatch.setattr("sentcli.runs.ledger.COMMIT_SECONDS", 0.0)
     (tmp_path / "in.json").write_bytes(json.dumps([{"text": "x" * (n % 9)} for n in range(3000)]).encode())

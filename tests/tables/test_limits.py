@@ -13,7 +13,8 @@ from test_xlsx import cells_of, workbook
 
 from sentcli.errors import DataError
 from sentcli.runs.run import score_files
-from sentcli.tables.limits import check_row_groups, check_workbook
+from sentcli.tables import parquet
+from sentcli.tables.limits import check_workbook
 from sentcli.tables.options import WriteOptions
 
 ROWS = [["id", "text"], *([number, f"good {number}"] for number in range(30))]
@@ -123,7 +124,7 @@ def test_what_is_no_archive_is_refused(data):
 def check_parquet(*texts, limit, **options):
     data = io.BytesIO()
     pq.write_table(pa.table({"id": range(len(texts)), "text": texts}), data, use_dictionary=False, **options)
-    check_row_groups(pq.ParquetFile(data).metadata, len(data.getvalue()), limit, "in")
+    parquet._check_row_groups(pq.ParquetFile(data).metadata, len(data.getvalue()), limit, "in")
 
 
 @pytest.mark.parametrize("others", [0, 1000])

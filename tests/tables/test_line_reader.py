@@ -39,6 +39,7 @@ def pipe(tmp_path):
 
 
 @pytest.mark.parametrize("rest", [b"", b"c\n" * 700])
+@pytest.mark.usefixtures("small_chunks")
 def test_a_pause_gives_the_lines_so_far_and_moves_no_later_end(pipe, tmp_path, rest):
     chunks = read(pipe([b"a\nb\n", rest], 0.3))
     (tmp_path / "file.txt").write_bytes(b"a\nb\n" + rest)

@@ -175,8 +175,8 @@ def test_the_formats_are_listed_for_a_name_of_none():
 )
 def test_an_option_that_a_format_does_not_have_is_refused(form, options, flag):
     with pytest.raises(UsageError, match=f"--{flag} does not apply to {form} input, such as a.x"):
-        check_options(ReadOptions(**options), form, "a.x")
-    check_options(ReadOptions(max_row_bytes=5, format=form), form, "a.x")
+        check_options(ReadOptions(format=form, **options), "a.x")
+    check_options(ReadOptions(max_row_bytes=5, format=form), "a.x")
 
 
 def test_each_label_has_a_column_for_its_probability():

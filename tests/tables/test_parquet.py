@@ -295,6 +295,7 @@ def test_any_table_is_scored_and_nothing_else_changes(score_table, rows, group):
     ]
 
 
+@pytest.mark.usefixtures("small_chunks")
 def test_wide_records_make_smaller_row_groups(tmp_path, run, monkeypatch):
     """A value that is not there takes a place too."""
     monkeypatch.setattr(tables_parquet, "_GROUP_BYTES", 200_000)

@@ -174,6 +174,7 @@ def test_columns_of_csv_have_a_type_if_all_texts_come_back(
     convert, tmp_path, monkeypatch, caplog, chunk_rows
 ):
     monkeypatch.setattr("sentcli.tables.chunk._FIRST_ROWS", chunk_rows)
+    monkeypatch.setattr("sentcli.tables.chunk._SMALL_BYTES", 0)
     data = written({name: values for name, (values, _, _) in CSV.items()})
     read = ReadOptions(text_column="text")
     convert(data, "in.csv", ".parquet", read=read)

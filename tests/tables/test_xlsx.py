@@ -19,7 +19,6 @@ from python_calamine import CalamineWorkbook
 from sentcli.errors import DataError, InterruptedRunError, OutputError
 from sentcli.tables import xlsx
 from sentcli.tables.options import ReadOptions, WriteOptions
-from sentcli.tables.registry import get_format
 
 FORMATS = {datetime: "dd/mm/yyyy hh:mm", date: "dd/mm/yyyy", time: "hh:mm", timedelta: "[h]:mm"}
 ROWS = [
@@ -308,7 +307,7 @@ def test_a_row_with_a_long_cell_is_rejected(convert, rejects, run, tmp_path):
 
 def test_a_row_with_a_long_cell_of_another_workbook_is_rejected(convert, rejects, monkeypatch):
     data = workbook(A=[["text"], ["x"], ["y" * 200], ["xx"]])
-    monkeypatch.setitem(vars(get_format("xlsx")), "longest_cell", 100)
+    monkeypatch.setattr(xlsx, "_LONGEST", 100)
     assert len(cells_of(convert(data, "in.xlsx"))) == 3
     assert [found["line"] for found in rejects()] == [3]
 
@@ -321,6 +320,7 @@ def test_what_a_sheet_cannot_hold_is_an_error(convert, monkeypatch):
 
 @pytest.mark.parametrize("stop_after", [1, 3])
 @pytest.mark.parametrize("target", ["out.xlsx", "out.csv"])
+@pytest.mark.usefixtures("small_chunks")
 def test_a_stopped_run_continues_to_the_same_bytes(run, tmp_path, monkeypatch, stop_after, target):
     monkeypatch.setattr("sentcli.runs.ledger.COMMIT_SECONDS", 0.0)
     (tmp_path / "in.xlsx").write_bytes(

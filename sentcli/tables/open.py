@@ -1,0 +1,158 @@
+"""Open an input: decide what it is, by its first bytes; the readers below decide nothing.
+
+Each guess is made here: the format of standard input and `.txt` files, the encoding, the delimiter of CSV
+and its header (by `csv_header`), an array of JSON or objects by lines, the columns, and which of them hold
+the texts. The notes of a `Table` report the guesses to the user.
+
+The first thousand rows decide, or the first MiB. A pipe is read only as far as the decision needs. The bytes
+that decided are read again for the rows, see `Source.looking_ahead`.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from sentcli.errors import DataError, option
+from sentcli.files.compression import compression_in
+from sentcli.files.encodings import AUTO, WIDE, Encoding, detect_encoding
+from sentcli.files.source import Source, inspect_input
+from sentcli.tables.chunk import Chunk, Cursor
+from sentcli.tables.line_reader import PAUSE, awaited, first_bytes
+from sentcli.tables.options import ReadOptions
+from sentcli.tables.registry import FORMATS, format_of, get_format, instead_of
+from sentcli.tables.signatures import SIGNATURE_BYTES, signature_of
+from sentcli.tables.sniff import MAY_BEGIN_TABLE, NO_TABLE, SAMPLE_BYTES, SAMPLE_RECORDS, Likely, sniff
+from sentcli.tables.table import Note, Table, TextTable, log_notes
+
+# The bytes that show the encoding of a file, and of a stream, where they are held in memory.
+_AUTO_BYTES, _AUTO_AHEAD = 8 << 20, 1 << 20
+_MOMENT = 0.02  # seconds: an answer is not delayed for more
+
+
+def open_table(source: Source, options: ReadOptions, like: Table | None = None) -> Table:
+    """Decide what an input is, without consuming it.
+
+    :param options: without a format, the suffix names it.
+    :param like: the table of an earlier input of the same output, which decides on the text columns.
+    :raises DataError: if the input is not of the format, does not fit `like`, or leaves a choice to the user.
+    """
+    if not options.format:
+        options = replace(options, format=format_of(source.name, "input_format"))
+    form = get_format(options.format or "")
+    if not form.is_text:
+        return form.load().open_table(source, options, like)  # type: ignore[no-any-return]
+    text = _open_text(source, options, like)
+    if form.module == "csv":  # the other formats start without this module
+        from sentcli.tables.csv_header import open_csv
+
+        return open_csv(source, text, like)
+    if form.module == "jsonl":
+        from sentcli.tables.json_header import open_json
+
+        return open_json(source, text, like)
+    return replace(text, columns=("text",), texts=("text",), places=(0,))
+
+
+def read(source: Source, table: Table, cursor: Cursor) -> Iterator[Chunk]:
+    """Yield the rows of an input from its start."""
+    return get_format(table.format).load().read(source, table, cursor)  # type: ignore[no-any-return]
+
+
+def read_files(
+    names: Sequence[str], options: ReadOptions, check: Callable[[], None]
+) -> Iterator[tuple[Table, Chunk]]:
+    """Yield the rows of files, one after the other, each chunk with the table of the first file.
+
+    :param check: called for each chunk, and while an input has no bytes; it may raise an error.
+    """
+    cursor, first = Cursor(), None
+    for name in names:
+        with Source(inspect_input(name), check) as source:
+            table = open_table(source, options, first)
+            log_notes(table.notes)
+            first = first or (None if table.is_empty else table)
+            cursor.open(source)
+            for chunk in read(source, table, cursor):
+                check()
+                yield first or table, chunk
+
+
+def guess_format(source: Source, options: ReadOptions) -> Likely | None:
+    """Return what a text without a format may be; None if it is empty.
+
+    Waits for the first bytes; if they may begin a table in a pipe, a short time for more.
+    """
+    if binary := _binary_format(source, _start_of(source)):
+        return Likely(replace(options, format=binary), (), 0)
+    with source.looking_ahead():
+        data = more = source.read()
+        while more and source.live and len(data) < SAMPLE_BYTES and data.count(b"\n") <= SAMPLE_RECORDS:
+            if not (MAY_BEGIN_TABLE.match(data) and source.ready(PAUSE)):
+                break
+            more = source.read()
+            data += more
+    if options.encoding in (None, AUTO) and b"\0" in data and detect_encoding([data]) not in WIDE:
+        hint = f"if it is lines of text, add {option('input_format', 'lines')}"
+        raise DataError(f"{source.name}: neither a text nor a format known by its first bytes; {hint}")
+    return (sniff(data, options) or Likely(options, (), NO_TABLE)) if data else None
+
+
+def _start_of(source: Source) -> bytes:
+    """Return the first bytes of an input, which is decompressed from now on if they are compressed."""
+    while True:
+        with source.looking_ahead():
+            start = first_bytes(source, SIGNATURE_BYTES)
+        if not (compression := compression_in(start)):
+            return start
+        source.decompress(compression)
+
+
+def _binary_format(source: Source, start: bytes) -> str:
+    """Return the binary format of an input, empty for a text; raise a DataError if it is not read."""
+    found = signature_of(start)
+    if not found or found in FORMATS:
+        return found
+    hint = f"give it a name that ends in {found}"
+    if source.is_stream:
+        hint = instead_of(found, f"FILE{found}")
+    raise DataError(f"{source.name}: its first bytes are those of {found}; {hint}")
+
+
+def _open_text(source: Source, options: ReadOptions, like: Table | None) -> TextTable:
+    """Decide on the encoding; refuse what is not a text."""
+    start = _start_of(source)
+    if binary := _binary_format(source, start):
+        hint = f"add {option('input_format', binary)}"
+        raise DataError(f"{source.name}: its first bytes are those of {binary}; {hint}")
+    name = options.encoding
+    notes: tuple[Note, ...] = ()
+    if name in (None, AUTO) and get_format(options.format or "").module != "jsonl":
+        name, notes = _detect(source, like)
+    encoding = Encoding.named(name, start)
+    mark = encoding.byte_order_mark(start)
+    return TextTable(source.name, options, lead=mark, notes=notes, is_empty=not start, encoding=encoding)
+
+
+def _detect(source: Source, like: Table | None) -> tuple[str, tuple[Note, ...]]:
+    """Find the encoding by the bytes, and say which one it is if it is not UTF-8."""
+    with source.looking_ahead():
+        name = detect_encoding(_sample(source))
+    if name is None:
+        named, utf_8 = option("encoding"), option("encoding", "utf-8")
+        raise DataError(
+            f"{source.name}: neither UTF-8 nor plainly cp1252; which {named} is it? "
+            f"{utf_8} rejects the rows that are not UTF-8"
+        )
+    if name == "ascii":  # as the first input, where later bytes may be others
+        return like.encoding.name if isinstance(like, TextTable) and like.encoding.is_plain else "utf-8", ()
+    return name, () if name == "utf-8" else ((logging.WARNING, f"{source.name}: read as {name}"),)
+
+
+def _sample(source: Source) -> Iterator[bytes]:
+    """Yield the blocks that show the encoding, of a live input those that have arrived."""
+    size, limit = 0, _AUTO_AHEAD if source.is_stream else _AUTO_BYTES
+    for block in awaited(source):
+        yield block
+        size += len(block)
+        if size >= limit or (source.live and not source.ready(_MOMENT)):
+            return
