@@ -176,7 +176,7 @@ class Inputs:
                 kept = [row for row in range(first, len(chunk.texts)) if row not in bad]
                 chunk = chunk.take(kept, bad, cursor.recount(-first - len(bad), len(bad)))
             self.position = chunk.position
-            yield chunk
+            yield chunk if self._converts else chunk.released()
             if not cursor.rows_left:
                 break
         self.is_finished = True

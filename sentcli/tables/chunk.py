@@ -9,6 +9,7 @@ import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import accumulate
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -18,7 +19,7 @@ from xxhash import xxh3_128
 from sentcli.errors import printable
 from sentcli.files.source import Source
 from sentcli.tables.convert import to_text
-from sentcli.tables.table import Table
+from sentcli.tables.table import Table, TextTable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -121,7 +122,7 @@ class Position:
     progress: int = field(default=0, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Chunk:
     """Consecutive rows of a table.
 
@@ -129,7 +130,7 @@ class Chunk:
 
     :param table: the input.
     :param texts: one per row; blank, or None, for a row that has nothing to score.
-    :param rows: the values of each row: a sequence with one per column; in other kinds of chunks see there.
+    :param parsed: see `rows`; None: they are parsed from `raw` when somebody asks.
     :param raw: the bytes of each row in the input; empty for binary formats.
     :param starts: where consecutive rows begin.
     :param gaps: bytes between rows, each as (number of the next row, bytes).
@@ -140,7 +141,7 @@ class Chunk:
 
     table: Table
     texts: list[str | None]
-    rows: Any
+    parsed: Any
     raw: Sequence[bytes]
     starts: Sequence[Start]
     rejects: Sequence[Reject]
@@ -149,6 +150,17 @@ class Chunk:
     gaps: Sequence[tuple[int, bytes]] = ()
     headers: int = 0
     whole: bool = True
+
+    @cached_property
+    def rows(self) -> Any:
+        """The values of each row: a sequence with one per column; in other kinds of chunks see there."""
+        if self.parsed is None and isinstance(self.table, TextTable):
+            return self.table.parse(self.raw)
+        return self.parsed
+
+    def released(self) -> Self:
+        """Return the chunk without what can be parsed again, to save memory while it waits."""
+        return replace(self, parsed=None) if isinstance(self.table, TextTable) else self
 
     def cells(self, place: Any) -> list[Any]:
         """Return the values of one column.
@@ -188,7 +200,7 @@ class Chunk:
         return replace(
             self,
             texts=[self.texts[row] for row in kept],
-            rows=self._rows_at(kept),
+            parsed=self._rows_at(kept),
             raw=[self.raw[row] for row in kept] if self.raw else (),
             starts=(),
             rejects=sorted(rejects, key=attrgetter("line")),

@@ -90,6 +90,9 @@ class CsvTable(TextTable):
 
     dialect: Dialect = Dialect(",", '"', UTF_8)
 
+    def parse(self, raw: Sequence[bytes]) -> list[Any]:
+        return [*self.dialect.parser(map(self.encoding.decode, raw))]
+
 
 def read(source: Source, table: CsvTable, cursor: Cursor) -> Iterator[Chunk]:
     """Read one file; see `tables.open.read`."""

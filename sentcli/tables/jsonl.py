@@ -58,6 +58,9 @@ class JsonTable(TextTable):
     def paths(self) -> Sequence[tuple[str, Any]]:
         return [(key, key) for key in self.keys]
 
+    def parse(self, raw: Sequence[bytes]) -> list[Any]:
+        return [*map(parse, raw)]
+
 
 class JsonChunk(Chunk):
     """Consecutive records; their rows are objects, with the place of a value as its key or dotted path."""

@@ -70,6 +70,11 @@ class TextTable(Table):
 
     encoding: Encoding = UTF_8
 
+    def parse(self, raw: Sequence[bytes]) -> list[Any]:
+        """Return the values of records, which are known to be rows, from their bytes."""
+        records, _ = self.encoding.cut_line_ends(raw)
+        return [(self.encoding.decode(record),) for record in records]
+
 
 def log_notes(notes: Iterable[Note]) -> None:
     for level, message in notes:
