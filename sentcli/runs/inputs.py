@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sentcli.errors import DataError, OutputError, UsageError, option
 from sentcli.files.compression import SUFFIXES
@@ -27,7 +28,6 @@ from sentcli.tables.registry import (
     written_format,
 )
 from sentcli.tables.sniff import Likely
-from sentcli.tables.survey import check_key_count, survey
 from sentcli.tables.table import (
     Note,
     Table,
@@ -38,14 +38,15 @@ from sentcli.tables.table import (
     log_notes,
     refuse_twins,
 )
-from sentcli.tables.types import Types
 from sentcli.tables.writer import Writer
+
+if TYPE_CHECKING:
+    from sentcli.tables.survey import Survey
 
 _log = logging.getLogger("sentcli")
 
 _USUAL_COLUMNS = 2  # label and score, of which a line needs no explanation
 _NOT_WRITTEN = (".bz2", ".xz")
-_SURVEYED = ("csv", "jsonl", "xlsx")  # formats whose values decide on the types of columns
 _MOST_OPEN = 16  # inputs that stay open, and in memory, from their inspection until they are read
 
 
@@ -253,8 +254,7 @@ class Inputs:
     def _open_all(self) -> Table:
         """Open the inputs; return the first table that has records, with the columns and types of all."""
         first: Table | None = None
-        types = Types() if self._is_typed else None
-        columns: dict[str, None] = {}
+        survey = self._begin_survey()
         table = Table("", self._read)
         for number, file in enumerate(self._files):
             if file.is_stream and first:
@@ -264,18 +264,28 @@ class Inputs:
             log_notes(table.notes)
             self.formulas_without_value += table.formulas_without_value
             first = first or (None if table.is_empty else table)
-            columns |= dict.fromkeys(self._columns_of(source, table, types))
+            if survey:
+                survey.add(source, table)
             if self._keep(number):
                 self._tables[number] = table
-        found = first or table
-        if self._has_keys:
-            check_key_count(columns, table.name)
-            found = replace(found, columns=tuple(columns))
+        found = survey.decide(first or table) if survey else replace(first or table, types={})
         check_room([*filter(self._read.keeps, found.columns)], self._names, found.name)
-        found = self._typed(found, types)
         for number, table in self._tables.items():
             self._tables[number] = replace(table, columns=found.columns, types=found.types)
         return found
+
+    def _begin_survey(self) -> "Survey | None":
+        """Return what reads all rows first, where the columns of the output depend on them."""
+        read, written = get_format(self._read.format or ""), get_format(self._write.format or "")
+        is_stream = any(file.is_stream for file in self._files)
+        # Of a stream all columns stay text.
+        is_typed = written.has_types and self._converts and not (self._write.strings or is_stream)
+        has_keys = read.module == "jsonl" and (self._converts or self._read.is_partial)
+        if not (is_typed or (has_keys and self._names)):
+            return None
+        from sentcli.tables.survey import Survey  # most runs have none
+
+        return Survey(is_typed=is_typed)
 
     def _open_next(self, source: Source, like: Table | None) -> Table:
         """Open an input, if the output can hold its rows together with those of an earlier one."""
@@ -286,39 +296,6 @@ class Inputs:
         elif isinstance(table, TextTable) and isinstance(like, TextTable):
             _check_encoding(table, like)
         return table
-
-    @property
-    def _is_typed(self) -> bool:
-        """Whether the output has types that the values decide; those of a stream stay text."""
-        has_types = get_format(self._write.format or "").has_types and not self._write.strings
-        return has_types and self._converts and not any(file.is_stream for file in self._files)
-
-    @property
-    def _has_keys(self) -> bool:
-        """Whether the columns of the output are the keys of all records."""
-        is_json = get_format(self._read.format or "").module == "jsonl"
-        return is_json and self._write.format != "lines" and (self._converts or self._read.is_partial)
-
-    def _columns_of(self, source: Source, table: Table, types: Types | None) -> Sequence[str]:
-        """Return the columns that an input adds to those of the output, and add their values to `types`."""
-        has_values = get_format(table.format).module in _SURVEYED
-        if table.is_empty or not has_values or not (types or self._has_keys):
-            return table.columns
-        if source.is_stream and self._read.keep:
-            return self._read.keep
-        if source.is_stream:
-            said = f"the first 10,000 lines give the columns; or name them: {option('keep')}"
-            _log.info("%s: %s", table.name, said)
-        return survey(source, table, types)
-
-    def _typed(self, table: Table, types: Types | None) -> Table:
-        """Return the table with the types of its columns."""
-        if not types:
-            return replace(table, types={})
-        found, mixed = types.decide(table.texts)
-        if named := ", ".join(filter(self._read.keeps, mixed)):
-            _log.warning("%s: columns with values of several types become text: %.400s", table.name, named)
-        return replace(table, types={**table.types, **found})
 
     def _with_room(self, partitions: Partitions) -> Partitions:
         """Return the columns of folders that the output has, except those that an input has itself."""

@@ -6,13 +6,13 @@ from contextlib import nullcontext, suppress
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sentcli.errors import DataError, LockedError, OutputError, UsageError, counted
 from sentcli.files.atomic import AtomicFile
 from sentcli.files.remote import as_path, is_url, list_folder
 from sentcli.files.sink import Target
 from sentcli.files.source import STANDARD, InputFile, inspect_input
-from sentcli.runs.cluster import Cluster, score_on_cluster
 from sentcli.runs.inputs import refuse_inputs
 from sentcli.runs.job import OF_ONE_OUTPUT, JobOptions, score_output
 from sentcli.runs.plan import Pair, plan_outputs
@@ -20,6 +20,9 @@ from sentcli.runs.summary import Progress, Summary
 from sentcli.scoring import stop
 from sentcli.scoring.scorer import Scorer, load
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
+
+if TYPE_CHECKING:
+    from sentcli.runs.cluster import Cluster
 
 _log = logging.getLogger("sentcli")
 
@@ -33,7 +36,7 @@ def score_files(  # the options of a run
     shard: tuple[int, int] = (1, 1),
     summary_file: str | None = None,
     show_progress: bool = False,
-    cluster: Cluster | None = None,
+    cluster: "Cluster | None" = None,
 ) -> Summary:
     """Score every row of the inputs; an output gets its name only when it holds all of its rows.
 
@@ -65,6 +68,8 @@ def score_files(  # the options of a run
     if shard != (1, 1):  # sorted, because all runs have to divide one list
         pairs = sorted(pairs, key=lambda pair: (pair[0], pair[1].name))[shard[0] - 1 :: shard[1]]
     if cluster:
+        from sentcli.runs.cluster import score_on_cluster  # few runs have one
+
         total = score_on_cluster(cluster, scorer, pairs, target.name, options, progress)
     else:
         total = _score_in_turn(scorer, pairs, target, options, progress)

@@ -56,12 +56,16 @@ class Records(NamedTuple):
     offset: int | None
     is_header: bool = False
 
-    def split(self, count: int, size: int) -> tuple["Records", "Records | None"]:
-        """Return the first rows, which have so many bytes, and the others if there are any."""
-        first = Records(self.texts[:count], self.rows[:count], self.raw[:count], self.line, self.offset)
+    def split(self, room: int, room_bytes: int) -> tuple["Records", "Records | None"]:
+        """Return the rows that fit, the last of which may pass the limit of bytes, and the others if any."""
+        count = len(self.raw)
+        if count > room or sum(map(len, self.raw)) > room_bytes:
+            sizes = [*accumulate(map(len, self.raw[:room]))]
+            count = min(bisect_left(sizes, room_bytes) + 1, len(sizes))
         if count == len(self.raw):
             return self, None
-        offset = None if self.offset is None else self.offset + size
+        first = Records(self.texts[:count], self.rows[:count], self.raw[:count], self.line, self.offset)
+        offset = None if self.offset is None else self.offset + sizes[count - 1]
         rest = self.texts[count:], self.rows[count:], self.raw[count:]
         return first, Records(*rest, self.line + count, offset)
 
@@ -202,7 +206,7 @@ class Chunk:
             texts=[self.texts[row] for row in kept],
             parsed=self._rows_at(kept),
             raw=[self.raw[row] for row in kept] if self.raw else (),
-            starts=(),
+            starts=[(number, *self._place_of(row)) for number, row in enumerate(kept)],
             rejects=sorted(rejects, key=attrgetter("line")),
             position=position,
             gaps=[(bisect_left(kept, row), gap) for row, gap in self.gaps],
@@ -212,12 +216,14 @@ class Chunk:
     def _rows_at(self, kept: Sequence[int]) -> Sequence[Any]:
         return [self.rows[row] for row in kept]
 
+    def _place_of(self, row: int) -> tuple[int, int | None]:
+        """Return the line and the offset of a row."""
+        first, line, offset = self.starts[bisect_right(self.starts, row, key=itemgetter(0)) - 1]
+        return line + row - first, None if offset is None else offset + sum(map(len, self.raw[first:row]))
+
     def reject(self, row: int, reason: str) -> Reject:
         """Return the reject of a row of this chunk."""
-        first, line, offset = self.starts[bisect_right(self.starts, row, key=itemgetter(0)) - 1]
-        if offset is not None:
-            offset += sum(map(len, self.raw[first:row]))
-        return Reject(self.table.name, line + row - first, offset, reason, self._raw_of(row))
+        return Reject(self.table.name, *self._place_of(row), reason, self._raw_of(row))
 
     def _raw_of(self, row: int) -> bytes:
         return self.raw[row]
@@ -298,97 +304,48 @@ class Cursor:
 
 
 class _Draft:
-    """A chunk under construction."""
+    """A chunk under construction.
 
-    def __init__(self, table: Table, cursor: Cursor, kind: type[Chunk]) -> None:
-        self._table = table
-        self._cursor = cursor
-        self._consume = cursor.consume
-        self._kind = kind
-        self._is_cut = False  # a pause has ended the chunk early; its rest follows
-        self._begin()
-        self._make_room()
+    :param room, room_bytes: the rows and rejects, and the bytes, that still fit.
+    :param size: the bytes so far.
+    :param is_rest: a pause has ended the chunk early, and its rest follows.
+    """
 
-    def _begin(self) -> None:
-        self._texts: list[str | None] = []
-        self._rows: list[Any] = []
-        self._raw: list[bytes] = []
-        self._starts: list[Start] = []
-        self._rejects: list[Reject] = []
-        self._gaps: list[tuple[int, bytes]] = []
-        self._size = self._headers = 0
+    def __init__(self, room: int, room_bytes: int, size: int = 0, *, is_rest: bool = False) -> None:
+        self.room, self.room_bytes, self.size, self.is_rest = room, room_bytes, size, is_rest
+        self.texts: list[str | None] = []
+        self.rows: list[Any] = []
+        self.raw: list[bytes] = []
+        self.starts: list[Start] = []
+        self.rejects: list[Reject] = []
+        self.gaps: list[tuple[int, bytes]] = []
+        self.headers = 0
 
-    def _make_room(self) -> None:
-        self._room, self._room_bytes = self._cursor.chunk_rows, CHUNK_BYTES
+    def add(self, event: Records | Reject | bytes, consume: Callable[[bytes], None]) -> Records | None:
+        """Add what a reader yielded; return the rows that do not fit.
 
-    @property
-    def is_empty(self) -> bool:
-        return not (self._size or self._texts)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether a chunk is unfinished: it holds something, or was cut by a pause and its rest follows."""
-        return self._is_cut or not self.is_empty
-
-    @property
-    def is_full(self) -> bool:
-        return self._room <= 0 or self._room_bytes <= 0
-
-    def add(self, event: Records | Reject | bytes) -> Records | None:
-        """Add what a reader yielded; return the rows that do not fit."""
+        :param consume: gets the bytes of the input.
+        """
+        rest, count = None, 1
         if isinstance(event, Records):
-            return self._add_rows(event)
-        if isinstance(event, Reject):
-            self._rejects.append(event)
-            self.take(event.raw)
+            new, rest = event.split(self.room, self.room_bytes)
+            self.starts.append((len(self.texts), new.line, new.offset))
+            self.headers += new.is_header
+            self.texts += new.texts
+            self.rows += new.rows
+            self.raw += new.raw
+            data, count = b"".join(new.raw), len(new.raw)
+        elif isinstance(event, Reject):
+            self.rejects.append(event)
+            data = event.raw
         else:
-            self._gaps.append((len(self._texts), event))
-            self.take(event)
-        self._room -= 1
-        return None
-
-    def _add_rows(self, new: Records) -> Records | None:
-        rest, size = None, sum(map(len, new.raw))
-        if len(new.raw) > self._room or size > self._room_bytes:
-            sizes = [*accumulate(map(len, new.raw[: self._room]))]
-            # With the row that reaches the limit.
-            count = min(bisect_left(sizes, self._room_bytes) + 1, len(sizes))
-            new, rest = new.split(count, sizes[count - 1])
-        self._starts.append((len(self._texts), new.line, new.offset))
-        self._headers += new.is_header
-        self._texts += new.texts
-        self._rows += new.rows
-        self._raw += new.raw
-        self.take(b"".join(new.raw))
-        self._room -= len(new.raw)
+            self.gaps.append((len(self.texts), event))
+            data = event
+        consume(data)
+        self.size += len(data)
+        self.room_bytes -= len(data)
+        self.room -= count
         return rest
-
-    def take(self, data: bytes) -> None:
-        """Count and hash bytes of the input."""
-        self._consume(data)
-        self._size += len(data)
-        self._room_bytes -= len(data)
-
-    def finish(self, *, whole: bool) -> Chunk:
-        """Return the chunk and begin the next one, which after a pause gets only the room that was left."""
-        chunk = self._kind(
-            self._table,
-            self._texts,
-            self._rows,
-            self._raw,
-            self._starts,
-            self._rejects,
-            self._cursor.advance(self._size, len(self._texts), len(self._rejects)),
-            self._size,
-            gaps=self._gaps,
-            headers=self._headers,
-            whole=whole,
-        )
-        self._begin()
-        self._is_cut = not whole
-        if whole:
-            self._make_room()
-        return chunk
 
 
 def collect(
@@ -398,15 +355,27 @@ def collect(
 
     The ends of whole chunks depend on the input alone: a pause cuts a chunk, but moves no later end.
     """
-    draft = _Draft(table, cursor, kind)
-    draft.take(lead)
+    draft = _Draft(cursor.chunk_rows, CHUNK_BYTES - len(lead), len(lead))
+    cursor.consume(lead)
+
+    def finish(*, whole: bool) -> Chunk:
+        nonlocal draft
+        done = draft
+        position = cursor.advance(done.size, len(done.texts), len(done.rejects))
+        draft = _Draft(done.room, done.room_bytes, is_rest=True)
+        if whole:
+            draft = _Draft(cursor.chunk_rows, CHUNK_BYTES)
+        columns = done.texts, done.rows, done.raw, done.starts, done.rejects
+        return kind(table, *columns, position, done.size, done.gaps, done.headers, whole)
+
+    rest: Records | Reject | bytes | None
     for event in events:
-        if event is None and not draft.is_empty:
-            yield draft.finish(whole=False)
+        if event is None and (draft.size or draft.texts):
+            yield finish(whole=False)
         rest = event
         while rest is not None:
-            rest = draft.add(rest)
-            if draft.is_full:
-                yield draft.finish(whole=True)
-    if draft.is_open:
-        yield draft.finish(whole=True)
+            rest = draft.add(rest, cursor.consume)
+            if draft.room <= 0 or draft.room_bytes <= 0:
+                yield finish(whole=True)
+    if draft.is_rest or draft.size or draft.texts:
+        yield finish(whole=True)

@@ -24,7 +24,7 @@ from sentcli.tables.arrow import (
     to_readable,
     to_values,
 )
-from sentcli.tables.chunk import CHUNK_BYTES, Chunk, Cursor, Reject, Start
+from sentcli.tables.chunk import CHUNK_BYTES, Chunk, Cursor
 from sentcli.tables.line_reader import too_long
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.table import Table
@@ -74,10 +74,17 @@ class ArrowChunk(Chunk):
         return self.rows.select(self.table.kept)
 
     def _rows_at(self, kept: Sequence[int]) -> pa.RecordBatch:
-        return rows_at(self.rows, kept)
+        # `take` does not know all types.
+        return pa.concat_batches([self.rows.slice(0, 0), *(self.rows.slice(row, 1) for row in kept)])
 
     def _raw_of(self, row: int) -> bytes:
-        return raw_text(self.rows.slice(row, 1), self.table)
+        texts = [column_at(self.rows.slice(row, 1), path)[0] for path in self.table.places]
+        return b" ".join(map(_raw, texts))
+
+
+def _raw(text: pa.Scalar) -> bytes:
+    buffer = (text.value if pa.types.is_dictionary(text.type) else text).as_buffer()
+    return b"" if buffer is None else buffer.to_pybytes()
 
 
 def _convert(rows: pa.RecordBatch) -> list[Sequence[Any] | str]:
@@ -175,55 +182,29 @@ class BatchReader:
 
     def _chunk(self, rows: pa.RecordBatch, *, ends_group: bool) -> Chunk:
         size, count = sum(map(own_bytes, rows.columns)), len(rows)
-        starts: list[Start] = [(0, self._row, None)]
-        rejects: list[Reject] = []
-        try:
-            texts = self._texts(rows)
-        except ValueError:
-            rows, starts, rejects = self._without_bad_rows(rows)
-            texts = self._texts(rows)
+        texts, bad = self._texts(rows)
+        start = self._row
         self._row += count
         progress = None if self._rows is None else self._size * (self._row - 1) // max(1, self._rows)
-        position = self._cursor.advance(count, len(rows), len(rejects), progress)
-        return ArrowChunk(
-            self._table, texts, rows, (), starts, rejects, position, size, ends_group=ends_group
+        position = self._cursor.advance(count, count - len(bad), len(bad), progress)
+        chunk = ArrowChunk(
+            self._table, texts, rows, (), [(0, start, None)], [], position, size, ends_group=ends_group
         )
+        return chunk.take([row for row in range(count) if row not in bad], bad, position) if bad else chunk
 
-    def _texts(self, rows: pa.RecordBatch) -> list[str | None]:
-        texts = join_columns([to_values(column_at(rows, path)) for path in self._table.places])
+    def _texts(self, rows: pa.RecordBatch) -> tuple[list[str | None], dict[int, str]]:
+        """Return the texts, and the rows without a usable one, each with the reason."""
+        try:
+            texts = join_columns([to_values(column_at(rows, path)) for path in self._table.places])
+        except ValueError as error:
+            if len(rows) == 1:
+                return [None], {0: str(error)}
+            parts = [self._texts(rows.slice(row, 1)) for row in range(len(rows))]
+            return [text for (text,), _ in parts], {row: bad[0] for row, (_, bad) in enumerate(parts) if bad}
         # A character has at most four bytes, so only long texts must be encoded to know their size.
-        if any(len(text.encode()) > self._limit for text in texts if text and 4 * len(text) > self._limit):
-            raise ValueError(too_long(self._limit))
-        return texts
-
-    def _without_bad_rows(self, rows: pa.RecordBatch) -> tuple[pa.RecordBatch, list[Start], list[Reject]]:
-        good: list[int] = []
-        rejects: list[Reject] = []
-        for number in range(len(rows)):
-            row = rows.slice(number, 1)
-            try:
-                self._texts(row)
-                good.append(number)
-            except ValueError as error:
-                raw = raw_text(row, self._table)
-                rejects.append(Reject(self._table.name, self._row + number, None, str(error), raw))
-        starts: list[Start] = [(place, self._row + number, None) for place, number in enumerate(good)]
-        return rows_at(rows, good), starts, rejects
-
-
-def rows_at(rows: pa.RecordBatch, numbers: Sequence[int]) -> pa.RecordBatch:
-    """Return some rows of a batch; `take` does not know all types."""
-    return pa.concat_batches([rows.slice(0, 0), *(rows.slice(number, 1) for number in numbers)])
-
-
-def raw_text(row: pa.RecordBatch, table: Table) -> bytes:
-    """Return the bytes of the text of a batch of one row."""
-    return b" ".join(_raw(column_at(row, path)[0]) for path in table.places)
-
-
-def _raw(text: pa.Scalar) -> bytes:
-    buffer = (text.value if pa.types.is_dictionary(text.type) else text).as_buffer()
-    return b"" if buffer is None else buffer.to_pybytes()
+        long = [row for row, text in enumerate(texts) if text and 4 * len(text) > self._limit]
+        is_too_long = (row for row in long if len((texts[row] or "").encode()) > self._limit)
+        return texts, dict.fromkeys(is_too_long, too_long(self._limit))
 
 
 class HashedFile(io.RawIOBase):

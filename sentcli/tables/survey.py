@@ -1,10 +1,12 @@
-"""Read the rows of an input before they are scored, for an output that must know all of them."""
+"""Read the rows of inputs before they are scored, for an output that must know all of them."""
 
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-from sentcli.errors import DataError
+from sentcli.errors import DataError, option
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor
 from sentcli.tables.jsonl import JsonTable
@@ -13,53 +15,77 @@ from sentcli.tables.registry import get_format
 from sentcli.tables.table import Table
 from sentcli.tables.types import Types
 
+_log = logging.getLogger("sentcli")
+
 _AHEAD_ROWS, _AHEAD_BYTES = 10_000, 32 << 20  # of a stream
+_UNTYPED = ("csv", "jsonl", "xlsx")  # formats in which the values decide on the types
 _MOST_KEYS = 1000  # that may become columns
 
 
-def survey(source: Source, table: Table, types: Types | None) -> tuple[str, ...]:
-    """Return the columns of an input: of JSON the keys of all records, of a stream those of the first ones.
+class Survey:
+    """The columns of an output: the keys of all records of JSON, and the types of the values.
 
-    :param types: gets the values of all columns; None: all columns are text.
-    :raises DataError: for too many keys, because a chunk has a value for each of its rows and columns.
+    :param is_typed: False: all columns are text.
     """
-    names = dict.fromkeys(table.columns)
-    limits = (table.options.limit, _AHEAD_ROWS if source.is_stream else None)
-    cursor = Cursor(min(filter(None, limits), default=None))
-    has_fixed_columns = not isinstance(table, JsonTable)
-    with source.looking_ahead():
-        cursor.open(source)
-        for chunk in read(source, table, cursor):
-            source.check()
-            columns = _columns_of(chunk)
-            names |= dict.fromkeys(columns)
-            if not has_fixed_columns:
-                check_key_count(names, table.name)
-            is_decided = not (types and _add(types, table, columns))
-            # Only whole chunks end at the same places in every run.
-            is_enough = source.is_stream and chunk.whole and chunk.position.offset >= _AHEAD_BYTES
-            if is_enough or not cursor.rows_left or (has_fixed_columns and is_decided):
-                break
-    return tuple(names)
 
+    def __init__(self, *, is_typed: bool) -> None:
+        self._is_typed = is_typed
+        self._types = Types()
+        self._keys: dict[str, None] = {}
 
-def check_key_count(names: Mapping[str, None], where: str) -> None:
-    if len(names) > _MOST_KEYS:
-        raise DataError(f"{where}: more than {_MOST_KEYS:,} keys; write JSON Lines: -o OUT.jsonl")
+    def add(self, source: Source, table: Table) -> None:
+        """Read the rows of an input, of a stream the first ones, without consuming it.
 
+        :raises DataError: for too many keys, because a chunk has a value for each of its rows and columns.
+        """
+        is_json = isinstance(table, JsonTable)
+        has_values = get_format(table.format).module in _UNTYPED
+        if table.is_empty or not has_values or not (is_json or self._is_typed):
+            return
+        if is_json and source.is_stream and table.options.keep:
+            self._add_keys(table.options.keep, table.name)
+            return
+        if source.is_stream:
+            said = f"the first {_AHEAD_ROWS:,} lines give the columns; or name them: {option('keep')}"
+            _log.info("%s: %s", table.name, said)
+        limits = (table.options.limit, _AHEAD_ROWS if source.is_stream else None)
+        cursor = Cursor(min(filter(None, limits), default=None))
+        with source.looking_ahead():
+            cursor.open(source)
+            for chunk in read(source, table, cursor):
+                source.check()
+                is_decided = not self._add_chunk(chunk)
+                # Only whole chunks end at the same places in every run.
+                is_enough = source.is_stream and chunk.whole and chunk.position.offset >= _AHEAD_BYTES
+                if is_enough or is_decided or not cursor.rows_left:
+                    break
 
-def _columns_of(chunk: Chunk) -> dict[str, Sequence[Any]]:
-    """Return the values of each column of a chunk that the output has, or of each key."""
-    table = chunk.table
-    if isinstance(table, JsonTable):
-        keys = dict.fromkeys(chain.from_iterable(chunk.rows))
-        return {key: [record.get(key) for record in chunk.rows] for key in keys}
-    return {table.columns[place]: chunk.cells(place)[chunk.headers :] for place in table.kept}
+    def decide(self, table: Table) -> Table:
+        """Return the table of the first input with the columns and the types of all inputs."""
+        if isinstance(table, JsonTable):
+            table = replace(table, columns=tuple(self._keys) or table.columns)
+        if not self._is_typed:
+            return table
+        found, mixed = self._types.decide(table.texts)
+        if named := ", ".join(filter(table.options.keeps, mixed)):
+            _log.warning("%s: columns with values of several types become text: %.400s", table.name, named)
+        return replace(table, types={**table.types, **found})
 
+    def _add_chunk(self, chunk: Chunk) -> bool:
+        """Add the values of a chunk; return whether further ones may change the columns or their types."""
+        table = chunk.table
+        if isinstance(table, JsonTable):
+            keys = dict.fromkeys(chain.from_iterable(chunk.rows))
+            self._add_keys([*keys], table.name)
+            columns = {key: [record.get(key) for record in chunk.rows] for key in keys}
+        else:
+            columns = {table.columns[place]: chunk.cells(place)[chunk.headers :] for place in table.kept}
+        is_spelled = get_format(table.format).module == "csv"
+        add = self._types.add_texts if is_spelled else self._types.add
+        may_have = [add(name, values) for name, values in columns.items()] if self._is_typed else []
+        return isinstance(table, JsonTable) or any(may_have)
 
-def _add(types: Types, table: Table, columns: Mapping[str, Sequence[Any]]) -> bool:
-    """Add values; return whether a column may still have a type."""
-    is_spelled = get_format(table.format).module == "csv"
-    add = types.add_texts if is_spelled else types.add
-    may_have = [add(name, values) for name, values in columns.items()]
-    return any(may_have)
+    def _add_keys(self, keys: Sequence[Any], where: str) -> None:
+        self._keys |= dict.fromkeys(keys)
+        if len(self._keys) > _MOST_KEYS:
+            raise DataError(f"{where}: more than {_MOST_KEYS:,} keys; write JSON Lines: -o OUT.jsonl")
