@@ -113,6 +113,7 @@ LINE = "Error: what, where, what to try\n"
         (InterruptedRunError("what, where, what to try", signal.SIGTERM), 143, LINE),
         (PermissionError(13, "Permission denied", "/a/file"), 1, "Error: /a/file: Permission denied\n"),
         (OSError(28, "No space left on device"), 1, "Error: No space left on device\n"),
+        (EOFError("of x"), 1, "Error: an input ends too early, as a damaged file does: of x\n"),
         (KeyboardInterrupt(), 130, ""),
         (StopRequested(signal.SIGTERM), 143, ""),
         (StopRequested(signal.SIGHUP), 129, ""),
