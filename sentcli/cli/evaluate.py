@@ -12,7 +12,7 @@ from click.core import ParameterSource
 
 from sentcli.cli import options as common
 from sentcli.cli import say
-from sentcli.cli.command import Command, NamedPath, named, option
+from sentcli.cli.command import Command, named, option
 from sentcli.config import DataSet
 from sentcli.errors import UsageError, requires
 from sentcli.files.sink import Target, write_file
@@ -54,10 +54,7 @@ class EvaluateOptions:
     card: bool = option("Write the metrics into the model card, in place of those of the same command.")
     json: bool = option("Print the metrics as JSON.")
     suspects: int = option("Print N rows whose label is probably wrong.", low=1, default=5)
-    predictions: Path | None = option(
-        "New CSV file: row, text, label, predicted label, and the probability of each class.",
-        type=NamedPath(dir_okay=False),
-    )
+    predictions: Path | None = option("New CSV file: row, text, label, prediction, and probabilities.")
     report: Path | None = option("HTML page of the metrics, with some of the texts.")
     overwrite: bool = common.overwrite()
     quiet: bool = common.quiet()

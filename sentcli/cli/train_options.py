@@ -101,10 +101,9 @@ class TrainOptions:
         "New model folder.", "-o", default="sentcli-model", heading="Output and settings"
     )
     overwrite: bool = common.overwrite()
+    # Eager: before the options that get their defaults from it.
     config: Path | None = option(
-        "TOML file with these and further settings, such as batch-size = 64; options override it.",
-        is_eager=True,  # before the options that get their defaults from it
-        callback=read_config,
+        "TOML file of these and more settings; options override it.", is_eager=True, callback=read_config
     )
     quiet: bool = common.quiet()
 
