@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from textwrap import dedent
 
 import click
 
@@ -24,28 +25,24 @@ class Markdown(click.HelpFormatter):
     def __init__(self) -> None:
         super().__init__()
         self.parts: list[str] = []
-        self._lines: list[str] = []
-
-    def write(self, string: str) -> None:
-        self._lines.append(string.strip())
 
     def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
         self.parts.append(code("text", f"{prog} {args}"))
 
     def write_text(self, text: str) -> None:
         for paragraph in text.split("\n\n"):
-            kept = paragraph.startswith("\b\n")  # click keeps its lines
-            line = " ".join(paragraph.split())
-            self.parts.append(code("text", paragraph.removeprefix("\b\n")) if kept else escaped(line))
+            title, _, lines = paragraph.removeprefix("\b\n").partition("\n")
+            if title == "Examples:":
+                self.parts += [title, code("sh", dedent(lines))]
+            elif paragraph.startswith("\b\n"):  # click keeps its lines
+                self.parts.append(code("text", f"{title}\n{lines}"))
+            else:
+                self.parts.append(escaped(" ".join(paragraph.split())))
 
     @contextmanager
     def section(self, name: str) -> Iterator[None]:
-        self._lines.clear()
+        self.parts.append(f"### {name}")
         yield
-        if self._lines:
-            self.parts += [f"{name}:", code("sh", "\n".join(self._lines))]
-        else:
-            self.parts.insert(-1, f"### {name}")
 
     def write_dl(self, rows: Sequence[tuple[str, str]], *widths: int, **more: int) -> None:
         lines = []

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-from sentcli.cli.options import NamedPath
 from sentcli.config import DataSet
 from sentcli.errors import UsageError
 
@@ -28,10 +27,10 @@ class DataTables(click.ParamType):  # type: ignore[type-arg]  # generic in later
             self.fail(str(error), param, ctx)
 
 
-def _read(context: click.Context, parameter: click.Parameter, path: Path | None) -> None:
+def read_config(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
     """Make the values of a file the defaults of the command's other options."""
     if path is None:
-        return
+        return None
     try:
         # A path need not be valid UTF-8: surrogateescape keeps its bytes.
         values = tomllib.loads(path.read_bytes().decode("utf-8", "surrogateescape"))
@@ -39,8 +38,6 @@ def _read(context: click.Context, parameter: click.Parameter, path: Path | None)
         raise UsageError(f"{path}: the settings cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: not TOML: {error}") from None
-    if values.pop("optimizer", None) == "adam":  # a setting of earlier recipes, beside `adamw`
-        values["weight-decay"] = 0
     options = {str(option.name).replace("_", "-"): option for option in context.command.params}
     defaults: dict[str, Any] = {}
     for key, value in values.items():
@@ -56,16 +53,7 @@ def _read(context: click.Context, parameter: click.Parameter, path: Path | None)
             raise UsageError(f"{path}: {key} is given twice, once with - and once with _")
         defaults[str(option.name)] = _checked(context, option, value, f"{path}: {key}")
     context.default_map = defaults
-
-
-config_option = click.option(
-    "--config",
-    type=NamedPath(),
-    is_eager=True,  # before the options that get their defaults from it
-    expose_value=False,
-    callback=_read,
-    help="TOML file with these and further settings, such as batch-size = 64; options override it.",
-)
+    return path
 
 
 def _checked(context: click.Context, option: click.Parameter, value: Any, where: str) -> object:

@@ -4,99 +4,69 @@ import json
 import shlex
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
 from sentcli.cli import options as common
 from sentcli.cli import say
-from sentcli.cli.grouped_help import GroupedCommand
+from sentcli.cli.command import Command, named, option
 from sentcli.config import DataSet
 from sentcli.errors import UsageError, requires
 from sentcli.files.sink import Target, write_file
 from sentcli.model.bundle import CARD, Bundle, load_bundle
 from sentcli.tables.options import ReadOptions
 
-if TYPE_CHECKING:
-    from sentcli.evaluation.evaluate import Measurement
-
 # Options that change no figure.
-_NO_FIGURE = ("by", "card", "as_json", "suspects", "predictions", "page", "overwrite", "quiet")
-_CSV = ("delimiter", "quotechar", "encoding")
-_HARDWARE = ("backend", "device", "precision", "workers")
+_NO_FIGURE = ("by", "card", "json", "suspects", "predictions", "report", "overwrite", "quiet", "workers")
 
 
-@click.command(
-    cls=GroupedCommand,
-    examples=(
-        "sentcli evaluate my-model --dataset test.csv --label-column stars",
-        "sentcli evaluate my-model --dataset test.csv --card --report page.html",
-        "sentcli evaluate my-model --dataset test.csv --against other-model",
-    ),
-    groups={
-        "Data": ("dataset", "split", "text_column", "label_column", "targets"),
-        "CSV and TSV files": (*_CSV, "skip_lines"),
-        "Results": ("against", "target_precision", *_NO_FIGURE),
-        "Hardware": _HARDWARE,
-    },
-)
-@common.model_argument
-@common.dataset_option
-@click.option("--split", default="test", help="Split of the data set; a file has only one.")
-@common.text_column_option
-@common.label_column_option
-@click.option(
-    "--targets",
-    metavar="TABLE",
-    help="Two labels: the probability of the second for each label of the data, as in a [[data]] table of "
-    "sentcli train, such as '{ 1 = 0, 2 = 0, 3 = 0.5, 4 = 1, 5 = 1 }'. A text in the middle is neutral.",
-)
-@common.delimiter_option
-@common.quotechar_option
-@common.csv_encoding_option
-@common.csv_skip_lines_option
-@click.option(
-    "--against",
-    type=common.NamedPath(),
-    help="Another model folder or file; compare its labels and scores with those of MODEL.",
-)
-@common.backend_option
-@common.device_option
-@common.precision_option
-@common.workers_option
-@click.option(
-    "--target-precision",
-    type=click.FloatRange(0.5, 1),
-    help="Two labels: print for each the score beyond which at least this share of its predictions is right.",
-)
-@click.option(
-    "--by",
-    multiple=True,
-    callback=common.not_empty,
-    help="Also print the accuracy for each value of this column; can be repeated.",
-)
-@click.option(
-    "--suspects", type=click.IntRange(1), default=5, help="Print N rows whose label is probably wrong."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON.")
-@click.option(
-    "--predictions",
-    type=common.NamedPath(dir_okay=False),
-    help="New CSV file: row, text, label, predicted label, and the probability of each class.",
-)
-@click.option(
-    "--report", "page", type=common.NamedPath(), help="HTML page of the metrics, with some of the texts."
-)
-@common.overwrite_option
-@click.option(
-    "--card",
-    is_flag=True,
-    help="Write the metrics into the model card; a repeated command replaces its earlier metrics.",
-)
-@common.quiet_option
-def evaluate(model: Path, *, card: bool, quiet: bool, **options: Any) -> None:
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """The options of `sentcli evaluate`."""
+
+    model: Path = common.model_argument()
+
+    dataset: str = common.dataset(heading="Data")
+    split: str = option("Split of the data set; a file has only one.", default="test")
+    text_column: str | None = common.text_column()
+    label_column: str | None = common.label_column()
+    targets: str | None = option(
+        "Two labels: the probability of the second for each label of the data, as in a [[data]] table of "
+        "sentcli train, such as '{ 1 = 0, 2 = 0, 3 = 0.5, 4 = 1, 5 = 1 }'. A text in the middle is neutral.",
+        metavar="TABLE",
+    )
+
+    delimiter: str | None = common.delimiter(heading="CSV and TSV files")
+    quotechar: str | None = common.quotechar()
+    encoding: str | None = common.encoding()
+    skip_lines: int = common.skip_lines()
+
+    against: Path | None = option(
+        "Another model folder or file; compare its labels and scores with MODEL's.", heading="Results"
+    )
+    target_precision: float | None = option(
+        "Print, per label, the score threshold that reaches this precision (two labels).", low=0.5, high=1
+    )
+    by: tuple[str, ...] = common.column("Also print the accuracy per value of this column; can be repeated.")
+    card: bool = option("Write the metrics into the model card, in place of those of the same command.")
+    json: bool = option("Print the metrics as JSON.")
+    suspects: int = option("Print N rows whose label is probably wrong.", low=1, default=5)
+    predictions: Path | None = option("New CSV file: row, text, label, prediction, and probabilities.")
+    report: Path | None = option("HTML page of the metrics, with some of the texts.")
+    overwrite: bool = common.overwrite()
+    quiet: bool = common.quiet()
+
+    backend: str | None = common.backend(heading="Hardware")
+    device: str | None = common.device()
+    precision: str | None = common.precision()
+    workers: int | None = option("Threads for scoring. Default: one for each usable core.", low=1)
+
+
+@click.command(cls=Command)
+def evaluate(options: EvaluateOptions) -> None:
     """Measure a model on a labeled split of a data set.
 
     MODEL is a model folder, or a model file in it; by default the included model. The command prints
@@ -105,70 +75,51 @@ def evaluate(model: Path, *, card: bool, quiet: bool, **options: Any) -> None:
     Empty texts have no score: they are counted and left out. If the labels are numbers but the
     model has names, 0 stands for the first name. With texts labeled neutral, the command also measures the
     three labels of score --neutral.
+
+    \b
+    Examples:
+      sentcli evaluate my-model --dataset test.csv --label-column stars
+      sentcli evaluate my-model --dataset test.csv --card --report page.html
+      sentcli evaluate my-model --dataset test.csv --against other-model
     """
-    common.log_to_stderr(quiet=quiet)
-    against, precision = options["against"], options["target_precision"]
-    if card and against:
+    common.log_to_stderr(quiet=options.quiet)
+    if options.card and options.against:
         raise UsageError("--card writes the metrics of a single model; omit --against")
-    columns = {name: options[name] for name in ("text_column", "label_column")}
-    targets = _read_targets(options["targets"]) if options["targets"] else None
-    data = DataSet(options["dataset"], **columns, targets=targets)
-    bundle = load_bundle(model)
-    other = load_bundle(against) if against else None
-    if other and other.config.labels != bundle.config.labels:
-        raise UsageError(f"--against {against}: its labels, or their order, differ from those of {model}")
-    if precision and len(bundle.config.labels) > 2:
-        raise UsageError(
-            f"--target-precision: {model} has {len(bundle.config.labels)} labels, not two; omit it"
-        )
+    targets = _read_targets(options.targets) if options.targets else None
+    data = DataSet(options.dataset, options.text_column, options.label_column, targets=targets)
+    bundle = load_bundle(options.model)
+    against = load_bundle(options.against) if options.against else None
+    _check_labels(options, bundle, against)
     with requires("evaluate"):
         from sentcli.evaluation.evaluate import evaluate_bundle
         from sentcli.evaluation.model_card import check_card, record_evaluation
         from sentcli.evaluation.report import report
-    if card:
+        from sentcli.scoring.scorer import Scorer
+    if options.card:
         check_card(bundle)
-    _check_files(options["predictions"], options["page"], overwrite=options["overwrite"])
-
-    named = {name: options[name] for name in (*_CSV, "by")}
-    csv = ReadOptions(**named, skip_lines=options["skip_lines"] or 0)
-    measured, record = evaluate_bundle(
-        bundle,
-        data,
-        options["split"],
-        csv,
-        other,
-        target_precision=precision,
-        quiet=quiet,
-        **{name: options[name] for name in ("predictions", "suspects", *_HARDWARE)},
-    )
-
-    click.echo(json.dumps(record, indent=2) if options["as_json"] else report(record))
-    if options["page"]:
-        _write_page(options["page"], bundle, measured, record, {name: options[name] for name in _HARDWARE})
-    if card:
-        for name in ("errors", "by"):  # a model folder contains no texts
-            record.pop(name)
-        command = _command(click.get_current_context())
-        record_evaluation(bundle, record | {"command": command})
-        if not quiet:
-            say(f"{bundle.path / CARD}: updated with these metrics")
-
-
-def _check_files(*paths: Path | None, overwrite: bool) -> None:
-    for path in filter(None, paths):
+    for path in filter(None, (options.predictions, options.report)):
         Target(path).check()
-        if not overwrite:
+        if not options.overwrite:
             Target(path).refuse_existing()
 
+    hardware = named(options, Scorer)
+    del hardware["model"]
+    csv = ReadOptions(**named(options, ReadOptions))
+    chosen = named(options, evaluate_bundle) | {"against": against} | hardware
+    measured, record = evaluate_bundle(bundle, data, csv=csv, **chosen)
 
-def _write_page(
-    path: Path, bundle: Bundle, measured: "Measurement", record: Mapping[str, Any], hardware: dict[str, Any]
-) -> None:
-    from sentcli.report.evaluated import render
-    from sentcli.scoring.scorer import Scorer
+    click.echo(json.dumps(record, indent=2) if options.json else report(record))
+    if options.report:
+        from sentcli.report.evaluated import render
 
-    with Scorer(bundle, **hardware) as scorer:
-        write_file(Target(path), render(measured, record, scorer))
+        with Scorer(bundle, **hardware) as scorer:
+            write_file(Target(options.report), render(measured, record, scorer))
+    if options.card:
+        for name in ("errors", "by"):  # a model folder contains no texts
+            record.pop(name)
+        record_evaluation(bundle, record | {"command": _command(click.get_current_context())})
+        if not options.quiet:
+            say(f"{bundle.path / CARD}: updated with these metrics")
 
 
 def _read_targets(table: str) -> Mapping[str, float] | str | None:
@@ -180,13 +131,24 @@ def _read_targets(table: str) -> Mapping[str, float] | str | None:
     return DataSet.from_table({"path": "-", **values}, "--targets").targets
 
 
+def _check_labels(options: EvaluateOptions, bundle: Bundle, against: Bundle | None) -> None:
+    """Refuse models whose labels do not fit the options."""
+    labels = bundle.config.labels
+    if against and against.config.labels != labels:
+        raise UsageError(
+            f"--against {options.against}: its labels, or their order, differ from those of {options.model}"
+        )
+    if options.target_precision and len(labels) > 2:
+        raise UsageError(f"--target-precision: {options.model} has {len(labels)} labels, not two; omit it")
+
+
 def _command(context: click.Context) -> str:
     """Return the command line that computes the same metrics again."""
     words = []
     for parameter in context.command.params:
         name = str(parameter.name)
         is_given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        if not is_given or name in (*_NO_FIGURE, "workers"):
+        if not is_given or name in _NO_FIGURE:
             continue
         value = str(context.params[name])
         words += [value] if isinstance(parameter, click.Argument) else [parameter.opts[0], value]

@@ -6,13 +6,14 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from sentcli.cli.grouped_help import GroupedCommand
-from sentcli.cli.options import model_option, weights_of, words_option
+from sentcli.cli import options as common
+from sentcli.cli.command import Command, argument, option
 from sentcli.errors import UsageError, printable
 from sentcli.files.sink import is_terminal
 
@@ -26,19 +27,18 @@ _BLACK, _TEALS, _ORANGES = 16, (152, 37), (223, 208)
 _STRONG = 1.5  # log odds
 
 
-@click.command(
-    cls=GroupedCommand,
-    examples=(
-        'sentcli explain "It isn\'t good, but the staff was lovely"',
-        "sentcli explain --json < reviews.txt",
-        'sentcli explain --model my-model "an absolute joy" "a waste of time"',
-    ),
-)
-@click.argument("texts", metavar="[TEXTS]...", nargs=-1)
-@model_option
-@words_option
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON object per text, with all words.")
-def explain(texts: tuple[str, ...], model: Path | None, words: Path | None, as_json: bool) -> None:
+@dataclass(frozen=True)
+class ExplainOptions:
+    """The options of `sentcli explain`."""
+
+    texts: tuple[str, ...] = argument(metavar="[TEXTS]...", nargs=-1)
+    model: Path | None = common.model()
+    words: Path | None = common.words()
+    json: bool = option("Print a JSON object per text, with all words.")
+
+
+@click.command(cls=Command)
+def explain(options: ExplainOptions) -> None:
     """Show why texts have their scores: words and sentences.
 
     Without TEXTS, each line of stdin is a text. The number of a word says how far the log odds of the label
@@ -47,20 +47,27 @@ def explain(texts: tuple[str, ...], model: Path | None, words: Path | None, as_j
 
     In a terminal, words for the second label (positive) are teal, words against it orange and underlined, and
     unknown words dim. Elsewhere, and with NO_COLOR, they are marked as [+for], [-against] and [?unknown].
+
+    \b
+    Examples:
+      sentcli explain "It isn't good, but the staff was lovely"
+      sentcli explain --json < reviews.txt
+      sentcli explain --model my-model "an absolute joy" "a waste of time"
     """
     from sentcli.scoring.pool import prefetch
     from sentcli.scoring.scorer import Scorer
 
+    texts = options.texts
     if not texts and is_terminal(sys.stdin):
         raise UsageError("nothing to explain: add a text, or pipe lines to stdin; see sentcli explain --help")
     for text in filter(os.path.isfile, texts):
         raise UsageError(f"{text} is a file; to explain its lines: sentcli explain < {shlex.quote(text)}")
     is_colored = is_terminal(sys.stdout) and not os.environ.get("NO_COLOR")
-    with Scorer(model, words=weights_of(words)) as scorer:
+    with Scorer(options.model, words=common.weights_of(options.words)) as scorer:
         # A thread of its own reads, so that a signal can end the wait for a line.
         for number, (text, _) in enumerate(prefetch(texts or _lines_of_stdin(), lambda _: None, 2)):
             (explanation,) = scorer.explain([text])
-            if as_json:
+            if options.json:
                 click.echo(json.dumps(explanation.to_json(), ensure_ascii=False))
             else:
                 towards = scorer.labels[1] if len(scorer.labels) == 2 else explanation.label

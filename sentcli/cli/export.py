@@ -1,12 +1,13 @@
 """`sentcli export`."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
+from sentcli.cli import options as common
 from sentcli.cli import say
-from sentcli.cli.grouped_help import GroupedCommand
-from sentcli.cli.options import log_to_stderr, model_argument, new_folder, overwrite_option, quiet_option
+from sentcli.cli.command import OTHER, Command, option
 from sentcli.errors import requires
 from sentcli.export import FORMATS, GRAPHS
 from sentcli.model.bundle import load_bundle
@@ -14,48 +15,45 @@ from sentcli.model.bundle import load_bundle
 _ALL = "all"
 
 
-@click.command(
-    cls=GroupedCommand,
-    examples=(
-        "sentcli export my-model",
-        "sentcli export my-model -o my-model-fast --graph folded",
-        "sentcli export my-model -o my-model-all --format all",
-    ),
-    groups={"What to write": ("output", "format_", "graph", "overwrite")},
-)
-@model_argument
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    callback=new_folder,
-    help="New model folder; by default the model's name, a dash and the format.",
-)
-@click.option("--format", "format_", type=click.Choice([*FORMATS, _ALL]), default="onnx", help="File format.")
-@click.option(
-    "--graph",
-    type=click.Choice(GRAPHS),
-    default="portable",
-    help="ONNX graph. portable: LSTM operators, for every runtime; folded: 4 to 6 times as fast on CPUs.",
-)
-@overwrite_option
-@quiet_option
-def export(model: Path, output: Path | None, format_: str, graph: str, overwrite: bool, quiet: bool) -> None:
+@dataclass(frozen=True)
+class ExportOptions:
+    """The options of `sentcli export`."""
+
+    model: Path = common.model_argument()
+    output: Path | None = common.new_folder(
+        "New model folder. Default: the model's name, a dash and the format.", "-o", heading="What to write"
+    )
+    format: str = option("File format.", default="onnx", choices=[*FORMATS, _ALL])
+    graph: str = option(
+        "ONNX graph. portable: LSTM operators, for every runtime; folded: 4 to 6 times as fast on CPUs.",
+        choices=GRAPHS,
+        default="portable",
+    )
+    overwrite: bool = common.overwrite()
+    quiet: bool = common.quiet(heading=OTHER)
+
+
+@click.command(cls=Command)
+def export(options: ExportOptions) -> None:
     """Write a model as ONNX or TorchScript, checked against PyTorch.
 
     MODEL is a model folder with PyTorch's weights; by default the included model. The result is a model
     folder too: use it with `sentcli score --model`. PyTorch has deprecated TorchScript; it still works.
+
+    \b
+    Examples:
+      sentcli export my-model
+      sentcli export my-model -o my-model-fast --graph folded
+      sentcli export my-model -o my-model-all --format all
     """
-    log_to_stderr(quiet=quiet)
-    bundle = load_bundle(model)
+    common.log_to_stderr(quiet=options.quiet)
+    bundle = load_bundle(options.model)
     with requires("train"):
         from sentcli.export.export import export_bundle
-    output = output or Path(f"{bundle.name}-{format_}")
-    formats = FORMATS if format_ == _ALL else (format_,)
-    files = export_bundle(bundle, output, formats=formats, graph=graph, overwrite=overwrite)
-    if quiet:
-        return
-    for file in files:
+    output = options.output or Path(f"{bundle.name}-{options.format}")
+    formats = FORMATS if options.format == _ALL else (options.format,)
+    files = export_bundle(bundle, output, formats=formats, graph=options.graph, overwrite=options.overwrite)
+    for file in () if options.quiet else files:
         say(
             f"{output / file.name}: {file.size / 1e6:.1f} MB; its probabilities differ from PyTorch's by at "
             f"most {file.difference:.1e} on synthetic texts"

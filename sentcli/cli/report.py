@@ -1,46 +1,42 @@
 """`sentcli report`."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
 from sentcli.cli import options as common
 from sentcli.cli import say
-from sentcli.cli.grouped_help import GroupedCommand
+from sentcli.cli.command import Command, argument, named, option
 from sentcli.errors import counted
 from sentcli.files.sink import Target
 from sentcli.tables.options import ReadOptions, WriteOptions
 from sentcli.tables.registry import FORMATS
 
-_READ = ("text_column", "by", "format", "encoding", "delimiter", "quotechar")
+_FORMATS = [form for form in FORMATS if form != "documents"]  # which nobody writes
 
 
-@click.command(
-    cls=GroupedCommand,
-    examples=(
-        "sentcli report scored.csv -o report.html",
-        "sentcli report scored.parquet -o report.html --by product --by-time date",
-    ),
-)
-@click.argument("inputs", nargs=-1, required=True)
-@click.option("-o", "--output", default="report.html", callback=common.not_empty, help="The page to write.")
-@click.option(
-    "--by", multiple=True, callback=common.not_empty, help="Column whose values are compared; repeatable."
-)
-@click.option(
-    "--by-time", callback=common.not_empty, help="Column of dates, timestamps or seconds since 1970."
-)
-@click.option("--prefix", default="", help="Prefix of the columns with the results.")
-@common.overwrite_option
-@common.quiet_option
-@common.text_column_option
-@click.option("--input-format", "format", type=click.Choice(FORMATS), help="By default given by the suffix.")
-@common.csv_encoding_option
-@common.delimiter_option
-@common.quotechar_option
-@click.option("--model", type=common.NamedPath(), help="Model that scored the rows; by default imdb-bilstm.")
-def report(inputs: tuple[str, ...], output: str, model: Path | None, quiet: bool, **options: Any) -> None:
+@dataclass(frozen=True)
+class ReportOptions:
+    """The options of `sentcli report`."""
+
+    inputs: tuple[str, ...] = argument(nargs=-1, required=True)
+    output: str = common.name("The page to write.", "-o", default="report.html")
+    by: tuple[str, ...] = common.column("Column whose values are compared; can be repeated.")
+    by_time: str | None = common.column("Column of dates, timestamps or seconds since 1970.")
+    prefix: str = option("Prefix of the columns with the results.", default="")
+    overwrite: bool = common.overwrite()
+    quiet: bool = common.quiet()
+    text_column: str | None = common.text_column()
+    format: str | None = option("Default: by the suffix.", "--input-format", choices=_FORMATS)
+    encoding: str | None = common.encoding()
+    delimiter: str | None = common.delimiter()
+    quotechar: str | None = common.quotechar()
+    model: Path | None = option("Model that scored the rows. Default: imdb-bilstm.")
+
+
+@click.command(cls=Command)
+def report(options: ReportOptions) -> None:
     """Show what the reviews of scored files say, on one HTML page.
 
     INPUTS are scored files, or folders of them. The page shows labels and scores, by length, by
@@ -49,23 +45,27 @@ def report(inputs: tuple[str, ...], output: str, model: Path | None, quiet: bool
     and names.
 
     The page is one file of at most 0.4 MB that loads nothing. It contains some of the texts.
+
+    \b
+    Examples:
+      sentcli report scored.csv -o report.html
+      sentcli report scored.parquet -o report.html --by product --by-time date
     """
     from sentcli.report.rows import Report
     from sentcli.runs.folders import find_inputs
     from sentcli.scoring.scorer import Scorer
 
-    common.log_to_stderr(quiet=quiet)
-    target = Target(output)
+    common.log_to_stderr(quiet=options.quiet)
+    target = Target(options.output)
     target.check()
-    if not options["overwrite"]:
+    if not options.overwrite:
         target.refuse_existing()
-    read = ReadOptions(**{name: options[name] for name in _READ})
-    files = [found.file for found in find_inputs(inputs, options["format"], "")]
-    with Scorer(model) as scorer:
-        results = [column.name for column in WriteOptions(prefix=options["prefix"]).columns()][:2]
-        made = Report(scorer, target, options["by_time"])
-        made.read(files, read, results)
-        made.finish()
-    made.publish()
-    if not quiet and output != "-":
-        say(f"{output}: {counted(made.collected.rows, 'review')}, {len(made.page) / 1000:,.0f} kB")
+    files = [found.file for found in find_inputs(options.inputs, options.format, "")]
+    with Scorer(options.model) as scorer:
+        results = [column.name for column in WriteOptions(prefix=options.prefix).columns()][:2]
+        page = Report(scorer, target, options.by_time)
+        page.read(files, ReadOptions(**named(options, ReadOptions)), results)
+        page.finish()
+    page.publish()
+    if not options.quiet and options.output != "-":
+        say(f"{options.output}: {counted(page.collected.rows, 'review')}, {len(page.page) / 1000:,.0f} kB")

@@ -8,18 +8,20 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass
+from functools import partial
 from io import BytesIO, TextIOWrapper
 from itertools import pairwise
+from pathlib import Path
 from shutil import get_terminal_size
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from sentcli import __version__
 from sentcli.cli import options as common
 from sentcli.cli import say
-from sentcli.cli.grouped_help import GroupedCommand
+from sentcli.cli.command import Command, argument, named, option
 from sentcli.errors import DataError, OutputError, UsageError, counted
 from sentcli.files.sink import Target, is_terminal, write_file
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
@@ -31,50 +33,15 @@ if TYPE_CHECKING:
     from sentcli.scoring.scorer import Scorer
 
 _REJECTED_ROWS = 3  # exit code of a finished run with rejected rows, or with values that are not in the file
-
 _LIBRARIES = ("numpy", "onnxruntime", "orjson", "pyarrow")  # that affect scores and files
-_SCORER = (
-    *("backend", "device", "precision", "workers", "neutral", "null_values", "probabilities", "ordered"),
-    *("unknown_words", "null_unknown", "min_score", "explain", "sentences", "about", "words", "mixed"),
-)
-
-_OF_OUTPUT = ("strings", "output_delimiter", "output_encoding")
-_OF_WHOLE_ROWS = ("output_format", "prefix", "keep", "drop", *_OF_OUTPUT)  # else a terminal gets texts
-
+_INPUT_FORMATS = [form for form in FORMATS if form != "documents"]  # which have an option of their own
 _OWN_BAND = "model"  # the value of --neutral without a value
+_Names = tuple[str, ...] | None
+_Aspects = tuple[tuple[str, tuple[str, ...]], ...]
 _TWO_NUMBERS = re.compile(r"[-+.e\d]+,[-+.e\d]+", re.IGNORECASE)
 
-_EXAMPLES = (
-    "sentcli score reviews.csv -o scored.csv",
-    "sentcli score reviews.csv -o scored.csv --neutral",
-    "sentcli score 'parts/*.jsonl.gz' -o scored/ --text-column body",
-    'sentcli score --text "an absolute joy"',
-    "sentcli score big.csv --limit 1000",
-    "sentcli score 's3://bucket/in/*.parquet' -o s3://bucket/out/ --ray auto",
-)
-_GROUPS = {  # first what people use most
-    "Choose what is read": ("text_column", "text", "limit"),
-    "Choose what is written": (
-        *("output", "output_format", "drop", "keep", "by", "report", "overwrite", "quiet"),
-    ),
-    "Choose the labels": ("neutral", "min_score", "mixed", "probabilities", "ordered", "explain"),
-    "More on what is read": (
-        *("format", "sheet", "documents", "encoding", "delimiter", "quotechar", "escapechar", "no_header"),
-        *("skip_lines", "skip_rows", "null_values"),
-        *("max_row_bytes", "rejects", "max_rejects"),
-    ),
-    "More on what is written": (
-        *("summary", "by_time", "prefix", "strings", "output_encoding", "output_delimiter"),
-    ),
-    "More on the labels": (
-        *("model", "unknown_words", "null_unknown", "sentences", "about", "words"),
-        *("backend", "device", "precision"),
-    ),
-    "Large runs": ("workers", "shard", "update", "ray"),
-}
 
-
-class _ScoreCommand(GroupedCommand):
+class _ScoreCommand(Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the words; that after `--neutral` is its value only if it looks like one, else an input."""
         words = [
@@ -84,9 +51,7 @@ class _ScoreCommand(GroupedCommand):
         return super().parse_args(ctx, words)
 
 
-def _band(
-    context: click.Context, parameter: click.Parameter, value: str | None
-) -> tuple[float, float] | bool:
+def _band(value: str | None) -> tuple[float, float] | bool:
     """Return the ends of a band; True for the band of the model, False without the option."""
     if value is None or value == _OWN_BAND:
         return value is not None
@@ -99,21 +64,19 @@ def _band(
     return low, high
 
 
-def _aspects(
-    context: click.Context, parameter: click.Parameter, values: Sequence[str]
-) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _aspects(values: Sequence[str]) -> _Aspects:
     """Return the name and the words of each aspect; words of one name add up."""
-    found: dict[str, tuple[str, ...]] = {}
+    aspects: dict[str, tuple[str, ...]] = {}
     for value in values:
         name, _, words = value.partition("=")
         if not (name.strip() and words.strip(" ,")):
             raise UsageError(f"--about {value!r:.80}: type a name and words: --about price=price,cost,fee")
-        some = tuple(word.strip() for word in words.split(",") if word.strip())
-        found[name.strip()] = found.get(name.strip(), ()) + some
-    return tuple(found.items())
+        added = tuple(word.strip() for word in words.split(",") if word.strip())
+        aspects[name.strip()] = aspects.get(name.strip(), ()) + added
+    return tuple(aspects.items())
 
 
-def _shard(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, int]:
+def _shard(value: str | None) -> tuple[int, int]:
     """Return the number of this run and the number of all runs, `1/1` without the option."""
     number, _, count = ("1/1" if value is None else value).partition("/")
     if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
@@ -123,192 +86,134 @@ def _shard(context: click.Context, parameter: click.Parameter, value: str | None
     return int(number), int(count)
 
 
-def _names(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+def _names(value: str | None) -> _Names:
     """Return names with commas between them."""
     return None if value is None else tuple(dict.fromkeys(value.split(",")))
 
 
-@click.command(cls=_ScoreCommand, examples=_EXAMPLES, groups=_GROUPS)
-@click.argument("inputs", nargs=-1, type=click.Path(allow_dash=True))
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(allow_dash=True),
-    default="-",
-    help="File; folder or URL ending in / for one output per input; or - for stdout.",
-)
-@click.option(
-    "-f",
-    "--output-format",
-    type=click.Choice(OUTPUT_FORMATS),
-    help="Default: by the suffix of OUTPUT; on stdout the input format, in a terminal one line per row.",
-)
-@click.option("--prefix", help="Prefix of the names of the new columns, such as sentiment.")
-@click.option("--probabilities", is_flag=True, help="Add the probability of each label: probability_LABEL.")
-@click.option(
-    "--ordered/--no-ordered",
-    default=None,
-    help="Numbers in order: median and mean star. Default: for 1 to 5.",
-)
-@click.option(
-    "--explain",
-    metavar="N",
-    type=click.IntRange(0),
-    default=0,
-    show_default=False,
-    help="Add the N words or phrases that decided: sentiment_words. Slow: 70 rows/s per core, not 6,000.",
-)
-@click.option(
-    "--sentences",
-    is_flag=True,
-    help="Add the place and score of each sentence: sentiment_sentences. 1,300 rows/s per core, not 6,000.",
-)
-@click.option(
-    "--about",
-    metavar="NAME=A,B,...",
-    multiple=True,
-    callback=_aspects,
-    help="Add the score of the clauses with one of these words: sentiment_NAME. Repeatable. 1,500 rows/s per "
-    "core, not 6,000.",
-)
-@click.option(
-    "--unknown-words", is_flag=True, help="Add the share of unknown words: sentiment_unknown; not slower."
-)
-@click.option(
-    "--strings", is_flag=True, help="Parquet and XLSX: all columns of CSV, JSONL and XLSX stay text."
-)
-@common.overwrite_option
-@click.option(
-    "--update",
-    is_flag=True,
-    help="In a folder, rewrite the outputs whose input has changed; keep the others.",
-)
-@click.option(
-    "--summary", type=click.Path(), callback=common.not_empty, help="File for the summary, as JSON."
-)
-@click.option(
-    "--by",
-    multiple=True,
-    metavar="COLUMN",
-    callback=common.not_empty,
-    help="Count rows and labels by the values of this column; can be repeated.",
-)
-@click.option("--report", callback=common.not_empty, help="HTML page that shows what the reviews say.")
-@click.option(
-    "--by-time", metavar="COLUMN", callback=common.not_empty, help="Dates of --report; found by default."
-)
-@click.option(
-    "--shard",
-    metavar="I/N",
-    callback=_shard,
-    help="Score every N-th input, starting with the I-th, so that N runs can share a folder.",
-)
-@common.quiet_option
-@click.option("--text", multiple=True, help="Score this text instead of INPUTS; may be given several times.")
-@click.option("--limit", type=click.IntRange(1), help="Score only the first N rows of each output.")
-@common.text_column_option
-@click.option(
-    "--keep",
-    metavar="A,B,...",
-    callback=_names,
-    help="Write only these columns of the input, and the new ones.",
-)
-@click.option(
-    "--drop",
-    metavar="A,B,...",
-    callback=_names,
-    help="Do not write these columns, such as the text. The file of rejects has whole rows.",
-)
-@click.option("--output-delimiter", help="CSV and TSV output: the delimiter; by default that of the input.")
-@click.option("--output-encoding", help="CSV and TSV output: utf-8-sig for Excel; by default as the input.")
-@click.option("--sheet", help="XLSX: name or number of the sheet; by default the first with a table.")
-@click.option(
-    "--null-values",
-    metavar="A,B,...",
-    callback=_names,
-    help="Cells that count as blank, in any case; '' for none. By default NULL, NaN, N/A, - and the like.",
-)
-@click.option(
-    "--input-format",
-    "format",
-    type=click.Choice(FORMATS),
-    help="By default given by the suffix; for stdin and .txt by the first lines.",
-)
-@click.option(
-    "--documents", "format", flag_value="documents", help="Each file is one text: a row with name and text."
-)
-@click.option("--encoding", help="CSV, TSV and lines: a Python codec, such as cp1250; by default detected.")
-@common.delimiter_option
-@common.quotechar_option
-@click.option("--escapechar", help=r"CSV and TSV: the character before quotes, such as \ of MySQL.")
-@click.option(
-    "--no-header", is_flag=True, help="CSV and TSV: the first line is a row; columns are called 1, 2, 3..."
-)
-@click.option(
-    "--skip-lines",
-    type=click.IntRange(0),
-    default=ReadOptions.skip_lines,
-    help="CSV and TSV: number of lines before the header; they are copied unchanged.",
-)
-@click.option(
-    "--skip-rows",
-    type=click.IntRange(0),
-    default=ReadOptions.skip_rows,
-    help="CSV and TSV: number of rows after the header that get no score; other formats leave them out.",
-)
-@click.option(
-    "--max-row-bytes",
-    type=click.IntRange(1),
-    default=ReadOptions.max_row_bytes,
-    help="Reject longer rows; for Parquet, rows with a longer text.",
-)
-@click.option(
-    "--rejects",
-    help="File for rows that cannot be read; by default OUTPUT.rejects.jsonl, or stderr if OUTPUT is stdout.",
-)
-@click.option(
-    "--max-rejects",
-    metavar="N|P%",
-    help="Stop if more than N rows of an output, or P% of those read, are rejected.",
-)
-@common.model_option
-@click.option(
-    "--neutral",
-    metavar="[LOW,HIGH]",
-    callback=_band,
-    help="Label scores in this band as neutral, e.g. 0.3,0.7. Without a value: as the model has learned.",
-)
-@click.option(
-    "--min-score", type=click.FloatRange(0, 1), default=0.0, help="No label below this probability, e.g. 0.5."
-)
-@click.option(
-    "--mixed",
-    is_flag=True,
-    help="With --neutral: label texts with clear sentences of both kinds as mixed. 1,300 rows/s per core, "
-    "not 6,000.",
-)
-@common.words_option
-@click.option(
-    "--null-unknown",
-    metavar="SHARE",
-    type=click.FloatRange(0, 1),
-    default=1.0,
-    show_default=False,
-    help="No label for rows with a larger share of unknown words, e.g. 0.5 for other languages.",
-)
-@common.backend_option
-@common.device_option
-@common.precision_option
-@click.option(
-    "--workers",
-    "--ray-cpus",
-    type=click.IntRange(1),
-    help="Threads for scoring; by default one for each usable core, and 2 for a task of --ray.",
-)
-@click.option(
-    "--ray", metavar="ADDRESS|auto|local", help="Score each file of a folder as a task on this Ray cluster."
-)
-def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool, **options: Any) -> None:
+_name_list = partial(option, metavar="A,B,...", convert=_names)
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """The options of `sentcli score`, in the order of its help: first what people use most."""
+
+    inputs: tuple[str, ...] = argument(nargs=-1, type=click.Path(allow_dash=True))
+
+    text_column: str | None = common.text_column(heading="Choose what is read")
+    text: tuple[str, ...] = option("Score this text instead of INPUTS; can be repeated.")
+    limit: int | None = option("Score only the first N rows of each output.", low=1)
+
+    output: str = option(
+        "File; folder or URL ending in / for one output per input; or - for stdout.",
+        "-o",
+        type=click.Path(allow_dash=True),
+        default="-",
+        heading="Choose what is written",
+    )
+    output_format: str | None = option(
+        "Default: by the suffix, else as the input; in a terminal, lines.", "-f", choices=OUTPUT_FORMATS
+    )
+    drop: _Names = _name_list("Leave out these columns, such as the text. Rejected rows keep them.")
+    keep: _Names = _name_list("Write only these columns of the input, and the new ones.")
+    by: tuple[str, ...] = common.column("Count rows and labels per value of this column; can be repeated.")
+    report: str | None = common.name("HTML page that shows what the reviews say.")
+    overwrite: bool = common.overwrite()
+    quiet: bool = common.quiet()
+
+    neutral: tuple[float, float] | bool = option(
+        "Label scores in this band as neutral, e.g. 0.3,0.7. Without a value: the model's own threshold.",
+        metavar="[LOW,HIGH]",
+        convert=_band,
+        heading="Choose the labels",
+    )
+    min_score: float = option("No label below this probability, e.g. 0.5.", low=0, high=1, default=0.0)
+    mixed: bool = option(
+        "With --neutral: label mixed if clear sentences disagree. 1,300 rows/s per core instead of 6,000."
+    )
+    probabilities: bool = option("Add the probability of each label: probability_LABEL.")
+    ordered: bool | None = option(
+        "Labels are ordered numbers: label = median, score = mean. Default: on for 1 to 5.",
+        "--ordered/--no-ordered",
+        default=None,
+    )
+    explain: int = option(
+        "Add the N words or phrases that decided: sentiment_words. 70 rows/s per core instead of 6,000.",
+        metavar="N",
+        low=0,
+        default=0,
+    )
+
+    format: str | None = option(
+        "Default: by the suffix; for stdin and .txt by the first lines.",
+        "--input-format",
+        choices=_INPUT_FORMATS,
+        heading="More on what is read",
+    )
+    sheet: str | None = option("XLSX: name or number of the sheet. Default: the first with a table.")
+    documents: bool = option("Each file is one text: a row with its name and its text.")
+    encoding: str | None = option("CSV, TSV and lines: a Python codec, such as cp1250. Default: detected.")
+    delimiter: str | None = common.delimiter()
+    quotechar: str | None = common.quotechar()
+    escapechar: str | None = option(r"CSV and TSV: the character before quotes, such as \ of MySQL.")
+    no_header: bool = option("CSV and TSV: the first line is a row; columns are called 1, 2, 3...")
+    skip_lines: int = option("CSV and TSV: lines before the header; they are kept.", low=0, default=0)
+    skip_rows: int = option(
+        "CSV and TSV: rows after the header that get no score; other formats omit them.", low=0, default=0
+    )
+    null_values: _Names = _name_list(
+        "Cells that mean blank; '' for none. Default: NULL, NaN, N/A, - and more."
+    )
+    max_row_bytes: int = option(
+        "Reject longer rows; for Parquet, rows with a longer text.", low=1, default=ReadOptions.max_row_bytes
+    )
+    rejects: str | None = option("File for unreadable rows. Default: OUTPUT.rejects.jsonl, else stderr.")
+    max_rejects: str | None = option("Stop if more than N rows or P% of rows are rejected.", metavar="N|P%")
+
+    summary: str | None = common.name(
+        "File for the summary, as JSON.", type=click.Path(), heading="More on what is written"
+    )
+    by_time: str | None = common.column("Date column for --report. Default: detected.")
+    prefix: str | None = option("Prefix of the names of the new columns, such as model_.")
+    strings: bool = option("Write all columns to Parquet and XLSX as text.")
+    output_encoding: str | None = option("Encoding of CSV output; utf-8-sig for Excel. Default: as input.")
+    output_delimiter: str | None = option("Delimiter of CSV and TSV output. Default: as input.")
+
+    model: Path | None = common.model(heading="More on the labels")
+    unknown_words: bool = option("Add the share of unknown words: sentiment_unknown; not slower.")
+    null_unknown: float = option(
+        "No label above this share of unknown words; 0.5 for other languages.", low=0, high=1, default=1.0
+    )
+    sentences: bool = option(
+        "Add place and score of each sentence: sentiment_sentences. 1,300 rows/s per core instead of 6,000."
+    )
+    about: _Aspects = option(
+        "Add the score of the clauses with one of these words: sentiment_NAME; can be repeated. "
+        "1,500 rows/s per core instead of 6,000.",
+        metavar="NAME=A,B,...",
+        convert=_aspects,
+    )
+    words: Path | None = common.words()
+    backend: str | None = common.backend()
+    device: str | None = common.device()
+    precision: str | None = common.precision()
+
+    workers: int | None = option(
+        "Threads for scoring. Default: one for each usable core, and 2 for a task of --ray.",
+        "--workers",
+        "--ray-cpus",
+        low=1,
+        heading="Large runs",
+    )
+    shard: tuple[int, int] = option(
+        "Score every N-th input, from the I-th, so that N runs share a folder.", metavar="I/N", convert=_shard
+    )
+    update: bool = option("In a folder, rewrite the outputs whose input has changed; keep the rest.")
+    ray: str | None = option("Score each file of a folder as a task on Ray.", metavar="ADDRESS|auto|local")
+
+
+@click.command(cls=_ScoreCommand)
+def score(options: ScoreOptions) -> None:
     """Score texts: write the same rows with a sentiment and a score.
 
     INPUTS are CSV, TSV, JSONL, JSON, Parquet, Arrow, ORC or XLSX files, also compressed, text files with one
@@ -327,50 +232,49 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
       3              done, but rows were rejected, or formulas of a workbook have no value
       130, 143, 129  stopped by Ctrl-C, SIGTERM, SIGHUP
       141            the reader of stdout has closed it
+
+    \b
+    Examples:
+      sentcli score reviews.csv -o scored.csv
+      sentcli score reviews.csv -o scored.csv --neutral
+      sentcli score 'parts/*.jsonl.gz' -o scored/ --text-column body
+      sentcli score --text "an absolute joy"
+      sentcli score big.csv --limit 1000
+      sentcli score 's3://bucket/in/*.parquet' -o s3://bucket/out/ --ray auto
     """
     from sentcli.runs.cluster import Cluster
     from sentcli.runs.job import JobOptions
     from sentcli.runs.run import score_files  # imports numpy, which --help does not need
+    from sentcli.scoring.extras import Extras
     from sentcli.scoring.pool import tune_interpreter
     from sentcli.scoring.scorer import Scorer
 
     tune_interpreter()
-    common.log_to_stderr(quiet=quiet)
-    if options["text"]:
-        if inputs or options["format"]:
-            raise UsageError("--text is scored in place of INPUTS and has no --input-format")
-        # As lines of standard input, so that they are written in the same way and all other options apply.
-        lines = [re.sub(rb"[\r\n]+", b" ", os.fsencode(text)) + b"\n" for text in options["text"]]
-        sys.stdin = TextIOWrapper(BytesIO(b"".join(lines)))
-        options["format"] = "lines"
-    elif not inputs and is_terminal(sys.stdin):
-        raise UsageError("nothing to score: name a file, or pipe text to stdin; see sentcli score --help")
-    _refuse_texts(inputs)
-    given = {field.name: options[field.name] for field in fields(ReadOptions) if field.name in options}
-    read = ReadOptions(**given, header=not options["no_header"])
-    of_output = {name: options[name] for name in _OF_OUTPUT}
-    write = WriteOptions(options["output_format"], options["prefix"] or "", **of_output)
-    is_shown = output == "-" and is_terminal(sys.stdout)
-    if is_shown and not any(options[name] for name in _OF_WHOLE_ROWS):
-        write = replace(write, format="lines", width=get_terminal_size().columns)
-    rejects = RejectOptions(options["rejects"], options["max_rejects"])
-    talks = not (quiet or is_shown)  # if rows go to a terminal, write nothing else
-    job = JobOptions(read, write, rejects, options["overwrite"], options["update"])
-    settings = {name: options[name] for name in _SCORER} | {"words": common.weights_of(options["words"])}
-    with Scorer(options["model"], **settings) as scorer:
+    common.log_to_stderr(quiet=options.quiet)
+    _check_inputs(options)
+    read, write = _read_options(options), _write_options(options)
+    is_shown = options.output == "-" and is_terminal(sys.stdout)
+    if is_shown and write == WriteOptions() and not read.is_partial:
+        write = WriteOptions("lines", width=get_terminal_size().columns)
+    rejects = RejectOptions(options.rejects, options.max_rejects)
+    talks = not (options.quiet or is_shown)  # if rows go to a terminal, write nothing else
+    settings = named(options, Scorer, Extras) | {"words": common.weights_of(options.words)}
+    model = settings.pop("model")
+    with Scorer(model, **settings) as scorer:
+        report = _report(scorer, options)
         result = score_files(
             scorer,
-            inputs or ("-",),
-            output,
-            replace(job, report=_report(scorer, options)),
-            shard=options["shard"],
-            summary_file=summary,
+            options.inputs or ("-",),
+            options.output,
+            JobOptions(read, write, rejects, options.overwrite, options.update, report=report),
+            shard=options.shard,
+            summary_file=options.summary,
             show_progress=talks,
-            cluster=Cluster(options["ray"], settings) if options["ray"] else None,
+            cluster=Cluster(options.ray, settings) if options.ray else None,
         )
-    if summary:
-        _write_summary(summary, result, scorer)
-    name = "" if output == "-" else output
+    if options.summary:
+        _write_summary(options, result, scorer)
+    name = "" if options.output == "-" else options.output
     said = [*result.lines(name, ordered=scorer.ordered), *result.tables(scorer.labels[-1])] if talks else []
     for line in (*said, *result.warnings):
         say(line)
@@ -383,27 +287,50 @@ def score(inputs: tuple[str, ...], output: str, summary: str | None, quiet: bool
         click.get_current_context().exit(_REJECTED_ROWS)
 
 
-def _report(scorer: "Scorer", options: dict[str, Any]) -> "Report | None":
-    """Return the report of a run, empty so far; None without --report."""
-    if not options["report"]:
-        if options["by_time"]:
-            raise UsageError("--by-time is for --report; add --report report.html")
-        return None
-    from sentcli.report.rows import Report
-
-    return Report(scorer, Target(options["report"]), options["by_time"])
-
-
-def _refuse_texts(inputs: Sequence[str]) -> None:
-    """Refuse a text in the place of a file."""
-    for name in inputs:
+def _check_inputs(options: ScoreOptions) -> None:
+    """Refuse a command without an input, with two kinds of inputs, or with a text in the place of a file."""
+    if options.documents and options.format:
+        raise UsageError("--documents and --input-format contradict each other; omit one")
+    if options.text and (options.inputs or options.format or options.documents):
+        raise UsageError("--text is scored in place of INPUTS and has no --input-format")
+    if not (options.text or options.inputs) and is_terminal(sys.stdin):
+        raise UsageError("nothing to score: name a file, or pipe text to stdin; see sentcli score --help")
+    for name in options.inputs:
         is_name = is_suffix(suffix_of(name)) or "://" in name or glob.glob(name)  # noqa: PTH207  # absolute
         if " " in name.strip() and not is_name:
             text = shlex.quote(name if len(name) <= 80 else "...")
             raise UsageError(f"{name!r:.80}: no such file; if this is a text: sentcli score --text {text}")
 
 
-def _write_summary(name: str, result: "Summary", scorer: "Scorer") -> None:
+def _read_options(options: ScoreOptions) -> ReadOptions:
+    """Return the options for reading; make texts of the command line the standard input."""
+    form = "documents" if options.documents else options.format
+    if options.text:
+        # As lines of standard input, so that they are written in the same way and all other options apply.
+        lines = [re.sub(rb"[\r\n]+", b" ", os.fsencode(text)) + b"\n" for text in options.text]
+        sys.stdin = TextIOWrapper(BytesIO(b"".join(lines)))
+        form = "lines"
+    changed = {"format": form, "header": not options.no_header}
+    return ReadOptions(**named(options, ReadOptions) | changed)
+
+
+def _write_options(options: ScoreOptions) -> WriteOptions:
+    changed = {"format": options.output_format, "prefix": options.prefix or ""}
+    return WriteOptions(**named(options, WriteOptions) | changed)
+
+
+def _report(scorer: "Scorer", options: ScoreOptions) -> "Report | None":
+    """Return the report of a run, empty so far; None without --report."""
+    if not options.report:
+        if options.by_time:
+            raise UsageError("--by-time is for --report; add --report report.html")
+        return None
+    from sentcli.report.rows import Report
+
+    return Report(scorer, Target(options.report), options.by_time)
+
+
+def _write_summary(options: ScoreOptions, result: "Summary", scorer: "Scorer") -> None:
     """Write the counts, and what made the scores: versions, model, and the command line with its defaults."""
     from importlib.metadata import version  # as slow as a third of numpy; few runs need it
 
@@ -415,14 +342,12 @@ def _write_summary(name: str, result: "Summary", scorer: "Scorer") -> None:
         **{library: version(library) for library in _LIBRARIES},
         "model": scorer.bundle.name,
         "model_sha256": scorer.bundle.digest,
-        "backend": scorer.backend,
-        "runtime": scorer.runtime,
-        "neutral": scorer.fingerprint["neutral"],
+        **{name: scorer.fingerprint[name] for name in ("backend", "runtime", "neutral")},
         "command": sys.argv[1:],
-        "options": click.get_current_context().params,
+        "options": vars(options),
     }
     try:
-        write_file(Target(name), f"{json.dumps(values, indent=2, default=str)}\n".encode())
+        write_file(Target(str(options.summary)), f"{json.dumps(values, indent=2, default=str)}\n".encode())
     except OutputError as error:
         kept = "" if result.failed else "; all rows are written, only this summary is missing"
         raise OutputError(f"{error}{kept}") from error

@@ -1,20 +1,20 @@
-"""The settings of `sentcli train` as options, made from the fields of the settings classes."""
+"""The options of `sentcli train`; its settings come from the fields of the settings classes."""
 
-from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from sentcli.config import settable
+from sentcli.cli import options as common
+from sentcli.cli.command import NamedPath, flag_of, option
+from sentcli.cli.config_file import DataTables, read_config
+from sentcli.config import DataSet, settable
 from sentcli.errors import UsageError
 
-# Settings that many users change. The file of --config takes the others too.
-ON_THE_COMMAND_LINE = (
-    *("hidden_size", "embedding_dim", "max_tokens", "min_freq", "bigrams", "interpolate"),
-    *("epochs", "batch_size", "lr", "dropout", "class_weight", "ema_decay", "seed", "validation_share"),
-)
 _AUTO = "auto"
+_SETTINGS = {setting.name: setting for setting in settable()}
 
 
 class FileSetting(click.Option):
@@ -38,27 +38,96 @@ class _Auto(click.ParamType):  # type: ignore[type-arg]  # generic in later clic
         return None if value == _AUTO else self._kind.convert(value, param, ctx)
 
 
-def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Make an option of each setting, with its default, or `auto` where the data decide the value."""
-    for setting in settable()[::-1]:
-        rule, default = setting.metadata, setting.default
-        kind: Any = click.Choice(rule["choices"]) if "choices" in rule else setting.type
-        if rule.get("auto"):
-            kind, default = _Auto(kind), _AUTO
-        command = click.option(
-            f"--{setting.name.replace('_', '-')}",
-            cls=click.Option if setting.name in ON_THE_COMMAND_LINE else FileSetting,
-            default=default,
-            type=kind,
-            help=rule["help"],
-        )(command)
-    return command
+def _setting_option(name: str, cls: type[click.Option] = click.Option) -> click.Option:
+    """Make an option of a setting, with its default, or `auto` where the data decide the value."""
+    setting = _SETTINGS[name]
+    rule, default = setting.metadata, setting.default
+    kind: Any = click.Choice(rule["choices"]) if "choices" in rule else setting.type
+    if rule.get("auto"):
+        kind, default = _Auto(kind), _AUTO
+    return cls([name, flag_of(name)], default=default, type=kind, help=rule["help"])
+
+
+def _setting(heading: str | None = None) -> Any:
+    """Declare a field as the option of the setting with its name."""
+    return field(metadata={"make": lambda entry: _setting_option(entry.name), "heading": heading})
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """The options of `sentcli train`, without the settings that only the file of --config takes."""
+
+    dataset: str = common.dataset(heading="Data")
+    text_column: str | None = common.text_column()
+    label_column: str | None = common.label_column()
+    weight_column: str | None = common.column("Column of the weight of each text.")
+    positive: str | None = common.name(
+        "Label whose probability is the score (two labels). Default: the second in sort order."
+    )
+    delimiter: str | None = common.delimiter()
+    encoding: str | None = common.encoding()
+    validation: str | None = common.name(
+        "Labeled file, or split of --dataset, to validate on. Default: a share of the training split."
+    )
+    validation_share: float | None = _setting()
+
+    glove: str = option(
+        "Word vectors: a file, a name such as 6B.100d, or none.", default="6B.100d", heading="Model"
+    )
+    finetune: Path | None = option(
+        "Model to start from; it sets vocabulary and shape. imdb-bilstm comes with sentcli.",
+        type=NamedPath(file_okay=False),
+    )
+    interpolate: float | None = _setting()
+    hidden_size: int = _setting()
+    embedding_dim: int = _setting()
+    max_tokens: int = _setting()
+    min_freq: int | None = _setting()
+    bigrams: int = _setting()
+
+    epochs: int | None = _setting(heading="Training")
+    batch_size: int | None = _setting()
+    lr: float = _setting()
+    dropout: float = _setting()
+    class_weight: str = _setting()
+    ema_decay: float = _setting()
+    seed: int = _setting()
+    device: str | None = common.device()
+    threads: int | None = option(
+        "Threads of PyTorch. Default: one for up to 100,000 words, else all cores.", low=1
+    )
+
+    output: Path = common.new_folder(
+        "New model folder.", "-o", default="sentcli-model", heading="Output and settings"
+    )
+    overwrite: bool = common.overwrite()
+    # Eager: before the options that get their defaults from it.
+    config: Path | None = option(
+        "TOML file of these and more settings; options override it.", is_eager=True, callback=read_config
+    )
+    quiet: bool = common.quiet()
+
+    data: tuple[DataSet, ...] | None = option(
+        "Several data sets, in place of dataset: [[data]] tables.", cls=FileSetting, type=DataTables()
+    )
+    quotechar: str | None = common.quotechar(cls=FileSetting)
+    skip_lines: int = common.skip_lines(cls=FileSetting)
+    max_rejects: str = option(
+        "Maximum rows per data set to skip, without text or label: N or P%.", cls=FileSetting, default="1%"
+    )
+    license: str | None = option("License of the model for its card, such as apache-2.0.", cls=FileSetting)
+
+
+def file_settings() -> list[click.Parameter]:
+    """Return the settings that only the file of --config takes."""
+    shown = {entry.name for entry in fields(TrainOptions)}
+    return [_setting_option(name, FileSetting) for name in _SETTINGS if name not in shown]
 
 
 def given_settings() -> dict[str, Any]:
     """Return the settings that the user gave, on the command line or in the file; None for `auto`."""
     params = click.get_current_context().params
-    return {setting.name: params[setting.name] for setting in settable() if is_given(setting.name)}
+    return {name: params[name] for name in _SETTINGS if is_given(name)}
 
 
 def is_given(name: str) -> bool:
@@ -77,11 +146,7 @@ def check_together() -> None:
         )
     if params["folds"] and params["validation"]:
         raise UsageError("folds cannot be combined with --validation; omit one of them")
-    for option, other in (
-        ("validation_share", "validation"),
-        ("glove", "finetune"),
-        ("positive", "finetune"),
-    ):
+    for name, other in (("validation_share", "validation"), ("glove", "finetune"), ("positive", "finetune")):
         # In the file, which may be the recipe of another model, such an option is ignored.
-        if context.get_parameter_source(option) is ParameterSource.COMMANDLINE and params[other]:
-            raise UsageError(f"--{option.replace('_', '-')} has no effect with --{other}; omit one of them")
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE and params[other]:
+            raise UsageError(f"{flag_of(name)} has no effect with --{other}; omit one of them")

@@ -84,14 +84,6 @@ def test_the_same_command_replaces_the_earlier_figures(model):
     assert kept == [("test.csv", "onnx", 20), ("other.csv", "onnx", 40), ("test.csv", "torch", 40)]
 
 
-def test_the_first_measurement_is_shown_in_full(model):
-    evaluate("model", "--dataset", "test.csv", "--card")
-    first = card(model).partition("On `")[2]
-    evaluate("model", "--dataset", "other.csv", "--card")
-    assert card(model).partition("On `")[2] == first
-    assert "### Accuracy by confidence" in first
-
-
 def test_an_export_has_no_card(model):
     assert invoke("export", "model", "-o", "exported").exit_code == 0
     refused = fail("evaluate", "exported", "--dataset", "test.csv", "--card")

@@ -5,13 +5,19 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import fields
+from inspect import signature
 from pathlib import Path
 
 import pytest
 from commands import fail, invoke, parse
 
 from sentcli.cli import options
+from sentcli.cli.score import ScoreOptions
 from sentcli.config import DEFAULT_DATASET, NOTE, settable
+from sentcli.scoring.extras import Extras
+from sentcli.scoring.scorer import Scorer
+from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 
 NO_FOLDER = "--output {}: name the new folder itself"
 NO_PATH = "Invalid value for '{}': it is empty; give a path, or omit it"
@@ -76,33 +82,24 @@ def test_the_help_of_score_begins_with_what_people_use_most():
     assert shown[:5] == first[:5]
 
 
+def test_what_runs_get_by_name_has_an_option_of_that_name():
+    names = {field.name for field in fields(ScoreOptions)}
+    for kind, rest in (
+        (ReadOptions, {"header", "watched"}),
+        (WriteOptions, {"format", "width"}),
+        (RejectOptions, {"path", "limit"}),
+        (Extras, set()),
+        (Scorer, {"extras"}),
+    ):
+        assert signature(kind).parameters.keys() - names <= rest
+
+
 def test_frequent_options_have_short_names():
     short, long = (
         parse(f"sentcli score a.csv {line}").params
         for line in ("-c review -f jsonl -q", "--text-column review --output-format jsonl --quiet")
     )
     assert short == long
-
-
-def test_shared_options_are_the_same_everywhere():
-    shared = {
-        "text_column": ("train", "evaluate", "score"),
-        "label_column": ("train", "evaluate"),
-        "dataset": ("train", "evaluate"),
-        "backend": ("evaluate", "score"),
-        "overwrite": ("train", "evaluate", "export", "score"),
-        "quiet": ("train", "evaluate", "export", "score"),
-        "model": ("evaluate", "export"),
-    }
-    for name, commands in shared.items():
-        found = [
-            parameter.to_info_dict()
-            for command in commands
-            for parameter in parse(f"sentcli {command}").command.params
-            if parameter.name == name
-        ]
-        assert len(found) == len(commands)
-        assert all(facts == found[0] for facts in found), name
 
 
 @pytest.mark.parametrize(

@@ -142,10 +142,7 @@ def test_lists_fit_an_output_that_has_no_room_for_them(score):
     ("options", "message"),
     [
         (("--about", "price"), "type a name and words: --about price=price,cost,fee"),
-        (("--about", "=x"), "type a name and words"),
         (("--about", "a=, ,"), "type a name and words"),
-        (("--about", "a=x", "--about", "A=y"), "--about: there is a column sentiment_a already"),
-        (("--mixed",), "--mixed needs --neutral too"),
         (("--words", "none.csv"), "--words none.csv: No such file"),
         (("--null-unknown", "2"), "--null-unknown"),
     ],

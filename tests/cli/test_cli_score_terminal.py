@@ -74,22 +74,3 @@ def test_whole_rows_are_shown_on_request_and_in_a_pipe(show, score):
     with Path("o.csv").open("wb") as file:
         show("r.csv", "-q", stdout=file)
     assert Path("o.csv").read_text().splitlines() == whole
-
-
-@pytest.mark.parametrize("form", ["parquet", "xlsx"])
-def test_a_binary_format_is_not_written_to_a_terminal(show, form):
-    write_csv("r.csv", ["a warm film"])
-    assert show("r.csv", "-f", form, code=2) == [f"Error: {form} is not for a terminal; add -o OUT.{form}"]
-
-
-def test_the_first_rejects_are_brief(show):
-    Path("r.jsonl").write_bytes(13 * b'{"text": "warm"}\n\xff\x00\n')
-    lines = show("r.jsonl", code=3)
-    brief = [line for line in lines if line.startswith("r.jsonl, line ")]
-    assert len(brief) == 10
-    assert brief[0].startswith("r.jsonl, line 2: byte 0xff at offset 17 is not utf-8")
-    assert lines[-1].startswith("13 rows rejected: byte 0xff")
-    assert lines[-1].endswith("; keep them with --rejects FILE")
-    shown = show("r.jsonl", "--rejects", "bad.jsonl", code=3)
-    assert not [line for line in shown if line.startswith("r.jsonl, line ")]
-    assert Path("bad.jsonl").read_text().count("\n") == 13

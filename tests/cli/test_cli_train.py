@@ -97,8 +97,7 @@ def test_the_model_folder_has_all_files_and_the_settings(train, tmp_path, data):
 
 def test_progress_goes_to_stderr_and_quiet_writes_nothing(train, data):
     told = train(epochs=3).stderr
-    long = "texts have 20 tokens or more: their middle is not read; try a higher --max-tokens"
-    for part in (f"{data}: ", "2 classes: negative, positive", long, "epoch 3/3: ", "validation accuracy"):
+    for part in (f"{data}: ", "2 classes: negative, positive", "epoch 3/3: ", "validation accuracy"):
         assert part in told
     last = told.splitlines()[-1]
     assert "done; a score is the probability of 'positive'; " in last
@@ -115,9 +114,6 @@ def test_rows_that_cannot_be_used_are_set_aside(train, tmp_path):
     )
     (entry,) = map(json.loads, (tmp_path / "model.rejects.jsonl").read_text().splitlines())
     assert (entry["row"], entry["reason"], entry["text"]) == (41, "no label", "who knows")
-    failure = refuse("-o", tmp_path / "other", data=broken)
-    assert "more than 1%; correct them, or raise max-rejects in the file of settings" in failure.message
-    assert not (tmp_path / "other.rejects.jsonl").exists()
 
 
 def test_the_test_split_has_no_part_in_training(train, tmp_path):
@@ -178,16 +174,6 @@ def test_a_model_learns_from_several_data_sets(several, data, tmp_path):
     low, high = bundle.config.neutral
     assert low <= 0.5 <= high
     assert "`of nobody`" in (bundle.path / "README.md").read_text()
-    with (bundle.path / "validation.csv").open(newline="") as file:
-        validated = [*csv.DictReader(file)]
-    assert len(validated) == 14
-    with (tmp_path / "stars.csv").open(newline="") as file:
-        stars = [label for _, label in csv.reader(file)][1:]
-    names = dict(zip("012", ("negative", "neutral", "positive"), strict=True))
-    of_stars = [row for row in validated if row["data_set"] == str(tmp_path / "stars.csv")]
-    assert {row["label"] for row in of_stars} == {*names.values()}
-    assert all(names[stars[int(row["row"]) - 1]] == row["label"] for row in of_stars)
-    assert {row["data_set"] for row in validated} == {str(data), str(tmp_path / "stars.csv")}
 
 
 def test_the_recipe_has_the_tables_and_a_changed_one_does_not_continue(
@@ -216,12 +202,7 @@ def test_the_recipe_has_the_tables_and_a_changed_one_does_not_continue(
             "path = 'r.csv'\nwieght = 2",
             "data: table 1: unknown key 'wieght'; the keys are path, text_column,",
         ),
-        ("path = 3", "data: table 1: path is 3, which is not a string"),
         ("weight = 3", "data: table 1: the path is missing"),
-        ("path = 'r.csv'\nvalidate = 1", "validate is 1, which is not true or false"),
-        ("path = 'r.csv'\nmost = true", "most is True, which is not a whole number"),
-        ("path = 'r.csv'\nmost = 0", "most is 0; it has to be at least 1"),
-        ("path = 'r.csv'\nweight = nan", "weight is nan; it has to be between 1e-06 and 1000000.0"),
         ("path = 'r.csv'\ntargets = { 1 = 2 }", "the target of 1 is 2; it has to be from 0 to 1"),
     ],
 )
@@ -268,7 +249,7 @@ def test_word_vectors_are_the_first_embedding(train, tmp_path):
 
 
 def test_settings_reach_the_model(train, tmp_path):
-    settings = 'num-layers = 2\npooling = "last"\noptimizer = "adam"\nprecision = "fp32"\n'  # as recipes had
+    settings = 'num-layers = 2\npooling = "last"\nweight-decay = 0\nprecision = "fp32"\n'
     train("--bigrams", 3, config=settings + 'gates = "forget"')
     bundle = load_bundle(tmp_path / "model")
     assert (bundle.config.model.num_layers, bundle.config.model.pooling) == (2, "last")
@@ -420,18 +401,11 @@ def test_two_runs_do_not_train_into_one_model(data, tmp_path, monkeypatch):
         (("--glove", "wide.txt"), 1, ["wide.txt", "3", "--embedding-dim"]),
         (("--glove", "6B.100d"), 1, ["6B.100d", "100", "5"]),
         (("--glove", "nothing.txt"), 1, ["nothing.txt", "6B.100d", "none"]),
-        (("--glove", "there/mine.txt"), 1, ["mine.txt", "file of word vectors"]),
-        (("--label-column", "stars"), 1, ["'stars'", "'review', 'label'", "--label-column"]),
-        (("--dataset", "nothing.csv"), 1, ["nothing.csv", "no such file"]),
         (("-o", "there"), 1, ["there", "exists", "--overwrite"]),
         (("-o", "there", "--overwrite"), 1, ["there", "not a model folder"]),
-        (("-o", "wide.txt/model"), 1, ["wide.txt", "cannot be made"]),
         (("--epochs", "0"), 2, ["epochs is 0"]),
         (("--interpolate", "0.5"), 2, ["--interpolate needs a model", "--finetune"]),
         (("--validation", "there/mine.txt"), 2, ["--validation-share", "--validation"]),
-        (("--validation", ""), 2, ["--validation is empty"]),
-        (("--delimiter", ";;"), 2, ["--delimiter", "';;'"]),
-        (("--encoding", "cp12520"), 2, ["--encoding", "cp12520"]),
     ],
 )
 def test_invalid_arguments_of_training_are_refused_by_name(

@@ -40,7 +40,6 @@ def majority(figures: dict) -> float:
 def test_a_hundred_texts_of_three_classes(tmp_path):
     figures, said = train(invented.reviews(100, seed=4, labels=invented.THREE), tmp_path)
     assert figures["accuracy"] > majority(figures) + 0.2
-    assert "chosen for 100 texts of " in said
     assert "epochs 60, patience 5, folds 3, adversarial 1.0, batch-size 8, min-freq 1\n" in said
     assert figures["examples"] == 100  # in the cross-validation
     assert "n-grams alone: " in said
@@ -136,13 +135,6 @@ def test_a_class_with_a_twentieth_of_the_texts(tmp_path):
     figures, _ = train(rows, tmp_path)
     assert figures["accuracy"] > majority(figures)
     assert figures["macro_f1"] > 0.7
-
-
-def test_a_model_no_better_than_the_majority_class_is_reported(tmp_path):
-    texts = [text for text, label in invented.reviews(200, seed=6) if label == "positive"]
-    rows = [(text, "negative" if place % 10 == 0 else "positive") for place, text in enumerate(texts)]
-    _, said = train(rows, tmp_path, "--lr", "1e-9", "--epochs", "1", "--class-weight", "none")
-    assert "no better than 'positive' for every text; try" in said
 
 
 def test_texts_of_one_word_and_one_very_long_text(tmp_path):
