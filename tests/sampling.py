@@ -1,4 +1,4 @@
-"""How many points an expensive test tries: all with `SENTCLI_WHOLE=1`, as in .ci/run, else a sample of them."""
+"""How many points an expensive test tries: all with `SENTCLI_WHOLE=1`, as in .ci/run, else some of them."""
 
 import os
 
