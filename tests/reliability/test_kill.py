@@ -75,7 +75,7 @@ def test_killed_at_every_call_to_the_disk(folder, score, form):
     write_table(folder, form, 120)
     complete = finished(folder, score, form)
     continued = 0
-    for number in itertools.count(1, every(9)):
+    for number in itertools.count(1, every(5)):
         run = score(f"in.{form}", "-o", f"out.{form}", "-q", fail_at=number)
         if run.wait() != -signal.SIGKILL:
             break
@@ -93,7 +93,7 @@ def test_killed_at_every_call_to_the_disk(folder, score, form):
         continued += done > 0
         remove_results(folder)
     assert number > 15
-    assert continued > 5 // every(9)
+    assert continued > 5 // every(5)
     assert files(folder) == complete
 
 
@@ -122,7 +122,7 @@ def test_a_folder_of_outputs_killed_at_every_call_to_the_disk(folder, score):
     command = *parts, "-o", "out/", "-q", "--summary", "summary"
     assert score(*parts, "-o", "whole/", "-q", "--summary", "summary").wait() == 3
     complete, whole = files(folder / "whole"), counted(folder)
-    for number in itertools.count(1, every(13)):
+    for number in itertools.count(1, every(9)):
         if score(*command, fail_at=number).wait() != -signal.SIGKILL:
             break
         check_partial(folder / "out", complete)
