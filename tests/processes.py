@@ -21,8 +21,9 @@ import sentcli
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(  # pandas: pyarrow imports it where it is installed
-    ["pytest", "pandas", "sentcli.cli.score", "sentcli.runs.run", "sentcli.backends.onnx"]
-    + [f"sentcli.tables.{name}" for name in ("csv", "jsonl", "lines", "parquet")]
+    ["pytest", "pandas", "onnx", "sentcli.cli.score", "sentcli.runs.run"]
+    + [f"sentcli.backends.{name}" for name in ("onnx", "onnx_check")]
+    + [f"sentcli.tables.{name}" for name in ("csv", "jsonl", "lines", "parquet", "arrow_orc", "xlsx")]
 )
 _PATIENCE = 30  # seconds; a run that takes longer hangs
 _numbers = itertools.count()

@@ -40,7 +40,7 @@ def test_the_model_in_the_box_does_what_its_card_says() -> None:
 
 
 def test_all_backends_agree(tmp_path: Path) -> None:
-    """A part of the reviews, of all lengths; `benchmarks/agreement.py` compares on all of them."""
+    """Compare on a part of the reviews, of all lengths."""
     texts = load_split(os.environ["SENTCLI_IMDB"], "test", None, None).texts[::50]
     wanted, *others = (scorer.probabilities(texts) for scorer in scorers(tmp_path / "exported"))
     assert len(wanted) == 500

@@ -12,6 +12,8 @@ import pytest
 import sentcli
 from sentcli.model.bundle import Bundle
 
+pytestmark = pytest.mark.packages
+
 ROOT = Path(__file__).parent.parent
 TRAINING_ONLY = ("torch", "pandas", "datasets", "matplotlib", "scipy", "safetensors", "sklearn", "jinja2")
 HEAVY = (

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from commands import invoke
+from sampling import whole_only
 
 import sentcli
 
@@ -137,6 +138,7 @@ def test_a_recipe_in_python_gives_the_scores_of_a_file(
 
 
 @pytest.mark.slow
+@whole_only
 def test_ray_data(wanted: pa.Table, monkeypatch: pytest.MonkeyPatch) -> None:
     ray = pytest.importorskip("ray")
     pytest.importorskip("ray.data")

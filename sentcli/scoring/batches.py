@@ -15,8 +15,8 @@ from sentcli.text.vocabulary import PAD_ID
 # 24 take the same time; 6 takes 8 % more and 32 takes 5 % more.
 _STEP_COST_ROWS = 12
 _STRIDE = 16  # rows between two places where a batch may end
-# The maximum size of a batch, chosen by benchmarks/sweep.py: smaller batches are slow because each operator
-# call has a fixed cost, larger ones because their state does not fit the processor's cache.
+# The maximum size of a batch: smaller batches are slow because each call of an operator has a fixed cost,
+# larger ones because their state does not fit the processor's cache.
 BATCH_TOKENS = 98_304  # padding included
 BATCH_ROWS = 512
 

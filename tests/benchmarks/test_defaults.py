@@ -6,15 +6,6 @@ pytest.importorskip("sklearn")
 
 from train import defaults
 
-TEXTS = ["good film", "bad film", "good food", "bad food", "good staff", "bad staff", "so so", "so so"] * 3
-LABELS = ["1", "2", "1", "2", "1", "2", "3", "3"] * 3
-
-
-@pytest.mark.parametrize("name", ["words", "words+characters", "NB-SVM"])
-def test_linear_models_learn_words_of_several_classes(name):
-    found = defaults.PEERS[name](TEXTS, LABELS, ["good", "bad hotel", "so so"])
-    assert [*map(str, found)] == ["1", "2", "3"]
-
 
 def test_only_ordered_labels_have_a_mean_error():
     assert defaults.figures(["1", "2", "5"], ["1", "3", "3"])["mae"] == 1
@@ -37,16 +28,3 @@ def test_the_table_has_means_of_draws_and_marks_what_is_below_the_linear_models(
     ]
     assert defaults.table(results, "mae", "sentcli").count("\n") == 1
     assert " ! " not in defaults.table([result("sentcli", 0.7)], "accuracy", "sentcli")
-
-
-def test_a_folder_is_measured_once(tmp_path, monkeypatch, capsys):
-    for part in ("train", "test"):
-        defaults.write(tmp_path / f"tiny.{part}.csv", [*zip(TEXTS, LABELS, strict=True)])
-    results = tmp_path / "results.jsonl"
-    command = ["defaults.py", str(tmp_path), "--systems", "words", "--results", str(results)]
-    for _ in range(2):
-        monkeypatch.setattr("sys.argv", command)
-        defaults.main()
-    (record,) = defaults.read_results(results)
-    assert (record["set"], record["system"], record["accuracy"]) == ("tiny", "words", 1)
-    assert "| tiny | 24 | 1.000 |" in capsys.readouterr().out

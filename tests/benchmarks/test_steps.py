@@ -37,12 +37,6 @@ def test_other_cells_are_those_of_pytorch_on_packed_texts(cell, kind):
         torch.testing.assert_close(found[:length, text], states[:length, text])
 
 
-def test_each_step_keeps_the_settings_of_the_one_before():
-    first, last = (steps.settings_of(step, 48, 3) for step in (steps.STEPS[0], steps.STEPS[-1]))
-    assert first == {**steps.TUTORIAL, "hidden-size": 48, "epochs": 3}
-    assert (last["bigrams"], last["gates"], last["lr"]) == (20_000, "forget", 0.002)
-
-
 def test_the_table_of_the_page_is_that_of_the_results():
     page, records = steps.PAGE.read_text("utf-8"), steps.read(steps.RESULTS)
     assert [*records] == [step.key for step in steps.STEPS]

@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("torch")
 
 from commands import invoke
+from sampling import whole_only
 
 from sentcli.model.bundle import METRICS
 from sentcli.training import cross_validation
@@ -129,6 +130,7 @@ def test_few_words_use_one_thread(monkeypatch):
     assert used == [1, 2, 3]
 
 
+@whole_only
 def test_a_class_with_a_twentieth_of_the_texts(tmp_path):
     rows = [row for row in invented.reviews(800, seed=6) if row[1] == "positive"]
     rows += [row for row in invented.reviews(40, seed=7) if row[1] == "negative"]
@@ -137,6 +139,7 @@ def test_a_class_with_a_twentieth_of_the_texts(tmp_path):
     assert figures["macro_f1"] > 0.7
 
 
+@whole_only
 def test_texts_of_one_word_and_one_very_long_text(tmp_path):
     words = {"positive": ("good", "great", "fine"), "negative": ("bad", "poor", "dull")}
     rows = [(words[label][number % 3], label) for number in range(60) for label in words]

@@ -11,8 +11,9 @@ import pytest
 pytest.importorskip("ray")
 
 from checks import PATHS, Nodes, check_same, end, environment, make, score, start, totals
+from sampling import whole_only
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, whole_only]
 
 
 @pytest.fixture(scope="module")

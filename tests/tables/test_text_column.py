@@ -18,6 +18,8 @@ from sentcli.errors import DataError
 from sentcli.scoring.frames import texts_of
 from sentcli.tables.options import ReadOptions, WriteOptions
 
+pytestmark = pytest.mark.packages  # pandas
+
 
 def to_csv(columns):
     file = io.StringIO()

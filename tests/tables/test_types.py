@@ -15,11 +15,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jobs import run_job
+from sampling import every
 from test_xlsx import cells_of, workbook
 
 from sentcli.tables.options import ReadOptions, WriteOptions
 
-MANY = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MANY = settings(
+    max_examples=200 // every(4), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 words = st.text(st.characters(codec="utf-8"), max_size=6)
 names = st.text(st.characters(codec="utf-8"), max_size=3)

@@ -13,7 +13,7 @@ COMMANDS = ("score", "explain", "report", "train", "evaluate", "export")
 
 _START = """# Command reference
 
-This page has what `--help` says of each command; `tests/test_docs.py` writes it. [Common tasks](tasks.md) and
+This page has what `--help` says of each command; `docs/references.py` writes it. [Common tasks](tasks.md) and
 [Scoring files](scoring.md) explain the options with examples. [Settings](training-settings.md) lists what the
 file of `--config` can hold.
 """

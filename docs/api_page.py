@@ -24,7 +24,7 @@ ERRORS = [
 _START = """# API reference
 
 All names are in the module `sentcli`. Each is imported on first use. [Using sentcli from
-Python](python.md) has examples. `load` is another name for `Scorer`. `tests/test_docs.py` writes this page
+Python](python.md) has examples. `load` is another name for `Scorer`. `docs/references.py` writes this page
 from the docstrings.
 """
 _TITLES = {"param": "Parameters", "ivar": "Attributes", "returns": "Returns", "raises": "Raises"}
