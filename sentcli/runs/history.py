@@ -142,7 +142,7 @@ class FileHistory(History):
 
     def settle(self) -> Summary | None:
         path = self.target.path
-        self.ledger = Ledger(path, self.setup.labels, self.setup.results, overwrite=self.overwrite)
+        self.ledger = Ledger(path, overwrite=self.overwrite)
         if self.ledger.conditions is not None:
             self._continue(self.ledger, self.ledger.conditions)
         elif self.options.in_folder and path.exists() and not self.overwrite:
