@@ -54,7 +54,7 @@ def is_a(value: Any, kind: Any) -> bool:
     if get_origin(kind) is tuple:
         return isinstance(value, list) and all(is_a(item, get_args(kind)[0]) for item in value)
     kind = get_origin(kind) or kind
-    return type(value) in _ACCEPTED.get(kind, (kind,))  # for isinstance, a bool is an int
+    return type(value) in _ACCEPTED.get(kind, (kind,))  # A bool is an int to isinstance.
 
 
 def _noun(kind: Any) -> str:
@@ -140,7 +140,7 @@ class ModelConfig(_Settings):
     dropout: float = _number(0.5, 0, 0.99, "Dropout of the pooled state.")
     # Whether it also has logits of negative, neutral and positive; a file without this key has none.
     neutral_head: bool = field(default=False, metadata={"is_new": True})
-    # Of pairs of neighboring tokens; a model with buckets adds weights of tokens and pairs to its logits.
+    # Buckets of pairs of neighboring tokens: a model with buckets adds weights of tokens and pairs to logits.
     ngram_buckets: int = _number(0, 0, 10_000_000, is_new=True)
 
     @property
@@ -160,7 +160,7 @@ class BundleConfig(_Settings):
 
     model: ModelConfig
     text: TextConfig
-    labels: tuple[str, ...]  # of two, the second is the positive one
+    labels: tuple[str, ...]  # the second of two is the positive one
     neutral: tuple[float, float] | None = None  # the band, as probabilities of the second class
 
     def __post_init__(self) -> None:
@@ -208,8 +208,8 @@ class DataSet(_Settings):
     text_column: str | None = None  # None: found by its usual names, as the label column
     label_column: str | None = None
     weight_column: str | None = None  # None: all texts have the same weight
-    weight: float = _number(1.0, 1e-6, 1e6)  # of each of its texts in the loss
-    # Of two classes, the probability of the second one for each label; `PROBABILITY`: the labels are these
+    weight: float = _number(1.0, 1e-6, 1e6)  # weight of its texts in the loss
+    # The probability of the second of two classes for each label; `PROBABILITY`: the labels are these
     # probabilities; None: labels are names.
     targets: Mapping[str, float] | str | None = None
     most: int | None = _number(None, 1)  # texts of each label to use, drawn at random

@@ -12,7 +12,7 @@ _GZIP, _ZSTD = ".gz", ".zst"
 SUFFIXES = (_GZIP, _ZSTD)
 _MARKS = {_GZIP: b"\x1f\x8b\x08", _ZSTD: b"\x28\xb5\x2f\xfd"}  # the first bytes
 
-_MEMBER = 1 << 20  # bytes of content
+_MEMBER = 1 << 20  # bytes of content in a member
 
 
 def damage() -> tuple[type[Exception], ...]:

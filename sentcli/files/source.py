@@ -49,7 +49,7 @@ class InputFile:
     def fingerprint(self) -> dict[str, Any]:
         """Return the facts that show a change of the file, as JSON."""
         facts: dict[str, Any] = {"path": self.name, "size": self.size, "mtime_ns": self.mtime_ns}
-        if without_secrets(self.path) != self.path:  # or two queries would be one file
+        if without_secrets(self.path) != self.path:  # otherwise two queries would be one file
             facts["url"] = xxh3_64_hexdigest(os.fsencode(self.path))
         return facts if self.version is None else {**facts, "version": self.version}
 
@@ -227,7 +227,7 @@ class _Rewindable(io.RawIOBase):
 
     def read(self, size: int = -1) -> Any:
         data = self._kept.read(size)
-        if not data and not self._is_over:  # after its end, a terminal would ask for more
+        if not data and not self._is_over:  # A terminal would ask for more after its end.
             data = self._raw.read(size)
             self._is_over = self._is_stream and data == b""
             if self.keeps and data:

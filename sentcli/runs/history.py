@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sentcli.config import NOTE
 from sentcli.errors import ChangedInputError, ExistingOutputError, ResumeError, counted, option
 from sentcli.files import remote
-from sentcli.files.atomic import new_file, output_errors
-from sentcli.files.sink import Target
+from sentcli.files.sink import Target, write_file
 from sentcli.files.source import InputFile
 from sentcli.runs.inputs import Setup
 from sentcli.runs.ledger import Ledger, NoLedger, parse_record
@@ -111,8 +110,7 @@ class History:
         if self.target.is_url:
             remote.write(path, data)
             return
-        with output_errors(path), new_file(Path(path)) as file:
-            file.write(data)
+        write_file(Target(path), data)
 
 
 class UrlHistory(History):

@@ -60,8 +60,8 @@ class Ledger:
         self._end = 0  # bytes of whole records in the file
         self._pending: list[bytes] = []  # records that are not in the file yet
         self._pending_rows = 0
-        self._parts: list[Results] = []  # of a chunk that was cut when a pipe paused
-        self._counts = Counts()  # of these parts
+        self._parts: list[Results] = []  # results of a chunk that was cut when a pipe paused
+        self._counts = Counts()  # counts of these parts
         with output_errors(self._path):
             if overwrite:
                 self._path.unlink(missing_ok=True)
@@ -205,7 +205,7 @@ class NoLedger:
 
 def parse_record(data: bytes, *kinds: dict[str, Any]) -> dict[str, Any] | None:
     """Return a record from JSON that anybody may have written; None if it is of none of these kinds."""
-    with suppress(ValueError, RecursionError):  # of a value that is nested too deeply
+    with suppress(ValueError, RecursionError):  # RecursionError: nested too deeply
         record = json.loads(data)
         if any(is_a(record, kind) for kind in kinds):
             return record  # type: ignore[no-any-return]

@@ -247,7 +247,7 @@ def _tokens(texts: Sequence[str]) -> tuple[Bytes, Numbers, Numbers]:
     """
     end = chr(_END)
     # One character per byte, as Python stores ASCII, so that joining and encoding only copy bytes.
-    data = (end.join(map(_one_a_byte, texts)) + end).encode("latin-1")
+    data = (end.join(map(_byte_string, texts)) + end).encode("latin-1")
     text = np.frombuffer(data.translate(_CHANGED), np.uint8)
     in_token, in_word = text < _SEPARATOR, np.frombuffer(data.translate(_IN_WORD), bool)
     is_continued = np.append(False, in_word[1:] & in_word[:-1])
@@ -264,7 +264,7 @@ def _tokens(texts: Sequence[str]) -> tuple[Bytes, Numbers, Numbers]:
     return np.compress(in_token, text), lengths, np.diff(ends, prepend=0)
 
 
-def _one_a_byte(text: str) -> str:
+def _byte_string(text: str) -> str:
     """Return a text with the rules for ASCII left to do, as one character per byte of UTF-8."""
     text = plain(text)
     return text if text.isascii() else text.encode(errors="surrogatepass").decode("latin-1")
