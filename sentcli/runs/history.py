@@ -107,9 +107,6 @@ class History:
         """
         path, facts = _record_of(self.target), self._facts(size)
         data = json.dumps({"facts": facts, "summary": replace(summary, skipped=1).to_record()}).encode()
-        if self.target.is_url:
-            remote.write(path, data)
-            return
         write_file(Target(path), data)
 
 
