@@ -11,28 +11,19 @@ From Python:
 import typing as _typing
 
 if _typing.TYPE_CHECKING:
-    from sentcli.errors import SentcliError
-    from sentcli.runs.run import score_file
-    from sentcli.runs.summary import Summary
-    from sentcli.scoring.extras import Extras
-    from sentcli.scoring.labels import Counts, Scores
-    from sentcli.scoring.scorer import Scorer, load
-    from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
+    from sentcli.errors import SentcliError as SentcliError
+    from sentcli.runs.run import score_file as score_file
+    from sentcli.runs.summary import Summary as Summary
+    from sentcli.scoring.extras import Extras as Extras
+    from sentcli.scoring.labels import Counts as Counts
+    from sentcli.scoring.labels import Scores as Scores
+    from sentcli.scoring.scorer import Scorer as Scorer
+    from sentcli.scoring.scorer import load as load
+    from sentcli.tables.options import ReadOptions as ReadOptions
+    from sentcli.tables.options import RejectOptions as RejectOptions
+    from sentcli.tables.options import WriteOptions as WriteOptions
 
 __version__ = "0.1.0"
-__all__ = [
-    "Counts",
-    "Extras",
-    "ReadOptions",
-    "RejectOptions",
-    "Scorer",
-    "Scores",
-    "SentcliError",
-    "Summary",
-    "WriteOptions",
-    "load",
-    "score_file",
-]
 
 # The modules of these names are imported when a name is used first: `import sentcli` loads no NumPy.
 _MODULES = {
@@ -44,6 +35,7 @@ _MODULES = {
     "Summary": "runs.summary",
     "score_file": "runs.run",
 }
+__all__ = [*_MODULES]
 
 
 def __getattr__(name: str) -> _typing.Any:

@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Any, Self, get_args, get_origin
 
 from sentcli.errors import BundleError, UsageError, is_utf8
@@ -41,6 +41,28 @@ def _choice(default: str, choices: tuple[str, ...], help: str = "") -> Any:  # n
 
 
 _NOUN = {str: "a string", bool: "true or false", int: "a whole number", float: "a number", Mapping: "a table"}
+_ACCEPTED = {float: (float, int), Mapping: (dict,)}  # types of values; for other types only themselves
+
+
+def is_a(value: Any, kind: Any) -> bool:
+    """Return whether a value of decoded JSON or TOML is of a type; a dictionary is a type by its values."""
+    if isinstance(kind, dict):
+        has_names = isinstance(value, dict) and value.keys() == kind.keys()
+        return has_names and all(is_a(value[name], kind[name]) for name in kind)
+    if isinstance(kind, UnionType):
+        return any(is_a(value, member) for member in get_args(kind))
+    if get_origin(kind) is tuple:
+        return isinstance(value, list) and all(is_a(item, get_args(kind)[0]) for item in value)
+    kind = get_origin(kind) or kind
+    return type(value) in _ACCEPTED.get(kind, (kind,))  # A bool is an int to isinstance.
+
+
+def _noun(kind: Any) -> str:
+    if isinstance(kind, UnionType):
+        return " or ".join(_noun(member) for member in get_args(kind) if member is not NoneType)
+    if get_origin(kind) is tuple:
+        return f"a list of {_noun(get_args(kind)[0]).split()[-1]}s"
+    return _NOUN[get_origin(kind) or kind]
 
 
 class _Settings:
@@ -58,52 +80,39 @@ class _Settings:
                 raise UsageError(f"{name} is {value!r:.100}; it has to be {bounds}")
 
     def to_json(self) -> dict[str, Any]:
-        """Return all settings, but none that is new and off, which older files lack."""
+        """Return all settings except new ones at their default, so that old files stay equal."""
         values: dict[str, Any] = asdict(self)  # type: ignore[call-overload]
-        new = {each.name for each in fields(self) if each.metadata.get("is_new")}  # type: ignore[arg-type]
+        new = {setting.name for setting in fields(self) if setting.metadata.get("is_new")}  # type: ignore[arg-type]
         return {name: value for name, value in values.items() if value or name not in new}
 
     @classmethod
-    def from_mapping(cls, values: Mapping[str, Any], where: str, *, needs_all: bool = False) -> Self:
-        """Build the settings from a table of a file, which has to have all keys if `needs_all`."""
+    def from_mapping(cls, mapping: object, where: str) -> Self:
+        """Build the settings from decoded JSON or TOML, which has all of them except new ones.
+
+        :param where: the place of the values, for messages.
+        :raises UsageError: for a wrong value, naming its place.
+        """
+        if not isinstance(mapping, dict):
+            raise UsageError(f"{where}: expected an object, found {type(mapping).__name__}")
         known = {setting.name: setting for setting in fields(cls)}  # type: ignore[arg-type]
-        for name, value in values.items():
+        values: dict[str, Any] = {}
+        for name, value in mapping.items():
             if name not in known:
                 raise UsageError(f"{where}: unknown key {name!r:.200}; the keys are {', '.join(known)}")
-            # For isinstance, a bool is an int. A file may hold a whole float as an int.
-            kinds = _kinds(known[name].type)
-            accepted = (*kinds, int) if float in kinds else kinds
-            if not isinstance(value, accepted) or isinstance(value, bool) > (bool in kinds):
-                words = " or ".join(_NOUN[kind] for kind in kinds if kind in _NOUN)
-                raise UsageError(f"{where}: {name} is {value!r:.100}, which is not {words}")
+            kind = known[name].type
+            if isinstance(kind, type) and issubclass(kind, _Settings):
+                values[name] = kind.from_mapping(value, f"{where}: {name}")
+            elif is_a(value, kind):
+                values[name] = tuple(value) if isinstance(value, list) else value
+            else:
+                raise UsageError(f"{where}: {name} is {value!r:.100}, which is not {_noun(kind)}")
         for name, setting in known.items():
-            is_needed = needs_all and not setting.metadata.get("is_new")
-            if name not in values and (is_needed or setting.default is MISSING):
+            if name not in values and not setting.metadata.get("is_new"):
                 raise UsageError(f"{where}: the key {name!r:.200} is missing")
         try:
             return cls(**values)
         except UsageError as error:
             raise UsageError(f"{where}: {error}") from None
-
-    @classmethod
-    def from_json(cls, values: object, where: str) -> Self:
-        """Build the settings from decoded JSON, which has all of them."""
-        try:
-            return cls.from_mapping(_object(values, where), where, needs_all=True)
-        except UsageError as error:
-            raise BundleError(str(error)) from None
-
-
-def _kinds(annotation: Any) -> tuple[type, ...]:
-    """Return the classes of an annotation, such as `(str, NoneType)` for `str | None`."""
-    members = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
-    return tuple(get_origin(member) or member for member in members)
-
-
-def _object(values: object, where: str) -> Mapping[str, Any]:
-    if not isinstance(values, Mapping):
-        raise BundleError(f"{where}: expected an object, found {type(values).__name__}")
-    return values
 
 
 @dataclass(frozen=True)
@@ -131,7 +140,7 @@ class ModelConfig(_Settings):
     dropout: float = _number(0.5, 0, 0.99, "Dropout of the pooled state.")
     # Whether it also has logits of negative, neutral and positive; a file without this key has none.
     neutral_head: bool = field(default=False, metadata={"is_new": True})
-    # Of pairs of neighboring tokens; a model with buckets adds weights of tokens and pairs to its logits.
+    # Buckets of pairs of neighboring tokens: a model with buckets adds weights of tokens and pairs to logits.
     ngram_buckets: int = _number(0, 0, 10_000_000, is_new=True)
 
     @property
@@ -146,63 +155,46 @@ class ModelConfig(_Settings):
 
 
 @dataclass(frozen=True)
-class BundleConfig:
+class BundleConfig(_Settings):
     """The content of `config.json`."""
 
     model: ModelConfig
     text: TextConfig
-    labels: tuple[str, ...]  # of two, the second is the positive one
+    labels: tuple[str, ...]  # the second of two is the positive one
     neutral: tuple[float, float] | None = None  # the band, as probabilities of the second class
 
     def __post_init__(self) -> None:
-        if len(self.labels) != self.model.num_classes or len(set(self.labels)) != len(self.labels):
-            count = self.model.num_classes
+        count, names = self.model.num_classes, set(self.labels)
+        if not len(self.labels) == len(names) == count or "" in names or not all(map(is_utf8, names)):
             raise UsageError(f"labels: {count} different names needed, not {self.labels!r:.200}")
-        if self.neutral and (len(self.labels) > 2 or not 0 <= self.neutral[0] <= self.neutral[1] <= 1):
+        band = self.neutral
+        if band is not None and (count > 2 or len(band) != 2 or not 0 <= band[0] <= band[1] <= 1):
             raise UsageError(
-                f"neutral is {[*self.neutral]!r:.200}; only two classes have a band, which is two "
+                f"neutral is {[*band]!r:.200}; only two classes have a band, which is two "
                 "probabilities, the lower one first"
             )
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "format_version": FORMAT_VERSION,
-            "model": self.model.to_json(),
-            "text": self.text.to_json(),
-            "labels": list(self.labels),
-            "neutral": list(self.neutral) if self.neutral else None,
-        }
+        parts = {"model": self.model.to_json(), "text": self.text.to_json()}
+        return {"format_version": FORMAT_VERSION, **vars(self), **parts}
 
     @classmethod
     def from_json(cls, values: object, where: str) -> Self:
-        """Build the config from decoded JSON."""
-        values = _object(values, where)
-        version = values.get("format_version")
-        if version != FORMAT_VERSION or type(version) is not int:  # True and 1.0 equal 1
+        """Build the config from decoded JSON.
+
+        :raises BundleError: with the place of a wrong value.
+        """
+        values = dict(values) if isinstance(values, dict) else {}
+        version = values.pop("format_version", None)
+        if not is_a(version, int) or version != FORMAT_VERSION:
             raise BundleError(
                 f"{where}: format_version is {version!r:.100}; this sentcli reads "
                 f"{FORMAT_VERSION}; try another version of sentcli"
             )
-        expected = {"format_version", "model", "text", "labels", "neutral"}
-        if values.keys() != expected:
-            raise BundleError(f"{where}: wrong keys {sorted(values.keys() ^ expected)!r:.200}")
-        labels = values["labels"]
-        if not isinstance(labels, list) or not all(map(_is_name, labels)):
-            raise BundleError(f"{where}: labels is not a list of names: {labels!r:.200}")
-        neutral = values["neutral"]
-        is_band = isinstance(neutral, list) and [type(end) in (int, float) for end in neutral] == [True, True]
-        if neutral is not None and not is_band:
-            raise BundleError(f"{where}: neutral is {neutral!r:.200}, which is not two numbers or null")
-        model = ModelConfig.from_json(values["model"], f"{where}: model")
-        text = TextConfig.from_json(values["text"], f"{where}: text")
         try:
-            return cls(model, text, tuple(labels), tuple(neutral) if neutral else None)
+            return cls.from_mapping(values, where)
         except UsageError as error:
-            raise BundleError(f"{where}: {error}") from None
-
-
-def _is_name(value: object) -> bool:
-    return isinstance(value, str) and value != "" and is_utf8(value)
+            raise BundleError(str(error)) from None
 
 
 PROBABILITY = "probability"  # the targets of a data set whose labels are probabilities
@@ -216,8 +208,8 @@ class DataSet(_Settings):
     text_column: str | None = None  # None: found by its usual names, as the label column
     label_column: str | None = None
     weight_column: str | None = None  # None: all texts have the same weight
-    weight: float = _number(1.0, 1e-6, 1e6)  # of each of its texts in the loss
-    # Of two classes, the probability of the second one for each label; `PROBABILITY`: the labels are these
+    weight: float = _number(1.0, 1e-6, 1e6)  # weight of its texts in the loss
+    # The probability of the second of two classes for each label; `PROBABILITY`: the labels are these
     # probabilities; None: labels are names.
     targets: Mapping[str, float] | str | None = None
     most: int | None = _number(None, 1)  # texts of each label to use, drawn at random
@@ -237,8 +229,9 @@ class DataSet(_Settings):
     @classmethod
     def from_table(cls, table: object, where: str) -> Self:
         """Build it from a table of TOML or JSON; a key may have - or _."""
-        given = dict(table) if isinstance(table, Mapping) else {}
-        return cls.from_mapping({"path": "", **{key.replace("-", "_"): given[key] for key in given}}, where)
+        given = table if isinstance(table, dict) else {}
+        defaults = {**vars(cls("-")), "path": ""}
+        return cls.from_mapping({**defaults, **{key.replace("-", "_"): given[key] for key in given}}, where)
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ class InterruptedRunError(SentcliError):
         self.exit_code = 128 + signal_number
 
 
-# How messages name an option where Python calls it otherwise than the command line.
+# Python names of options that differ from the command line.
 _IN_PYTHON = {
     "input_format": "read.format",
     "output_format": "write.format",

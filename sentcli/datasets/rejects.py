@@ -8,8 +8,7 @@ from typing import Any
 
 from sentcli.datasets.labels import LabeledTexts, known_labels
 from sentcli.errors import RejectsError, counted
-from sentcli.files.atomic import new_file, output_errors
-from sentcli.files.sink import Target
+from sentcli.files.sink import Target, write_file
 from sentcli.tables.options import RejectOptions
 
 _log = logging.getLogger("sentcli")
@@ -51,8 +50,7 @@ class Rejects:
         if not self.entries:
             target.remove()
             return
-        with output_errors(target.name), new_file(target.path) as file:
-            file.writelines(json.dumps(entry).encode() + b"\n" for entry in self.entries)
+        write_file(target, b"".join(json.dumps(entry).encode() + b"\n" for entry in self.entries))
         _log.info("%s: the rows that were left out", target.name)
 
 

@@ -1,7 +1,6 @@
 """The figures in a model folder: `metrics.json` of its training, and `history.csv` of the epochs."""
 
 import io
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NotRequired, TypedDict
 
@@ -10,7 +9,7 @@ from pyarrow import csv
 from sentcli.errors import BundleError
 from sentcli.model.bundle import HISTORY, METRICS, Bundle
 
-MODEL_STAGE = "model"  # of the epochs of the model itself in `history.csv`
+MODEL_STAGE = "model"  # stage of the epochs of the model itself in `history.csv`
 
 
 class Metrics(TypedDict):
@@ -20,7 +19,9 @@ class Metrics(TypedDict):
     """
 
     command: str  # the command line of the training
-    licence: str | None  # of the model, as an identifier of the hub such as `apache-2.0`; None if unknown
+    licence: (
+        str | None
+    )  # license of the model, as the hub names it: `apache-2.0`; None if unknown
     output: str  # the folder as `sentcli train` got it; commands on the card name it
     dataset: str  # the first data set, as `sentcli train` got it
     # Of each data set: the fields of `DataSet`, `hub_id` (its id on the Hugging Face hub or None), and
@@ -30,7 +31,7 @@ class Metrics(TypedDict):
     base: dict[str, Any] | None
     validation_data: str | None  # its source; None: a part of the data sets
     training: dict[str, Any]  # the fields of `TrainConfig`, and `bf16`, `device`, `seconds`
-    versions: dict[str, str]  # of `sentcli`, `torch`, `python`
+    versions: dict[str, str]  # versions of `sentcli`, `torch`, `python`
     validation: dict[str, Any]  # the fields of `Evaluation`, with the weights of `best_epoch`
     # `temperature`, `prior_strength`, and log loss and calibration error of the validation split before and
     # after them: `log_loss_before`, `error_before`, `log_loss_after`, `error_after`.
@@ -44,7 +45,7 @@ class Metrics(TypedDict):
     # Of the base model alone: `accuracy`, and `own`, the accuracies before and after on its own sentences.
     start: NotRequired[dict[str, Any]]
     best_epoch: int  # 0: the weights are those of the base model
-    examples: dict[str, int]  # of `train` and `validation`, without empty texts; both all in folds
+    examples: dict[str, int]  # numbers in `train` and `validation`, without empty texts; both all in folds
     glove: dict[str, Any]  # `source`, and the four counts of `Coverage`
 
     evaluations: NotRequired[list[dict[str, Any]]]  # see `record_evaluation`
@@ -52,10 +53,7 @@ class Metrics(TypedDict):
 
 def read_metrics(bundle: Bundle) -> Metrics:
     """Read the metrics of a trained model."""
-    try:
-        metrics: Metrics = json.loads(bundle.read(METRICS))
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f"{bundle.path / METRICS}: cannot be read: {error!s:.200}") from None
+    metrics: Metrics = bundle.read_json(METRICS)
     if not isinstance(metrics, dict) or not Metrics.__required_keys__ <= metrics.keys():
         raise BundleError(f"{bundle.path / METRICS}: not written by `sentcli train`; train the model again")
     return metrics

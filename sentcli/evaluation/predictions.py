@@ -12,7 +12,8 @@ import numpy as np
 
 from sentcli.datasets.labels import LabeledTexts
 from sentcli.evaluation.metrics import Evaluation, Labels
-from sentcli.files.atomic import new_file, output_errors, resolve
+from sentcli.files.atomic import resolve
+from sentcli.files.sink import Target, write_file
 from sentcli.scoring.groups import Groups
 from sentcli.scoring.labels import NEUTRAL, Floats, choose_classes
 
@@ -42,12 +43,11 @@ def prediction_rows(
 
 def write_predictions(path: Path, rows: Sequence[Row]) -> None:
     """Write rows of predictions as CSV, with quotes around texts."""
-    with output_errors(path), new_file(resolve(path)) as file:
-        stream = io.TextIOWrapper(file, "utf-8", newline="")
-        writer = csv.DictWriter(stream, rows[0], quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        stream.detach()  # it leaves the file open
+    stream = io.StringIO(newline="")
+    writer = csv.DictWriter(stream, rows[0], quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_file(Target(resolve(path)), stream.getvalue().encode())
 
 
 def confident_errors(rows: Sequence[Row], names: Sequence[str], most: int) -> list[Row]:

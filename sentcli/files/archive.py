@@ -28,9 +28,9 @@ def list_members(archive: str) -> list[str]:
 
 def split_member(path: str) -> tuple[str, str] | None:
     """Return the archive and the name in it of a path into an archive, else None."""
-    borders = [found.end() for found in re.finditer(r"(?i)\.zip/", path)]
-    found = ((path[: end - 1], path[end:]) for end in borders)
-    return next((member for member in found if is_archive(member[0])), None)
+    borders = [match.end() for match in re.finditer(r"(?i)\.zip/", path)]
+    splits = ((path[: end - 1], path[end:]) for end in borders)
+    return next((member for member in splits if is_archive(member[0])), None)
 
 
 def inspect_member(archive: str, name: str) -> tuple[int, str]:

@@ -9,7 +9,6 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
 
 from sentcli.errors import OutputError
 from sentcli.files import system
@@ -33,30 +32,13 @@ def resolve(name: str | Path) -> Path:
         path.stat()
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise OutputError(f"{name}: its links form a circle") from None
+            raise OutputError(f"{name}: symbolic link loop") from None
     return path.resolve()
 
 
 def temporary_path(target: Path, kind: str) -> Path:
     """Return the name of a hidden file next to the file that a run writes; a killed run leaves it there."""
     return target.with_name(f".{target.name}.sentcli-{kind}")
-
-
-@contextmanager
-def new_file(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that replaces `path` at the end of the block."""
-    part = temporary_path(path, "part")
-    descriptor = create(part, path)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            part.unlink()
-        raise
 
 
 def create(path: Path, target: Path) -> int:

@@ -6,13 +6,13 @@ import zlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import PurePath
-from typing import IO, Any
+from typing import Any
 
 _GZIP, _ZSTD = ".gz", ".zst"
 SUFFIXES = (_GZIP, _ZSTD)
 _MARKS = {_GZIP: b"\x1f\x8b\x08", _ZSTD: b"\x28\xb5\x2f\xfd"}  # the first bytes
 
-_MEMBER = 1 << 20  # bytes of content
+_MEMBER = 1 << 20  # bytes of content in a member
 
 
 def damage() -> tuple[type[Exception], ...]:
@@ -39,8 +39,10 @@ def compression_in(start: bytes) -> str:
     return next((suffix for suffix, mark in _MARKS.items() if start.startswith(mark)), "")
 
 
-def decompressed(raw: IO[bytes], suffix: str) -> Any:
-    """Return a reader of the decompressed content of a file with any number of members."""
+def decompressed(raw: Any, suffix: str) -> Any:
+    """Return a reader of the decompressed content of a file with any number of members; empty: the file."""
+    if not suffix:
+        return raw
     if suffix == _GZIP:
         return gzip.GzipFile(fileobj=raw, mode="rb")
     import pyarrow as pa

@@ -12,8 +12,8 @@ import numpy as np
 from sentcli.errors import OutputError, UsageError, option
 
 BOM = "\ufeff"
-WIDE = ("utf-32", "utf-16")  # in this order: a mark of UTF-32 begins with one of UTF-16
-AUTO = "auto"  # in place of the name of an encoding: the bytes show which it is
+WIDE = ("utf-32", "utf-16")  # This order matters: a mark of UTF-32 begins with one of UTF-16.
+AUTO = "auto"  # the value of an option that lets the bytes decide
 # Encodings whose bytes may depend on an earlier line, or that can write a line end with letters.
 _NOT_BY_LINES = re.compile("iso2022|hz$|utf-7$|raw-unicode-escape$")
 # Letters, dashes, prices and inches.
@@ -24,10 +24,10 @@ _WESTERN = re.compile(
 _NOT_WESTERN = re.compile(
     rb"[\x80-\xff]{3,}|[a-z][\x80-\x84\x86-\x90\x98\x99\x9b\x9d\x9f\xa1-\xac\xae-\xb3\xb5-\xde\xf7][a-z]"
 )
-_WEIGHT = 4  # of one of these, compared to a letter that may be Western
+_WEIGHT = 4  # matches of _WESTERN that one match of _NOT_WESTERN outweighs
 _NOT_CP1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
-_FURTHER = 4  # blocks after the first byte that is not UTF-8
-_SHARE = 10  # at least so many lines for each that may be damaged
+_FURTHER = 4  # further blocks to read after the first byte that is not UTF-8
+_SHARE = 10  # minimum number of lines for one damaged line
 _ASCII_WIDE = {unit: re.compile(b"\0{%d}[\t\n\r -~]" % (unit - 1)) for unit in (2, 4)}
 
 
@@ -177,7 +177,7 @@ class Encoding:
         :param universal: a single carriage return ends a line too.
         :returns: the lines, and the rest; a carriage return at the end belongs to the rest.
         """
-        if universal and self.is_plain and self.unit == 1:  # in half of the time
+        if universal and self.is_plain and self.unit == 1:  # takes half the time
             lines = data.splitlines(keepends=True)
             return lines, lines.pop() if lines and not data.endswith(b"\n") else b""
         units = np.frombuffer(data, f"<u{self.unit}", len(data) // self.unit)

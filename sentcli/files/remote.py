@@ -8,7 +8,7 @@ from typing import IO, Any, cast
 
 from sentcli.errors import DataError, MissingExtraError, OutputError, SentcliError, requires, without_secrets
 
-_BLOCK = 8 << 20  # bytes that are held of an input or output; less than s3fs's 50 MiB, and two parts of GCS
+_BLOCK = 8 << 20  # bytes held in memory per file; less than s3fs's 50 MiB, and two parts of GCS
 _opening = Lock()  # a transaction covers what any thread opens
 # What servers call the version of a file, the most exact first.
 _VERSIONS = ("ETag", "etag", "blob_id", "mtime", "created")
@@ -39,25 +39,19 @@ def inspect(url: str) -> tuple[int | None, str | None]:
 
 def list_folder(url: str) -> dict[str, int]:
     """Return the size of each file below a folder, by its URL; one request lists a thousand."""
-    found: dict[str, Any] = {}
-    with _translated(url, OutputError, skip_instance_cache=True) as (files, path):  # nothing from a cache
+    files_by_name: dict[str, Any] = {}
+    with _translated(url, OutputError, skip_instance_cache=True) as (files, path):  # a cache may be old
         with suppress(FileNotFoundError):
-            found = files.find(path, detail=True)
+            files_by_name = files.find(path, detail=True)
         start = len(path.rstrip("/")) + 1
-    return {url + name[start:]: info["size"] for name, info in found.items() if len(name) > start}
+    return {url + name[start:]: info["size"] for name, info in files_by_name.items() if len(name) > start}
 
 
 def read(url: str) -> bytes:
     """Return the content of a small remote file, empty if it does not exist."""
     with _translated(url, OutputError) as (files, path), suppress(FileNotFoundError):
-        return cast(bytes, files.cat_file(path, start=0))  # without `start`, s3fs asks for the size first
+        return cast(bytes, files.cat_file(path, start=0))  # Without `start`, s3fs asks for the size first.
     return b""
-
-
-def write(url: str, data: bytes) -> None:
-    """Write a small remote file in one request."""
-    with _translated(url, OutputError) as (files, path):
-        files.pipe_file(path, data)
 
 
 def exists(url: str) -> bool:
@@ -76,13 +70,13 @@ def remove(url: str) -> None:
 def expand(pattern: str) -> list[str]:
     """List the remote files that match a pattern with `*`, sorted."""
     with _translated(pattern, DataError) as (files, path):
-        files.invalidate_cache()  # of an earlier run in this process
+        files.invalidate_cache()  # filled by an earlier run in this process
         head = pattern.removesuffix(path.lstrip("/"))  # the protocol as it is spelled
-        found = files.glob(path)
+        names = files.glob(path)
         bucket = head and path.partition("/")[0]
-        if not found and bucket and not files.exists(bucket):
+        if not names and bucket and not files.exists(bucket):
             raise FileNotFoundError(f"there is no {head}{bucket}")
-        return sorted(head + name.lstrip("/") for name in found)
+        return sorted(head + name.lstrip("/") for name in names)
 
 
 class _RemoteInput:

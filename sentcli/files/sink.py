@@ -38,7 +38,7 @@ class Target:
         path = Path(self.name)
         self.is_url = remote.is_url(self.name)
         is_path = not self.is_url and self.name != STANDARD and _descriptor_of(self.name) is None
-        with output_errors(self.name):  # such as a name that is too long
+        with output_errors(self.name):  # An example is a name that is too long.
             self.is_folder = self.name.endswith(system.FOLDER_ENDS) or (is_path and path.is_dir())
             self.is_file = is_path and not self.is_folder and (path.is_file() or not path.exists())
 
@@ -74,7 +74,7 @@ class Target:
         path = Path(self.name)
         if self.is_folder:
             raise OutputError(f"{path} is a folder; name a file in it")
-        folder = (self.path if path.is_symlink() else path).parent  # as the user named it
+        folder = (self.path if path.is_symlink() else path).parent  # the name that the user gave
         if not folder.is_dir():
             raise OutputError(f"{folder}: no such folder")
 
@@ -185,11 +185,14 @@ def open_sink(target: Target | None, check: Callable[[], None] = lambda: None) -
 
 
 def write_file(target: Target, data: bytes) -> None:
-    """Write a whole output; a file gets its name when it is complete."""
+    """Write a whole output; a file gets its name when it is complete.
+
+    :raises OutputError: with the name and the reason.
+    """
     sink = open_sink(target)
     try:
         sink.write(data)
         sink.publish()
-    except OutputError:
+    except BaseException:
         sink.discard()
         raise

@@ -3,10 +3,10 @@
 import io
 import os
 import select
+import shutil
 import stat
 import sys
 import tempfile
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class InputFile:
     def fingerprint(self) -> dict[str, Any]:
         """Return the facts that show a change of the file, as JSON."""
         facts: dict[str, Any] = {"path": self.name, "size": self.size, "mtime_ns": self.mtime_ns}
-        if without_secrets(self.path) != self.path:  # or two queries would be one file
+        if without_secrets(self.path) != self.path:  # otherwise two queries would be one file
             facts["url"] = xxh3_64_hexdigest(os.fsencode(self.path))
         return facts if self.version is None else {**facts, "version": self.version}
 
@@ -93,32 +93,29 @@ class Source:
         self.size = file.size
         self.is_stream = file.is_stream
         self._file = file
-        self._ahead: deque[bytes] = deque()  # blocks that were looked at, and are to be read
-        self._seen: list[bytes] | None = None  # the blocks of a stream that were read while looking ahead
         self._copy: IO[bytes] | None = None
-        self._count = 0  # decompressed bytes read so far
-        self._is_over = False
         self.compression = compression_of(file.path)
         # A pipe or a device, whose next bytes may take long to arrive.
         is_pipe = file.identity is not None and file.size is None
         self.live = is_pipe and not self.compression and system.PIPE_ROOM > 0
         try:
-            self._raw: IO[bytes] = _open(file.path, buffering=_BLOCK if self.compression else 0)
-            self._streams = [self._decompressed()]  # the last one is read; earlier ones would close the file
+            self._raw = _open(file.path, buffering=_BLOCK if self.compression else 0)
         except OSError as error:
             raise DataError(f"{self.name}: {error.strerror or error}") from None
+        self._bytes = _Rewindable(self._raw, is_stream=file.is_stream)
+        self._rewind()
 
-    def _decompressed(self) -> Any:
-        return decompressed(self._raw, self.compression) if self.compression else self._raw
+    def _rewind(self) -> None:
+        self._bytes.rewind()
+        self._count = 0  # decompressed bytes read so far
+        self._stream = decompressed(self._bytes, self.compression)
 
     def decompress(self, suffix: str) -> None:
         """Decompress the input from its start, because the bytes that were looked at show a compression."""
         if self.compression:
             raise DataError(f"{self.name}: it is compressed twice; decompress it once")
-        self.compression, self.live, self._is_over, self._count = suffix, False, False, 0
-        raw: Any = _Unread(self._ahead, self._raw) if self.is_stream else self._raw
-        self._ahead = deque()
-        self._streams = [decompressed(raw, suffix)]
+        self.compression, self.live = suffix, False
+        self._rewind()
 
     def __enter__(self) -> Self:
         return self
@@ -128,8 +125,6 @@ class Source:
 
     def close(self) -> None:
         if self._file.path != STANDARD:
-            for stream in self._streams:
-                stream.close()
             self._raw.close()
 
     @property
@@ -139,26 +134,17 @@ class Source:
             return self._count
         return self._file.size if self._raw.closed else self._raw.tell()
 
-    def read(self) -> bytes:
+    def read(self, size: int = 0) -> bytes:
         """Return the next block, or the bytes that a pipe has now; empty at the end."""
-        block = self._ahead.popleft() if self._ahead else self._next_block()
-        if self._seen is not None:
-            self._seen.append(block)
-        return block
-
-    def _next_block(self) -> bytes:
-        if self._is_over:  # a terminal would ask for more
-            return b""
         try:
-            data: bytes | None = self._streams[-1].read(_BLOCK)
+            data: bytes | None = self._stream.read(size or _BLOCK)
             while data is None:  # another process made a shared terminal or pipe non-blocking
                 self.ready(None)
-                data = self._streams[-1].read(_BLOCK)
+                data = self._stream.read(size or _BLOCK)
         except damage() as error:
             raise DataError(f"{self.name}: cannot be read: {error or type(error).__name__}") from None
         self._count += len(data)
         if not data:
-            self._is_over = True
             if self.compression and self._file.size == 0:
                 raise DataError(f"{self.name}: cannot be read: an empty file is not a valid compressed file")
             self.check_unchanged()
@@ -166,55 +152,40 @@ class Source:
 
     @contextmanager
     def looking_ahead(self) -> Iterator[None]:
-        """Return to the start after the block: what was read in it is read again.
-
-        In a file, the position is set; the bytes of a stream, which is read only once, are kept in memory.
-        """
-        if self.is_stream:
-            self._seen = []
-            yield
-            self._ahead.extendleft(filter(None, reversed(self._seen)))
-            self._seen = None
-            return
+        """Return to the start after the block; the bytes of a stream are kept in memory until then."""
+        self._bytes.keeps = self.is_stream
         yield
-        self._ahead.clear()
-        self._is_over = False
-        self._raw.seek(0)
-        if self.compression:
-            self._streams.append(self._decompressed())
+        self._bytes.keeps = False
+        self._rewind()
 
     def skip(self, size: int) -> None:
         """Read bytes that are known."""
-        while size > 0 and (block := self.read()):
-            if len(block) > size:
-                self._ahead.appendleft(block[size:])
-                if self._seen:
-                    self._seen[-1] = block[:size]
+        while size > 0 and (block := self.read(min(size, _BLOCK))):
             size -= len(block)
 
     def ready(self, seconds: float | None) -> bool:
         """Wait until a live input has bytes or ends; return False if neither happens in time."""
-        return bool(self._ahead or self._is_over) or bool(select.select([self._raw], [], [], seconds)[0])
+        return self._bytes.is_ready or bool(select.select([self._raw], [], [], seconds)[0])
 
     def seekable(self) -> IO[bytes]:
         """Return the content as a seekable file; a stream is first copied to a nameless temporary file."""
-        is_member = self._file.version is not None and self._file.identity is not None
-        if not (self.compression or is_member or self._file.size is None) and self._raw.seekable():
-            self._copy = self._raw
-        if self._copy:
-            self._copy.seek(0)
-            return self._copy
+        if not self._copy:
+            is_member = self._file.version is not None and self._file.identity is not None
+            is_packed = self.compression or is_member or self._file.size is None
+            self._copy = self._raw if not is_packed and self._raw.seekable() else self._copied()
+        self._copy.seek(0)
+        return self._copy
+
+    def _copied(self) -> IO[bytes]:
         try:
-            copy: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the last reference to it
-            while block := self.read():
-                copy.write(block)
-            copy.seek(0)
+            copy = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the last reference to it
+            shutil.copyfileobj(self, copy, _BLOCK)
+            copy.flush()
         except OSError as error:
             folder = tempfile.tempdir or "a temporary folder"  # None if no temporary folder is writable
             raise OutputError(
                 f"cannot copy {self.name} to {folder}: {error.strerror}; set TMPDIR to another folder"
             ) from error
-        self._copy = copy
         return copy
 
     def check_unchanged(self) -> None:
@@ -225,21 +196,45 @@ class Source:
                 raise DataError(f"{self.name} changed while it was read; score a copy of it")
 
 
-class _Unread(io.RawIOBase):
-    """A stream from its start: the blocks that were looked at, then the others."""
+class _Rewindable(io.RawIOBase):
+    """The bytes of a file, or of a stream that keeps its start in memory.
 
-    def __init__(self, blocks: deque[bytes], others: IO[bytes]) -> None:
-        self._blocks = blocks
-        self._others = others
+    Closing it does nothing, because each decompressor closes what it reads.
+
+    :ivar keeps: whether the bytes of a stream that are read now will be read again.
+    """
+
+    def __init__(self, raw: IO[bytes], *, is_stream: bool) -> None:
+        self.keeps = False
+        self._raw = raw
+        self._is_stream = is_stream
+        self._kept = io.BytesIO()
+        self._is_over = False
 
     def readable(self) -> bool:
         return True
 
-    def read(self, size: int = -1) -> bytes:
-        block = self._blocks.popleft() if self._blocks else self._others.read(size)
-        if block[size:]:
-            self._blocks.appendleft(block[size:])
-        return block[:size]
+    def close(self) -> None:
+        """Do nothing."""
+
+    def rewind(self) -> None:
+        self._kept.seek(0)
+        if not self._is_stream:
+            self._raw.seek(0)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the next read returns at once: bytes that were kept, or the end."""
+        return self._is_over or self._kept.tell() < self._kept.getbuffer().nbytes
+
+    def read(self, size: int = -1) -> Any:
+        data = self._kept.read(size)
+        if not data and not self._is_over:  # A terminal would ask for more after its end.
+            data = self._raw.read(size)
+            self._is_over = self._is_stream and data == b""
+            if self.keeps and data:
+                self._kept.write(data)
+        return data
 
 
 def _standard_input() -> IO[bytes]:

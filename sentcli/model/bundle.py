@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from sentcli.config import BundleConfig
 from sentcli.errors import BundleError, OutputError, option
@@ -76,6 +77,10 @@ class Bundle:
         if len(vocab) != self.config.model.vocab_size:
             raise BundleError(f"{path}: {len(vocab)} words, but vocab_size is {self.config.model.vocab_size}")
         return vocab
+
+    def read_json(self, name: str) -> Any:
+        """Return the values of a JSON file."""
+        return _decode_json(self.path / name, self.read(name))
 
     def read(self, name: str) -> bytes:
         """Return the bytes of a file, checked against the SHA-256 in the manifest."""
@@ -162,13 +167,13 @@ def check_target(target: Path, *, overwrite: bool) -> None:
             raise OutputError(f"{target}: no permission to write there, so it is not replaced")
         if target.resolve().is_mount():  # a volume of a container cannot be renamed
             raise OutputError(f"{target} is a mount point, which cannot be replaced; name a folder in it")
-        others = {file.name for file in target.iterdir()} - {MANIFEST}
-        if others:
-            others -= _read_manifest(target / MANIFEST).keys()
+        foreign = {file.name for file in target.iterdir()} - {MANIFEST}
+        if foreign:
+            foreign -= _read_manifest(target / MANIFEST).keys()
     except (OSError, BundleError):
         raise OutputError(f"{target} exists and is not a model folder, so it is not replaced") from None
-    if others:
-        raise OutputError(f"{target} also holds {min(others)!r:.200}, which would be lost; move it away")
+    if foreign:
+        raise OutputError(f"{target} also holds {min(foreign)!r:.200}, which would be lost; move it away")
 
 
 def check_writable(folder: Path) -> None:
@@ -250,7 +255,7 @@ def _read_file(path: Path) -> bytes:
         raise BundleError(f"{path}: {error.strerror}") from None
 
 
-def _decode_json(path: Path, content: bytes) -> object:
+def _decode_json(path: Path, content: bytes) -> Any:
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:

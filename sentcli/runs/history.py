@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sentcli.config import NOTE
 from sentcli.errors import ChangedInputError, ExistingOutputError, ResumeError, counted, option
 from sentcli.files import remote
-from sentcli.files.atomic import new_file, output_errors
-from sentcli.files.sink import Target
+from sentcli.files.sink import Target, write_file
 from sentcli.files.source import InputFile
 from sentcli.runs.ledger import Ledger, NoLedger, parse_record
 from sentcli.runs.summary import Summary
@@ -108,11 +107,7 @@ class History:
         """
         path, facts = _record_of(self.target), self._facts(size)
         data = json.dumps({"facts": facts, "summary": replace(summary, skipped=1).to_record()}).encode()
-        if self.target.is_url:
-            remote.write(path, data)
-            return
-        with output_errors(path), new_file(Path(path)) as file:
-            file.write(data)
+        write_file(Target(path), data)
 
 
 class UrlHistory(History):
@@ -142,8 +137,7 @@ class FileHistory(History):
 
     def settle(self) -> Summary | None:
         path = self.target.path
-        labels = [label for column in self.results for label in column.labels]
-        self.ledger = Ledger(path, labels, self.results, overwrite=self.overwrite)
+        self.ledger = Ledger(path, overwrite=self.overwrite)
         if self.ledger.conditions is not None:
             self._continue(self.ledger, self.ledger.conditions)
         elif self.options.in_folder and path.exists() and not self.overwrite:

@@ -1,12 +1,12 @@
 """The bulk encoder: `Vocab.encode(words_of(text))` for many texts at once.
 
-NumPy splits the bytes of many texts as `words_of` splits a string, and pyarrow.compute looks up the words.
+NumPy splits the bytes of many texts as `words_of` splits a string, and pyarrow looks up the words.
 This takes a third of the time, with bigrams a sixth, and most of it does not hold the interpreter's lock.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 from unicodedata import category
@@ -120,26 +120,18 @@ class _BulkEncoder:
     def __init__(self, vocab: Vocab) -> None:
         import pyarrow as pa
 
-        # Not pyarrow.compute: importing it writes a function for each of hundreds of kernels, in 40 ms.
-        from pyarrow._compute import SetLookupOptions, call_function
-
         self._pa = pa
-        # Arrow's own allocator takes 10 to 30 MB more, and grows over millions of rows.
-        self._call = partial(call_function, memory_pool=pa.system_memory_pool())
-        # Not pa.scalar: pa.scalar, pa.array and to_numpy import pandas if it is installed: 45 MB and 0.3 s.
-        buffers = [None, pa.py_buffer(np.array([-1], np.int32))]
-        self._not_found = pa.Array.from_buffers(pa.int32(), 1, buffers)[0]
         self._first_bigram = vocab.first_bigram
         # Without <pad> and <unk>, as in Vocab.
         words = [word.encode() for word in vocab.words[UNK_ID + 1 : self._first_bigram]]
-        self._words = SetLookupOptions(self._strings(b"".join(words), [*map(len, words)]))
+        self._words = self._dictionary(b"".join(words), [*map(len, words)])
         self._bigrams = _BigramTable(vocab.bigrams) if vocab.bigrams else None
 
     def encode(self, texts: Sequence[str]) -> tuple[Ids, Numbers]:
         """Encode texts with at least one character in total; see `Encoder._encode`."""
         blocks = [_tokens(block) for block in slices(texts, _BLOCK)]
         letters, lengths, counts = zip(*blocks, strict=True)
-        ids = self._look_up(self._strings(np.concatenate(letters), np.concatenate(lengths)))
+        ids = self._look_up(np.concatenate(letters), np.concatenate(lengths))
         if not self._bigrams:
             return ids, np.concatenate(counts)
         parts = np.split(ids, np.cumsum([*map(len, lengths)])[:-1])
@@ -163,17 +155,26 @@ class _BulkEncoder:
         is_kept[starts + 1] = False
         return np.compress(is_kept, ids), counts - np.diff(np.searchsorted(starts, ends), prepend=0)
 
-    def _look_up(self, words: Any) -> Ids:
-        """Return the id of each word; unknown words get the id of `<unk>`."""
-        places = self._call("coalesce", [self._call("index_in", [words], self._words), self._not_found])
-        ids: Ids = np.add(np.from_dlpack(places), UNK_ID + 1, dtype=np.int32)
+    def _look_up(self, letters: Bytes, lengths: Numbers) -> Ids:
+        """Return the id of each word of a buffer; unknown words get the id of `<unk>`."""
+        # When dictionaries are unified, equal words get one index, and those of the vocabulary keep theirs.
+        # pyarrow.compute has a function for this, but takes 40 ms to import. Arrow's own allocator would take
+        # 10 to 30 MB more, and grow over millions of rows.
+        words = self._pa.chunked_array([self._words, self._dictionary(letters, lengths)])
+        indices = words.unify_dictionaries(self._pa.system_memory_pool()).chunk(1).indices
+        ids: Ids = np.add(np.from_dlpack(indices), UNK_ID + 1, dtype=np.int32)
+        ids[ids > len(self._words) + UNK_ID] = UNK_ID
         return ids
 
-    def _strings(self, letters: Any, lengths: npt.ArrayLike) -> Any:
-        """Return an Arrow array of the strings in a buffer, given the length of each."""
+    def _dictionary(self, letters: Bytes | bytes, lengths: Numbers | list[int]) -> Any:
+        """Return an Arrow array of the words in a buffer, each an entry of its dictionary."""
+        pa = self._pa
         offsets = np.append(np.int32(0), np.cumsum(lengths, dtype=np.int32))
-        buffers = map(self._pa.py_buffer, (offsets, letters))
-        return self._pa.StringArray.from_buffers(len(offsets) - 1, *buffers)
+        # Not pa.array, which imports pandas if it is installed: 45 MB and 0.3 s.
+        words = pa.StringArray.from_buffers(len(lengths), pa.py_buffer(offsets), pa.py_buffer(letters))
+        order = pa.py_buffer(np.arange(len(lengths), dtype=np.int32))
+        indices = pa.Array.from_buffers(pa.int32(), len(lengths), [None, order])
+        return pa.DictionaryArray.from_arrays(indices, words, safe=False)
 
 
 class _BigramTable:
@@ -246,7 +247,7 @@ def _tokens(texts: Sequence[str]) -> tuple[Bytes, Numbers, Numbers]:
     """
     end = chr(_END)
     # One character per byte, as Python stores ASCII, so that joining and encoding only copy bytes.
-    data = (end.join(map(_one_a_byte, texts)) + end).encode("latin-1")
+    data = (end.join(map(_byte_string, texts)) + end).encode("latin-1")
     text = np.frombuffer(data.translate(_CHANGED), np.uint8)
     in_token, in_word = text < _SEPARATOR, np.frombuffer(data.translate(_IN_WORD), bool)
     is_continued = np.append(False, in_word[1:] & in_word[:-1])
@@ -263,7 +264,7 @@ def _tokens(texts: Sequence[str]) -> tuple[Bytes, Numbers, Numbers]:
     return np.compress(in_token, text), lengths, np.diff(ends, prepend=0)
 
 
-def _one_a_byte(text: str) -> str:
+def _byte_string(text: str) -> str:
     """Return a text with the rules for ASCII left to do, as one character per byte of UTF-8."""
     text = plain(text)
     return text if text.isascii() else text.encode(errors="surrogatepass").decode("latin-1")

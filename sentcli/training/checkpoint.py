@@ -13,7 +13,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from sentcli.errors import DataError, option
-from sentcli.files.atomic import new_file, output_errors
+from sentcli.files.sink import Target, write_file
 from sentcli.scoring import stop
 
 _log = logging.getLogger("sentcli")
@@ -84,8 +84,7 @@ class Checkpoint:
         if torch.cuda.is_available():
             tensors["random.cuda"] = torch.cuda.get_rng_state()
         tensors = {name: value.detach().cpu().clone() for name, value in tensors.items()}
-        with output_errors(self.path), new_file(self.path) as file:
-            file.write(save(tensors, {"progress": json.dumps(vars(progress))}))
+        write_file(Target(self.path), save(tensors, {"progress": json.dumps(vars(progress))}))
         self.saved = time.monotonic()
 
     def load(self) -> tuple[Progress, State]:

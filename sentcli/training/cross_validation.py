@@ -15,7 +15,7 @@ from torch import nn
 from sentcli.config import TrainConfig
 from sentcli.errors import DataError, option
 from sentcli.evaluation.report import accuracy_of_texts
-from sentcli.files.atomic import new_file, output_errors
+from sentcli.files.sink import Target, write_file
 from sentcli.training.classifier import Classification, balanced_weights, measure, predict_logits
 from sentcli.training.examples import Examples
 from sentcli.training.init_model import InitialModel
@@ -74,8 +74,7 @@ def cross_validate(
             train, unseen = examples.take((fold_of != fold).nonzero()[0]), examples.take(rows)
             of_fold = replace(run, validated=len(rows), name=f"fold {fold + 1}/{folds}, ")
             history, logits = _fit_fold(initial, train, unseen, config, of_fold)
-            with output_errors(file), new_file(file) as stream:
-                stream.write(save({"logits": logits}, {"history": json.dumps(history)}))
+            write_file(Target(file), save({"logits": logits}, {"history": json.dumps(history)}))
         with safe_open(file, "np") as result:
             histories.append(json.loads(result.metadata()["history"]))
             logits_of.append(result.get_tensor("logits"))

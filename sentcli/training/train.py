@@ -21,9 +21,9 @@ from sentcli.datasets.rejects import Rejects
 from sentcli.datasets.splits import are_learned, digest_texts
 from sentcli.datasets.training_data import read_data_sets
 from sentcli.errors import DataError, UsageError, option
-from sentcli.files.atomic import new_file, output_errors, resolve
+from sentcli.files.atomic import output_errors, resolve
 from sentcli.files.lock import Lock
-from sentcli.files.sink import Target
+from sentcli.files.sink import Target, write_file
 from sentcli.model.bilstm import choose_device
 from sentcli.model.bundle import HISTORY, check_target, check_writable, default_bundle_path
 from sentcli.scoring import stop
@@ -203,8 +203,8 @@ def _noted(work: Path, facts: dict[str, Any], *, overwrite: bool) -> Iterator[bo
             shutil.rmtree(work, ignore_errors=True)
             with output_errors(work):
                 work.mkdir(parents=True)
-                with new_file(work / _NOTE) as file:
-                    file.write((json.dumps({**facts, _OVERWRITE: overwrite}, indent=2) + "\n").encode())
+            data = json.dumps({**facts, _OVERWRITE: overwrite}, indent=2) + "\n"
+            write_file(Target(work / _NOTE), data.encode())
         yield replaces
     except BaseException:
         if all(file.name in (_NOTE, HISTORY) for file in work.glob("*")):

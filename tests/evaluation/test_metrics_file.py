@@ -25,8 +25,8 @@ def test_training_writes_every_field_in_order(trained):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "cannot be read: Expecting property name"),
-        ("[" * 100_000, "cannot be read: "),
+        ("{", "not JSON: Expecting property name"),
+        ("[" * 100_000, "not JSON: "),
         ("[]", "not written by `sentcli train`"),
         ('{"command": "sentcli train"}', "not written by `sentcli train`"),
     ],

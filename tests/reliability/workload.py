@@ -94,7 +94,7 @@ def ledger_of(folder: Path, form: str) -> Path:
 
 def rows_done(folder: Path, form: str) -> int:
     """Return the rows whose scores a stopped run has left."""
-    return Ledger(folder / f"out.{form}", (), (), overwrite=False).rows
+    return Ledger(folder / f"out.{form}", overwrite=False).rows
 
 
 def finish(folder: Path, score, form: str, output: str = "", **conditions) -> None:

@@ -6,17 +6,19 @@ import itertools
 import json
 import os
 import stat
-import struct
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from jobs import ParityScorer, run_job
-from xxhash import xxh3_64_intdigest
+from xxhash import xxh3_64_hexdigest
 
 from sentcli.errors import DataError, InterruptedRunError, OutputError, RejectsError, ResumeError
 from sentcli.runs.history import DONE
 from sentcli.runs.ledger import Ledger, parse_record
+from sentcli.scoring.labels import Counts
+from sentcli.tables.chunk import Position
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 
 ROWS, LINES = 60, 130
@@ -43,6 +45,12 @@ def contents(folder):
 
 def ledger_of(output):
     return output.with_name(f".{output.name}.sentcli-ledger")
+
+
+def record_of(entry, values=b""):
+    """Return a line of a ledger with a valid checksum."""
+    rest = entry + b"\t" + values + b"\n"
+    return xxh3_64_hexdigest(rest).encode() + b"\t" + rest
 
 
 @pytest.fixture
@@ -102,6 +110,18 @@ def test_a_stopped_job_with_probabilities_continues_to_the_same_bytes(tmp_path, 
     summary = run_job(source, output, scorer=ParityScorer(probabilities=True))
     assert 0 < summary.scored < summary.rows
     assert output.read_bytes() == (tmp_path / f"whole{target}").read_bytes()
+
+
+def test_values_of_any_type_come_back(tmp_path):
+    chunk = SimpleNamespace(texts=["a", "b", "c"], whole=True, position=Position(0, 9, 3, 0, "f"))
+    results = [[1, None, 2**62], [0.1 + 0.2, None, 1e-300], ["é\t\n", None, ""], ['[["x", 1.5]]', None, "[]"]]
+    ledger = Ledger(tmp_path / "out", overwrite=False)
+    ledger.begin({"run": {}, "overwrite": False})
+    ledger.add(chunk, results, Counts())
+    ledger.close()
+    (replayed,) = Ledger(tmp_path / "out", overwrite=False).replay(iter([chunk]), ["in"])
+    assert replayed == (chunk, results, Counts())
+    assert repr(replayed[1]) == repr(results)  # 1 is not 1.0
 
 
 @each_case
@@ -321,7 +341,7 @@ def test_a_partial_record_of_the_ledger_is_ignored(lines):
     rows = []
     for length in range(0, len(whole), 7):
         ledger.write_bytes(whole[:length])
-        rows.append(Ledger(output, ("even", "odd"), (), overwrite=False).rows)
+        rows.append(Ledger(output, overwrite=False).rows)
     assert {*rows} == {0, 25, 50}
     assert rows == sorted(rows)
     ledger.write_bytes(whole[:-9] + bytes(40))
@@ -350,8 +370,7 @@ def test_a_damaged_ledger_is_an_error(lines):
 )
 def test_a_ledger_of_another_program_is_an_error(lines, record):
     source, output, _ = lines
-    rest = struct.pack("<II", len(record), 0) + record
-    ledger_of(output).write_bytes(xxh3_64_intdigest(rest).to_bytes(8, "little") + rest)
+    ledger_of(output).write_bytes(record_of(record))
     with pytest.raises(ResumeError, match="sentcli-ledger is damaged; start over with overwrite=True"):
         run_job(source, output)
 
@@ -360,29 +379,24 @@ def test_a_ledger_of_another_program_is_an_error(lines, record):
     "record",
     [
         *(b'{"run": {}, "overwrite": true}', b'{"sizes": 1}', b"[" * 100_000),
-        b'{"input": "0", "offset": 9, "rows": 25, "rejected": 0, "xxh3": ""}',
+        b'{"position": {"input": "0", "offset": 9, "rows": 25, "rejected": 0, "xxh3": ""}, "counts": {}}',
     ],
 )
 def test_a_record_of_another_program_ends_the_ledger(lines, record):
     source, output, expected = lines
-    whole = ledger_of(output).read_bytes()
-    _, size, _ = struct.unpack("<QII", whole[:16])
-    rest = struct.pack("<II", len(record), 0) + record
-    ledger_of(output).write_bytes(whole[: 16 + size] + xxh3_64_intdigest(rest).to_bytes(8, "little") + rest)
+    first, *_ = ledger_of(output).read_bytes().splitlines(keepends=True)
+    ledger_of(output).write_bytes(first + record_of(record))
     assert run_job(source, output).scored == LINES
     assert output.read_bytes() == expected
 
 
 def test_a_ledger_of_an_input_that_is_not_there_does_not_match(lines):
     source, output, _ = lines
-    whole = ledger_of(output).read_bytes()
-    _, size, _ = struct.unpack("<QII", whole[:16])
-    start = 32 + size
-    _, size_of_next, _ = struct.unpack("<QII", whole[start - 16 : start])
-    entry = json.loads(whole[start : start + size_of_next]) | {"input": 7, "xxh3": "no"}
-    record, data = json.dumps(entry).encode(), b"\xff" * 1000
-    rest = struct.pack("<II", len(record), len(data)) + record + data
-    ledger_of(output).write_bytes(whole[: 16 + size] + xxh3_64_intdigest(rest).to_bytes(8, "little") + rest)
+    first, second, *_ = ledger_of(output).read_bytes().splitlines(keepends=True)
+    _, entry, values = second.rstrip().split(b"\t")
+    record = json.loads(entry)
+    record["position"] |= {"input": 7, "xxh3": "no"}
+    ledger_of(output).write_bytes(first + record_of(json.dumps(record).encode(), values))
     with pytest.raises(ResumeError, match=r"in\.txt changed since the interrupted run"):
         run_job(source, output)
 
