@@ -122,9 +122,9 @@ def evaluate(model: Path, *, card: bool, quiet: bool, **options: Any) -> None:
             f"--target-precision: {model} has {len(bundle.config.labels)} labels, not two; omit it"
         )
     with requires("evaluate"):
+        from sentcli.evaluation.display import as_text
         from sentcli.evaluation.evaluate import evaluate_bundle
         from sentcli.evaluation.model_card import check_card, record_evaluation
-        from sentcli.evaluation.report import report
     if card:
         check_card(bundle)
     _check_files(options["predictions"], options["page"], overwrite=options["overwrite"])
@@ -142,7 +142,7 @@ def evaluate(model: Path, *, card: bool, quiet: bool, **options: Any) -> None:
         **{name: options[name] for name in ("predictions", "suspects", *_HARDWARE)},
     )
 
-    click.echo(json.dumps(record, indent=2) if options["as_json"] else report(record))
+    click.echo(json.dumps(record, indent=2) if options["as_json"] else as_text(record))
     if options["page"]:
         _write_page(options["page"], bundle, measured, record, {name: options[name] for name in _HARDWARE})
     if card:
@@ -164,11 +164,11 @@ def _check_files(*paths: Path | None, overwrite: bool) -> None:
 def _write_page(
     path: Path, bundle: Bundle, measured: "Measurement", record: Mapping[str, Any], hardware: dict[str, Any]
 ) -> None:
-    from sentcli.report.evaluated import render
+    from sentcli.report.evaluated import render_evaluation
     from sentcli.scoring.scorer import Scorer
 
     with Scorer(bundle, **hardware) as scorer:
-        write_file(Target(path), render(measured, record, scorer))
+        write_file(Target(path), render_evaluation(measured, record, scorer))
 
 
 def _read_targets(table: str) -> Mapping[str, float] | str | None:

@@ -17,6 +17,7 @@ from sentcli.datasets.splits import are_learned, learned_hashes
 from sentcli.datasets.training_data import with_targets
 from sentcli.errors import DataError, option
 from sentcli.evaluation.bands import band_figures, three_way
+from sentcli.evaluation.display import accuracy_of_texts
 from sentcli.evaluation.metrics import Evaluation, Labels, evaluate, scores_by_length
 from sentcli.evaluation.predictions import (
     Row,
@@ -26,7 +27,6 @@ from sentcli.evaluation.predictions import (
     prediction_rows,
     write_predictions,
 )
-from sentcli.evaluation.report import accuracy_of_texts
 from sentcli.model.bundle import LEARNED, Bundle
 from sentcli.scoring.labels import NEUTRAL, Floats, choose_classes
 from sentcli.scoring.predict import predict

@@ -13,7 +13,7 @@ import numpy as np
 from sentcli.datasets.labels import LabeledTexts
 from sentcli.evaluation.metrics import Evaluation, Labels
 from sentcli.files.atomic import new_file, output_errors, resolve
-from sentcli.scoring.groups import Groups
+from sentcli.scoring.groups import LabelCounter
 from sentcli.scoring.labels import NEUTRAL, Floats, choose_classes
 
 Row = dict[str, Any]
@@ -74,11 +74,12 @@ def accuracy_by(
         str(row["label"] == row["predicted"]) if row["label"] in names and row["predicted"] else None
         for row in rows
     ]
-    groups = Groups()
-    groups.add(columns, examples.sides, is_right)
+    counter = LabelCounter((str(False), str(True)))
+    counter.add(dict(zip(columns, examples.sides, strict=True)), is_right)
+    groups = counter.groups
     return {
         column: [
-            {"value": group.value, "examples": sum(group.labels.values())}
+            {"value": group.value, "examples": group.labeled}
             | {"accuracy": group.share, "accuracy_interval": group.interval}
             for group in groups.of(column, str(True))
             if group.labels

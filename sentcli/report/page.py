@@ -4,11 +4,11 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jinja2
-
+from sentcli.evaluation.display import fill_in
 from sentcli.explain.explanation import phrases
 
 if TYPE_CHECKING:
@@ -25,22 +25,20 @@ Spans = list[tuple[str, float]]
 
 def fill(template: str, **values: Any) -> bytes:
     """Return the page of a template."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["zip"] = zip
-    environment.filters["thousands"] = "{:,}".format
-    environment.filters["percent"] = lambda share: f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
-    environment.filters["exact"] = lambda share: f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
-    environment.filters["place"] = lambda share: f"{100 * share:.4g}%"
+    filters = {
+        "percent": partial(_percent, 0),
+        "exact": partial(_percent, 1),
+        "place": lambda share: f"{100 * share:.4g}%",
+        "zip": zip,
+    }
     style, script = ((_FOLDER / name).read_text("utf-8") for name in ("page.css", "page.js"))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    page = environment.get_template(template).render(values, style=style, script=script, digest=digest)
+    page = fill_in(_FOLDER / template, filters, style=style, script=script, digest=digest, **values)
     return page.encode("utf-8", "replace")
+
+
+def _percent(digits: int, share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
 def shade(texts: Sequence[str], scorer: "Scorer", most: int) -> list[Spans]:

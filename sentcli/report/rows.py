@@ -12,7 +12,7 @@ from sentcli.files.sink import Target, write_file
 from sentcli.files.source import STANDARD, Source, inspect_input
 from sentcli.report.collector import Collector
 from sentcli.report.columns import Columns, find_columns
-from sentcli.report.scored import render
+from sentcli.report.scored import render_scored
 from sentcli.scoring import stop
 from sentcli.tables.chunk import Chunk, Cursor, Results
 from sentcli.tables.columns import list_columns
@@ -77,7 +77,7 @@ class Report:
 
     def finish(self) -> None:
         """Make the page in memory, before the output gets its name."""
-        self.page = render(self.collected, self._scorer, _title_of(self._inputs))
+        self.page = render_scored(self.collected, self._scorer, _title_of(self._inputs))
 
     def publish(self) -> None:
         write_file(self.target, self.page)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sentcli.report.collector import Collector, Row
-from sentcli.report.figures import figures_of, total
+from sentcli.report.collector import Collector, Review
+from sentcli.report.figures import figures_of
 from sentcli.report.page import EXCERPT, Spans, fill, shade
 from sentcli.report.words import Term, Terms
 
@@ -19,23 +19,21 @@ _FEWEST_OF_GROUP = 100  # texts of a group with topics
 _QUOTE = 220  # characters of a sentence with a term
 
 
-def render(collected: Collector, scorer: "Scorer", title: str) -> bytes:
+def render_scored(collected: Collector, scorer: "Scorer", title: str) -> bytes:
     """Return the page of what was collected.
 
     :param scorer: the scorer of the labels and scores; it scores sentences and finds the parts of words.
     """
     figures, colors = figures_of(collected), dict(zip(collected.labels, _COLORS, strict=True))
-    counts, last = figures["all"]["counts"], len(colors) - 1
-    labels = [(*of, place) for place, of in enumerate(colors.items()) if counts[place] or place in (0, last)]
+    ends, counts = (collected.labels[0], collected.labels[-1]), figures["all"].labels
     return fill(
         "scored.html.jinja",
         title=title,
         model=scorer.bundle.name,
         columns=collected.columns,
-        labels=labels,
+        labels=[pair for pair in colors.items() if pair[0] in ends or counts.get(pair[0])],
         colors=colors,
         rows=collected.rows,
-        total=total,
         **figures,
         **_words(collected, scorer),
         shelves={name: _cards(of.rows, scorer) for name, of in collected.shelves.items() if of.rows},
@@ -63,14 +61,14 @@ def _words(collected: Collector, scorer: "Scorer") -> dict[str, Any]:
 
 
 def _quoted(
-    terms: Sequence[Term], sample: Sequence[Row], scorer: "Scorer"
-) -> list[tuple[Term, list[tuple[Row, Spans]]]]:
+    terms: Sequence[Term], sample: Sequence[Review], scorer: "Scorer"
+) -> list[tuple[Term, list[tuple[Review, Spans]]]]:
     """Return each term with the rows of its quotes."""
     quotes = [sample[text]._replace(text=quote) for term in terms for text, quote in term.quotes]
     cards = iter(_cards(quotes, scorer, _QUOTE))
     return [(term, [next(cards) for _ in term.quotes]) for term in terms]
 
 
-def _cards(rows: Sequence[Row], scorer: "Scorer", most: int = EXCERPT) -> list[tuple[Row, Spans]]:
+def _cards(rows: Sequence[Review], scorer: "Scorer", most: int = EXCERPT) -> list[tuple[Review, Spans]]:
     """Return rows, each with its text as it is shown, in at most so many characters."""
     return [*zip(rows, shade([row.text for row in rows], scorer, most), strict=True)]

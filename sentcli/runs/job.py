@@ -35,7 +35,7 @@ from sentcli.runs.output import Output
 from sentcli.runs.partitions import partitions_of
 from sentcli.runs.summary import Bar, Progress, Summary
 from sentcli.scoring import stop
-from sentcli.scoring.groups import Groups
+from sentcli.scoring.groups import LabelCounter
 from sentcli.scoring.labels import Counts
 from sentcli.scoring.scorer import Scorer
 from sentcli.tables.chunk import Chunk, Results
@@ -180,12 +180,12 @@ def _score_rows(
     scorer: Scorer, history: History, reader: Reader, output: Output, progress: Progress, started: float
 ) -> Summary:
     files, ledger = history.files, history.ledger
-    chunks, total, groups = iter(reader), Counts(), Groups()
+    chunks, total, counter = iter(reader), Counts(), LabelCounter(scorer.given_labels)
     by, report = [*dict.fromkeys(history.setup.options.by)], history.options.report
 
     def see(chunk: Chunk, results: Results) -> None:
         output.write(chunk, reader.with_partitions(chunk, results))
-        groups.add(by, chunk.sides, results[0])
+        counter.add(dict(zip(by, chunk.sides, strict=False)), results[0])
         if report:
             report.add(chunk, results)
 
@@ -204,7 +204,7 @@ def _score_rows(
     summary = Summary(
         **vars(total),
         rows=output.rows,
-        groups=groups,
+        groups=counter.groups,
         rejected=output.rejected,
         formulas_without_value=reader.formulas_without_value,
         text_columns=reader.text_columns,

@@ -14,7 +14,7 @@ from torch import nn
 
 from sentcli.config import TrainConfig
 from sentcli.errors import DataError, option
-from sentcli.evaluation.report import accuracy_of_texts
+from sentcli.evaluation.display import accuracy_of_texts
 from sentcli.files.atomic import new_file, output_errors
 from sentcli.training.classifier import Classification, balanced_weights, measure, predict_logits
 from sentcli.training.examples import Examples
