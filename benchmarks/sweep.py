@@ -113,8 +113,8 @@ def peak_memory() -> float:
 def measure(model: Path, settings: Settings, source: Path, output: Path) -> dict[str, float]:
     """Score the file once, in a process of its own, without the time to load the model."""
     with make_scorer(load_bundle(model), settings) as scorer:
-        counted = Counted(scorer._backend)
-        scorer._backend = counted
+        counted = Counted(scorer._inference._backend)
+        scorer._inference._backend = counted
         clock, processors = time.perf_counter(), time.process_time()
         summary = score_files(scorer, [str(source)], str(output), JobOptions(overwrite=True))
         clock, processors = time.perf_counter() - clock, time.process_time() - processors

@@ -100,7 +100,8 @@ class LabelCounter:
             table = zip(values, counts.reshape(-1, len(names)).tolist(), strict=False)
             rows = {value: +Counter(dict(zip(names, row, strict=True))) for value, row in table}
             rows[OTHERS] = rows.pop(OTHERS)  # last, as a sum of groups keeps the first values
-            groups[column] = {value: row for value, row in rows.items() if row}
+            if counts.any():
+                groups[column] = {value: row for value, row in rows.items() if row}
         return groups
 
 
