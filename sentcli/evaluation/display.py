@@ -18,7 +18,7 @@ _LONGEST_NAME = 24  # characters
 def as_text(record: Mapping[str, Any]) -> str:
     """Lay out a record of `sentcli.evaluation.evaluate.evaluate_bundle` for a terminal."""
     template = Path(__file__).with_name("evaluated.txt.jinja")
-    filters = {"aligned": _aligned, "cells": _cells, "short": _short}
+    filters = {"aligned": _aligned, "short": _short}
     filters |= {"counted": counted, "printable": printable}
     return fill_in(template, filters, record=record, rarest=rarest(record)).rstrip("\n")
 
@@ -106,10 +106,6 @@ def _short(name: str, limit: int = _LONGEST_NAME) -> str:
     """Return the name of a class, or a text, as one short line."""
     name = printable(name)
     return name if len(name) <= limit else f"{name[: limit - 1]}…"
-
-
-def _cells(row: Sequence[str]) -> str:
-    return "\t".join(row)
 
 
 def _aligned(lines: str, sides: str) -> str:

@@ -16,12 +16,12 @@ from sentcli.files.atomic import new_file, output_errors, resolve
 from sentcli.scoring.groups import LabelCounter
 from sentcli.scoring.labels import NEUTRAL, Floats, choose_classes
 
-Row = dict[str, Any]
+Prediction = dict[str, Any]
 
 
 def prediction_rows(
     examples: LabeledTexts, labels: Labels, probabilities: Floats, names: Sequence[str]
-) -> list[Row]:
+) -> list[Prediction]:
     """Return for each text its row in the data set, text, label, predicted label and probabilities.
 
     :param labels: class numbers; the number after the last class is neutral.
@@ -40,7 +40,7 @@ def prediction_rows(
     return rows
 
 
-def write_predictions(path: Path, rows: Sequence[Row]) -> None:
+def write_predictions(path: Path, rows: Sequence[Prediction]) -> None:
     """Write rows of predictions as CSV, with quotes around texts."""
     with output_errors(path), new_file(resolve(path)) as file:
         stream = io.TextIOWrapper(file, "utf-8", newline="")
@@ -50,7 +50,7 @@ def write_predictions(path: Path, rows: Sequence[Row]) -> None:
         stream.detach()  # it leaves the file open
 
 
-def confident_errors(rows: Sequence[Row], names: Sequence[str], most: int) -> list[Row]:
+def confident_errors(rows: Sequence[Prediction], names: Sequence[str], limit: int) -> list[Prediction]:
     """Return the errors with the least probable labels, of which most are wrong if any labels are.
 
     The order is that of C. Northcutt et al., "Confident Learning", JAIR 2021. Neutral texts count only if
@@ -62,12 +62,12 @@ def confident_errors(rows: Sequence[Row], names: Sequence[str], most: int) -> li
             **{name: row[name] for name in ("row", "text", "label", "predicted")},
             "probability": row[f"probability_{row['predicted']}"],
         }
-        for row in nsmallest(most, wrong, key=lambda row: row[f"probability_{row['label']}"])
+        for row in nsmallest(limit, wrong, key=lambda row: row[f"probability_{row['label']}"])
     ]
 
 
 def accuracy_by(
-    columns: Sequence[str], examples: LabeledTexts, rows: Sequence[Row], names: Sequence[str]
+    columns: Sequence[str], examples: LabeledTexts, rows: Sequence[Prediction], names: Sequence[str]
 ) -> dict[str, list[dict[str, Any]]]:
     """Return for each column the accuracy on the texts with each of its values, the most frequent first."""
     is_right = [
@@ -88,13 +88,13 @@ def accuracy_by(
     }
 
 
-def confused_pairs(figures: Evaluation, most: int = 10) -> list[dict[str, Any]]:
+def confused_pairs(figures: Evaluation, limit: int = 10) -> list[dict[str, Any]]:
     """Return the most frequent pairs of a label and another class that was predicted, with their counts."""
-    names = [of.name for of in figures.classes]
+    names = [row.name for row in figures.classes]
     pairs: list[dict[str, Any]] = [
         {"label": label, "predicted": predicted, "count": count}
         for label, row in zip(names, figures.confusion, strict=True)
         for predicted, count in zip(names, row, strict=True)
         if count and predicted != label
     ]
-    return sorted(pairs, key=lambda pair: -pair["count"])[:most]
+    return sorted(pairs, key=lambda pair: -pair["count"])[:limit]

@@ -43,9 +43,9 @@ def render_evaluation(measured: "Measurement", record: Mapping[str, Any], scorer
     )
 
 
-def _roc(is_own: Any, scores: Floats) -> tuple[float, Curve]:
+def _roc(is_class: Any, scores: Floats) -> tuple[float, Curve]:
     """Return the ROC curve of a class, and before it the area under it."""
-    false, true, _ = roc_curve(is_own, scores)
+    false, true, _ = roc_curve(is_class, scores)
     places = np.linspace(0, len(false) - 1, _POINTS).astype(int)
     return float(auc(false, true)), _points(false[places], true[places])
 

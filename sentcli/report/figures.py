@@ -50,8 +50,8 @@ def _table(column: str, groups: Iterable[Group]) -> dict[str, Any]:
     rows = [group for group in groups if group.labeled and group.value != OTHERS]
     rows.sort(key=lambda group: -group.labeled)
     kept = sorted(rows[:_MOST_GROUPS], key=lambda group: (-(group.share or 0.0), group.value))
-    others = sum(group.labeled for group in groups if group.value == OTHERS)
-    return {"column": column, "rows": kept, "more": len(rows) - len(kept), "others": others}
+    rest = sum(group.labeled for group in groups if group.value == OTHERS)
+    return {"column": column, "rows": kept, "more": len(rows) - len(kept), "others": rest}
 
 
 def _time(days: Mapping[str, Group], label: str) -> list[Group]:

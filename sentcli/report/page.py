@@ -41,24 +41,24 @@ def _percent(digits: int, share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
-def shade(texts: Sequence[str], scorer: "Scorer", most: int) -> list[Spans]:
+def shade(texts: Sequence[str], scorer: "Scorer", limit: int) -> list[Spans]:
     """Return an excerpt of each text in spans, each with the part from -1 to 1 of the words that decided.
 
-    :param most: characters of an excerpt, which is around the phrase that decided most.
+    :param limit: characters of an excerpt, which is around the phrase that decided most.
     """
     words = scorer.parts.words(texts, exact=False)
     return [
-        [*_spans(text, phrases(text, found)[:_MOST_MARKS], most)]
+        [*_spans(text, phrases(text, found)[:_MOST_MARKS], limit)]
         for text, found in zip(texts, words, strict=True)
     ]
 
 
-def _spans(text: str, found: Sequence["Word"], most: int) -> Iterator[tuple[str, float]]:
+def _spans(text: str, found: Sequence["Word"], limit: int) -> Iterator[tuple[str, float]]:
     start, end = 0, len(text)
-    if end > most:
+    if end > limit:
         center = (found[0].start + found[0].end) // 2 if found else 0
-        start = max(0, min(center - most // 2, end - most))
-        end = max(text.rfind(" ", start + most // 2, start + most), start + most // 2)
+        start = max(0, min(center - limit // 2, end - limit))
+        end = max(text.rfind(" ", start + limit // 2, start + limit), start + limit // 2)
         start = text.find(" ", start, center) + 1 if start else 0
     yield "… " * (start > 0), 0.0
     for word in sorted(found, key=lambda word: word.start):

@@ -85,10 +85,10 @@ class Report:
 
 def _read_results(where: str, labels: Sequence[str], found: Sequence[str], scores: Sequence[str]) -> Results:
     """Read the labels and the scores of rows as results."""
-    if others := {*found} - {*labels, ""}:
+    if unknown := {*found} - {*labels, ""}:
         hint = f"add the {option('model')} that scored it"
         known = ", ".join(labels)
-        raise DataError(f"{where}: the label {min(others)!r:.200} is none of {known:.200}; {hint}")
+        raise DataError(f"{where}: the label {min(unknown)!r:.200} is none of {known:.200}; {hint}")
     try:
         numbers = [float(score) if score else None for score in scores]
     except ValueError as error:

@@ -36,7 +36,7 @@ def render_scored(collected: Collector, scorer: "Scorer", title: str) -> bytes:
         rows=collected.rows,
         **figures,
         **_words(collected, scorer),
-        shelves={name: _cards(of.rows, scorer) for name, of in collected.shelves.items() if of.rows},
+        shelves={name: _cards(shelf.rows, scorer) for name, shelf in collected.shelves.items() if shelf.rows},
     )
 
 
@@ -47,7 +47,7 @@ def _words(collected: Collector, scorer: "Scorer") -> dict[str, Any]:
     sample = sample[: terms.texts]
     everyone = np.arange(len(sample))
     sides = [
-        [_quoted(of, sample, scorer) for of in terms.of(everyone, sign, _TOPICS, _JUDGING)]
+        [_quoted(ranked, sample, scorer) for ranked in terms.of(everyone, sign, _TOPICS, _JUDGING)]
         for sign in (1, -1)
     ]
     groups = np.array([row.groups[0] if row.groups else "" for row in sample], object)
@@ -55,8 +55,8 @@ def _words(collected: Collector, scorer: "Scorer") -> dict[str, Any]:
     for group in dict.fromkeys(groups.tolist()):
         members = np.flatnonzero(groups == group)
         if _FEWEST_OF_GROUP <= len(members) < len(sample):
-            found = [terms.of(members, sign, _GROUP_TOPICS, 0)[0] for sign in (1, -1)]
-            topics[group] = [[term.name for term in of] for of in found]
+            by_sign = [terms.of(members, sign, _GROUP_TOPICS, 0)[0] for sign in (1, -1)]
+            topics[group] = [[term.name for term in ranked] for ranked in by_sign]
     return {"sides": sides, "topics": topics, "sample": len(sample)}
 
 
@@ -69,6 +69,6 @@ def _quoted(
     return [(term, [next(cards) for _ in term.quotes]) for term in terms]
 
 
-def _cards(rows: Sequence[Review], scorer: "Scorer", most: int = EXCERPT) -> list[tuple[Review, Spans]]:
+def _cards(rows: Sequence[Review], scorer: "Scorer", limit: int = EXCERPT) -> list[tuple[Review, Spans]]:
     """Return rows, each with its text as it is shown, in at most so many characters."""
-    return [*zip(rows, shade([row.text for row in rows], scorer, most), strict=True)]
+    return [*zip(rows, shade([row.text for row in rows], scorer, limit), strict=True)]

@@ -103,8 +103,8 @@ class Scorer:
     @property
     def given_labels(self) -> list[str]:
         """All labels that a text can get: those of the model, and `neutral` and `mixed` if these are set."""
-        first, *others = self.labels
-        return [first, *[NEUTRAL] * bool(self.neutral), *[MIXED] * self.extras.mixed, *others]
+        first, *rest = self.labels
+        return [first, *[NEUTRAL] * bool(self.neutral), *[MIXED] * self.extras.mixed, *rest]
 
     @property
     def fingerprint(self) -> dict[str, Any]:
@@ -222,8 +222,8 @@ class Scorer:
         probabilities = softmax(predictions.logits[:, : len(self.labels)])
         blank = predictions.words == 0
         has_no_word = (predictions.lengths == 0) & ~blank
-        is_strange = (predictions.shares > self.extras.null_unknown) & (predictions.lengths > 0)
-        is_empty = blank | has_no_word | is_strange
+        is_too_unknown = (predictions.shares > self.extras.null_unknown) & (predictions.lengths > 0)
+        is_empty = blank | has_no_word | is_too_unknown
         classes = choose_classes(probabilities, self.labels, ordered=self.ordered)
         shown = classes if len(self.labels) > 2 else np.ones_like(classes)
         scores = probabilities[np.arange(len(classes)), shown].astype(object)
@@ -245,7 +245,7 @@ class Scorer:
             labels=Counter(filter(None, labels)),
             blank=int(blank.sum()),
             no_known_word=int(has_no_word.sum()),
-            too_unknown=int(is_strange.sum()),
+            too_unknown=int(is_too_unknown.sum()),
             unsure=int((is_unsure & ~is_empty).sum()),
             mostly_unknown=int((~is_empty & ~is_unsure & (predictions.shares > 0.5)).sum()),
             truncated=int((predictions.lengths > self._max_tokens).sum()),
