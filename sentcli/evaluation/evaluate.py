@@ -116,7 +116,7 @@ def evaluate_bundle(  # noqa: PLR0913  # what to measure, and what to return of 
         "learned": learned,
         **asdict(measured.figures),
         "by_length": measured.by_length,
-        "by": accuracy_by([*csv.sides], examples, rows, names),
+        "by": accuracy_by(dict(zip(csv.sides, examples.sides, strict=True)), rows, names),
         **measured.bands,
         "comparison": measured.comparison,
         "errors": [row | {"text": row["text"][:_SHORT_TEXT]} for row in measured.errors[:suspects]],
@@ -205,8 +205,8 @@ def _by_learned(
 ) -> dict[str, dict[str, Any]]:
     """Return the accuracy on texts that the model has `learned`, with a warning, and on `other` ones."""
     is_learned = are_learned(examples.texts, learned_hashes(bundle))
-    marked = replace(examples, sides=[np.where(is_learned, "learned", "other").tolist()])
-    (groups,) = accuracy_by(["learned"], marked, rows, bundle.config.labels).values()
+    marks = {"learned": np.where(is_learned, "learned", "other").tolist()}
+    (groups,) = accuracy_by(marks, rows, bundle.config.labels).values()
     found = {group.pop("value"): group for group in groups}
     if "learned" in found:
         known, other, advice = found["learned"]["examples"], found.get("other"), "use other texts"

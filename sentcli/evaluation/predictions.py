@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from heapq import nsmallest
 from pathlib import Path
 from typing import Any
@@ -57,17 +57,15 @@ def confident_errors(rows: Sequence[Prediction], names: Sequence[str], limit: in
     `names` has it.
     """
     wrong = [row for row in rows if row["label"] in names and row["predicted"] not in (None, row["label"])]
+    shown = ("row", "text", "label", "predicted")
     return [
-        {
-            **{name: row[name] for name in ("row", "text", "label", "predicted")},
-            "probability": row[f"probability_{row['predicted']}"],
-        }
+        {name: row[name] for name in shown} | {"probability": row[f"probability_{row['predicted']}"]}
         for row in nsmallest(limit, wrong, key=lambda row: row[f"probability_{row['label']}"])
     ]
 
 
 def accuracy_by(
-    columns: Sequence[str], examples: LabeledTexts, rows: Sequence[Prediction], names: Sequence[str]
+    columns: Mapping[str, Sequence[str]], rows: Sequence[Prediction], names: Sequence[str]
 ) -> dict[str, list[dict[str, Any]]]:
     """Return for each column the accuracy on the texts with each of its values, the most frequent first."""
     is_right = [
@@ -75,7 +73,7 @@ def accuracy_by(
         for row in rows
     ]
     counter = LabelCounter((str(False), str(True)))
-    counter.add(dict(zip(columns, examples.sides, strict=True)), is_right)
+    counter.add(columns, is_right)
     groups = counter.groups
     return {
         column: [

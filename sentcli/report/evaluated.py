@@ -1,17 +1,15 @@
 """The page of an evaluation."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from sklearn.metrics import auc, precision_recall_curve, roc_curve
 
+from sentcli.evaluation.evaluate import Measurement
 from sentcli.report.page import EXCERPT, fill, shade
 from sentcli.scoring.labels import Floats
-
-if TYPE_CHECKING:
-    from sentcli.evaluation.evaluate import Measurement
-    from sentcli.scoring.scorer import Scorer
+from sentcli.scoring.scorer import Scorer
 
 Curve = list[tuple[float, float]]  # points from 0 to 1
 
@@ -19,7 +17,7 @@ _MOST_CURVES = 6  # in a ROC plot
 _POINTS = 101  # of a curve
 
 
-def render_evaluation(measured: "Measurement", record: Mapping[str, Any], scorer: "Scorer") -> bytes:
+def render_evaluation(measured: Measurement, record: Mapping[str, Any], scorer: Scorer) -> bytes:
     """Return the page of an evaluation.
 
     :param measured, record: what `evaluate_bundle` returned.

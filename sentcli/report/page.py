@@ -6,14 +6,12 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sentcli.evaluation.display import fill_in
 from sentcli.explain.explanation import phrases
-
-if TYPE_CHECKING:
-    from sentcli.explain.parts import Word
-    from sentcli.scoring.scorer import Scorer
+from sentcli.explain.parts import Word
+from sentcli.scoring.scorer import Scorer
 
 _FOLDER = Path(__file__).parent
 EXCERPT = 380  # characters of a text
@@ -41,7 +39,7 @@ def _percent(digits: int, share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
-def shade(texts: Sequence[str], scorer: "Scorer", limit: int) -> list[Spans]:
+def shade(texts: Sequence[str], scorer: Scorer, limit: int) -> list[Spans]:
     """Return an excerpt of each text in spans, each with the part from -1 to 1 of the words that decided.
 
     :param limit: characters of an excerpt, which is around the phrase that decided most.
@@ -53,7 +51,7 @@ def shade(texts: Sequence[str], scorer: "Scorer", limit: int) -> list[Spans]:
     ]
 
 
-def _spans(text: str, found: Sequence["Word"], limit: int) -> Iterator[tuple[str, float]]:
+def _spans(text: str, found: Sequence[Word], limit: int) -> Iterator[tuple[str, float]]:
     start, end = 0, len(text)
     if end > limit:
         center = (found[0].start + found[0].end) // 2 if found else 0

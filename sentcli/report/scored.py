@@ -1,7 +1,7 @@
 """The page of scored rows."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -9,9 +9,7 @@ from sentcli.report.collector import Collector, Review
 from sentcli.report.figures import figures_of
 from sentcli.report.page import EXCERPT, Spans, fill, shade
 from sentcli.report.words import Term, Terms
-
-if TYPE_CHECKING:
-    from sentcli.scoring.scorer import Scorer
+from sentcli.scoring.scorer import Scorer
 
 _COLORS = ("neg", "neu", "mix", "pos")  # of the labels; classes of the style
 _TOPICS, _JUDGING, _GROUP_TOPICS = 10, 6, 4  # terms of a list
@@ -19,7 +17,7 @@ _FEWEST_OF_GROUP = 100  # texts of a group with topics
 _QUOTE = 220  # characters of a sentence with a term
 
 
-def render_scored(collected: Collector, scorer: "Scorer", title: str) -> bytes:
+def render_scored(collected: Collector, scorer: Scorer, title: str) -> bytes:
     """Return the page of what was collected.
 
     :param scorer: the scorer of the labels and scores; it scores sentences and finds the parts of words.
@@ -40,7 +38,7 @@ def render_scored(collected: Collector, scorer: "Scorer", title: str) -> bytes:
     )
 
 
-def _words(collected: Collector, scorer: "Scorer") -> dict[str, Any]:
+def _words(collected: Collector, scorer: Scorer) -> dict[str, Any]:
     """Return the terms of praise and of complaints, and the topics of the groups of the first column."""
     sample = collected.sample.rows[::-1]
     terms = Terms([row.text for row in sample], lambda texts: np.array(scorer.score(texts).scores, float))
@@ -61,7 +59,7 @@ def _words(collected: Collector, scorer: "Scorer") -> dict[str, Any]:
 
 
 def _quoted(
-    terms: Sequence[Term], sample: Sequence[Review], scorer: "Scorer"
+    terms: Sequence[Term], sample: Sequence[Review], scorer: Scorer
 ) -> list[tuple[Term, list[tuple[Review, Spans]]]]:
     """Return each term with the rows of its quotes."""
     quotes = [sample[text]._replace(text=quote) for term in terms for text, quote in term.quotes]
@@ -69,6 +67,6 @@ def _quoted(
     return [(term, [next(cards) for _ in term.quotes]) for term in terms]
 
 
-def _cards(rows: Sequence[Review], scorer: "Scorer", limit: int = EXCERPT) -> list[tuple[Review, Spans]]:
+def _cards(rows: Sequence[Review], scorer: Scorer, limit: int = EXCERPT) -> list[tuple[Review, Spans]]:
     """Return rows, each with its text as it is shown, in at most so many characters."""
     return [*zip(rows, shade([row.text for row in rows], scorer, limit), strict=True)]
