@@ -23,7 +23,8 @@ from throughput_report import ROOT, replaced, table
 
 from sentcli.datasets.labels import LabeledTexts, label_ids
 from sentcli.datasets.load import load_split
-from sentcli.evaluation.metrics import accuracy_of, lengths_of, scores_by_length
+from sentcli.evaluation.display import lengths_of
+from sentcli.evaluation.metrics import accuracy_of, scores_by_length
 from sentcli.model.bundle import default_bundle_path, load_bundle
 from sentcli.scoring.labels import Floats
 from sentcli.scoring.scorer import Scorer

@@ -32,7 +32,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from sentcli.config import DataSet, TrainConfig
 from sentcli.datasets.labels import LabeledTexts, label_ids
-from sentcli.datasets.splits import digest_texts, one_spelling
+from sentcli.datasets.splits import digest_texts, normalize_copy
 from sentcli.datasets.training_data import read_data_sets
 from sentcli.files.atomic import new_file
 from sentcli.model.bundle import default_bundle_path, load_bundle
@@ -216,11 +216,11 @@ def read_all(options: argparse.Namespace, recipe: Mapping[str, Any]) -> tuple[Te
     parts, labels = read_data_sets(sets)
     share = recipe.get("validation-share", TrainConfig().validation_share)
     texts = read_texts(DataSource(tuple(sets), "none"), parts, labels, share)
-    held_out = {*map(one_spelling, texts.validation.texts)}
+    held_out = {*map(normalize_copy, texts.validation.texts)}
     whole = [text for text in datasets.load_dataset(options.unlabeled, split=UNLABELED)["text"] if text]
     without_limit, _ = read_data_sets([replace(data, most=None) for data in sets])
     every = dict.fromkeys([*(text for part in without_limit for text in part.texts), *whole])
-    new = [text for text in every if text.count(" ") > LONG and one_spelling(text) not in held_out]
+    new = [text for text in every if text.count(" ") > LONG and normalize_copy(text) not in held_out]
     passages = [*dict.fromkeys(cut_passages(new, SENTENCES))]
     order = np.random.default_rng(0).permutation(len(passages))
     return texts, [passages[place] for place in order.tolist()], whole

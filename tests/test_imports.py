@@ -142,8 +142,3 @@ def test_scoring_from_python() -> None:
     output, loaded = run(code, (*TRAINING_ONLY, "pyarrow", "onnx", "onnxruntime"))
     assert output == "positive negative\n"
     assert loaded == {"onnxruntime"}
-
-
-def test_modules_for_engines_do_not_load_them() -> None:
-    _, loaded = run("import sentcli.scoring.engines", (*HEAVY, "ray", "pyspark"))
-    assert loaded == set()

@@ -91,9 +91,9 @@ def evaluate(options: EvaluateOptions) -> None:
     against = load_bundle(options.against) if options.against else None
     _check_labels(options, bundle, against)
     with requires("evaluate"):
+        from sentcli.evaluation.display import as_text
         from sentcli.evaluation.evaluate import evaluate_bundle
         from sentcli.evaluation.model_card import check_card, record_evaluation
-        from sentcli.evaluation.report import report
         from sentcli.scoring.scorer import Scorer
     if options.card:
         check_card(bundle)
@@ -108,12 +108,12 @@ def evaluate(options: EvaluateOptions) -> None:
     chosen = named(options, evaluate_bundle) | {"against": against} | hardware
     measured, record = evaluate_bundle(bundle, data, csv=csv, **chosen)
 
-    click.echo(json.dumps(record, indent=2) if options.json else report(record))
+    click.echo(json.dumps(record, indent=2) if options.json else as_text(record))
     if options.report:
-        from sentcli.report.evaluated import render
+        from sentcli.report.evaluated import render_evaluation
 
         with Scorer(bundle, **hardware) as scorer:
-            write_file(Target(options.report), render(measured, record, scorer))
+            write_file(Target(options.report), render_evaluation(measured, record, scorer))
     if options.card:
         for name in ("errors", "by"):  # a model folder contains no texts
             record.pop(name)

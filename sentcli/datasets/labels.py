@@ -19,7 +19,7 @@ _log = logging.getLogger("sentcli")
 
 SURE = 0.75  # targets above this are labels; those below are neutral
 LABEL_COLUMNS = ("label", "labels", "sentiment", "class", "category", "target", "polarity", "stars", "rating")
-_SPELLED_OUT = {"neg": "negative", "pos": "positive"}
+_FULL_NAMES = {"neg": "negative", "pos": "positive"}
 _SIGNS = {("0", "1"), ("-1", "1")}
 _WHOLE = re.compile(r"([+-]?\d+)\.0+")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
@@ -111,16 +111,16 @@ def label_name(value: Any, classes: Sequence[str], where: str) -> str | None:
     if classes and value not in classes:
         try:
             number = int(value)
-            return spell_out(classes[number]) if number >= 0 else None
+            return normalize_label(classes[number]) if number >= 0 else None
         except (ValueError, IndexError):
             raise DataError(f"{where}: {value!r:.100} is not one of its classes: {classes!r:.200}") from None
-    return spell_out(str(value))
+    return normalize_label(str(value))
 
 
-def spell_out(label: str) -> str:
+def normalize_label(label: str) -> str:
     """Return a label as models spell it. In a column with gaps, pandas writes whole numbers as 1.0."""
     whole = _WHOLE.fullmatch(label)
-    return whole[1] if whole else _SPELLED_OUT.get(label, label)
+    return whole[1] if whole else _FULL_NAMES.get(label, label)
 
 
 def are_numbers(labels: Iterable[str]) -> bool:
@@ -137,12 +137,12 @@ def class_names(data: LabeledTexts) -> tuple[str, ...]:
     counts = Counter(data.labels) if data.order else _merged(data)
     names = tuple(name for name in dict.fromkeys(data.order or sorted(counts)) if name in counts)
     has_decimals = are_numbers(names) and not all(float(name).is_integer() for name in names)
-    most = _MOST_DECIMALS if has_decimals else MAX_CLASSES
-    if not 2 <= len(names) <= most:
+    limit = _MOST_DECIMALS if has_decimals else MAX_CLASSES
+    if not 2 <= len(names) <= limit:
         examples = ", ".join(repr(name)[:40] for name in names[:3])
         hint = ' Round them; for probabilities, the [[data]] table needs targets = "probability"'
         raise DataError(
-            f"{data.where}: {counted(len(names), 'different label')} ({examples}); a model has 2 to {most}; "
+            f"{data.where}: {counted(len(names), 'different label')} ({examples}); a model has 2 to {limit}; "
             f"is {option('label_column')} right?{hint * has_decimals}"
         )
     if single := [name for name in names if counts[name] == 1]:
@@ -161,7 +161,7 @@ def _merged(data: LabeledTexts) -> Counter[str]:
     merged: Counter[str] = Counter()
     said = []
     for label, count in Counter(data.labels).most_common():
-        name = names.setdefault(spell_out(label.strip().casefold()), spell_out(label.strip()))
+        name = names.setdefault(normalize_label(label.strip().casefold()), normalize_label(label.strip()))
         merged[name] += count
         said += [f"{label!r:.60} as {name!r:.60}"] if name != label else []
     if said:
@@ -176,7 +176,7 @@ def class_ids(data: LabeledTexts, names: Sequence[str]) -> npt.NDArray[np.int64]
     if said := ", ".join(
         f"{label} is taken for {name!r:.100}"
         for label, name in sorted(taken.items())
-        if label.isdecimal() and label != spell_out(name)
+        if label.isdecimal() and label != normalize_label(name)
     ):
         _log.warning("%s: labels are numbers; %.300s; if that is wrong, use names", data.where, said)
     return ids
@@ -206,7 +206,7 @@ def known_labels(labels: Iterable[str], names: Sequence[str]) -> dict[str, int]:
         ids |= {str(index): index for index in range(len(names))}
     if tuple(names) in _SIGNS:
         ids |= {"negative": 0, "positive": 1}
-    usual = {label: spell_out(label.strip().casefold()) for label in {*labels, *ids}}
+    usual = {label: normalize_label(label.strip().casefold()) for label in {*labels, *ids}}
     folded = {usual[name]: index for name, index in ids.items()}
     if all(folded[usual[name]] == index for name, index in ids.items()):
         ids = {label: folded[name] for label, name in usual.items() if name in folded}

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sentcli.datasets.labels import LabeledTexts, find_label_column, label_name, spell_out
+from sentcli.datasets.labels import LabeledTexts, find_label_column, label_name, normalize_label
 from sentcli.datasets.rejects import Rejects, rejected_row
 from sentcli.errors import DataError, requires
 from sentcli.scoring import stop
@@ -52,7 +52,7 @@ def load_split(
         raise DataError(f"{spec:.200}: there is no split {split!r:.200}; the splits are {', '.join(splits)}")
     texts, values, classes, found, sides = splits[split](text_column, label_column)
     labels = [label_name(value, classes, where) for value in values]
-    order, read = tuple(map(spell_out, classes)), len(texts) + len(found)
+    order, read = tuple(map(normalize_label, classes)), len(texts) + len(found)
     rows = range(1, len(texts) + 1)
     data = LabeledTexts(texts, labels, order, where, rows=rows, sides=sides)  # type: ignore[arg-type]  # without None below
     kept = []

@@ -34,7 +34,7 @@ def train_validation(
     Copies of a text, which differ only in case and blanks, all go to the part with most of them.
     """
     is_chosen = _choose_runs(data.labels, validation_share, seed)
-    _, text_of = np.unique(np.array([*map(one_spelling, data.texts)], object), return_inverse=True)
+    _, text_of = np.unique(np.array([*map(normalize_copy, data.texts)], object), return_inverse=True)
     is_chosen = (2 * np.bincount(text_of, is_chosen) >= np.bincount(text_of))[text_of]
     train, validation = (data.take(np.flatnonzero(rows).tolist()) for rows in (~is_chosen, is_chosen))
     if not len(validation):
@@ -80,8 +80,8 @@ def _choose_runs(labels: Sequence[str], share: float, seed: int) -> npt.NDArray[
 
 def without_validation(data: LabeledTexts, validation: LabeledTexts) -> LabeledTexts:
     """Remove the texts of a validation split from a training split, ignoring case and blanks."""
-    excluded = {*map(one_spelling, validation.texts)}
-    train = data.take([row for row, text in enumerate(data.texts) if one_spelling(text) not in excluded])
+    excluded = {*map(normalize_copy, validation.texts)}
+    train = data.take([row for row, text in enumerate(data.texts) if normalize_copy(text) not in excluded])
     if removed := len(data) - len(train):
         _log.info("%s: %d texts are in the validation split too and were removed", data.where, removed)
     return train
@@ -90,21 +90,21 @@ def without_validation(data: LabeledTexts, validation: LabeledTexts) -> LabeledT
 def warn_of_contradictions(data: LabeledTexts) -> None:
     """Warn about texts that have several labels; case and blanks make no difference."""
     labels: dict[int, str] = {}  # by the hash of a text: the texts of a million reviews take gigabytes
-    pairs = zip(map(one_spelling, data.texts), data.labels, strict=True)
+    pairs = zip(map(normalize_copy, data.texts), data.labels, strict=True)
     torn = {text for text, label in pairs if text and labels.setdefault(hash(text), label) != label}
     if torn:
         problem = "%s: %s with more than one label, such as %.60r"
         _log.warning(problem, data.where, counted(len(torn), "text"), min(torn))
 
 
-def one_spelling(text: str) -> str:
+def normalize_copy(text: str) -> str:
     """Return a text in the same spelling as its copies, which differ only in blanks and case."""
     return " ".join(text.split()).casefold()
 
 
 def hash_texts(texts: Iterable[str]) -> Hashes:
     """Return a hash of 8 bytes of each text; copies have the same."""
-    plain = (one_spelling(text).encode(errors="surrogatepass") for text in texts)
+    plain = (normalize_copy(text).encode(errors="surrogatepass") for text in texts)
     return np.frombuffer(b"".join(hashlib.blake2b(text, digest_size=8).digest() for text in plain), "<u8")
 
 

@@ -15,7 +15,7 @@ from sentcli.datasets.labels import (
     class_names,
     join,
     known_labels,
-    spell_out,
+    normalize_label,
 )
 from sentcli.datasets.load import NO_OPTIONS, load_split
 from sentcli.datasets.rejects import Rejects, rejected_row, without_unknown
@@ -82,11 +82,11 @@ def _with_last(names: tuple[str, ...], positive: str) -> tuple[str, ...]:
     return names[1 - number], names[number]
 
 
-def _draw(data: LabeledTexts, most: int) -> LabeledTexts:
+def _draw(data: LabeledTexts, limit: int) -> LabeledTexts:
     """Return at most so many texts of each label, in the order of the data."""
     draw, labels = np.random.default_rng(_SEED), np.array(data.labels, object)
     rows = [np.flatnonzero(labels == label) for label in sorted({*data.labels})]
-    return data.take(np.sort(np.concatenate([draw.permutation(some)[:most] for some in rows])).tolist())
+    return data.take(np.sort(np.concatenate([draw.permutation(own)[:limit] for own in rows])).tolist())
 
 
 def with_targets(data: LabeledTexts, source: DataSet, names: Sequence[str], rejects: Rejects) -> LabeledTexts:
@@ -105,7 +105,7 @@ def with_targets(data: LabeledTexts, source: DataSet, names: Sequence[str], reje
     if isinstance(source.targets, str):
         targets = _probabilities({*data.labels}, data.where)
     else:
-        targets = {spell_out(label): target for label, target in source.targets.items()}
+        targets = {normalize_label(label): target for label, target in source.targets.items()}
     if unknown := {*data.labels} - {*targets}:
         raise DataError(f"{data.where}: the label {min(unknown)!r:.100} has no target; add it to targets")
     label_of = {

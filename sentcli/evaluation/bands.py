@@ -35,8 +35,8 @@ def choose_band(scores: Floats, sides: Sides) -> Ends:
     lows, highs = tried[tried <= 0.5], tried[tried >= 0.5]
     by_side = [scores[sides == side] for side in range(3)]
     # Shares of the texts of each class below `lows`, `[classes, lows, 1]`, and above `highs`.
-    below = np.array([_beyond(of, lows, 0) / len(of) for of in by_side])[:, :, np.newaxis]
-    above = np.array([_beyond(of, highs, 2) / len(of) for of in by_side])[:, np.newaxis]
+    below = np.array([_beyond(own, lows, 0) / len(own) for own in by_side])[:, :, np.newaxis]
+    above = np.array([_beyond(own, highs, 2) / len(own) for own in by_side])[:, np.newaxis]
     shares_of = (below, 1 - below - above, above)
     f1 = [2 * shares[side] / (shares.sum(axis=0) + 1) for side, shares in enumerate(shares_of)]
     macro_f1 = np.mean(np.broadcast_arrays(*f1), axis=0)

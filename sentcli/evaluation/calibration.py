@@ -76,7 +76,7 @@ def choose_strength(
 
 def _macro_f1(labels: Labels, predicted: Labels, classes: int) -> float:
     """Return the mean F1 of the classes that occur as a label or as a prediction."""
-    of_label, of_prediction = (np.bincount(each, minlength=classes) for each in (labels, predicted))
+    support, given = (np.bincount(ids, minlength=classes) for ids in (labels, predicted))
     right = np.bincount(labels[labels == predicted], minlength=classes)
-    counts = of_label + of_prediction
+    counts = support + given
     return float((2 * right[counts > 0] / counts[counts > 0]).mean())

@@ -17,16 +17,16 @@ from sentcli.datasets.splits import are_learned, learned_hashes
 from sentcli.datasets.training_data import with_targets
 from sentcli.errors import DataError, option
 from sentcli.evaluation.bands import band_figures, three_way
+from sentcli.evaluation.display import accuracy_of_texts
 from sentcli.evaluation.metrics import Evaluation, Labels, evaluate, scores_by_length
 from sentcli.evaluation.predictions import (
-    Row,
+    Prediction,
     accuracy_by,
     confident_errors,
     confused_pairs,
     prediction_rows,
     write_predictions,
 )
-from sentcli.evaluation.report import accuracy_of_texts
 from sentcli.model.bundle import LEARNED, Bundle
 from sentcli.scoring.labels import NEUTRAL, Floats, choose_classes
 from sentcli.scoring.predict import predict
@@ -89,7 +89,7 @@ def evaluate_bundle(  # noqa: PLR0913  # what to measure, and what to return of 
         device = None if backend == "onnx" else runtime.get("device")
         of_other = predict(against, texts, quiet=quiet, workers=runtime.get("workers"), device=device)
     band = bundle.config.neutral
-    measured = measure(texts, labels, probabilities, names, of_other, band, target_precision)
+    measured = measure_texts(texts, labels, probabilities, names, of_other, band, target_precision)
     if bundle.config.model.neutral_head and measured.bands["three_way"]:
         of_head = predict(bundle, texts, quiet=quiet, neutral=True, **runtime)
         measured.bands["three_way"] = three_way(labels, of_head, names)
@@ -116,7 +116,7 @@ def evaluate_bundle(  # noqa: PLR0913  # what to measure, and what to return of 
         "learned": learned,
         **asdict(measured.figures),
         "by_length": measured.by_length,
-        "by": accuracy_by([*dict.fromkeys(csv.by)], examples, rows, names),
+        "by": accuracy_by(dict(zip(dict.fromkeys(csv.by), examples.sides, strict=True)), rows, names),
         **measured.bands,
         "comparison": measured.comparison,
         "errors": [row | {"text": row["text"][:_SHORT_TEXT]} for row in measured.errors[:suspects]],
@@ -124,7 +124,7 @@ def evaluate_bundle(  # noqa: PLR0913  # what to measure, and what to return of 
     }
 
 
-def measure(
+def measure_texts(
     texts: Sequence[str],
     labels: Labels,
     probabilities: Floats,
@@ -141,7 +141,7 @@ def measure(
     """
     if against is not None:  # compare on the texts that both models score
         missing = np.isnan(probabilities + against)
-        probabilities, against = (np.where(missing, np.nan, each) for each in (probabilities, against))
+        probabilities, against = (np.where(missing, np.nan, part) for part in (probabilities, against))
     has_words = ~np.isnan(probabilities).all(axis=1)
     rows = np.flatnonzero(has_words & (labels < len(names)))  # not neutral
     if not rows.size:
@@ -166,7 +166,7 @@ def measure(
 def compare(labels: Labels, probabilities: Floats, against: Floats, names: Sequence[str]) -> dict[str, float]:
     """Compare two models on examples; the difference of an example is the largest of its probabilities."""
     differences = np.abs(probabilities - against).max(axis=1)
-    predicted, other = (choose_classes(each, names) for each in (probabilities, against))
+    predicted, other = (choose_classes(part, names) for part in (probabilities, against))
     changed = int((predicted != other).sum())
     return {
         "examples": len(labels),
@@ -200,11 +200,13 @@ def _read(bundle: Bundle, data: DataSet, split: str, csv: ReadOptions) -> tuple[
     return examples, len(rejects.entries) + len(unknown.entries)
 
 
-def _by_learned(bundle: Bundle, examples: LabeledTexts, rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
+def _by_learned(
+    bundle: Bundle, examples: LabeledTexts, rows: Sequence[Prediction]
+) -> dict[str, dict[str, Any]]:
     """Return the accuracy on texts that the model has `learned`, with a warning, and on `other` ones."""
     is_learned = are_learned(examples.texts, learned_hashes(bundle))
-    marked = replace(examples, sides=[np.where(is_learned, "learned", "other").tolist()])
-    (groups,) = accuracy_by(["learned"], marked, rows, bundle.config.labels).values()
+    marks = {"learned": np.where(is_learned, "learned", "other").tolist()}
+    (groups,) = accuracy_by(marks, rows, bundle.config.labels).values()
     found = {group.pop("value"): group for group in groups}
     if "learned" in found:
         known, other, advice = found["learned"]["examples"], found.get("other"), "use other texts"

@@ -204,11 +204,6 @@ def scores_by_length(is_right: Bools, tokens: Sequence[int]) -> list[dict[str, A
     return slices
 
 
-def lengths_of(part: Mapping[str, Any]) -> str:
-    """Return the lengths of a slice, such as `32-63`."""
-    return f"{part['shortest']}+" if part["longest"] is None else f"{part['shortest']}-{part['longest']}"
-
-
 def accuracy_of(is_right: Bools) -> dict[str, Any]:
     """Return `accuracy` and Wilson's `accuracy_interval`; both None without an example."""
     right, examples = int(is_right.sum()), len(is_right)

@@ -7,7 +7,6 @@ import json
 import re
 import shlex
 from collections.abc import Collection, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,13 @@ import jinja2
 
 from sentcli.config import DEFAULT_DATASET, HUB_ID, BundleConfig, ModelConfig
 from sentcli.errors import BundleError, UsageError, option, printable
-from sentcli.evaluation.metrics import ECE_BINS, lengths_of
+from sentcli.evaluation.display import fill_in
+from sentcli.evaluation.metrics import ECE_BINS
 from sentcli.evaluation.metrics_file import Metrics, learners, own_epochs, read_history, read_metrics
-from sentcli.evaluation.report import four, interval, metrics_of
 from sentcli.model import bundle
 from sentcli.scoring.labels import NEUTRAL
 from sentcli.text.tokenizer import head_tokens
 
-_TEMPLATE = Path(__file__).with_name("card.md.jinja")
 _GLOVE_NAME = re.compile(r"(glove\.)?(6B|42B|840B|twitter\.27B)\..*", re.IGNORECASE)
 _FREE_GATES = {"separate": 4, "forget": 2}  # gates with weights, including the cell gate
 
@@ -40,7 +38,9 @@ def model_card(
     :param files: the names of all files of the folder.
     """
     measured = metrics.get("evaluations", ())
-    return _template().render(
+    return fill_in(
+        Path(__file__).with_name("card.md.jinja"),
+        {"code": _code, "cell": _cell, "block": _block, "json": json.dumps},
         title=printable(name),
         where=shlex.quote(metrics["output"]),
         config=config,
@@ -58,6 +58,8 @@ def model_card(
         head=head_tokens(config.text.max_tokens),
         shown=next(iter(measured), None),
         measured=measured,
+        measured_on=_measured_on,
+        is_glove=_GLOVE_NAME.fullmatch,
     )
 
 
@@ -95,23 +97,6 @@ def _measured_on(record: Mapping[str, Any]) -> str:
     """Return the name of a data set in the card: the stem of a file, or the path or id with the split."""
     where: str = record["where"]
     return Path(where).stem if where == f"{record['dataset']:.200}" else where
-
-
-@cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATE.parent),
-        autoescape=False,  # noqa: S701  # Markdown; `code`, `cell` and `block` escape what users name
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"code": _code, "cell": _cell, "block": _block, "json": json.dumps}
-    environment.filters |= {"four": four, "interval": interval, "metrics": metrics_of, "lengths": lengths_of}
-    environment.filters["measured_on"] = _measured_on
-    environment.tests["glove"] = _GLOVE_NAME.fullmatch
-    return environment.get_template(_TEMPLATE.name)
 
 
 def _cell(text: str) -> str:

@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from heapq import nsmallest
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,15 @@ from sentcli.datasets.labels import LabeledTexts
 from sentcli.evaluation.metrics import Evaluation, Labels
 from sentcli.files.atomic import resolve
 from sentcli.files.sink import Target, write_file
-from sentcli.scoring.groups import Groups
+from sentcli.scoring.groups import LabelCounter
 from sentcli.scoring.labels import NEUTRAL, Floats, choose_classes
 
-Row = dict[str, Any]
+Prediction = dict[str, Any]
 
 
 def prediction_rows(
     examples: LabeledTexts, labels: Labels, probabilities: Floats, names: Sequence[str]
-) -> list[Row]:
+) -> list[Prediction]:
     """Return for each text its row in the data set, text, label, predicted label and probabilities.
 
     :param labels: class numbers; the number after the last class is neutral.
@@ -41,7 +41,7 @@ def prediction_rows(
     return rows
 
 
-def write_predictions(path: Path, rows: Sequence[Row]) -> None:
+def write_predictions(path: Path, rows: Sequence[Prediction]) -> None:
     """Write rows of predictions as CSV, with quotes around texts."""
     stream = io.StringIO(newline="")
     writer = csv.DictWriter(stream, rows[0], quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
@@ -50,35 +50,34 @@ def write_predictions(path: Path, rows: Sequence[Row]) -> None:
     write_file(Target(resolve(path)), stream.getvalue().encode())
 
 
-def confident_errors(rows: Sequence[Row], names: Sequence[str], most: int) -> list[Row]:
+def confident_errors(rows: Sequence[Prediction], names: Sequence[str], limit: int) -> list[Prediction]:
     """Return the errors with the least probable labels, of which most are wrong if any labels are.
 
     The order is that of C. Northcutt et al., "Confident Learning", JAIR 2021. Neutral texts count only if
     `names` has it.
     """
     wrong = [row for row in rows if row["label"] in names and row["predicted"] not in (None, row["label"])]
+    shown = ("row", "text", "label", "predicted")
     return [
-        {
-            **{name: row[name] for name in ("row", "text", "label", "predicted")},
-            "probability": row[f"probability_{row['predicted']}"],
-        }
-        for row in nsmallest(most, wrong, key=lambda row: row[f"probability_{row['label']}"])
+        {name: row[name] for name in shown} | {"probability": row[f"probability_{row['predicted']}"]}
+        for row in nsmallest(limit, wrong, key=lambda row: row[f"probability_{row['label']}"])
     ]
 
 
 def accuracy_by(
-    columns: Sequence[str], examples: LabeledTexts, rows: Sequence[Row], names: Sequence[str]
+    columns: Mapping[str, Sequence[str]], rows: Sequence[Prediction], names: Sequence[str]
 ) -> dict[str, list[dict[str, Any]]]:
     """Return for each column the accuracy on the texts with each of its values, the most frequent first."""
     is_right = [
         str(row["label"] == row["predicted"]) if row["label"] in names and row["predicted"] else None
         for row in rows
     ]
-    groups = Groups()
-    groups.add(columns, examples.sides, is_right)
+    counter = LabelCounter((str(False), str(True)))
+    counter.add(columns, is_right)
+    groups = counter.groups
     return {
         column: [
-            {"value": group.value, "examples": sum(group.labels.values())}
+            {"value": group.value, "examples": group.labeled}
             | {"accuracy": group.share, "accuracy_interval": group.interval}
             for group in groups.of(column, str(True))
             if group.labels
@@ -87,13 +86,13 @@ def accuracy_by(
     }
 
 
-def confused_pairs(figures: Evaluation, most: int = 10) -> list[dict[str, Any]]:
+def confused_pairs(figures: Evaluation, limit: int = 10) -> list[dict[str, Any]]:
     """Return the most frequent pairs of a label and another class that was predicted, with their counts."""
-    names = [of.name for of in figures.classes]
+    names = [row.name for row in figures.classes]
     pairs: list[dict[str, Any]] = [
         {"label": label, "predicted": predicted, "count": count}
         for label, row in zip(names, figures.confusion, strict=True)
         for predicted, count in zip(names, row, strict=True)
         if count and predicted != label
     ]
-    return sorted(pairs, key=lambda pair: -pair["count"])[:most]
+    return sorted(pairs, key=lambda pair: -pair["count"])[:limit]

@@ -20,17 +20,17 @@ _CLAUSE_END = re.compile(
 _SAYS = 1.0
 
 
-def deciding_words(texts: Sequence[str], parts: Parts, most: int) -> list[str]:
+def deciding_words(texts: Sequence[str], parts: Parts, limit: int) -> list[str]:
     """Return for each text the phrases with the largest parts, as JSON: `[["lovely", 2.753]]`."""
     return [
-        _to_json([(phrase.text, round(phrase.part, 3)) for phrase in phrases(text, words)[:most]])
+        _to_json([(phrase.text, round(phrase.part, 3)) for phrase in phrases(text, words)[:limit]])
         for text, words in zip(texts, parts.words(texts, exact=False), strict=True)
     ]
 
 
 def sentences_json(sentences: Iterable[Sentence]) -> str:
     """Return sentences as JSON: `[[0, 14, "negative", 0.016121]]`."""
-    return _to_json([(of.start, of.end, of.label, of.score and round(of.score, 6)) for of in sentences])
+    return _to_json([(row.start, row.end, row.label, row.score and round(row.score, 6)) for row in sentences])
 
 
 class Aspects:
@@ -40,12 +40,12 @@ class Aspects:
     """
 
     def __init__(self, words: Mapping[str, Sequence[str]]) -> None:
-        self._of: dict[str, list[str]] = {}  # the aspects of each form of a word
-        for name, some in words.items():
-            for form in {form for word in some for form in _forms(word.lower())}:
-                self._of.setdefault(form, []).append(name)
+        self._aspects: dict[str, list[str]] = {}  # the aspects of each form of a word
+        for name, forms in words.items():
+            for form in {form for word in forms for form in _forms(word.lower())}:
+                self._aspects.setdefault(form, []).append(name)
         self._names = [*words]
-        self._phrases = Phrases(self._of)
+        self._phrases = Phrases(self._aspects)
 
     def scores(self, texts: Sequence[str], parts: Parts, score: Score) -> dict[str, list[float | None]]:
         """Return for each aspect a score per text; None for a text without its words."""
@@ -82,7 +82,8 @@ class Aspects:
                 clauses.append((row, sentence, start, end, said))
         for row, _, start, end, _ in clauses:
             phrases = [phrase for phrase, place, _ in found[row] if start <= place < end]
-            yield row, texts[row][start:end], [*{name: 0 for phrase in phrases for name in self._of[phrase]}]
+            names = dict.fromkeys(name for phrase in phrases for name in self._aspects[phrase])
+            yield row, texts[row][start:end], [*names]
 
 
 def _forms(word: str) -> list[str]:

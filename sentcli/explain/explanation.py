@@ -72,21 +72,21 @@ def explain(texts: Sequence[str | None], parts: Parts, score: Score) -> list[Exp
     """Return the explanation of each text."""
     scores = list(score(texts))
     read = [text if text and label else "" for text, (label, _) in zip(texts, scores, strict=True)]
-    found = []
+    explanations = []
     for text, labeled, words, sentences in zip(
         texts, scores, parts.words(read), score_sentences(read, score), strict=True
     ):
         text = text or ""
         own = [Word(text[start:end], weight, start, end) for weight, start, end in parts.own_words(text)]
-        found.append(Explanation(text, *labeled, words, phrases(text, words), sentences, own))
-    return found
+        explanations.append(Explanation(text, *labeled, words, phrases(text, words), sentences, own))
+    return explanations
 
 
 def score_sentences(texts: Sequence[str], score: Score) -> list[list[Sentence]]:
     """Return the sentences of each text."""
     spans = [[(text[start:end], start, end) for start, end in sentences_of(text)] for text in texts]
-    alone = iter(score([sentence for of in spans for sentence, _, _ in of]))
-    return [[Sentence(sentence, *next(alone), start, end) for sentence, start, end in of] for of in spans]
+    alone = iter(score([sentence for row in spans for sentence, _, _ in row]))
+    return [[Sentence(sentence, *next(alone), start, end) for sentence, start, end in row] for row in spans]
 
 
 def phrases(text: str, words: Sequence[Word]) -> list[Word]:
@@ -96,14 +96,14 @@ def phrases(text: str, words: Sequence[Word]) -> list[Word]:
     """
     least = max([_PART, *(_PART_SHARE * abs(word.part) for word in words)])
     least_alone = min(_ALONE, max((_ALONE_SHARE * word.alone for word in words), default=0))
-    found: list[Word] = []
+    deciding: list[Word] = []
     for word in words:
-        last = found[-1] if found else word
+        last = deciding[-1] if deciding else word
         if abs(word.part) < least or (word.alone < least_alone and not word.shift):
             continue
         if text[last.end : word.start].isspace() and (last.part > 0) == (word.part > 0):
             part = max(last.part, word.part, key=abs)
-            found[-1] = Word(text[last.start : word.end], part, last.start, word.end)
+            deciding[-1] = Word(text[last.start : word.end], part, last.start, word.end)
         else:
-            found.append(word)
-    return sorted(found, key=lambda word: -abs(word.part))
+            deciding.append(word)
+    return sorted(deciding, key=lambda word: -abs(word.part))

@@ -11,13 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from sentcli.backends import Logits
 from sentcli.explain.phrases import Span, shift
 from sentcli.explain.pieces import MARKS, Piece, pieces_of
-from sentcli.text.encoder import slices
+from sentcli.text.encoder import Floats, slices
 from sentcli.text.tokenizer import truncate, words_of
 from sentcli.text.vocabulary import UNK_ID, Vocab
-
-Floats = npt.NDArray[np.floating[Any]]
 
 _GROUP = 1 << 15  # characters of texts that are read together
 _AHEAD = 2  # groups that are read while the workers compute
@@ -63,7 +62,7 @@ class Parts:
         self,
         vocab: Vocab,
         max_tokens: int,
-        begin: Callable[[list[list[int]]], Callable[[], Floats]],
+        begin: Callable[[list[list[int]]], Callable[[], Logits]],
         own_words: Callable[[str], list[Span]] = lambda _: [],
         choose: Callable[[Floats], npt.NDArray[Any]] = lambda probabilities: probabilities.argmax(axis=1),
     ) -> None:
@@ -79,7 +78,7 @@ class Parts:
         """
         if not exact and len(texts) > _MANY:  # at once: waiting for a few words often leaves the workers idle
             self._read_alone({*self._vocab.words[UNK_ID + 1 : self._vocab.first_bigram]})
-        begun: deque[tuple[list[_Cut], Callable[[], Floats]]] = deque()
+        begun: deque[tuple[list[_Cut], Callable[[], Logits]]] = deque()
         for group in slices(texts, _GROUP):
             read = [self._pieces(text) for text in group]
             self._read_alone({token for pieces in read for piece in pieces for token in piece.tokens})
@@ -99,8 +98,8 @@ class Parts:
     def _pieces(self, text: str) -> list[Piece]:
         """Return the pieces that the model reads, and perhaps a few more."""
         pieces = [piece for piece in pieces_of(text) if piece.tokens]
-        most = 2 * self._max_tokens  # an id is two tokens at most
-        return pieces[:most] + pieces[-most:] if len(pieces) > 2 * most else pieces
+        limit = 2 * self._max_tokens  # an id is two tokens at most
+        return pieces[:limit] + pieces[-limit:] if len(pieces) > 2 * limit else pieces
 
     def _cut(self, text: str, pieces: Sequence[Piece], *, exact: bool) -> _Cut:
         tokens = [token for piece in pieces for token in piece.tokens]
@@ -112,13 +111,13 @@ class Parts:
             if not MARKS.issuperset(own):
                 is_known = all(token in self._alone for token in own)
                 alone = max(self._alone.get(token, 0.0) for token in own)
-                others = [span for span in placed if span[2] <= start or span[1] >= end]
-                moved = shift(placed) - shift(others) if placed else 0.0
+                rest = [span for span in placed if span[2] <= start or span[1] >= end]
+                moved = shift(placed) - shift(rest) if placed else 0.0
                 words.append((Word(text[start:end], 0.0, start, end, is_known, alone, moved), first, last))
         if not exact:
             count = max(_FEWEST, -(-len(words) // _SHARE))
-            most = nlargest(count, words, key=lambda word: (word[0].shift != 0, word[0].alone))
-            words = sorted(most, key=itemgetter(1))
+            kept = nlargest(count, words, key=lambda word: (word[0].shift != 0, word[0].alone))
+            words = sorted(kept, key=itemgetter(1))
         return _Cut(tokens, words)
 
     def _read_alone(self, tokens: set[str]) -> None:
@@ -147,7 +146,7 @@ class Parts:
             without = ids[: before[start]] + middle + ids[before[end] :]
             yield truncate(without, self._max_tokens) or [UNK_ID]
 
-    def _finish(self, cuts: Sequence[_Cut], finish: Callable[[], Floats]) -> Iterator[list[Word]]:
+    def _finish(self, cuts: Sequence[_Cut], finish: Callable[[], Logits]) -> Iterator[list[Word]]:
         """Yield the words of each text with their parts."""
         ends = np.cumsum([1 + len(cut.words) for cut in cuts])
         for cut, logits in zip(cuts, np.split(finish(), ends[:-1]), strict=True):
@@ -159,6 +158,6 @@ class Parts:
         """Return the log odds of the second of two classes, or of the class that the first row predicts."""
         first = logits[:1] - np.logaddexp.reduce(logits[:1], axis=1, keepdims=True)
         label = 1 if logits.shape[1] == 2 else int(self._choose(np.exp(first))[0])
-        others = np.delete(logits, label, axis=1)
-        odds: Floats = logits[:, label] - np.logaddexp.reduce(others, axis=1)
+        rest = np.delete(logits, label, axis=1)
+        odds: Floats = logits[:, label] - np.logaddexp.reduce(rest, axis=1)
         return odds

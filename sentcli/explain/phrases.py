@@ -30,8 +30,8 @@ class Phrases:
             if not words:
                 raise UsageError(f"the phrase {phrase!r:.200} has no word")
             self._beginning.setdefault(words[0], []).append((phrase, words))
-        for found in self._beginning.values():
-            found.sort(key=lambda each: -len(each[1]))
+        for entries in self._beginning.values():
+            entries.sort(key=lambda entry: -len(entry[1]))
 
     def find(self, text: str) -> list[tuple[str, int, int]]:
         """Return the phrases of a text in order, as they were given, each with its start and end."""
@@ -46,7 +46,7 @@ class Phrases:
                     place += len(own) - 1
                     break
             place += 1
-        spans = [found.span() for found in _WORD.finditer(text)] if found else []
+        spans = [word.span() for word in _WORD.finditer(text)] if found else []
         return [(phrase, spans[first][0], spans[last][1]) for phrase, first, last in found]
 
 

@@ -4,29 +4,32 @@ The result depends on the rows and their order alone, not on the ends of chunks.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from sentcli.errors import UsageError
 from sentcli.report.columns import Columns, day_of, stars_of
 from sentcli.scoring.extras import MIXED
+from sentcli.scoring.groups import LONGEST_VALUE, LabelCounter
 from sentcli.scoring.labels import NEUTRAL, Floats
+from sentcli.text.encoder import Numbers
 
-Numbers = npt.NDArray[np.int64]
-
-BINS = 20  # of scores
+_BINS = 20
+_SCORE_EDGES = np.arange(_BINS + 1) / _BINS
+SCORE_BINS = [f"{low:.2f} to {high:.2f}" for low, high in pairwise(_SCORE_EDGES)]
 LENGTHS = (1, 100, 250, 500, 1000, 2000)  # characters; where each slice begins
-_MOST_VALUES = 10_000  # of a column that are counted separately; further ones are counted together
-_LONGEST_VALUE, _LONGEST_TEXT = 80, 4_000  # characters that are kept
+LENGTH_BINS = [*(f"{start} to {stop - 1}" for start, stop in pairwise(LENGTHS)), f"{LENGTHS[-1]} or more"]
+STARS = ("", "1", "2", "3", "4", "5")  # "" without stars
+_OPINIONS = np.array([0, -1, -1, 0, 1, 1])  # of a number of stars
+_LONGEST_TEXT = 4_000  # characters that are kept
 SAMPLE_SIZE, _SEED = 5_000, 20_261_201
 SHELF_SIZE = 12
 _LONG_ENOUGH = 30  # characters of a text that is worth reading; shorter ones come last
-_OPINIONS = np.array([0, -1, -1, 0, 1, 1])  # of a number of stars
 
 
-class Row(NamedTuple):
+class Review(NamedTuple):
     """A row that a report may show. Without a day it has "", without stars 0."""
 
     text: str
@@ -37,24 +40,7 @@ class Row(NamedTuple):
     stars: int
 
 
-_Fields = tuple[str, str, float, tuple[str, ...], str, int]  # of a row; making a `Row` takes longer
-
-
-class Tally(dict[str, int]):
-    """Numbers the values of a column in the order of their first rows.
-
-    :ivar counts: rows by number and label; in the last row those with further values.
-    """
-
-    def __init__(self, labels: int) -> None:
-        self.counts = np.zeros((_MOST_VALUES + 1, labels), np.int64)
-
-    def __missing__(self, value: str) -> int:
-        if len(value) > _LONGEST_VALUE:
-            return self[value[:_LONGEST_VALUE]]
-        if len(self) == _MOST_VALUES:
-            return _MOST_VALUES
-        return self.setdefault(value, len(self))
+_Fields = tuple[str, str, float, tuple[str, ...], str, int]  # making a `Review` of them takes longer
 
 
 class Shelf:
@@ -93,10 +79,10 @@ class Shelf:
             self._worst = self._kept[-1][0]
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[Review]:
         """The rows, in the order of their keys."""
         self._sort()
-        return [Row(*row) for *_, row in self._kept]
+        return [Review(*row) for *_, row in self._kept]
 
 
 class Collector:
@@ -104,7 +90,8 @@ class Collector:
 
     :param labels: the two labels of a model; rows may also be neutral or mixed.
     :ivar rows: the number of rows, also of those without a label.
-    :ivar tallies: those of `columns.by`, and of the days.
+    :ivar by: the labels by the columns of `columns.by`.
+    :ivar counts: the labels by `day`, `stars`, `length` and `score`.
     :ivar sample: a random sample of the rows: those with the smallest of random numbers.
     """
 
@@ -113,13 +100,7 @@ class Collector:
             hint = "sentcli score --by COLUMN --summary FILE counts other labels"
             raise UsageError(f"a report is for models with two labels, not {len(labels)}; {hint}")
         self.labels, self.columns = (labels[0], NEUTRAL, MIXED, labels[1]), columns
-        self.rows = 0
-        self._codes: dict[str | None, int] = {label: code for code, label in enumerate(self.labels)}
-        self._codes[None] = -1
-        self.tallies = [Tally(len(self.labels)) for _ in (*columns.by, columns.time)]
-        self.by_stars, self.by_length, self.by_score = (
-            np.zeros((size, len(self.labels)), np.int64) for size in (len(_OPINIONS), len(LENGTHS), BINS)
-        )
+        self.rows, self.by, self.counts = 0, LabelCounter(self.labels), LabelCounter(self.labels)
         self._random = np.random.default_rng(_SEED)
         self.sample = Shelf(SAMPLE_SIZE, distinct=False)
         names = ("negative", "positive", "uncertain", "surprising")
@@ -138,31 +119,30 @@ class Collector:
         :param values: for each of `columns.names`, one value per row; "" where it is missing.
         """
         columns, blank = self.columns, [""] * len(texts)
-        sides = [values.get(name, blank) for name in (*columns.by, columns.time, columns.stars)]
-        by, days, stars = sides[:-2], [*map(day_of, sides[-2])], _numbers(stars_of, sides[-1])
-        codes = _numbers(self._codes.__getitem__, labels)
+        by = {name: values.get(name, blank) for name in columns.by}
+        days = [*map(day_of, values.get(columns.time, blank))]
+        stars = np.fromiter(map(stars_of, values.get(columns.stars, blank)), np.int64, len(texts))
         lengths = np.array([len(text) if text else 0 for text in texts], np.int64)
         exact = np.array(scores, np.float64).round(6)  # as files have them; NaN for None
-        is_labeled = codes >= 0
-        tallied = zip(self.tallies, (*by, days), strict=True)
-        for table, places in (
-            *((tally.counts, _numbers(tally.__getitem__, column)) for tally, column in tallied),
-            (self.by_stars, stars),
-            (self.by_score, np.minimum(np.nan_to_num(exact * BINS), BINS - 1).astype(np.int64)),
-            (self.by_length, np.searchsorted(LENGTHS, lengths, "right") - 1),
-        ):
-            cells = (places * len(self.labels) + codes)[is_labeled]
-            table += np.bincount(cells, minlength=table.size).reshape(table.shape)
+        self.by.add(by, labels)
+        counted = {
+            "stars": (STARS, stars),
+            "length": (LENGTH_BINS, np.searchsorted(LENGTHS[1:], lengths, "right")),
+            "score": (SCORE_BINS, np.searchsorted(_SCORE_EDGES[1:-1], exact, "right")),
+        }
+        names = {column: np.array(bins, object)[places] for column, (bins, places) in counted.items()}
+        self.counts.add({"day": days, **names}, labels)
 
         def take(places: Numbers) -> Iterable[_Fields]:
             numbers = places.tolist()
             kept = [texts[place][:_LONGEST_TEXT] for place in numbers]
-            groups = [[column[place][:_LONGEST_VALUE] for place in numbers] for column in by]
+            groups = [[column[place][:LONGEST_VALUE] for place in numbers] for column in by.values()]
             named, dated = ([column[place] for place in numbers] for column in (labels, days))
             of_rows = zip(*groups, strict=True) if by else [()] * len(numbers)
             scored, rated = exact[places].tolist(), stars[places].tolist()
             return zip(kept, named, scored, of_rows, dated, rated, strict=True)
 
+        is_labeled = [label is not None for label in labels]
         self.sample.add(np.where(is_labeled, self._random.random(len(texts)), np.inf), self.rows, take)
         unsure = np.abs(exact - 0.5)
         is_against = _OPINIONS[stars] * (exact - 0.5) < 0
@@ -175,7 +155,3 @@ class Collector:
         ):
             self.shelves[name].add(keys + late, self.rows, take)
         self.rows += len(texts)
-
-
-def _numbers(read: Callable[[Any], int], values: Sequence[Any]) -> Numbers:
-    return np.fromiter(map(read, values), np.int64, len(values))

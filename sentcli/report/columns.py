@@ -49,8 +49,8 @@ def find_columns(values: Mapping[str, Sequence[str]], by: tuple[str, ...], time:
     if time is None and dates:
         time = next(filter(_TIME.search, dates), dates[0])
     if not by:
-        others = (name for name in free if name not in (*dates, stars) and _are_groups(free[name]))
-        by = tuple(others)[:_MOST_GROUP_COLUMNS]
+        groups = (name for name in free if name not in (*dates, stars) and _are_groups(free[name]))
+        by = tuple(groups)[:_MOST_GROUP_COLUMNS]
     return Columns(by, time, stars)
 
 
@@ -62,9 +62,9 @@ def _are(read: Callable[[str], object], values: Sequence[str]) -> bool:
 def _are_groups(values: Sequence[str]) -> bool:
     """Return whether these are few names, and not only numbers."""
     names = {*values}
-    most = min(_MOST_GROUPS, max(1, len(values) // _ROWS_PER_GROUP))
+    limit = min(_MOST_GROUPS, max(1, len(values) // _ROWS_PER_GROUP))
     is_short = max(map(len, names)) <= _LONGEST_GROUP
-    return len(names) <= most and is_short and not all(map(_NUMBER.fullmatch, names))
+    return len(names) <= limit and is_short and not all(map(_NUMBER.fullmatch, names))
 
 
 @lru_cache(_CACHED)

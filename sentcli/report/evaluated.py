@@ -1,20 +1,15 @@
 """The page of an evaluation."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from sklearn.metrics import auc, precision_recall_curve, roc_curve
 
-from sentcli.evaluation.metrics import lengths_of
-from sentcli.evaluation.report import metrics_of
-from sentcli.report.figures import MOST_GROUPS, Share, accuracy, accuracy_by_confidence
+from sentcli.evaluation.evaluate import Measurement
 from sentcli.report.page import EXCERPT, fill, shade
 from sentcli.scoring.labels import Floats
-
-if TYPE_CHECKING:
-    from sentcli.evaluation.evaluate import Measurement
-    from sentcli.scoring.scorer import Scorer
+from sentcli.scoring.scorer import Scorer
 
 Curve = list[tuple[float, float]]  # points from 0 to 1
 
@@ -22,54 +17,43 @@ _MOST_CURVES = 6  # in a ROC plot
 _POINTS = 101  # of a curve
 
 
-def render(measured: "Measurement", record: Mapping[str, Any], scorer: "Scorer") -> bytes:
+def render_evaluation(measured: Measurement, record: Mapping[str, Any], scorer: Scorer) -> bytes:
     """Return the page of an evaluation.
 
     :param measured, record: what `evaluate_bundle` returned.
     :param scorer: the measured model; it finds the parts of words.
     """
     labels, probabilities = measured.labels, measured.probabilities
-    classes = [of["name"] for of in record["classes"]]
+    classes = [row["name"] for row in record["classes"]]
+    shown = [1] if len(classes) == 2 else range(min(_MOST_CURVES, len(classes)))
     return fill(
         "evaluated.html.jinja",
         record=record,
-        metrics=metrics_of(record),
         classes=classes,
         roc=[
             (classes[number], *_roc(labels == number, probabilities[:, number]))
-            for number in ([1] if len(classes) == 2 else range(min(_MOST_CURVES, len(classes))))
+            for number in shown
             if 0 < (labels == number).sum() < len(labels)
         ],
         thresholds=_thresholds(labels == 1, probabilities[:, 1]) if len(classes) == 2 else None,
-        bins=accuracy_by_confidence(record),
-        lengths=[accuracy(lengths_of(part), part) for part in record["by_length"] if part["examples"]],
-        groups=[(column, _groups(found)) for column, found in record["by"].items()],
-        bands=[(band, accuracy(f"{band['low']:g} to {band['high']:g}", band)) for band in record["bands"]],
-        errors=[
-            *zip(measured.errors, shade([of["text"] for of in measured.errors], scorer, EXCERPT), strict=True)
-        ],
+        errors=measured.errors,
+        excerpts=shade([row["text"] for row in measured.errors], scorer, EXCERPT),
     )
 
 
-def _groups(found: Sequence[Mapping[str, Any]]) -> list[Share]:
-    """Return the accuracies of the values of a column, the lowest first."""
-    rows = [accuracy(of["value"], of) for of in found[:MOST_GROUPS]]
-    return sorted(rows, key=lambda row: (row["share"], row["name"]))
-
-
-def _roc(is_own: Any, scores: Floats) -> tuple[float, Curve]:
+def _roc(is_class: Any, scores: Floats) -> tuple[float, Curve]:
     """Return the ROC curve of a class, and before it the area under it."""
-    false, true, _ = roc_curve(is_own, scores)
+    false, true, _ = roc_curve(is_class, scores)
     places = np.linspace(0, len(false) - 1, _POINTS).astype(int)
     return float(auc(false, true)), _points(false[places], true[places])
 
 
 def _thresholds(is_second: Any, scores: Floats) -> dict[str, Curve]:
     """Return precision and recall of the second class by threshold."""
-    precision, recall, found = precision_recall_curve(is_second, scores)
+    precision, recall, ends = precision_recall_curve(is_second, scores)
     steps = np.linspace(0, 1, _POINTS)
-    steps = steps[steps <= found[-1]]
-    places = np.searchsorted(found, steps)
+    steps = steps[steps <= ends[-1]]
+    places = np.searchsorted(ends, steps)
     return {"precision": _points(steps, precision[places]), "recall": _points(steps, recall[places])}
 
 

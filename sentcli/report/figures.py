@@ -1,87 +1,71 @@
-"""The figures of a page: shares of rows with their intervals, by group, over time and by stars."""
+"""The figures of a page of scored rows: shares with their intervals, by group, over time and by stars."""
 
 import calendar
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
+from sentcli.report.collector import LENGTH_BINS, SCORE_BINS, STARS, Collector
+from sentcli.scoring.groups import OTHERS, Group
 
-from sentcli.report.collector import BINS, LENGTHS, Collector, Tally
-from sentcli.scoring.groups import wilson_interval
-
-Share = dict[str, Any]
-
-MOST_GROUPS = 40  # rows of a table
+_MOST_GROUPS = 40  # rows of a table
 _MOST_DAYS, _MOST_MONTHS = 62, 120  # points of a line
-_UNSURE = slice(round(0.3 * BINS), round(0.7 * BINS))  # bins of scores
-
-
-def share(name: str, counts: Sequence[int]) -> Share:
-    """Return the counts of rows, and the share of those with the last label with its 95 % interval."""
-    rows, own = sum(counts), counts[-1]
-    low, high = wilson_interval(own, rows) if rows else (0.0, 1.0)
-    part = own / max(1, rows)
-    return {"name": name, "rows": rows, "counts": counts, "share": part, "low": low, "high": high}
-
-
-def accuracy(name: str, part: Mapping[str, Any]) -> Share:
-    """Return an accuracy with its interval as a template shows a share."""
-    low, high = part["accuracy_interval"] or (0.0, 1.0)
-    shown = part["accuracy"] or 0.0
-    return {"name": name, "rows": part.get("examples"), "share": shown, "low": low, "high": high}
-
-
-def accuracy_by_confidence(figures: Mapping[str, Any]) -> list[Share]:
-    """Return the accuracies of bins of confidence; models of earlier versions have none in their metrics."""
-    parts = figures.get("by_confidence", ())
-    return [accuracy(f"{part['low']:.2f} to {part['high']:.2f}", part) for part in parts]
+_UNSURE = SCORE_BINS[6:14]  # from 0.3 to 0.7
 
 
 def figures_of(collected: Collector) -> dict[str, Any]:
     """Return the figures of what was collected, by their names in the template."""
-    by_score, (low, *_, high) = collected.by_score, collected.by_stars.T
-    ends = [f"to {stop - 1}" for stop in LENGTHS[1:]] + ["or more"]
-    lengths = [f"{start} {end}" for start, end in zip(LENGTHS, ends, strict=True)]
-    *tallies, days = collected.tallies
-    groups, time = [*map(_groups, collected.columns.by, tallies)], _time(days)
-    disagree, agree = high[1:3].sum() + low[4:].sum(), low[1:3].sum() + high[4:].sum()
+    first, *_, last = collected.labels
+    counts, by = collected.counts.groups, collected.by.groups
+    days, stars, lengths, scores = (
+        {group.value: group for group in counts.of(column, last) if group.labeled}
+        for column in ("day", "stars", "length", "score")
+    )
+    tables = [_table(column, by.of(column, last)) for column in by]
+    bins = [scores.get(name, Group.of(name, {}, last)) for name in SCORE_BINS]
+    low, high = (_sum_labels(stars[star] for star in pair if star in stars) for pair in ("12", "45"))
+    agreement = {"disagree": low[last] + high[first], "agree": low[first] + high[last]}
+    everyone, time = Group.of("", _sum_labels(bins), last), _time(days, last)
+    half = len(time) // 2
     return {
-        "all": share("", by_score.sum(axis=0).tolist()),
-        "unsure": float(by_score[_UNSURE].sum() / max(1, by_score.sum())),
-        "bins": by_score.tolist(),
-        "lengths": [of for of in map(share, lengths, collected.by_length.tolist()) if of["rows"]],
-        "groups": [table for table in groups if len(table["rows"]) > 1],
+        "all": everyone,
+        "unsure": sum(group.labeled for group in bins if group.value in _UNSURE) / max(1, everyone.labeled),
+        "bins": [(group, max(collected.labels, key=Counter(group.labels).__getitem__)) for group in bins],
+        "lengths": [lengths[name] for name in LENGTH_BINS if name in lengths],
+        "groups": [table for table in tables if len(table["rows"]) > 1],
         "time": time if len(time) > 1 else [],
-        "stars": [of for of in map(share, "54321", collected.by_stars[:0:-1].tolist()) if of["rows"]],
-        "agree": share("", [int(disagree), int(agree)]),
+        "halves": [Group.of("", _sum_labels(part), last) for part in (time[:half], time[half:])],
+        "stars": [stars[star] for star in STARS[:0:-1] if star in stars],
+        "agree": Group.of("", agreement, "agree"),
     }
 
 
-def total(shares: Sequence[Share]) -> Share:
-    """Return several shares as one."""
-    return share("", [*map(sum, zip(*(of["counts"] for of in shares), strict=True))])
+def _sum_labels(groups: Iterable[Group]) -> Counter[str]:
+    """Return how many rows of several groups have each label."""
+    return sum((Counter(group.labels) for group in groups), Counter())
 
 
-def _groups(column: str, tally: Tally) -> dict[str, Any]:
-    found = [row for row in map(share, tally, tally.counts.tolist()) if row["rows"]]
-    rows = sorted(found, key=lambda row: -row["rows"])
-    kept = sorted(rows[:MOST_GROUPS], key=lambda row: (-row["share"], row["name"]))
-    others = int(tally.counts[-1].sum())
-    return {"column": column, "rows": kept, "more": len(rows) - len(kept), "others": others}
+def _table(column: str, groups: Iterable[Group]) -> dict[str, Any]:
+    """Return the largest groups of a column, the highest share first."""
+    rows = [group for group in groups if group.labeled and group.value != OTHERS]
+    rows.sort(key=lambda group: -group.labeled)
+    kept = sorted(rows[:_MOST_GROUPS], key=lambda group: (-(group.share or 0.0), group.value))
+    rest = sum(group.labeled for group in groups if group.value == OTHERS)
+    return {"column": column, "rows": kept, "more": len(rows) - len(kept), "others": rest}
 
 
-def _time(tally: Tally) -> list[Share]:
+def _time(days: Mapping[str, Group], label: str) -> list[Group]:
     """Return the figures by day, month or year; rows without a date do not count."""
-    days = [day for day, number in tally.items() if day and tally.counts[number].any()]
-    months = {day[:7] for day in days}
-    size = 10 if len(days) <= _MOST_DAYS and len(months) <= 2 else 7 if len(months) <= _MOST_MONTHS else 4
-    sums = {day[:size]: np.zeros(tally.counts.shape[1], np.int64) for day in sorted(days)}
-    for day in days:
-        sums[day[:size]] += tally.counts[tally[day]]
-    return [share(_spelled(name), counts.tolist()) for name, counts in sums.items()]
+    dated = sorted(days.keys() - {"", OTHERS})
+    months = {day[:7] for day in dated}
+    size = 10 if len(dated) <= _MOST_DAYS and len(months) <= 2 else 7 if len(months) <= _MOST_MONTHS else 4
+    spans: dict[str, list[Group]] = {}
+    for day in dated:
+        spans.setdefault(day[:size], []).append(days[day])
+    return [Group.of(_written(name), _sum_labels(span), label) for name, span in spans.items()]
 
 
-def _spelled(date: str) -> str:
+def _written(date: str) -> str:
     """Return a day, month or year as people write it."""
     year, *rest = date.split("-")
     month = [calendar.month_abbr[int(rest[0])]] if rest else []

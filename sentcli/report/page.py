@@ -4,16 +4,14 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import jinja2
-
+from sentcli.evaluation.display import fill_in
 from sentcli.explain.explanation import phrases
-
-if TYPE_CHECKING:
-    from sentcli.explain.parts import Word
-    from sentcli.scoring.scorer import Scorer
+from sentcli.explain.parts import Word
+from sentcli.scoring.scorer import Scorer
 
 _FOLDER = Path(__file__).parent
 EXCERPT = 380  # characters of a text
@@ -25,42 +23,40 @@ Spans = list[tuple[str, float]]
 
 def fill(template: str, **values: Any) -> bytes:
     """Return the page of a template."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_FOLDER),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["zip"] = zip
-    environment.filters["thousands"] = "{:,}".format
-    environment.filters["percent"] = lambda share: f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
-    environment.filters["exact"] = lambda share: f"{100 * share:.1f}\N{NO-BREAK SPACE}%"
-    environment.filters["place"] = lambda share: f"{100 * share:.4g}%"
+    filters = {
+        "percent": partial(_percent, 0),
+        "exact": partial(_percent, 1),
+        "place": lambda share: f"{100 * share:.4g}%",
+        "zip": zip,
+    }
     style, script = ((_FOLDER / name).read_text("utf-8") for name in ("page.css", "page.js"))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    page = environment.get_template(template).render(values, style=style, script=script, digest=digest)
+    page = fill_in(_FOLDER / template, filters, style=style, script=script, digest=digest, **values)
     return page.encode("utf-8", "replace")
 
 
-def shade(texts: Sequence[str], scorer: "Scorer", most: int) -> list[Spans]:
+def _percent(digits: int, share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+def shade(texts: Sequence[str], scorer: Scorer, limit: int) -> list[Spans]:
     """Return an excerpt of each text in spans, each with the part from -1 to 1 of the words that decided.
 
-    :param most: characters of an excerpt, which is around the phrase that decided most.
+    :param limit: characters of an excerpt, which is around the phrase that decided most.
     """
     words = scorer.parts.words(texts, exact=False)
     return [
-        [*_spans(text, phrases(text, found)[:_MOST_MARKS], most)]
+        [*_spans(text, phrases(text, found)[:_MOST_MARKS], limit)]
         for text, found in zip(texts, words, strict=True)
     ]
 
 
-def _spans(text: str, found: Sequence["Word"], most: int) -> Iterator[tuple[str, float]]:
+def _spans(text: str, found: Sequence[Word], limit: int) -> Iterator[tuple[str, float]]:
     start, end = 0, len(text)
-    if end > most:
+    if end > limit:
         center = (found[0].start + found[0].end) // 2 if found else 0
-        start = max(0, min(center - most // 2, end - most))
-        end = max(text.rfind(" ", start + most // 2, start + most), start + most // 2)
+        start = max(0, min(center - limit // 2, end - limit))
+        end = max(text.rfind(" ", start + limit // 2, start + limit), start + limit // 2)
         start = text.find(" ", start, center) + 1 if start else 0
     yield "… " * (start > 0), 0.0
     for word in sorted(found, key=lambda word: word.start):

@@ -11,7 +11,7 @@ from sentcli.files.sink import Target, write_file
 from sentcli.files.source import STANDARD
 from sentcli.report.collector import Collector
 from sentcli.report.columns import Columns, find_columns
-from sentcli.report.scored import render
+from sentcli.report.scored import render_scored
 from sentcli.scoring import stop
 from sentcli.tables.chunk import Chunk, Results
 from sentcli.tables.open import read_files
@@ -80,7 +80,7 @@ class Report:
 
     def finish(self) -> None:
         """Make the page in memory, before the output gets its name."""
-        self.page = render(self.collected, self._scorer, _title_of(self._inputs))
+        self.page = render_scored(self.collected, self._scorer, _title_of(self._inputs))
 
     def publish(self) -> None:
         write_file(self.target, self.page)
@@ -88,10 +88,10 @@ class Report:
 
 def _read_results(where: str, labels: Sequence[str], found: Sequence[str], scores: Sequence[str]) -> Results:
     """Read the labels and the scores of rows as results."""
-    if others := {*found} - {*labels, ""}:
+    if unknown := {*found} - {*labels, ""}:
         hint = f"add the {option('model')} that scored it"
         known = ", ".join(labels)
-        raise DataError(f"{where}: the label {min(others)!r:.200} is none of {known:.200}; {hint}")
+        raise DataError(f"{where}: the label {min(unknown)!r:.200} is none of {known:.200}; {hint}")
     try:
         numbers = [float(score) if score else None for score in scores]
     except ValueError as error:

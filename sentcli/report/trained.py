@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 
 from sentcli.evaluation.metrics_file import Metrics
-from sentcli.evaluation.report import metrics_of
-from sentcli.report.figures import accuracy, accuracy_by_confidence
 from sentcli.report.page import fill
 
 Epoch = Mapping[str, Any]
@@ -17,22 +15,17 @@ _PARTS, _COLORS = ("train", "validation"), ("l0", "l1")
 _MOST_TICKS = 12
 
 
-def render(metrics: Metrics, epochs: Sequence[Epoch], name: str) -> bytes:
+def render_training(metrics: Metrics, epochs: Sequence[Epoch], name: str) -> bytes:
     """Return the page of a training, which shows no texts.
 
     :param epochs: the records of `history.csv` of the model itself.
     """
-    validation, baseline = metrics["validation"], metrics.get("baseline")
-    compared = [("network", validation), ("n-grams", baseline)] if baseline else []
     return fill(
         "trained.html.jinja",
         name=name,
         metrics=metrics,
-        figures=metrics_of(validation),
-        validation=validation,
-        bins=accuracy_by_confidence(validation),
-        baseline=baseline,
-        compared=[accuracy(model, {**figures, "examples": None}) for model, figures in compared],
+        validation=metrics["validation"],
+        baseline=metrics.get("baseline"),
         epochs=epochs,
         curves={metric: _curves(metric, epochs) for metric in ("loss", "accuracy")},
         ticks=_ticks_of_epochs(len(epochs)),

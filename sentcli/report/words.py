@@ -16,10 +16,11 @@ import numpy.typing as npt
 
 from sentcli.explain.pieces import sentences_of
 from sentcli.scoring.labels import Floats
+from sentcli.text.encoder import Numbers
 from sentcli.text.tokenizer import words_of
 
-Score = Callable[[Sequence[str]], Floats]  # returns the probability of the second label; NaN without one
-Numbers = npt.NDArray[np.int64]
+# Returns the probability of the second label of each text; NaN without one.
+Probabilities = Callable[[Sequence[str]], Floats]
 
 _MOST_CHARACTERS = 2_000_000  # of all texts that are read
 _CLEAR = 1.0  # log odds of a sentence that praises or complains
@@ -58,11 +59,11 @@ class Term(NamedTuple):
 class Terms:
     """The terms of texts.
 
-    :param score: scores texts, see `Score`; called for sentences, then for terms.
+    :param score: called for sentences, then for terms.
     :ivar texts: how many of the texts were read.
     """
 
-    def __init__(self, texts: Sequence[str], score: Score) -> None:
+    def __init__(self, texts: Sequence[str], score: Probabilities) -> None:
         sizes = np.cumsum([len(text) for text in texts])
         self.texts = int(np.searchsorted(sizes, _MOST_CHARACTERS, "right"))
         spans = [(text, *span) for text in range(self.texts) for span in sentences_of(texts[text])]
@@ -97,9 +98,9 @@ class Terms:
         is_read = np.isin(self._text_of, texts)[self._owners]
         terms, owners = self._terms[is_read], self._owners[is_read]
         odds = sign * self._odds[owners]
-        is_own, size = odds > _CLEAR, len(self._names)
+        is_clear_side, size = odds > _CLEAR, len(self._names)
         every = np.bincount(terms, minlength=size)
-        own, other = (np.bincount(terms[rows], minlength=size) for rows in (is_own, odds < -_CLEAR))
+        own, other = (np.bincount(terms[rows], minlength=size) for rows in (is_clear_side, odds < -_CLEAR))
         every[every < max(_FEWEST, _FEWEST_SHARE * len(texts))] = 0
         z = np.where(every, _z_scores(own, other, every), 0.0)
         is_clear = self._is_special & (z > _LEAST_Z) & (own >= _LEAST_SHARE * (own + other))
@@ -107,10 +108,10 @@ class Terms:
         ranked = clear[np.argsort(-z[clear], kind="stable")].tolist()
         is_topic = (self._nouns >= _NOUN) & (sign * self._own < _NEUTRAL)
         judges = ~is_topic & (sign * self._own >= _JUDGING)
-        places = terms[is_own], owners[is_own]
+        places = terms[is_clear_side], owners[is_clear_side]
 
-        def best(is_kind: npt.NDArray[np.bool_], most: int) -> list[Term]:
-            kept = self._distinct([term for term in ranked if is_kind[term]], every)[:most]
+        def best(is_kind: npt.NDArray[np.bool_], limit: int) -> list[Term]:
+            kept = self._distinct([term for term in ranked if is_kind[term]], every)[:limit]
             return [self._term(term, *places) for term in kept]
 
         return best(is_topic, topics), best(judges, judging)
@@ -140,7 +141,7 @@ class Terms:
         sentences = np.unique(owners[terms == term])
         ranked = sentences[np.argsort(-np.abs(self._odds[sentences]), kind="stable")].tolist()
         shortest, longest = _QUOTE_CHARACTERS
-        good = [each for each in ranked if shortest <= len(self._sentences[each]) <= longest] or ranked
+        good = [row for row in ranked if shortest <= len(self._sentences[row]) <= longest] or ranked
         quotes: dict[int, str] = {}
         for sentence in good[:: max(1, len(good) // _SPREAD)]:
             quotes.setdefault(int(self._text_of[sentence]), self._sentences[sentence])

@@ -35,7 +35,7 @@ from sentcli.runs.output import Output
 from sentcli.runs.partitions import partitions_of
 from sentcli.runs.summary import Bar, Progress, Summary
 from sentcli.scoring import stop
-from sentcli.scoring.groups import Groups
+from sentcli.scoring.groups import LabelCounter
 from sentcli.scoring.labels import Counts
 from sentcli.scoring.scorer import Scorer
 from sentcli.tables.chunk import Chunk, Results
@@ -188,7 +188,7 @@ def _score_rows(
     started: float,
 ) -> Summary:
     files, ledger = history.files, history.ledger
-    total, groups, report = Counts(), Groups(), history.options.report
+    total, counter, report = Counts(), LabelCounter(scorer.given_labels), history.options.report
     by = dict.fromkeys(history.options.read.by, "by")
     places = [] if inputs.table.is_empty else places_of(inputs.table, by)
     if report:
@@ -196,7 +196,8 @@ def _score_rows(
 
     def see(chunk: Chunk, results: Results) -> None:
         output.write(chunk, inputs.with_partitions(chunk, results))
-        groups.add([*by], [chunk.texts_of(place) for place in places], results[0])
+        values = map(chunk.texts_of, places)
+        counter.add(dict(zip(by, values, strict=True)) if places else {}, results[0])
         if report:
             report.add(inputs.table, chunk, results)
 
@@ -215,7 +216,7 @@ def _score_rows(
     summary = Summary(
         **vars(total),
         rows=output.rows,
-        groups=groups,
+        groups=counter.groups,
         rejected=output.rejected,
         formulas_without_value=inputs.formulas_without_value,
         text_columns=inputs.text_columns,

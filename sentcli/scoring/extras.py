@@ -105,14 +105,14 @@ class Extras:
     @property
     def columns(self) -> tuple[ResultColumn, ...]:
         """The columns after those of labels, scores and probabilities."""
-        found = []
+        columns = []
         if self.unknown_words:
-            found.append(ResultColumn("sentiment_unknown", attrgetter("unknown"), is_number=True))
+            columns.append(ResultColumn("sentiment_unknown", attrgetter("unknown"), is_number=True))
         if self.explain:
-            found.append(_column(_WORDS, items=_WORD))
+            columns.append(_column(_WORDS, items=_WORD))
         if self.sentences:
-            found.append(_column(_SENTENCES, items=_SENTENCE))
-        return (*found, *(_column(f"sentiment_{name}", is_number=True) for name in self.about))
+            columns.append(_column(_SENTENCES, items=_SENTENCE))
+        return (*columns, *(_column(f"sentiment_{name}", is_number=True) for name in self.about))
 
     def add_to(self, scores: Scores, texts: Sequence[str | None], scorer: "Scorer") -> Scores:
         """Return scores with the labels and values that need the scores of parts of texts."""
@@ -135,17 +135,17 @@ class Extras:
         from sentcli.explain import columns
         from sentcli.explain.explanation import score_sentences
 
-        found: dict[str, Sequence[Any]] = {}
+        values: dict[str, Sequence[Any]] = {}
         if self.explain:
-            found[_WORDS] = columns.deciding_words(texts, scorer.parts, self.explain)
+            values[_WORDS] = columns.deciding_words(texts, scorer.parts, self.explain)
         if self.sentences or self.mixed:
             sentences = score_sentences(texts, scorer.score_alone)
-            found[_SENTENCES] = [*map(columns.sentences_json, sentences)]
-            found[MIXED] = [*map(_is_mixed, sentences)]
+            values[_SENTENCES] = [*map(columns.sentences_json, sentences)]
+            values[MIXED] = [*map(_is_mixed, sentences)]
         if self.aspects:
             of_aspects = self.aspects.scores(texts, scorer.parts, scorer.score_alone)
-            found |= {f"sentiment_{name}": values for name, values in of_aspects.items()}
-        return found
+            values |= {f"sentiment_{name}": scores for name, scores in of_aspects.items()}
+        return values
 
 
 def _is_mixed(sentences: "Sequence[Sentence]") -> bool:

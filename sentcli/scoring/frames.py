@@ -1,6 +1,7 @@
-"""Read the texts of a pandas data frame, and add labels and scores to a copy of it."""
+"""Score the rows of data frames of pandas, and of tables and record batches of pyarrow."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from sentcli.errors import DataError
@@ -13,44 +14,69 @@ from sentcli.text.null_values import is_missing
 if TYPE_CHECKING:
     import pandas as pd
 
-_WHERE = "the data frame"  # for messages
+_FRAME, _BATCH = "the data frame", "the batch"  # for messages
+
+Texts = list[str | None]
 
 
-def texts_of(
-    frame: "pd.DataFrame", text_column: str | None, added: Sequence[ResultColumn]
-) -> list[str | None]:
-    """Return the texts of a frame, with None for a missing text; see `Scorer.score_frame`."""
+def score_pandas(
+    frame: "pd.DataFrame",
+    text_column: str | None,
+    added: Sequence[ResultColumn],
+    score: Callable[[Texts], Scores],
+) -> "pd.DataFrame":
+    """Return a copy of a frame with the added columns, see `Scorer.score_frame`."""
     if not hasattr(getattr(frame, "columns", None), "nlevels"):  # a series, a frame of polars
         raise TypeError(f"frame is a {type(frame)!r:.200}; pass a pandas data frame")
     if hasattr(frame.columns, "levels"):  # a MultiIndex, even of one level
-        raise DataError(f"{_WHERE}: the columns have {frame.columns.nlevels} levels; give them plain names")
+        raise DataError(f"{_FRAME}: the columns have {frame.columns.nlevels} levels; give them plain names")
+    import pandas as pd
+
     columns = list(frame.columns)
-    check_room(columns, [column.name for column in added], _WHERE)
-    others: dict[Any, str] = {
+    check_room(columns, [column.name for column in added], _FRAME)
+    unfit: dict[Any, str] = {
         name: f"does not hold only texts: it has {other!r:.100} ({type(other).__name__}); "
         "pass strings, and None or NaN for no text"
         for name, column in frame.items()
         if (other := _other_than_text(column)) is not None
     }
-    values = [() if name in others else [*column.iloc[:SAMPLE_ROWS]] for name, column in frame.items()]
-    places, notes = find_texts(columns, others, text_column, _WHERE, values)
-    log_notes(notes)
-    return join_columns(
-        [[None if is_missing(text) else text for text in frame.iloc[:, place]] for place in places]
-    )
-
-
-def with_results(frame: "pd.DataFrame", scores: Scores, added: Sequence[ResultColumn]) -> "pd.DataFrame":
-    """Return a copy of a frame with the new columns: labels as objects, numbers as floats."""
-    import pandas as pd
-
-    columns: dict[str, Any] = {
+    begin = [() if name in unfit else [*column.iloc[:SAMPLE_ROWS]] for name, column in frame.items()]
+    choice = find_texts(columns, unfit, text_column, _FRAME, begin)
+    log_notes(choice.notes)
+    texts = [[None if is_missing(text) else text for text in frame.iloc[:, place]] for place in choice.places]
+    scores = score(join_columns(texts))
+    new: dict[str, Any] = {
         column.name: pd.Series(column.values(scores), frame.index, float if column.is_number else object)
         for column in added
     }
-    return frame.assign(**columns)
+    return frame.assign(**new)
 
 
 def _other_than_text(column: "pd.Series[Any]") -> Any:
     """Return the first value that is neither a string nor missing, or None."""
     return next((value for value in column if not (isinstance(value, str) or is_missing(value))), None)
+
+
+def score_arrow(
+    batch: Any, text_column: str | None, added: Sequence[ResultColumn], score: Callable[[Texts], Scores]
+) -> Any:
+    """Return a table or a batch with the added columns, rounded as in files; see `Scorer.score_arrow`."""
+    import pyarrow as pa
+
+    from sentcli.tables import arrow
+
+    if not isinstance(batch, pa.Table | pa.RecordBatch):
+        raise TypeError(f"batch is a {type(batch)!r:.200}; pass a pyarrow Table or RecordBatch")
+    table = batch if isinstance(batch, pa.Table) else pa.Table.from_batches([batch])
+    check_room(table.column_names, [column.name for column in added], _BATCH)
+    paths, parts = arrow.paths_of(table.schema), table.to_batches()
+    begin = table.slice(0, SAMPLE_ROWS).to_batches()
+
+    choice = arrow.find_text_columns(paths, begin, text_column, _BATCH)
+    log_notes(choice.notes)
+    columns = [[arrow.column_at(part, path) for part in parts] for path in choice.places]
+    scores = score(join_columns([[*chain.from_iterable(map(arrow.to_values, chunks))] for chunks in columns]))
+    for column in added:
+        new = arrow.result_array(column, column.values(scores))
+        batch = batch.append_column(arrow.result_field(column), new)
+    return batch

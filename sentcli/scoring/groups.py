@@ -1,4 +1,4 @@
-"""Rows counted by the values of columns: how many there are of each value, and the labels that they got."""
+"""Labels counted by the values of columns: how many rows have a value, and which labels they got."""
 
 import math
 from collections import Counter
@@ -6,11 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 Interval = tuple[float, float]
 
 OTHERS = "(other values)"
+LONGEST_VALUE = 200  # characters; longer values that begin alike are counted together
 _MOST_VALUES = 10_000  # of a column; further ones are counted together
-_LONGEST = 200  # characters of a value; longer ones that begin alike are counted together
 _NO_LABEL = ""
 NORMAL_975 = 1.959963984540054  # below it are 97.5 % of a standard normal distribution
 
@@ -19,7 +22,7 @@ NORMAL_975 = 1.959963984540054  # below it are 97.5 % of a standard normal distr
 class Group:
     """The rows with one value of a column.
 
-    :param share: of the last label among those that have a label, with its 95 % interval; None without any.
+    :param share: of one label among the rows that have a label, with its 95 % interval; None without any.
     """
 
     value: str
@@ -28,35 +31,33 @@ class Group:
     share: float | None
     interval: Interval | None
 
+    @classmethod
+    def of(cls, value: str, counts: Mapping[str, int], label: str) -> "Group":
+        """Return the group of a value whose rows have these labels, with the share of one of them."""
+        labels = {name: count for name, count in counts.items() if name != _NO_LABEL}
+        labeled, share, interval = sum(labels.values()), None, None
+        if labeled:
+            successes = labels.get(label, 0)
+            share, interval = successes / labeled, wilson_interval(successes, labeled)
+        return cls(value, sum(counts.values()), labels, share, interval)
+
+    @property
+    def labeled(self) -> int:
+        """The number of rows that have a label."""
+        return sum(self.labels.values())
+
 
 class Groups(dict[str, dict[str, Counter[str]]]):
-    """Counts of labels by column and value, as JSON has them. They add up over chunks and over outputs."""
-
-    def add(
-        self, columns: Sequence[str], sides: Sequence[Sequence[str]], labels: Sequence[str | None]
-    ) -> None:
-        """Count rows.
-
-        :param sides: the values of these columns, and of others after them.
-        """
-        for column, values in zip(columns, sides, strict=False):
-            pairs = Counter(zip(values, labels, strict=True))
-            for (value, label), count in pairs.items():
-                self._add(column, value[:_LONGEST], label or _NO_LABEL, count)
-
-    def _add(self, column: str, value: str, label: str, count: int) -> None:
-        values = self.setdefault(column, {})
-        if value not in values and len(values) >= _MOST_VALUES:
-            value = OTHERS
-        values.setdefault(value, Counter())[label] += count
+    """Counts of labels by column and value, as JSON has them. They add up over outputs."""
 
     def __add__(self, other: Mapping[str, Mapping[str, Mapping[str, int]]]) -> "Groups":
         total = Groups()
         for groups in (self, other):
             for column, values in groups.items():
+                counts = total.setdefault(column, {})
                 for value, labels in values.items():
-                    for label, count in labels.items():
-                        total._add(column, value, label, count)
+                    name = value if value in counts or len(counts) < _MOST_VALUES else OTHERS
+                    counts.setdefault(name, Counter()).update(labels)
         return total
 
     def to_json(self, label: str) -> dict[str, list[dict[str, Any]]]:
@@ -65,15 +66,59 @@ class Groups(dict[str, dict[str, Counter[str]]]):
 
     def of(self, column: str, label: str) -> list[Group]:
         """Return the groups of a column, the largest first, with the share of a label."""
-        groups = []
-        for value, counts in self[column].items():
-            labels = {name: count for name, count in counts.items() if name != _NO_LABEL}
-            labeled, share, interval = sum(labels.values()), None, None
-            if labeled:
-                found = labels.get(label, 0)
-                share, interval = found / labeled, wilson_interval(found, labeled)
-            groups.append(Group(value, sum(counts.values()), labels, share, interval))
+        groups = [Group.of(value, counts, label) for value, counts in self.get(column, {}).items()]
         return sorted(groups, key=lambda group: (-group.rows, group.value))
+
+
+class LabelCounter:
+    """Counts the labels of rows by the values of columns.
+
+    Memory does not grow with the rows. The result does not depend on the ends of chunks.
+
+    :param labels: all labels that a row may have; a row may also have none.
+    """
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self._labels: dict[str | None, int] = {label: number for number, label in enumerate([*labels, None])}
+        self._columns: dict[str, tuple[_Values, npt.NDArray[np.int64]]] = {}
+
+    def add(self, columns: Mapping[str, Sequence[str]], labels: Sequence[str | None]) -> None:
+        """Count consecutive rows by the values of columns."""
+        numbers = _look_up(self._labels, labels)
+        for column, texts in columns.items():
+            if column not in self._columns:
+                self._columns[column] = _Values(), np.zeros((1 + _MOST_VALUES) * len(self._labels), np.int64)
+            values, counts = self._columns[column]
+            np.add.at(counts, _look_up(values, texts) * len(self._labels) + numbers, 1)
+
+    @property
+    def groups(self) -> Groups:
+        """The counts so far."""
+        names = [label or _NO_LABEL for label in self._labels]
+        groups = Groups()
+        for column, (values, counts) in self._columns.items():
+            table = zip(values, counts.reshape(-1, len(names)).tolist(), strict=False)
+            rows = {value: +Counter(dict(zip(names, row, strict=True))) for value, row in table}
+            rows[OTHERS] = rows.pop(OTHERS)  # last, as a sum of groups keeps the first values
+            if counts.any():
+                groups[column] = {value: row for value, row in rows.items() if row}
+        return groups
+
+
+class _Values(dict[str, int]):
+    """Numbers the values of a column in the order of their first rows, after `OTHERS`."""
+
+    def __init__(self) -> None:
+        super().__init__({OTHERS: 0})
+
+    def __missing__(self, value: str) -> int:
+        if len(value) > LONGEST_VALUE:
+            return self[value[:LONGEST_VALUE]]
+        return self.setdefault(value, len(self)) if len(self) <= _MOST_VALUES else self[OTHERS]
+
+
+def _look_up(numbers: dict[Any, int], keys: Sequence[Any]) -> npt.NDArray[np.int64]:
+    return np.fromiter(map(numbers.__getitem__, keys), np.int64, len(keys))
 
 
 def wilson_interval(successes: int, trials: int) -> Interval:

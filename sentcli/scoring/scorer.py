@@ -1,32 +1,28 @@
 """The scorer: texts in, labels and scores out."""
 
-import threading
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError, Future
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import astuple
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from sentcli.backends import Logits, load_backend
+from sentcli.backends import load_backend
 from sentcli.config import SIDES
 from sentcli.errors import UsageError, option
 from sentcli.model.bundle import Bundle, default_bundle_path, load_bundle
-from sentcli.scoring.batches import BATCH_ROWS, BATCH_TOKENS, gather, length_buckets, pad
 from sentcli.scoring.cores import usable_cores
 from sentcli.scoring.extras import MIXED, Extras
-from sentcli.scoring.frames import texts_of, with_results
+from sentcli.scoring.frames import score_arrow, score_pandas
+from sentcli.scoring.inference import Inference, Predictions, as_texts
 from sentcli.scoring.labels import HEAD, NEUTRAL, STARS, Band, Counts, Scores, choose_classes, softmax
-from sentcli.scoring.pool import Pools, prefetch, wait_for
 from sentcli.tables.chunk import Chunk
-from sentcli.tables.options import WriteOptions
-from sentcli.text.encoder import Encoded, Encoder
-from sentcli.text.null_values import NULL_VALUES, NullValues, is_missing
+from sentcli.tables.options import ResultColumn, WriteOptions
+from sentcli.text.null_values import NULL_VALUES, NullValues
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,23 +31,8 @@ if TYPE_CHECKING:
     from sentcli.explain.explanation import Explanation
     from sentcli.explain.parts import Parts
 
-_CHUNK_TEXTS, _CHUNK_CHARACTERS = 4096, 8 << 20  # limits of a chunk, as for files
-_OWN_WORDS = np.array([0.0, 1.0, -0.5, 0.0, 0.5])  # what a weight adds to the logits of classes and head
-_MANY = 1 << 16  # characters of a chunk that needs the whole model, because its batches are large
 
-Item = TypeVar("Item")
-Rows = npt.NDArray[np.intp]
 ArrowRows = TypeVar("ArrowRows", "pa.Table", "pa.RecordBatch")
-
-
-class _Predictions(NamedTuple):
-    """The logits and the lengths of a sequence of texts; see `Encoded`."""
-
-    logits: npt.NDArray[np.float64]  # [texts, outputs]; NaN for an empty text
-    lengths: npt.NDArray[np.int64]  # before truncation
-    words: npt.NDArray[np.int64]
-    unknown: npt.NDArray[np.int64]
-    shares: npt.NDArray[np.float64]
 
 
 class Scorer:
@@ -110,20 +91,20 @@ class Scorer:
         self.ordered = self.labels == STARS if self.extras.ordered is None else self.extras.ordered
         if workers is not None and workers < 1:
             raise UsageError(f"workers is {workers}; it has to be 1 or more, or None for every core")
-        self._encoder = Encoder(bundle.vocab)
-        self._backend = load_backend(backend, bundle, device, precision=precision)
         self._max_tokens = bundle.config.text.max_tokens
-        self._outputs = len(self.labels) + SIDES * has_head
-        factor = self._backend.batch_factor
-        self._batch_limits = factor * BATCH_TOKENS, factor * BATCH_ROWS
-        self._pools = Pools(workers or usable_cores())
-        self.backend, self.runtime = self._backend.name, self._backend.runtime
+        loaded = load_backend(backend, bundle, device, precision=precision)
+        self.backend, self.runtime = loaded.name, loaded.runtime
+        outputs = len(self.labels) + SIDES * has_head
+        shift = self.extras.own_words.shift if self.extras.own_words else None
+        self._inference = Inference(
+            bundle, loaded, outputs, self._null_values, shift, workers or usable_cores()
+        )
 
     @property
     def given_labels(self) -> list[str]:
         """All labels that a text can get: those of the model, and `neutral` and `mixed` if these are set."""
-        first, *others = self.labels
-        return [first, *[NEUTRAL] * bool(self.neutral), *[MIXED] * self.extras.mixed, *others]
+        first, *rest = self.labels
+        return [first, *[NEUTRAL] * bool(self.neutral), *[MIXED] * self.extras.mixed, *rest]
 
     @property
     def fingerprint(self) -> dict[str, Any]:
@@ -142,7 +123,7 @@ class Scorer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pools.close()
+        self._inference.close()
 
     def score(self, texts: Iterable[str | None]) -> Scores:
         """Return the labels and scores of texts.
@@ -157,11 +138,11 @@ class Scorer:
         :raises RuntimeError: when the scorer was closed.
         """
         texts = as_texts(texts)
-        return self.extras.add_to(self._scores(self._run(texts)), texts, self)
+        return self.extras.add_to(self._scores(self._inference.predict(texts)), texts, self)
 
     def score_alone(self, texts: Iterable[str | None]) -> Scores:
         """Return the labels and scores of texts, as `score` does, without those of `extras`."""
-        return self._scores(self._run(texts))
+        return self._scores(self._inference.predict(texts))
 
     def probabilities(self, texts: Iterable[str | None]) -> npt.NDArray[np.float64]:
         """Return the probability of each of `classes`, `[texts, classes]`; NaN for an empty text.
@@ -169,7 +150,7 @@ class Scorer:
         :param texts: as for `score`.
         :raises TypeError, BundleError, MemoryError, RuntimeError: as `score`.
         """
-        return softmax(self._run(texts).logits[:, -len(self.classes) :])
+        return softmax(self._inference.predict(texts).logits[:, -len(self.classes) :])
 
     def explain(self, texts: Iterable[str | None]) -> "list[Explanation]":
         """Return why each text has its label and score: the parts of its words, and its sentences.
@@ -188,21 +169,7 @@ class Scorer:
 
         find = self.extras.own_words.find if self.extras.own_words else lambda _: []
         choose = partial(choose_classes, names=self.labels, ordered=self.ordered)
-        return Parts(self.bundle.vocab, self._max_tokens, self._begin_logits, find, choose)
-
-    def _begin_logits(self, sequences: Sequence[list[int]]) -> Callable[[], Logits]:
-        """Submit sequences of ids, each of at least one id; return a function that waits for their logits."""
-        batches = length_buckets([*map(len, sequences)], *self._batch_limits)
-        run = self._pools.workers.submit
-        futures = [run(self._backend.logits, *pad([sequences[row] for row in rows])) for rows in batches]
-
-        def finish() -> Logits:
-            logits = np.empty((len(sequences), len(self.labels)), np.float32)
-            for rows, future in zip(batches, futures, strict=True):
-                logits[rows] = wait_for(future)[:, : len(self.labels)]
-            return logits
-
-        return finish
+        return Parts(self.bundle.vocab, self._max_tokens, self._inference.begin_logits, find, choose)
 
     def score_frame(
         self, frame: "pd.DataFrame", text_column: str | None = None, prefix: str = ""
@@ -219,9 +186,7 @@ class Scorer:
             values (None, NaN, NA); for a new column that already exists; for columns of several levels.
         :raises BundleError, MemoryError, RuntimeError: as `score`.
         """
-        columns = WriteOptions(prefix=prefix).columns(self.shown_classes, self.extras.columns)
-        scores = self.score(texts_of(frame, text_column, columns))
-        return with_results(frame, scores, columns)
+        return score_pandas(frame, text_column, self._columns(prefix), self.score)
 
     def score_arrow(
         self, batch: "ArrowRows", text_column: str | None = None, prefix: str = ""
@@ -237,11 +202,10 @@ class Scorer:
             already exists.
         :raises BundleError, MemoryError, RuntimeError: as `score`.
         """
-        from sentcli.scoring import arrow
+        return score_arrow(batch, text_column, self._columns(prefix), self.score)
 
-        columns = WriteOptions(prefix=prefix).columns(self.shown_classes, self.extras.columns)
-        scores = self.score(arrow.texts_of(batch, text_column, columns))
-        return arrow.with_results(batch, scores, columns)
+    def _columns(self, prefix: str) -> tuple[ResultColumn, ...]:
+        return WriteOptions(prefix=prefix).columns(self.shown_classes, self.extras.columns)
 
     def stream(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, Scores]]:
         """Score chunks in order, and prefetch the next ones meanwhile.
@@ -250,76 +214,16 @@ class Scorer:
         holds four chunks, and one more for every four workers after the first four. An error of the iterable
         is raised after the chunks before it.
         """
-        with closing(self._predict(chunks, lambda chunk: chunk.texts)) as parts:
+        with closing(self._inference.stream(chunks, lambda chunk: chunk.texts)) as parts:
             for chunk, predictions in parts:
                 yield chunk, self.extras.add_to(self._scores(predictions), chunk.texts, self)
 
-    def _run(self, texts: Iterable[str | None]) -> _Predictions:
-        chunks = _chunks(as_texts(texts))
-        with closing(self._predict(chunks, lambda chunk: chunk)) as predicted:
-            parts = [part for _, part in predicted]
-        return _Predictions(*map(np.concatenate, zip(*parts, strict=True)))
-
-    def _predict(
-        self, items: Iterable[Item], texts_of: Callable[[Item], Sequence[str | None]]
-    ) -> Generator[tuple[Item, _Predictions], None, None]:
-        is_cancelled = threading.Event()
-
-        def begin(item: Item) -> "Future[Callable[[], _Predictions]]":
-            return self._pools.encoders.submit(self._begin, as_texts(texts_of(item)), is_cancelled)
-
-        try:
-            with closing(prefetch(items, begin, self._pools.in_flight)) as begun:
-                for item, future in begun:
-                    finish = wait_for(future)
-                    yield item, finish()
-        finally:
-            is_cancelled.set()
-
-    def _begin(
-        self, texts: Sequence[str | None], is_cancelled: threading.Event
-    ) -> Callable[[], _Predictions]:
-        """Encode the texts of a chunk, cut them into batches and submit the batches to the workers.
-
-        Equal texts are scored once. Batches of long texts come first, so that no worker idles at the end.
-
-        :returns: a function that waits for the batches and returns the predictions of the texts in order.
-        """
-        distinct, inverse = _distinct(texts)
-        distinct = ["" if text in self._null_values else text for text in distinct]
-        if sum(map(len, distinct)) > _MANY:
-            self._pools.workers.submit(self._backend.prepare)  # while this thread encodes
-        encoded = self._encoder.encode(distinct)
-        (rows,) = encoded.lengths.nonzero()
-        kept = np.minimum(encoded.lengths[rows], self._max_tokens)
-        batches = [rows[places] for places in length_buckets(kept, *self._batch_limits)]
-        run = self._pools.workers.submit
-        futures = [run(self._logits, encoded, batch, is_cancelled) for batch in batches]
-        shifts = [*map(self.extras.own_words.shift, distinct)] if self.extras.own_words else []
-
-        def finish() -> _Predictions:
-            logits = np.full((len(distinct), self._outputs), np.nan)
-            for batch, future in zip(batches, futures, strict=True):
-                logits[batch] = wait_for(future)
-            if shifts:
-                logits += np.outer(shifts, _OWN_WORDS[: self._outputs])
-            of_texts = encoded.lengths[inverse], encoded.words[inverse], encoded.unknown[inverse]
-            return _Predictions(logits[inverse], *of_texts, encoded.shares[inverse])
-
-        return finish
-
-    def _logits(self, encoded: Encoded, rows: Rows, is_cancelled: threading.Event) -> Logits:
-        if is_cancelled.is_set():
-            raise CancelledError
-        ids, lengths = gather(encoded.ids, encoded.starts[rows], encoded.lengths[rows], self._max_tokens)
-        return self._backend.logits(ids, lengths)[:, : self._outputs]
-
-    def _scores(self, predictions: _Predictions) -> Scores:
+    def _scores(self, predictions: Predictions) -> Scores:
         probabilities = softmax(predictions.logits[:, : len(self.labels)])
         blank = predictions.words == 0
         has_no_word = (predictions.lengths == 0) & ~blank
-        is_strange = (predictions.shares > self.extras.null_unknown) & (predictions.lengths > 0)
-        is_empty = blank | has_no_word | is_strange
+        is_too_unknown = (predictions.shares > self.extras.null_unknown) & (predictions.lengths > 0)
+        is_empty = blank | has_no_word | is_too_unknown
         classes = choose_classes(probabilities, self.labels, ordered=self.ordered)
         shown = classes if len(self.labels) > 2 else np.ones_like(classes)
         scores = probabilities[np.arange(len(classes)), shown].astype(object)
@@ -341,7 +245,7 @@ class Scorer:
             labels=Counter(filter(None, labels)),
             blank=int(blank.sum()),
             no_known_word=int(has_no_word.sum()),
-            too_unknown=int(is_strange.sum()),
+            too_unknown=int(is_too_unknown.sum()),
             unsure=int((is_unsure & ~is_empty).sum()),
             mostly_unknown=int((~is_empty & ~is_unsure & (predictions.shares > 0.5)).sum()),
             truncated=int((predictions.lengths > self._max_tokens).sum()),
@@ -370,34 +274,3 @@ def _band(bundle: Bundle, given: tuple[float, float] | bool) -> Band | str:
     if ends is None:
         raise UsageError(f"{model} has no neutral band; give two numbers, such as 0.3,0.7")
     return Band(*ends)
-
-
-def _chunks(texts: Sequence[str | None]) -> list[Sequence[str | None]]:
-    """Cut texts into chunks with equal numbers of texts; without texts, return one empty chunk."""
-    characters = sum(len(text) for text in texts if text)
-    count = 1 + max((len(texts) - 1) // _CHUNK_TEXTS, characters // _CHUNK_CHARACTERS)
-    size = max(1, -(-len(texts) // count))
-    return [texts[start : start + size] for start in range(0, max(1, len(texts)), size)]
-
-
-def _distinct(texts: Sequence[str | None]) -> tuple[list[str], Rows]:
-    """Return the different texts, with "" for None, and for each text its place among them."""
-    places: dict[str | None, int] = {}
-    inverse = [places.setdefault(text, len(places)) for text in texts]
-    return [text or "" for text in places], np.array(inverse, np.intp)
-
-
-def as_texts(texts: Iterable[Any]) -> list[str | None]:
-    """Return texts as a list, with None for a missing one; see `Scorer.score`."""
-    if isinstance(texts, str | bytes | Mapping) or hasattr(texts, "columns"):
-        kind = "one string" if isinstance(texts, str) else f"of the type {type(texts).__name__}"
-        raise TypeError(f"texts is {kind}; pass a list or a column of strings")
-    # The elements of a pyarrow array are no Python objects.
-    checked = texts.to_pylist() if hasattr(texts, "to_pylist") else list(texts)
-    for place, text in enumerate(checked):
-        if not isinstance(text, str):
-            if not is_missing(text):
-                found = f"{text!r:.100} ({type(text).__name__})"
-                raise TypeError(f"texts[{place}] is {found}; pass strings, and None for no text")
-            checked[place] = None
-    return checked

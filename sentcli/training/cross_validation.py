@@ -14,7 +14,7 @@ from torch import nn
 
 from sentcli.config import TrainConfig
 from sentcli.errors import DataError, option
-from sentcli.evaluation.report import accuracy_of_texts
+from sentcli.evaluation.display import accuracy_of_texts
 from sentcli.files.sink import Target, write_file
 from sentcli.training.classifier import Classification, balanced_weights, measure, predict_logits
 from sentcli.training.examples import Examples

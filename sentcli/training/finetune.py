@@ -16,8 +16,8 @@ from sentcli.config import BundleConfig, ModelConfig
 from sentcli.datasets.labels import known_labels
 from sentcli.datasets.load import load_split
 from sentcli.datasets.splits import Hashes, learned_hashes
+from sentcli.evaluation.display import accuracy_of_texts
 from sentcli.evaluation.metrics_file import read_history, read_metrics
-from sentcli.evaluation.report import accuracy_of_texts
 from sentcli.model.bilstm import BiLSTM, gates_of, tie_gates
 from sentcli.model.bundle import REHEARSAL, Bundle, load_bundle
 from sentcli.scoring.labels import Floats, softmax

@@ -17,7 +17,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from sentcli.config import TrainConfig
 from sentcli.errors import TrainingError, option
-from sentcli.evaluation.report import accuracy_of_texts
+from sentcli.evaluation.display import accuracy_of_texts
 from sentcli.model.bilstm import BiLSTM
 from sentcli.model.bundle import HISTORY
 from sentcli.scoring.predict import progress_bar

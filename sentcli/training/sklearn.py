@@ -15,8 +15,8 @@ from sentcli import load
 from sentcli.config import DataSet
 from sentcli.datasets.labels import known_labels
 from sentcli.errors import requires
+from sentcli.scoring.inference import as_texts
 from sentcli.scoring.labels import choose_classes
-from sentcli.scoring.scorer import as_texts
 
 with requires("train"):
     from sklearn.base import BaseEstimator, ClassifierMixin

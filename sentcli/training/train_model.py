@@ -21,15 +21,15 @@ from sentcli.config import BundleConfig
 from sentcli.datasets.splits import are_learned, hash_texts
 from sentcli.errors import option
 from sentcli.evaluation.bands import shrink_band
+from sentcli.evaluation.display import accuracy_of_texts, rarest
 from sentcli.evaluation.metrics import Evaluation, evaluate
 from sentcli.evaluation.metrics_file import MODEL_STAGE, Metrics
 from sentcli.evaluation.model_card import hub_id_of, write_card
 from sentcli.evaluation.predictions import prediction_rows, write_predictions
-from sentcli.evaluation.report import accuracy_of_texts, rarest
 from sentcli.export.export import write_onnx
 from sentcli.model import bundle
 from sentcli.model.bilstm import BiLSTM, choose_device, round_embedding
-from sentcli.report.trained import render
+from sentcli.report.trained import render_training
 from sentcli.scoring.labels import STARS, Floats, choose_classes
 from sentcli.training.calibration import Calibrated, add_neutral_head, calibrate, is_better
 from sentcli.training.classifier import Classification, balanced_weights, measure, predict_logits, uses_bf16
@@ -210,7 +210,7 @@ def _write_model(folder: Path, trained: Trained, metrics: Metrics, settings: Set
     learned = hash_texts([*texts.train.texts, *texts.validation.texts])
     (folder / bundle.LEARNED).write_bytes(np.union1d(learned, base.learned if base else learned).tobytes())
     _write_validation(folder / bundle.VALIDATION, trained)
-    (folder / bundle.TRAINING).write_bytes(render(metrics, trained.epochs, name))
+    (folder / bundle.TRAINING).write_bytes(render_training(metrics, trained.epochs, name))
     write_card(folder, config, metrics, trained.epochs, name=name)  # last: it lists all files
 
 

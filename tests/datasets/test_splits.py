@@ -11,7 +11,7 @@ from sentcli.datasets.splits import (
     are_learned,
     digest_texts,
     hash_texts,
-    one_spelling,
+    normalize_copy,
     split_data_sets,
     train_validation,
     without_validation,
@@ -25,7 +25,7 @@ def labeled(**sizes):
 
 
 def assert_apart(train, validation):
-    assert not {*map(one_spelling, train.texts)} & {*map(one_spelling, validation.texts)}
+    assert not {*map(normalize_copy, train.texts)} & {*map(normalize_copy, validation.texts)}
 
 
 def test_validation_is_a_stratified_share():
@@ -85,7 +85,7 @@ def test_a_text_that_is_repeated_often_is_trained_on():
     texts = [text for number in range(100) for text in (f"text {number}", often[number])]
     data = LabeledTexts(texts, [label for number in range(100) for label in ("ab"[number % 2],) * 2])
     train, validation = train_validation(data, 0.2, seed=1)
-    assert sum(one_spelling(text) == "good" for text in train.texts) == 100
+    assert sum(normalize_copy(text) == "good" for text in train.texts) == 100
     assert len(validation) > 0.05 * len(data)
     assert_apart(train, validation)
 

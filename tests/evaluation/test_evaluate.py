@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sentcli.evaluation.evaluate import compare, measure
+from sentcli.evaluation.evaluate import compare, measure_texts
 from sentcli.scoring.labels import STARS
 
 NAMES = ("negative", "positive")
@@ -16,16 +16,16 @@ def test_blank_texts_are_left_out_of_all_metrics():
     blank = np.full((1, 2), np.nan)
     texts, labels = ["one", " ", "two words", "x", "y"], np.insert(LABELS, 1, 1)
     both = (np.concatenate([part[:1], blank, part[1:]]) for part in (ONE, OTHER))
-    measured = measure(texts, labels, next(both), ("negative", "positive"), next(both))
+    measured = measure_texts(texts, labels, next(both), ("negative", "positive"), next(both))
     assert (measured.blank, measured.figures.examples, measured.by_length[0]["examples"]) == (1, 4, 4)
     assert measured.comparison == compare(LABELS, ONE, OTHER, NAMES)
 
 
 def test_neutral_texts_count_only_in_the_figures_of_bands():
     texts, neutral = ["one", "two words", "x", "y"], np.array([[0.55, 0.45], [0.05, 0.95], [np.nan, np.nan]])
-    alone = measure(texts, LABELS, ONE, ("negative", "positive"))
+    alone = measure_texts(texts, LABELS, ONE, ("negative", "positive"))
     labels, probabilities = np.append(LABELS, [2, 2, 2]), np.concatenate([ONE, neutral])
-    found = measure([*texts, "z", "z", " "], labels, probabilities, ("negative", "positive"), probabilities)
+    found = measure_texts([*texts, "z", "z", " "], labels, probabilities, NAMES, probabilities)
     assert (found.figures, found.by_length) == (alone.figures, alone.by_length)
     assert (found.neutral, found.blank, alone.neutral) == (2, 1, 0)
     assert found.comparison["examples"] == 4
@@ -37,7 +37,7 @@ def test_two_models_are_compared_on_the_texts_that_both_score():
     nothing = np.full(2, np.nan)
     one, other = ONE.copy(), OTHER.copy()
     one[0], other[3] = nothing, nothing
-    measured = measure(["a", "b", "c", "d"], LABELS, one, ("negative", "positive"), other)
+    measured = measure_texts(["a", "b", "c", "d"], LABELS, one, ("negative", "positive"), other)
     assert (measured.blank, measured.figures.examples) == (2, 2)
     assert measured.comparison == compare(LABELS[1:3], ONE[1:3], OTHER[1:3], NAMES)
 
@@ -70,8 +70,8 @@ def test_at_most_one_in_a_hundred_differences_exceeds_the_99th_percentile():
 
 def test_stars_are_measured_by_their_median():
     labels, probabilities = np.array([2]), np.array([[0.35, 0.1, 0.1, 0.15, 0.3]])
-    found = measure(["one"], labels, probabilities, STARS, probabilities[:, ::-1])
+    found = measure_texts(["one"], labels, probabilities, STARS, probabilities[:, ::-1])
     assert found.figures.accuracy == found.by_length[0]["accuracy"] == found.comparison["accuracy"] == 1
     assert found.comparison["changed"] == 0
-    found = measure(["one"], labels, probabilities, "abcde", probabilities[:, ::-1])
+    found = measure_texts(["one"], labels, probabilities, "abcde", probabilities[:, ::-1])
     assert (found.figures.accuracy, found.comparison["changed"]) == (0, 1)

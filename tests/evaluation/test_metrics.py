@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
+from sentcli.evaluation.display import lengths_of
 from sentcli.evaluation.metrics import (
     calibration_error,
     evaluate,
-    lengths_of,
     log_loss,
     scores_by_confidence,
     scores_by_length,

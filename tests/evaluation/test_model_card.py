@@ -16,7 +16,7 @@ from sentcli.evaluation.metrics import evaluate
 from sentcli.evaluation.metrics_file import own_epochs, read_history, read_metrics
 from sentcli.evaluation.model_card import count_parameters, hub_id_of, model_card
 from sentcli.model.bundle import CARD, MANIFEST, TRAINING, default_bundle_path, load_bundle, write_manifest
-from sentcli.report.trained import render
+from sentcli.report.trained import render_training
 from sentcli.scoring.labels import softmax
 
 FINE_TUNED = Path(__file__).with_name("fine-tuned.md")
@@ -157,5 +157,5 @@ def test_parameters_are_counted_as_torch_counts_them(pooling, layers):
 if __name__ == "__main__":
     FINE_TUNED.write_text(fine_tuned(), "utf-8")
     (BOX.path / CARD).write_text(write(), "utf-8")
-    (BOX.path / TRAINING).write_bytes(render(METRICS, own_epochs(read_history(BOX)), "imdb-bilstm"))
+    (BOX.path / TRAINING).write_bytes(render_training(METRICS, own_epochs(read_history(BOX)), "imdb-bilstm"))
     write_manifest(BOX.path)

@@ -76,8 +76,8 @@ def test_parts_are_the_same_in_any_batch_and_thread(scorer, texts, exact, monkey
     expected = list(scorer.parts.words(texts, exact=exact))
     single = [words for text in texts[::-1] for words in scorer.parts.words([text], exact=exact)]
     assert single[::-1] == expected
-    monkeypatch.setattr("sentcli.scoring.scorer.BATCH_TOKENS", 2000)
-    monkeypatch.setattr("sentcli.scoring.scorer.BATCH_ROWS", 7)
+    monkeypatch.setattr("sentcli.scoring.inference.BATCH_TOKENS", 2000)
+    monkeypatch.setattr("sentcli.scoring.inference.BATCH_ROWS", 7)
     with Scorer(scorer.bundle, workers=1) as other:
         assert list(other.parts.words(texts, exact=exact)) == expected
 

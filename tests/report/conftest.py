@@ -43,10 +43,10 @@ def training(tmp_path_factory):
     pytest.importorskip("sklearn")
     from sentcli.evaluation.metrics_file import own_epochs, read_history, read_metrics
     from sentcli.model.bundle import default_bundle_path, load_bundle
-    from sentcli.report.trained import render
+    from sentcli.report.trained import render_training
 
     box, path = load_bundle(default_bundle_path()), tmp_path_factory.mktemp("training") / "page.html"
-    path.write_bytes(render(read_metrics(box), own_epochs(read_history(box)), box.name))
+    path.write_bytes(render_training(read_metrics(box), own_epochs(read_history(box)), box.name))
     return path
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from sentcli.errors import UsageError
 from sentcli.report import collector
-from sentcli.report.collector import BINS, LENGTHS, SHELF_SIZE, Collector
+from sentcli.report.collector import LENGTH_BINS, LENGTHS, SHELF_SIZE, Collector
 from sentcli.report.columns import Columns
 from sentcli.report.figures import figures_of
+from sentcli.scoring import groups
 
 LABELS = ("negative", "positive")
 ALL = ("negative", "neutral", "mixed", "positive")
@@ -47,11 +48,8 @@ def collect(rows, size):
 
 
 def everything(found):
-    tables = found.by_length, found.by_score, found.by_stars
-    counts = [table.tolist() for table in tables]
-    tallies = [[*zip(tally, tally.counts.tolist(), strict=False)] for tally in found.tallies]
     shelves = {name: shelf.rows for name, shelf in found.shelves.items()}
-    return found.rows, counts, tallies, found.sample.rows, shelves
+    return found.rows, found.by.groups, found.counts.groups, found.sample.rows, shelves
 
 
 @pytest.mark.parametrize("size", [1, 7, 512, ROWS])
@@ -65,31 +63,26 @@ def test_counts_equal_a_plain_recount(rows):
     labeled = [row for row in rows if row[1]]
     figures = figures_of(found)
     assert found.rows == ROWS
-    assert figures["all"]["counts"] == [sum(row[1] == label for row in labeled) for label in ALL]
-    bins = Counter(min(BINS - 1, int(row[2] * BINS)) for row in labeled)
-    assert found.by_score.sum(axis=1).tolist() == [bins[place] for place in range(BINS)]
+    assert figures["all"].labels == Counter(row[1] for row in labeled)
+    bins = Counter(min(19, int(row[2] * 20)) for row in labeled)
+    assert [group.labeled for group, _ in figures["bins"]] == [bins[place] for place in range(20)]
     lengths = Counter(max(start for start in LENGTHS if start <= len(row[0])) for row in labeled)
-    assert found.by_length.sum(axis=1).tolist() == [lengths[start] for start in LENGTHS]
+    named = dict(zip(LENGTHS, LENGTH_BINS, strict=True))
+    counts = {group.value: group.labeled for group in figures["lengths"]}
+    assert counts == {named[start]: count for start, count in lengths.items()}
     (table,) = figures["groups"]
     shares = {}
     for product in "abc":
         own = [row[1] for row in labeled if row[3] == product]
         shares[product] = len(own), own.count("positive") / len(own)
-    assert {row["name"]: (row["rows"], row["share"]) for row in table["rows"]} == shares
-    assert [row["share"] for row in table["rows"]] == sorted((of for _, of in shares.values()), reverse=True)
+    assert {row.value: (row.labeled, row.share) for row in table["rows"]} == shares
+    assert [row.share for row in table["rows"]] == sorted((of for _, of in shares.values()), reverse=True)
     months = Counter(row[4][:7] for row in labeled)
-    assert [point["rows"] for point in figures["time"]] == [months[month] for month in sorted(months)]
-    assert figures["time"][0]["name"] == "Jan 2024"
+    assert [point.labeled for point in figures["time"]] == [months[month] for month in sorted(months)]
+    assert figures["time"][0].value == "Jan 2024"
     clear = [row for row in labeled if row[5][:1] in {"1", "2", "4", "5"} and row[1] != "neutral"]
     agree = sum((row[5][:1] in "45") == (row[1] == "positive") for row in clear)
-    assert figures["agree"]["counts"] == [len(clear) - agree, agree]
-
-
-def test_an_interval_is_that_of_wilson():
-    found = Collector(LABELS, Columns())
-    found.add(["a b"] * 10, ["positive"] * 8 + ["negative"] * 2, [0.9] * 8 + [0.1] * 2, {})
-    share = figures_of(found)["all"]
-    assert (share["low"], share["high"]) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    assert figures["agree"].labels == {"disagree": len(clear) - agree, "agree": agree}
 
 
 def test_shelves_hold_the_extreme_rows(rows):
@@ -130,17 +123,17 @@ def test_the_sample_is_drawn_evenly():
 
 
 def test_memory_is_bounded(monkeypatch):
-    monkeypatch.setattr(collector, "_MOST_VALUES", 5)
+    monkeypatch.setattr(groups, "_MOST_VALUES", 5)
     found = Collector(LABELS, Columns(("id",)))
     texts = [f"{row} {'x' * 10**6}" for row in range(20)]
     found.add(texts, ["positive"] * 20, [0.9] * 20, {"id": [*map(str, range(20))]})
     long = [f"{'long ' * 1000}{row}" for row in range(20)]
     found.add(["a"] * 20, ["negative"] * 20, [0.1] * 20, {"id": long})
     (table,) = figures_of(found)["groups"]
-    assert [row["name"] for row in table["rows"]] == ["0", "1", "2", "3", "4"]
+    assert [row.value for row in table["rows"]] == ["0", "1", "2", "3", "4"]
     assert table["others"] == 35
     assert max(len(row.text) for row in found.sample.rows) <= 4_000
-    assert max(len(value) for row in found.sample.rows for value in row.groups) <= 80
+    assert max(len(value) for row in found.sample.rows for value in row.groups) <= 200
 
 
 @pytest.mark.parametrize("labels", [["good"], ["bad", "good", "odd"]])

@@ -116,7 +116,7 @@ def test_the_speed_is_that_of_the_rows(source, tmp_path, monkeypatch):
     """The page takes seconds, however few the rows are."""
     clock, late = time.perf_counter, []
     monkeypatch.setattr(time, "perf_counter", lambda: clock() + 1000 * len(late))
-    monkeypatch.setattr("sentcli.report.rows.render", lambda *_: late.append(1) or b"page")
+    monkeypatch.setattr("sentcli.report.rows.render_scored", lambda *_: late.append(1) or b"page")
     score("in.csv", "-o", "out.csv", "--report", "run.html", "--summary", "run.json")
     assert (tmp_path / "run.html").read_bytes() == b"page"
     assert json.loads((tmp_path / "run.json").read_text())["seconds"] < 1000

@@ -7,7 +7,7 @@ pytest.importorskip("sklearn")
 
 from sentcli.evaluation.metrics_file import read_metrics
 from sentcli.model.bundle import default_bundle_path, load_bundle
-from sentcli.report.trained import render
+from sentcli.report.trained import render_training
 
 BOX = load_bundle(default_bundle_path())
 METRICS = {**read_metrics(BOX), "best_epoch": 3}
@@ -36,7 +36,7 @@ BIN |= {"accuracy_interval": (0.15, 0.85)}
 
 
 def page_of(epochs=EPOCHS, name="my-model", **changes):
-    page = render({**METRICS, **changes}, epochs, name).decode()
+    page = render_training({**METRICS, **changes}, epochs, name).decode()
     return " ".join(Elements(page.replace("</t", " </t")).text.split())
 
 
@@ -68,7 +68,7 @@ def test_the_baseline_and_the_reliability():
 
 
 def test_curves_fit_their_axes():
-    page = render(METRICS, EPOCHS, "x").decode()
+    page = render_training(METRICS, EPOCHS, "x").decode()
     points = [pair.split(",") for line in page.split('points="')[1:] for pair in line.split('"')[0].split()]
     assert len(points) == 4 * len(EPOCHS)
     assert all(0 <= float(x) <= 100 and 0 <= float(y) <= 100 for x, y in points)
@@ -88,6 +88,6 @@ def test_a_loss_that_is_not_known():
 
 def test_names_are_escaped():
     data = [METRICS["data"][0] | {"path": "<script>alert(1)</script>"}]
-    page = render({**METRICS, "data": data}, EPOCHS, "<b>").decode()
+    page = render_training({**METRICS, "data": data}, EPOCHS, "<b>").decode()
     assert page.count("<script") == 1
     assert "<b>" not in page.partition("<main>")[2].partition("tiles")[0]

@@ -220,8 +220,8 @@ def test_columns_do_not_depend_on_batches_threads_and_the_order_of_texts(scorer,
         assert backwards.more[name][::-1] == values
     single = [scorer.score([text]) for text in texts[:20]]
     monkeypatch.setattr("sentcli.explain.parts._GROUP", 60)
-    monkeypatch.setattr("sentcli.scoring.scorer.BATCH_TOKENS", 300)
-    monkeypatch.setattr("sentcli.scoring.scorer.BATCH_ROWS", 7)
+    monkeypatch.setattr("sentcli.scoring.inference.BATCH_TOKENS", 300)
+    monkeypatch.setattr("sentcli.scoring.inference.BATCH_ROWS", 7)
     with Scorer(scorer.bundle, workers=1, **ALL) as other:
         assert other.score(texts).more == expected.more
     for number, scores in enumerate(single):

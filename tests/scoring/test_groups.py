@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentcli.scoring import groups
-from sentcli.scoring.groups import OTHERS, Groups, wilson_interval
+from sentcli.scoring.groups import OTHERS, Groups, LabelCounter, wilson_interval
 
 ROWS = st.lists(
     st.tuples(
@@ -16,9 +16,10 @@ ROWS = st.lists(
 
 
 def counted(rows, columns=("p", "q")):
-    found = Groups()
-    found.add(columns, [*zip(*(sides for sides, _ in rows), strict=True)], [label for _, label in rows])
-    return found
+    counter = LabelCounter(("odd", "even"))
+    values = zip(*(sides for sides, _ in rows), strict=True)
+    counter.add(dict(zip(columns, values, strict=False)), [label for _, label in rows])
+    return counter.groups
 
 
 @given(ROWS, ROWS)

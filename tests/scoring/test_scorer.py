@@ -246,7 +246,7 @@ def test_a_model_that_cannot_have_a_band(trained, labels, neutral, message):
 def test_of_phrases_the_words_are_counted():
     with load() as scorer:
         texts = ["not a joy . the end"]
-        assert len(scorer._encoder.encode(texts).ids) < 6
+        assert len(scorer._inference._encoder.encode(texts).ids) < 6
         assert scorer.score(texts).counts.tokens == 6
 
 

@@ -27,8 +27,8 @@ def test_in_batches_of_any_size(trained, texts, expected, size):
 def test_with_any_limits_of_a_batch_and_any_workers(
     trained, texts, expected, monkeypatch, workers, tokens, rows
 ):
-    monkeypatch.setattr("sentcli.scoring.scorer.BATCH_TOKENS", tokens)
-    monkeypatch.setattr("sentcli.scoring.scorer.BATCH_ROWS", rows)
+    monkeypatch.setattr("sentcli.scoring.inference.BATCH_TOKENS", tokens)
+    monkeypatch.setattr("sentcli.scoring.inference.BATCH_ROWS", rows)
     with Scorer(trained, workers=workers) as scorer:
         assert scorer.score(texts) == expected
 

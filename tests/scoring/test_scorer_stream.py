@@ -11,8 +11,7 @@ from texts import Piece, pairs
 
 from sentcli.backends.onnx import OnnxBackend
 from sentcli.errors import BundleError, StopRequested
-from sentcli.scoring import scorer as scoring
-from sentcli.scoring import stop
+from sentcli.scoring import inference, stop
 from sentcli.scoring.batches import BATCH_ROWS
 from sentcli.scoring.scorer import Scorer
 
@@ -34,15 +33,15 @@ class Sums:
 @pytest.fixture
 def backend(monkeypatch):
     backend = Sums()
-    monkeypatch.setattr(scoring, "load_backend", lambda *_, **options: backend)
+    monkeypatch.setattr("sentcli.scoring.scorer.load_backend", lambda *_, **options: backend)
     return backend
 
 
 @pytest.fixture
 def summing(trained, backend, monkeypatch):
     """A scorer of one worker with that backend."""
-    monkeypatch.setattr(scoring, "BATCH_TOKENS", 24)
-    monkeypatch.setattr(scoring, "BATCH_ROWS", 4)
+    monkeypatch.setattr(inference, "BATCH_TOKENS", 24)
+    monkeypatch.setattr(inference, "BATCH_ROWS", 4)
     with Scorer(trained, workers=1) as scorer:
         yield scorer
 
@@ -57,16 +56,16 @@ def test_equal_texts_are_run_once(summing, backend):
 
 
 def test_a_large_call_is_cut_into_chunks_of_about_the_same_size(summing, backend, monkeypatch):
-    monkeypatch.setattr(scoring, "_CHUNK_TEXTS", 10)
+    monkeypatch.setattr(inference, "_CHUNK_TEXTS", 10)
     texts = [f"warm {number} {'dull ' * (number % 5)}" for number in range(31)]
     one_by_one = [pair for text in texts for pair in pairs(summing.score([text]))]
     backend.batches.clear()
     assert pairs(summing.score(texts)) == one_by_one
     assert sum(len(lengths) for _, lengths in backend.batches) == 31
-    assert [len(chunk) for chunk in scoring._chunks(texts)] == [8, 8, 8, 7]
-    monkeypatch.setattr(scoring, "_CHUNK_CHARACTERS", 100)
-    assert len(scoring._chunks(["warm " * 20] * 6)) == 6
-    assert scoring._chunks([]) == [[]]
+    assert [len(chunk) for chunk in inference._chunks(texts)] == [8, 8, 8, 7]
+    monkeypatch.setattr(inference, "_CHUNK_CHARACTERS", 100)
+    assert len(inference._chunks(["warm " * 20] * 6)) == 6
+    assert inference._chunks([]) == [[]]
 
 
 def test_a_batch_has_the_limits_times_the_factor_of_the_backend(trained, monkeypatch):
@@ -78,9 +77,9 @@ def test_a_batch_has_the_limits_times_the_factor_of_the_backend(trained, monkeyp
 
     for factor, most in ((1, 4), (3, 4), (1, BATCH_ROWS)):
         monkeypatch.setattr(OnnxBackend, "batch_factor", factor)
-        monkeypatch.setattr(scoring, "BATCH_ROWS", most)
+        monkeypatch.setattr(inference, "BATCH_ROWS", most)
         with Scorer(trained, workers=1) as scorer:
-            monkeypatch.setattr(scorer._backend, "logits", counted)
+            monkeypatch.setattr(scorer._inference._backend, "logits", counted)
             scorer.score([f"warm {number}" for number in range(24)])
     assert rows == [4] * 6 + [12] * 2 + [24]
 
@@ -104,13 +103,13 @@ def test_a_chunk_is_answered_before_the_next_one_comes(scorer):
 def test_while_a_chunk_is_run_the_next_one_is_encoded_and_idle_threads_begin_it(trained, monkeypatch):
     is_next_begun = threading.Barrier(2)
     with Scorer(trained, workers=2) as scorer:
-        logits = scorer._backend.logits
+        logits = scorer._inference._backend.logits
 
         def scored(ids, lengths):
             is_next_begun.wait(timeout=20)
             return logits(ids, lengths)
 
-        monkeypatch.setattr(scorer._backend, "logits", scored)
+        monkeypatch.setattr(scorer._inference._backend, "logits", scored)
         assert len(list(scorer.stream([Piece(["warm"]), Piece(["dull"])]))) == 2
 
 
@@ -120,7 +119,7 @@ def test_an_error_of_the_model_comes_out_and_ends_the_reader(scorer, monkeypatch
         raise BundleError("no such operator")
 
     owner, name = place.split(".")
-    monkeypatch.setattr(getattr(scorer, owner), name, broken)
+    monkeypatch.setattr(getattr(scorer._inference, owner), name, broken)
     with pytest.raises(BundleError, match="no such operator"):
         list(scorer.stream(Piece(["warm"]) for _ in range(100)))
     with pytest.raises(BundleError, match="no such operator"):
@@ -141,7 +140,7 @@ def test_a_stop_request_begins_no_further_batch(trained, monkeypatch, call):
 
     texts = [f"warm {number}" for number in range(5 * BATCH_ROWS)]
     with Scorer(trained, workers=1) as scorer:
-        monkeypatch.setattr(scorer._backend, "logits", interrupting)
+        monkeypatch.setattr(scorer._inference._backend, "logits", interrupting)
         stop.install()
         with pytest.raises(StopRequested):
             list(scorer.stream([Piece(texts)])) if call == "stream" else getattr(scorer, call)(texts)

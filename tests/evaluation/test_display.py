@@ -1,4 +1,4 @@
-"""What the report of an evaluation says first."""
+"""How the figures of an evaluation are displayed."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,8 @@ pytest.importorskip("sklearn")
 
 from dataclasses import asdict
 
+from sentcli.evaluation.display import metrics_of, rarest
 from sentcli.evaluation.metrics import evaluate
-from sentcli.evaluation.report import metrics_of, rarest
 
 
 def figures(names, counts, wrong=0):

@@ -1,0 +1,120 @@
+"""How figures are displayed: the names, digits and intervals of metrics, and the templates that have them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from sentcli.datasets.labels import RARE
+from sentcli.errors import counted, option, printable
+from sentcli.scoring.groups import wilson_interval
+
+_FEW = 20  # texts of a class
+_LONGEST_NAME = 24  # characters
+
+
+def as_text(record: Mapping[str, Any]) -> str:
+    """Lay out a record of `sentcli.evaluation.evaluate.evaluate_bundle` for a terminal."""
+    template = Path(__file__).with_name("evaluated.txt.jinja")
+    filters = {"aligned": _aligned, "short": _short}
+    filters |= {"counted": counted, "printable": printable}
+    return fill_in(template, filters, record=record, rarest=rarest(record)).rstrip("\n")
+
+
+def fill_in(template: Path, filters: Mapping[str, Any], **values: Any) -> str:
+    """Fill in a template; one of HTML escapes its values.
+
+    :param filters: those of this template, in addition to the common ones.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(template.parent),
+        autoescape=".html" in template.name,  # noqa: S701  # text and Markdown have other rules
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "four": four,
+        "interval": _interval,
+        "lengths": lengths_of,
+        "metrics": metrics_of,
+        "thousands": "{:,}".format,
+        **filters,
+    }
+    return environment.get_template(template.name).render(values)
+
+
+def metrics_of(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Return name, value and 95 % interval of each metric."""
+    names = {
+        "accuracy": "accuracy",
+        "balanced_accuracy": "balanced accuracy",
+        "f1": "F1 of the second class",
+        "macro_f1": "macro F1",
+        "roc_auc": "ROC AUC",
+        "log_loss": "log loss",
+        "expected_calibration_error": "expected calibration error",
+    }
+    if len(figures["classes"]) > 2:
+        del names["f1"]
+    intervals = {"accuracy": figures["accuracy_interval"], **figures["intervals"]}
+    ordered = figures.get("ordered", {})
+    return [
+        *((name.replace("_", " "), four(value), "-") for name, value in ordered.items()),
+        *((shown, four(figures[name]), _interval(intervals.get(name))) for name, shown in names.items()),
+    ]
+
+
+def rarest(figures: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line on the class with the fewest examples, if it is rare or has few."""
+    classes = figures["classes"]
+    rare = min((row for row in classes if row["support"]), key=itemgetter("support"))
+    is_rare = rare["support"] < RARE * figures["examples"] / len(classes)
+    if not is_rare and rare["support"] >= _FEW:
+        return
+    scores = ", ".join(f"{name} {four(rare[name.lower()])}" for name in ("precision", "recall", "F1"))
+    yield f"rarest label {rare['name']!r:.60}: {scores} of {counted(rare['support'], 'text')}"
+    if is_rare and len(classes) == 2 and rare is classes[0]:
+        given = printable(option("positive", rare["name"]))
+        yield f"the score is the probability of {classes[1]['name']!r:.60}; to train another: {given}"
+
+
+def accuracy_of_texts(accuracy: float, texts: int) -> str:
+    """Return an accuracy with the number of texts and its 95 % interval."""
+    low, high = wilson_interval(round(accuracy * texts), texts)
+    return f"{accuracy:.4f} of {texts:,} texts ({low:.2f} to {high:.2f})"
+
+
+def four(value: float | None) -> str:
+    """Return a number with four decimals, or a dash for None and NaN."""
+    return "-" if value is None or value != value else f"{value:.4f}"
+
+
+def _interval(bounds: Sequence[float] | None) -> str:
+    return f"{bounds[0]:.4f} to {bounds[1]:.4f}" if bounds else "-"
+
+
+def lengths_of(part: Mapping[str, Any]) -> str:
+    """Return the lengths of a slice, such as `32-63`."""
+    return f"{part['shortest']}+" if part["longest"] is None else f"{part['shortest']}-{part['longest']}"
+
+
+def _short(name: str, limit: int = _LONGEST_NAME) -> str:
+    """Return the name of a class, or a text, as one short line."""
+    name = printable(name)
+    return name if len(name) <= limit else f"{name[: limit - 1]}…"
+
+
+def _aligned(lines: str, sides: str) -> str:
+    """Align each column of cells, which tabs separate, to the side that `<` or `>` points to."""
+    rows = [line.split("\t") for line in lines.splitlines()]
+    sides = sides + sides[-1] * len(rows[0])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    aligned = (
+        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=False))
+        for row in rows
+    )
+    return "\n".join(line.rstrip() for line in aligned)
