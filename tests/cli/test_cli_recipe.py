@@ -50,9 +50,9 @@ def settings(*arguments: object) -> dict[str, object]:
 
 
 def test_a_file_gives_defaults_and_a_flag_overrides_it(write) -> None:
-    file = write('hidden-size = 7\nlr = 1\npooling = "max"\noutput = "there"\nthreads = 2\n')
+    file = write('hidden-size = 7\nlr = 1\npooling = "last"\noutput = "there"\nthreads = 2\n')
     read = settings("--config", file)
-    assert (read["hidden_size"], read["lr"], read["pooling"]) == (7, 1.0, "max")
+    assert (read["hidden_size"], read["lr"], read["pooling"]) == (7, 1.0, "last")
     assert (read["output"], read["threads"], read["seed"]) == (Path("there"), 2, settings()["seed"])
     read = settings("--hidden-size", 9, "--config", file, "-o", "here")
     assert (read["hidden_size"], read["lr"], read["output"]) == (9, 1.0, Path("here"))
@@ -101,7 +101,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path) -> None:
 
 
 def test_the_recipe_makes_the_same_model_again(data, write, tmp_path) -> None:
-    file = write(SMALL + 'license = "mit"\npooling = "max"\n')
+    file = write(SMALL + 'license = "mit"\npooling = "last"\n')
     line = ("train", "--config", file, "--dataset", data, "--dropout", 0.4)
     made = invoke(*line, "-o", tmp_path / "one", "--seed", 5)
     assert made.exit_code == 0, made.output

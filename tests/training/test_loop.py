@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import torch
 from labeled_examples import labeled_examples
+from tiny_models import has_bf16
 
 from sentcli.config import ModelConfig, TrainConfig
 from sentcli.errors import TrainingError
-from sentcli.model.bilstm import BiLSTM, has_lstm
+from sentcli.model.bilstm import BiLSTM
 from sentcli.text.tokenizer import tokenize
 from sentcli.text.vocabulary import UNK_ID, Vocab
 from sentcli.training import checkpoint, classifier, loop
@@ -178,7 +179,7 @@ def test_a_killed_training_continues_from_its_last_checkpoint(data, finished, tm
     assert_same(finished, run(data, path))
 
 
-@pytest.mark.skipif(not has_lstm(torch.bfloat16), reason="no bf16 on this processor")
+@pytest.mark.skipif(not has_bf16(), reason="no bf16 on this processor")
 def test_bf16_trains_too(data, tmp_path, monkeypatch):
     monkeypatch.setattr(classifier, "uses_bf16", lambda *_: True)
     model, history = run(data, tmp_path / "checkpoint")
