@@ -23,7 +23,7 @@ from sentcli.model.bundle import HISTORY
 from sentcli.scoring.predict import progress_bar
 from sentcli.training.checkpoint import Checkpoint
 from sentcli.training.classifier import Classification
-from sentcli.training.examples import Examples, Ids, collate, epoch_batches
+from sentcli.training.examples import Examples, TokenIds, collate, epoch_batches
 from sentcli.training.lazy_adamw import LazyAdamW
 
 _log = logging.getLogger("sentcli")
@@ -42,7 +42,7 @@ class Run:
     last_epoch: int | None = None  # the number of epochs, if known; the learning rate follows `config.epochs`
     name: str = ""  # of a part of the training, which is logged in less detail
     quiet: bool = False
-    vary: Callable[[np.random.Generator, Ids], Ids] | None = None
+    vary: Callable[[np.random.Generator, TokenIds], TokenIds] | None = None
 
 
 def fit(

@@ -15,7 +15,7 @@ from sentcli.config import DataSet, settable
 from sentcli.model.bundle import RECIPE, load_bundle
 from sentcli.tables.options import ReadOptions
 from sentcli.training.corpus import DataSource
-from sentcli.training.recipe import recipe
+from sentcli.training.record import recipe_of, to_toml
 from sentcli.training.settings import resolve_settings
 
 SMALL = """
@@ -144,7 +144,7 @@ def test_any_value_goes_through_a_recipe(write) -> None:
     odd = '"\\\n\t\x7f\N{CLAPPER BOARD}'
     first = DataSet(odd, weight=1e-5, targets={"3 stars": 0.5, "1": 0, odd: 1}, most=9, validate=False)
     source = DataSource((first, DataSet("b", "t", "l")), csv=ReadOptions(quotechar="\x7f"), positive=odd)
-    values = tomllib.loads(recipe(resolve_settings(source, {"lr": 1e-9}), odd))
+    values = tomllib.loads(to_toml(recipe_of(resolve_settings(source, {"lr": 1e-9}), odd)))
     assert (values["quotechar"], values["positive"], values["license"]) == ("\x7f", odd, odd)
     tables = tuple(DataSet.from_table(table, "there") for table in values["data"])
     assert tables == source.data
