@@ -39,7 +39,7 @@ class Metrics(TypedDict):
     ngrams: NotRequired[dict[str, float]]
     # The model of n-grams on the same texts: `accuracy`, `accuracy_interval`, `macro_f1`, `log_loss`,
     # `seconds`, and whether more texts are right beyond chance with the network, `is_beaten`, or without it,
-    # `is_better`; `accuracy_of_half` is after half of up to 5,000 texts. The included model lacks these two.
+    # `is_better`, which the included model lacks.
     baseline: NotRequired[dict[str, Any]]
     # Of the base model alone: `accuracy`, and `own`, the accuracies before and after on its own sentences.
     start: NotRequired[dict[str, Any]]

@@ -89,17 +89,14 @@ def read_texts(
         trains, validation = split_data_sets(parts, source.data, labels, validation_share)
         whole = sum(len(part) for part, data in zip(parts, source.data, strict=True) if data.validate)
         if len(validation) < _SMALL_PART * validation_share * whole:
-            _log.warning(
-                "%s: only %d texts are left to validate on, since most are repeated; metrics are uncertain",
-                validation.where,
-                len(validation),
+            problem = (
+                "%s: only %d texts are left to validate on, since most are repeated; metrics are uncertain"
             )
+            _log.warning(problem, validation.where, len(validation))
     missing = [name for name in labels if name not in {*validation.labels}]
     if missing and len(validation):
-        _log.warning(
-            "no validation text has the class %.100r: metrics and the choice of the epoch ignore it",
-            missing[0],
-        )
+        problem = "no validation text has the class %.100r: metrics and the choice of the epoch ignore it"
+        _log.warning(problem, missing[0])
     if len(parts) > 1:
         for data, part in zip(source.data, trains, strict=True):
             _log.info("%s: %d texts to train on", data.path, len(part))
@@ -153,11 +150,8 @@ def encode_texts(
     elif not of_validation.has_label.any():
         raise DataError("no text with a word is left to validate on; try more and different texts")
     if np.median(of_train.lengths) <= _FEW_TOKENS:
-        _log.warning(
-            "%s: most texts have one or two words, which is little to learn from; is %s right?",
-            texts.train.where,
-            option("text_column"),
-        )
+        problem = "%s: most texts have one or two words, which is little to learn from; is %s right?"
+        _log.warning(problem, texts.train.where, option("text_column"))
     taught = {*of_train.labels[of_train.has_label].tolist()}
     for number, name in enumerate(texts.labels):
         if number not in taught:

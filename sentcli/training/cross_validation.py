@@ -16,12 +16,7 @@ from torch import Tensor, nn
 from sentcli.config import TrainConfig
 from sentcli.evaluation.report import accuracy_of_texts
 from sentcli.files.atomic import new_file, output_errors
-from sentcli.training.classifier import (
-    Classification,
-    balanced_weights,
-    loss_and_accuracy,
-    predict_logits,
-)
+from sentcli.training.classifier import Classification, balanced_weights, loss_and_accuracy, predict_logits
 from sentcli.training.corpus import Corpus
 from sentcli.training.examples import Examples
 from sentcli.training.init_model import InitialModel
@@ -90,14 +85,9 @@ def cross_validate(
             histories.append(json.loads(result.metadata()["history"]))
             logits_of.append(result.get_tensor("logits"))
         best = min(histories[-1], key=lambda record: record["validation_loss"])
-        _log.info(
-            "%s: validation loss %.4f, accuracy %s after epoch %d of %d",
-            title,
-            best["validation_loss"],
-            accuracy_of_texts(best["validation_accuracy"], len(tested)),
-            best["epoch"],
-            len(histories[-1]),
-        )
+        accuracy = accuracy_of_texts(best["validation_accuracy"], len(tested))
+        values = title, best["validation_loss"], accuracy, best["epoch"], len(histories[-1])
+        _log.info("%s: validation loss %.4f, accuracy %s after epoch %d of %d", *values)
     sizes = [len(tested) for _, tested in data.folds]
     curve = [
         {name: fmean([record[name] for record in records], sizes) for name in records[0]}
@@ -112,11 +102,7 @@ def cross_validate(
 
 
 def _fit_fold(
-    initial: InitialModel,
-    train: Examples,
-    unseen: Examples,
-    config: TrainConfig,
-    run: Run,
+    initial: InitialModel, train: Examples, unseen: Examples, config: TrainConfig, run: Run
 ) -> tuple[list[dict[str, float]], npt.NDArray[np.float32]]:
     """Return the history of a model without one fold, and its logits after each epoch on this fold."""
     class_weights = balanced_weights(train.targets) if config.class_weight == "balanced" else None

@@ -115,16 +115,11 @@ def fit(
 
 
 def _log_epoch(title: str, record: Mapping[str, float], run: Run) -> None:
-    _log.log(
-        logging.DEBUG if run.name else logging.INFO,
-        "%s: train loss %.4f, accuracy %.4f; validation loss %.4f, accuracy %s; %s words/s",
-        title,
-        record["train_loss"],
-        record["train_accuracy"],
-        record["validation_loss"],
-        accuracy_of_texts(record["validation_accuracy"], run.validated),
-        f"{record['words_per_second']:,.0f}",
-    )
+    accuracy = accuracy_of_texts(record["validation_accuracy"], run.validated)
+    values = title, record["train_loss"], record["train_accuracy"], record["validation_loss"], accuracy
+    line = "%s: train loss %.4f, accuracy %.4f; validation loss %.4f, accuracy %s; %s words/s"
+    level = logging.DEBUG if run.name else logging.INFO
+    _log.log(level, line, *values, f"{record['words_per_second']:,.0f}")
 
 
 def _loss_by_frequencies(examples: Examples) -> float:

@@ -80,6 +80,7 @@ class Record:
         """Return the content of `metrics.json`."""
         base, source = self.settings.base, self.settings.source
         device = choose_device(self.options.device)
+        versions = {"sentcli": __version__, "torch": torch.__version__, "python": platform.python_version()}
         return {
             "command": self.options.command,
             "licence": self.options.license,
@@ -97,11 +98,7 @@ class Record:
                 "device": device.type,
                 "seconds": round(self.seconds, 1),
             },
-            "versions": {
-                "sentcli": __version__,
-                "torch": torch.__version__,
-                "python": platform.python_version(),
-            },
+            "versions": versions,
             "validation": asdict(self.calibrated.figures),
             "calibration": self.calibrated.to_json(),
             "ngrams": self.fitted.ngrams,

@@ -44,12 +44,7 @@ _OVERWRITE = "overwrite"  # key in the note: whether the run may replace a model
 
 
 def train_bundle(
-    source: DataSource,
-    given: Mapping[str, Any],
-    output: Path,
-    options: Options,
-    *,
-    overwrite: bool = False,
+    source: DataSource, given: Mapping[str, Any], output: Path, options: Options, *, overwrite: bool = False
 ) -> None:
     """Train a model and write its folder; continue an interrupted run of the same settings and data.
 
@@ -106,11 +101,8 @@ def _included_model(
         return None
     with suppress(UsageError):
         resolve_settings(source, given, base)
-        _log.info(
-            "few English reviews: fine-tuning the included model %s; %s starts from word vectors",
-            base.origin["name"],
-            option("glove"),
-        )
+        choice = "few English reviews: fine-tuning the included model %s; %s starts from word vectors"
+        _log.info(choice, base.origin["name"], option("glove"))
         return base
     return None
 

@@ -80,18 +80,9 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
     if calibrated.neutral and len(data.folds) == 1:
         add_neutral_head(fitted.network, data, settings.source.data)
     initial.after(fitted.network)
-    return Record(
-        texts,
-        settings,
-        options,
-        data,
-        initial,
-        fitted,
-        calibrated,
-        baseline.compare(calibrated, texts.labels),
-        epochs,
-        seconds=sum(record["seconds"] for record in epochs) + validation.seconds,
-    )
+    compared = baseline.compare(calibrated, texts.labels)
+    seconds = sum(record["seconds"] for record in epochs) + validation.seconds
+    return Record(texts, settings, options, data, initial, fitted, calibrated, compared, epochs, seconds)
 
 
 def _encode(texts: Texts, settings: Settings, *, quiet: bool) -> Corpus:
@@ -111,15 +102,10 @@ def _report(name: str, record: Record, seconds: float) -> None:
     if record.data.texts.labels == STARS:
         stars = ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in figures.ordered.items())
         _log.info("%s: labels are stars: a score is their mean, a label their median: %s", name, stars)
-    _log.info(
-        "%s: validation accuracy %s, loss %.4f; %.0f s; n-grams alone: %s; %.1f s",
-        name,
-        accuracy_of_texts(figures.accuracy, figures.examples),
-        figures.log_loss,
-        seconds,
-        accuracy_of_texts(baseline["accuracy"], figures.examples),
-        baseline["seconds"],
-    )
+    accuracy = accuracy_of_texts(figures.accuracy, figures.examples)
+    of_ngrams = accuracy_of_texts(baseline["accuracy"], figures.examples)
+    line = "%s: validation accuracy %s, loss %.4f; %.0f s; n-grams alone: %s; %.1f s"
+    _log.info(line, name, accuracy, figures.log_loss, seconds, of_ngrams, baseline["seconds"])
     if baseline["is_better"]:
         use = "docs/training.md shows how to use that one: 'N-grams instead of a network'"
         _log.warning("%s: worse than a linear model of words and characters (n-grams); %s", name, use)

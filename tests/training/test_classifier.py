@@ -13,6 +13,7 @@ from sentcli.training.classifier import (
     Classification,
     balanced_weights,
     drop_words,
+    loss_and_accuracy,
     predict_logits,
     uses_bf16,
 )

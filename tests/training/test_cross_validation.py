@@ -43,8 +43,8 @@ def run(data, work, config=CONFIG) -> CrossValidation:
 
     initial = SimpleNamespace(build=build, rehearse=lambda train: train)
     none = LabeledTexts([], [])
-    texts = Texts(none, none, invented.TWO)
-    corpus = Corpus(texts, examples, examples, Vocab([]), Counter(), assign_folds(examples, 3))
+    texts, vocab = Texts(none, none, invented.TWO), Vocab(["<pad>", "<unk>"])
+    corpus = Corpus(texts, examples, examples, vocab, Counter(), assign_folds(examples, 3))
     return cross_validate(initial, corpus, config, work, Run(CPU, len(examples), quiet=True))
 
 

@@ -106,6 +106,6 @@ def test_a_gain_within_the_noise_adds_nothing():
 
 def test_a_fold_without_a_class_knows_nothing_about_it():
     rows = [("warm", "positive"), ("dull", "negative")] * 2
-    data = replace(corpus(rows, [], folds=2), folds=ALTERNATE)
+    data = replace(corpus(rows, rows), folds=ALTERNATE)
     _, figures = add_ngrams(network_of(data), data, np.zeros((4, 2)), None)
     assert figures == {}
