@@ -9,7 +9,7 @@ from typing import Any, Self, get_args, get_origin
 
 from sentcli.errors import BundleError, UsageError, is_utf8
 
-POOLINGS = ("last", "max", "mean", "max+mean")
+POOLINGS = ("last", "max+mean")
 CLASS_WEIGHTS = ("none", "balanced")
 GATES = ("separate", "forget")
 TRAINING_PRECISIONS = ("auto", "fp32")

@@ -15,6 +15,16 @@ from sentcli.scoring.batches import pad
 VOCAB_SIZE = 60
 
 
+def has_bf16() -> bool:
+    """Return whether this CPU runs an LSTM in bf16."""
+    try:
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            make_model()(torch.ones(2, 1, dtype=torch.int64), torch.ones(2, dtype=torch.int32))
+    except RuntimeError:
+        return False
+    return True
+
+
 def make_model(**shape: object) -> BiLSTM:
     """A model of random weights, large enough for its probabilities to be far apart."""
     torch.manual_seed(3)

@@ -43,7 +43,7 @@ from sentcli.model.bilstm import BiLSTM, round_embedding
 from sentcli.scoring.labels import Floats, softmax
 from sentcli.text.tokenizer import truncate, words_of
 from sentcli.training import loop
-from sentcli.training.classifier import Classification, measure, predict_logits
+from sentcli.training.classifier import Classification, loss_and_accuracy, predict_logits
 from sentcli.training.corpus import Corpus, DataSource, encode_texts, read_texts
 from sentcli.training.examples import Examples
 from sentcli.training.init_model import init_model, torch_set_up
@@ -161,7 +161,7 @@ class Walk:
                 network = self._train(step, data, settings)
         logits = predict_logits(network, data.validation, CPU).astype(np.float64)
         if step.key in ("wide", "sentences"):
-            logits, _ = add_ngrams(network, data, None, logits, None)
+            logits, _ = add_ngrams(network, data, logits, None)
         seconds, names = time.process_time() - started, data.texts.labels
         temperature = fit_temperature(data.validation.labels, logits)
         before, after = (
@@ -209,7 +209,7 @@ class Walk:
             network.embedding = vectors
 
         def validate(model: nn.Module, _: int) -> tuple[float, float]:
-            return measure(predict_logits(model, data.validation, CPU), data.validation)
+            return loss_and_accuracy(predict_logits(model, data.validation, CPU), data.validation)
 
         run = loop.Run(CPU, len(data.validation), quiet=True, vary=initial.vary)
         is_constant = step.key in (*CELLS, "longer")

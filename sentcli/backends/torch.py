@@ -11,7 +11,7 @@ from sentcli.backends import Ids, Lengths, Logits, check_logits, first_line
 from sentcli.backends.weights import load_model
 from sentcli.config import SCORING_PRECISIONS, ModelConfig
 from sentcli.errors import BundleError, UsageError, option
-from sentcli.model.bilstm import choose_device, has_lstm, is_short_of_memory
+from sentcli.model.bilstm import choose_device, is_short_of_memory
 from sentcli.model.bundle import ONNX, Bundle
 
 # A GPU runs all rows of a batch at once, so batches that suit a CPU core would leave it idle.
@@ -60,7 +60,8 @@ class _ModuleBackend:
             # A TorchScript program may also lack `forward`, return something else than a tensor, or raise.
             if is_short_of_memory(error):
                 raise MemoryError(first_line(error)) from None
-            raise BundleError(f"{self._file}: {first_line(error)}") from None
+            hint = f"; try {option('precision', 'fp32')}" if self._dtype else ""  # not every CPU has bf16
+            raise BundleError(f"{self._file}: {first_line(error)}{hint}") from None
         return check_logits(array, (len(ids), self._outputs), self._file)
 
 
@@ -79,11 +80,7 @@ class TorchBackend(_ModuleBackend):
         if precision == "fp16" and place.type != "cuda":
             raise UsageError(f"{option('precision', precision)} is for CUDA; try bf16")
         self.name = "torch" if precision == "fp32" else f"torch {precision}"
-        dtype = _DTYPES.get(precision)
-        if dtype and place.type == "cpu" and not has_lstm(dtype):
-            given = option("precision", precision)
-            raise UsageError(f"{given}: this processor does not support it; try fp32")
-        model = load_model(bundle).to(place)
+        model, dtype = load_model(bundle).to(place), _DTYPES.get(precision)
         super().__init__(model, place, bundle.path / ONNX, bundle.config.model, dtype)
 
 

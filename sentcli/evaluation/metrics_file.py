@@ -19,9 +19,7 @@ class Metrics(TypedDict):
     """
 
     command: str  # the command line of the training
-    licence: (
-        str | None
-    )  # license of the model, as the hub names it: `apache-2.0`; None if unknown
+    licence: str | None  # license of the model, as the hub names it: `apache-2.0`; None if unknown
     output: str  # the folder as `sentcli train` got it; commands on the card name it
     dataset: str  # the first data set, as `sentcli train` got it
     # Of each data set: the fields of `DataSet`, `hub_id` (its id on the Hugging Face hub or None), and
@@ -40,7 +38,7 @@ class Metrics(TypedDict):
     ngrams: NotRequired[dict[str, float]]
     # The model of n-grams on the same texts: `accuracy`, `accuracy_interval`, `macro_f1`, `log_loss`,
     # `seconds`, and whether more texts are right beyond chance with the network, `is_beaten`, or without it,
-    # `is_better`; `accuracy_of_half` is after half of up to 5,000 texts. The included model lacks these two.
+    # `is_better`, which the included model lacks.
     baseline: NotRequired[dict[str, Any]]
     # Of the base model alone: `accuracy`, and `own`, the accuracies before and after on its own sentences.
     start: NotRequired[dict[str, Any]]

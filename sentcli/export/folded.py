@@ -33,6 +33,8 @@ from sentcli.export.builder import (
 from sentcli.model.bilstm import BiLSTM, gates_of
 
 _GATES = {"separate": "ifgo", "forget": "fg"}  # the gates to compute, including the cell gate g
+# The states of a Scan that are pooled, with their initial values.
+_POOLED = {"last": {"hidden": "zeros"}, "max+mean": {"max": "lowest", "sum": "zeros"}}
 
 
 def folded_graph(model: BiLSTM) -> onnx.ModelProto:
@@ -48,13 +50,14 @@ def folded_graph(model: BiLSTM) -> onnx.ModelProto:
     embedding = graph.add("Cast", [add_embedding(graph, model)], "embedding_fp32", to=TensorProto.FLOAT)
     masks = _add_masks(graph, model.pooling, ids)
 
+    pooled = _POOLED[model.pooling]
     layers = lstm_weights(model, gates)
     states = ""
     for number, directions in enumerate(layers):
         top = number == len(layers) - 1
         results = []
         for name, weights in zip(("forward", "backward"), directions, strict=True):
-            layer = _Layer(f"{name}_{number}", weights, gates, model.pooling if top else "")
+            layer = _Layer(f"{name}_{number}", weights, gates, pooled if top else {})
             inputs = graph.constant(f"{layer.name}_input_weight", weights.inputs)
             bias = graph.constant(f"{layer.name}_bias", weights.input_bias + weights.recurrent_bias)
             graph.constant(f"{layer.name}_recurrent", weights.recurrent)
@@ -72,9 +75,8 @@ def folded_graph(model: BiLSTM) -> onnx.ModelProto:
             forward, backward = (result["output"] for result in results)
             states = graph.add("Concat", [forward, _reverse(graph, backward)], f"states_{number}", axis=2)
 
-    names = {"last": ["hidden"], "max+mean": ["max", "sum"], "max": ["max"], "mean": ["sum"]}[model.pooling]
-    parts = [graph.add("Concat", [result[name] for result in results], name, axis=1) for name in names]
-    if "sum" in parts:
+    parts = [graph.add("Concat", [result[name] for result in results], name, axis=1) for name in pooled]
+    if "sum" in pooled:
         parts[-1] = graph.add("Div", ["sum", lengths], "mean")
     add_classifier(graph, model, graph.add("Concat", parts, "pooled", axis=1), "token_ids")
     return graph.model("folded", model.config)
@@ -87,7 +89,7 @@ class _Layer:
     name: str
     weights: Weights
     gates: str  # of the weights, in their order
-    pooling: str  # "" if the next layer needs all states
+    pooled: dict[str, str]  # see `_POOLED`; empty if the next layer needs all states
 
 
 def _add_ids(graph: Builder) -> str:
@@ -118,12 +120,10 @@ def _add_masks(graph: Builder, pooling: str, ids: str) -> dict[str, str]:
     if pooling == "last":
         return {"is_token": is_token}
     # Arithmetic with 0 and 1 is faster than selecting with Where.
-    masks = {"weight": graph.add("Cast", [is_token], "weights", to=TensorProto.FLOAT)}
-    if "max" in pooling:
-        one = graph.constant("one", 1.0)
-        graph.add("Sub", ["zeros", one], "lowest")
-        masks["penalty"] = graph.add("Sub", [masks["weight"], one], "penalties")
-    return masks
+    weight = graph.add("Cast", [is_token], "weights", to=TensorProto.FLOAT)
+    one = graph.constant("one", 1.0)
+    graph.add("Sub", ["zeros", one], "lowest")
+    return {"weight": weight, "penalty": graph.add("Sub", [weight, one], "penalties")}
 
 
 def _add_direction(
@@ -132,16 +132,12 @@ def _add_direction(
     """Run one direction of a layer over time.
 
     :param table: the input products of all words; "" if `steps` has products instead of ids.
-    :returns: the final `hidden`, and `max` and `sum` if the pooling needs them, each `[batch, hidden]`;
-        without pooling also the `output` of all steps, `[steps, batch, hidden]`.
+    :returns: the final states by name, each `[batch, hidden]`; without pooling also the `output` of all
+        steps, `[steps, batch, hidden]`.
     """
-    states = {"hidden": "zeros", "cell": "zeros"}
-    if not layer.pooling:
+    states = {"hidden": "zeros", "cell": "zeros", **layer.pooled}
+    if not layer.pooled:
         return _add_scan(graph, layer, table, steps, states, {}, layer.name)
-    if "max" in layer.pooling:
-        states["max"] = "lowest"
-    if "mean" in layer.pooling:
-        states["sum"] = "zeros"
     for part, start, end in (("full", "first", "shortest"), ("rest", "shortest", "end")):
         name = f"{layer.name}_{part}"
         some = graph.add("Slice", [steps, start, end], f"{name}_steps")
@@ -170,20 +166,18 @@ def _add_scan(
     sums = body.add("Gemm", ["hidden", f"{layer.name}_recurrent", product], "gates")
     _add_gates(body, layer.gates, sums)
     final = {"hidden": "state", "cell": "cell_out"}
-    pooled = masked = "state"
+    candidate = masked = "state"
     if "is_token" in masks:
         # Padding does not change the state.
         final["hidden"] = body.add("Where", ["is_token", "state", "hidden"], "hidden_out")
     if "weight" in masks:
-        pooled = masked = body.add("Mul", ["state", "weight"], "masked")
-    if "penalty" in masks:
-        # -1 at padding, 0 elsewhere: no state is below -1, so padding is never the maximum.
-        pooled = body.add("Add", [masked, "penalty"], "candidate")
+        masked = body.add("Mul", ["state", "weight"], "masked")
+        # The penalty is -1 at padding, 0 elsewhere: no state is below -1, so padding is never the maximum.
+        candidate = body.add("Add", [masked, "penalty"], "candidate")
     if "max" in states:
-        final["max"] = body.add("Max", ["max", pooled], "max_out")
-    if "sum" in states:
+        final["max"] = body.add("Max", ["max", candidate], "max_out")
         final["sum"] = body.add("Add", ["sum", masked], "sum_out")
-    if not layer.pooling:
+    if not layer.pooled:
         final["output"] = body.add("Identity", ["state"], "output")  # an output of a Scan needs its own value
 
     step = value("step", "batch", dtype=np.int64) if table else value("step", "batch", of_gates)

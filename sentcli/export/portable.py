@@ -49,21 +49,17 @@ def portable_graph(model: BiLSTM) -> onnx.ModelProto:
 
 def _pool(graph: Builder, model: BiLSTM, ids: str, outputs: str, last: str) -> str:
     """Pool the last layer's outputs to `[batch, pooled_size]`."""
-    parts = []  # each [2, batch, hidden]
-    if model.pooling == "last":
-        parts.append(last)
-    else:
+    parts = [last]  # each [2, batch, hidden]
+    if model.pooling == "max+mean":
         axes = graph.constant("direction_and_state_axes", [1, 3], np.int64)
         is_token = graph.add("Unsqueeze", [add_is_token(graph, ids), axes], "is_token_column")
         time = graph.constant("time_axes", [0], np.int64)
-    if "max" in model.pooling:
         # No state is below -1, so padding is never the maximum.
         masked = graph.add("Where", [is_token, outputs, graph.constant("lowest", -1.0)], "states_or_lowest")
-        parts.append(graph.add("ReduceMax", [masked, time], "max", keepdims=0))
-    if "mean" in model.pooling:
+        largest = graph.add("ReduceMax", [masked, time], "max", keepdims=0)
         masked = graph.add("Where", [is_token, outputs, graph.constant("zero", 0.0)], "states_or_zero")
         total = graph.add("ReduceSum", [masked, time], "sum", keepdims=0)
-        parts.append(graph.add("Div", [total, add_lengths_column(graph)], "mean"))
+        parts = [largest, graph.add("Div", [total, add_lengths_column(graph)], "mean")]
     stacked = graph.add("Concat", parts, "parts", axis=0)
     by_row = graph.add("Transpose", [stacked], "parts_by_row", perm=[1, 0, 2])
     shape = graph.constant("pooled_shape", [0, model.config.pooled_size], np.int64)

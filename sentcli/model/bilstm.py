@@ -125,14 +125,10 @@ class BiLSTM(nn.Module):
         # Sums and products, not masked_fill and a joined tensor: they read and write less memory.
         is_token = (torch.arange(forward.shape[0], device=forward.device)[:, None] < lengths).unsqueeze(2)
         weight = is_token.to(forward.dtype)
-        pooled: list[Tensor] = []
-        if self.pooling != "mean":
-            penalty = weight.log()  # 0 for a token, -inf for padding
-            pooled += [(forward + penalty).amax(0), (backward + penalty).amax(0)]
-        if self.pooling != "max":
-            for states in (forward, backward):
-                pooled.append((states * weight).sum(0) / lengths[:, None])
-        return torch.cat(pooled, 1)  # [batch, pooled_size]
+        penalty = weight.log()  # 0 for a token, -inf for padding
+        maxima = [(states + penalty).amax(0) for states in [forward, backward]]
+        means = [(states * weight).sum(0) / lengths[:, None] for states in [forward, backward]]
+        return torch.cat(maxima + means, 1)  # [batch, pooled_size]
 
 
 def hash_pairs(
@@ -198,17 +194,6 @@ def gates_of(model: BiLSTM) -> str:
         if not is_open or not torch.equal(of_input, -of_forget):
             return "separate"
     return "forget"
-
-
-def has_lstm(dtype: torch.dtype) -> bool:
-    """Return whether this CPU can run the padded route with a 16-bit type."""
-    model = BiLSTM(ModelConfig(vocab_size=2, embedding_dim=1, hidden_size=1)).eval()
-    try:
-        with torch.inference_mode(), torch.autocast("cpu", dtype):
-            model(torch.ones(2, 1, dtype=torch.int64), torch.ones(2, dtype=torch.int32))
-    except RuntimeError:
-        return False
-    return True
 
 
 def round_embedding(model: BiLSTM) -> None:

@@ -9,9 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sentcli.text.vocabulary import PAD, UNK_ID, Vocab
-
-Matrix = npt.NDArray[np.float32]
-Ids = npt.NDArray[np.int32]
+from sentcli.training.examples import TokenIds
 
 
 def with_bigrams(vocab: Vocab, texts: Iterable[Sequence[str]], count: int, min_freq: int) -> Vocab:
@@ -28,7 +26,7 @@ def with_bigrams(vocab: Vocab, texts: Iterable[Sequence[str]], count: int, min_f
     return Vocab([*vocab.words, *bigrams])
 
 
-def with_bigram_vectors(vectors: Matrix, vocab: Vocab) -> Matrix:
+def with_bigram_vectors(vectors: npt.NDArray[np.float32], vocab: Vocab) -> npt.NDArray[np.float32]:
     """Append a vector for each bigram: the mean of the vectors of its words."""
     pairs = np.array(vocab.bigrams, np.int64).reshape(-1, 2)
     return np.concatenate([vectors, vectors[pairs].mean(axis=1)])
@@ -42,7 +40,7 @@ class BigramSplitter:
     Provilkov, D. Emelianenko and E. Voita, "BPE-Dropout", ACL 2020).
     """
 
-    pairs: Ids  # the words of each bigram, `[bigrams, 2]`
+    pairs: npt.NDArray[np.int32]  # the words of each bigram, `[bigrams, 2]`
     first_bigram: int  # ids from this one on are bigrams
     share: float
 
@@ -53,7 +51,7 @@ class BigramSplitter:
             return None
         return cls(np.array(vocab.bigrams, np.int32), vocab.first_bigram, share)
 
-    def __call__(self, random: np.random.Generator, ids: Ids) -> Ids:
+    def __call__(self, random: np.random.Generator, ids: TokenIds) -> TokenIds:
         """Return the ids of a text with some bigrams replaced."""
         is_split = (ids >= self.first_bigram) & (random.random(len(ids)) < self.share)
         words = np.repeat(ids, is_split + 1)

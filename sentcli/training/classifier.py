@@ -111,7 +111,7 @@ def predict_logits(model: nn.Module, examples: Examples, device: torch.device) -
     return in_order
 
 
-def measure(
+def loss_and_accuracy(
     logits: npt.NDArray[np.float32], examples: Examples, class_weights: Tensor | None = None
 ) -> tuple[float, float]:
     """Return the mean cross-entropy in nats, weighted by class, and the accuracy.

@@ -21,7 +21,7 @@ from sentcli.tables.options import ReadOptions
 from sentcli.text.tokenizer import truncate, words_of
 from sentcli.text.vocabulary import UNK_ID, Vocab
 from sentcli.training.bigrams import with_bigrams
-from sentcli.training.examples import Examples, Ids
+from sentcli.training.examples import Examples, Indices
 
 _log = logging.getLogger("sentcli")
 
@@ -52,15 +52,23 @@ class Texts:
     counts: tuple[int, ...] = ()
 
 
+# The rows of the texts that a model learns from, and of those that it is validated on.
+Fold = tuple[Indices, Indices]
+
+
 @dataclass(frozen=True)
 class Corpus:
-    """The texts of a training as ids, without empty ones; `counts` are the words of those to train on."""
+    """The texts of a training as ids, without empty ones; `counts` are the words of those to train on.
+
+    In a cross-validation, the texts to validate on are those to train on, and each fold has some of them.
+    """
 
     texts: Texts
     train: Examples
     validation: Examples
     vocab: Vocab
     counts: Counter[str]
+    folds: Sequence[Fold] = ()  # one without a cross-validation
 
 
 def read_texts(
@@ -81,17 +89,14 @@ def read_texts(
         trains, validation = split_data_sets(parts, source.data, labels, validation_share)
         whole = sum(len(part) for part, data in zip(parts, source.data, strict=True) if data.validate)
         if len(validation) < _SMALL_PART * validation_share * whole:
-            _log.warning(
-                "%s: only %d texts are left to validate on, since most are repeated; metrics are uncertain",
-                validation.where,
-                len(validation),
+            problem = (
+                "%s: only %d texts are left to validate on, since most are repeated; metrics are uncertain"
             )
+            _log.warning(problem, validation.where, len(validation))
     missing = [name for name in labels if name not in {*validation.labels}]
     if missing and len(validation):
-        _log.warning(
-            "no validation text has the class %.100r: metrics and the choice of the epoch ignore it",
-            missing[0],
-        )
+        problem = "no validation text has the class %.100r: metrics and the choice of the epoch ignore it"
+        _log.warning(problem, missing[0])
     if len(parts) > 1:
         for data, part in zip(source.data, trains, strict=True):
             _log.info("%s: %d texts to train on", data.path, len(part))
@@ -120,15 +125,7 @@ def encode_texts(
     # Tokenize twice instead of keeping tokens: those of a million reviews take 18 GB, their ids 1 GB.
     counts = Counter(chain.from_iterable(map(words_of, texts.train.texts)))
     if vocab is None:
-        vocab = Vocab.of_counts(counts, config.min_freq)
-        if len(vocab) == UNK_ID + 1:
-            lower = f"try a lower {option('min_freq')}"
-            raise DataError(f"no word occurs {config.min_freq} times in the texts; {lower}")
-        _log.info("%d words with a frequency of %d or more", len(vocab) - UNK_ID - 1, config.min_freq)
-        missing = [word for word in frequent if word not in vocab]
-        vocab = Vocab([*vocab.words, *missing[: max(config.fill_vocab - len(vocab), 0)]])
-        if config.bigrams:
-            vocab = with_bigrams(vocab, map(words_of, texts.train.texts), config.bigrams, config.min_freq)
+        vocab = _build_vocab(texts.train.texts, counts, config, frequent)
     else:
         known = sum(count for word, count in counts.items() if word in vocab) / max(counts.total(), 1)
         _log.info("%.1f%% of the tokens are in the vocabulary of the model", 100 * known)
@@ -145,28 +142,60 @@ def encode_texts(
 
     train, of_train, counts_kept = encode(texts.train, texts.counts)
     validation, of_validation, _ = encode(texts.validation, ())
-    both = replace(texts, train=train, validation=validation, counts=counts_kept)
-    corpus = Corpus(both, of_train, of_validation, vocab, counts)
-    if not config.folds and not of_validation.has_label.any():
+    if blank := len(texts.train) - len(train) + len(texts.validation) - len(validation):
+        _log.info("empty texts left out: %d", blank)
+    folds: Sequence[Fold] = [(np.arange(len(train)), np.arange(len(validation)))]
+    if config.folds:
+        validation, of_validation, folds = train, of_train, assign_folds(of_train, config.folds)
+    elif not of_validation.has_label.any():
         raise DataError("no text with a word is left to validate on; try more and different texts")
     if np.median(of_train.lengths) <= _FEW_TOKENS:
-        _log.warning(
-            "%s: most texts have one or two words, which is little to learn from; is %s right?",
-            texts.train.where,
-            option("text_column"),
-        )
+        problem = "%s: most texts have one or two words, which is little to learn from; is %s right?"
+        _log.warning(problem, texts.train.where, option("text_column"))
     taught = {*of_train.labels[of_train.has_label].tolist()}
     for number, name in enumerate(texts.labels):
         if number not in taught:
             raise DataError(f"no text of the class {name!r:.200} with a word is left to train on")
-    blank = len(texts.train) - len(corpus.train) + len(texts.validation) - len(corpus.validation)
-    if blank:
-        _log.info("empty texts left out: %d", blank)
-    _count_long(of_train.ids, text.max_tokens)
-    return corpus
-
-
-def _count_long(ids: Sequence[Ids], most: int) -> None:
-    if long := sum(len(sequence) == most for sequence in ids):
+    if long := int((of_train.lengths == text.max_tokens).sum()):
         advice = f"their middle is not read; try a higher {option('max_tokens')}"
-        _log.warning("%d of %d texts have %d tokens or more: %s", long, len(ids), most, advice)
+        _log.warning("%d of %d texts have %d tokens or more: %s", long, len(train), text.max_tokens, advice)
+    texts = replace(texts, train=train, validation=validation, counts=counts_kept)
+    return Corpus(texts, of_train, of_validation, vocab, counts, folds)
+
+
+def _build_vocab(
+    texts: Sequence[str], counts: Counter[str], config: TrainConfig, frequent: Sequence[str]
+) -> Vocab:
+    vocab = Vocab.of_counts(counts, config.min_freq)
+    if len(vocab) == UNK_ID + 1:
+        lower = f"try a lower {option('min_freq')}"
+        raise DataError(f"no word occurs {config.min_freq} times in the texts; {lower}")
+    _log.info("%d words with a frequency of %d or more", len(vocab) - UNK_ID - 1, config.min_freq)
+    missing = [word for word in frequent if word not in vocab]
+    vocab = Vocab([*vocab.words, *missing[: max(config.fill_vocab - len(vocab), 0)]])
+    if config.bigrams:
+        vocab = with_bigrams(vocab, map(words_of, texts), config.bigrams, config.min_freq)
+    return vocab
+
+
+def assign_folds(examples: Examples, count: int) -> list[Fold]:
+    """Return the folds of a cross-validation.
+
+    Each class is cut into runs of neighboring rows, see `datasets.splits`. Copies are in one fold.
+    """
+    fold_of = np.zeros(len(examples), np.intp)
+    for number in range(examples.targets.shape[1]):
+        (rows,) = (examples.labels == number).nonzero()
+        fold_of[rows] = np.arange(len(rows)) * count // max(len(rows), 1)
+    first: dict[bytes, int] = {}
+    copies = [
+        first.setdefault(ids.tobytes(), fold)
+        for ids, fold in zip(examples.ids, fold_of.tolist(), strict=True)
+    ]
+    if not any(copies):
+        flag = option("validation")
+        raise DataError(f"the texts are copies of a few; try different texts, or name others with {flag}")
+    fold_of = np.array(copies)
+    return [
+        (np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)) for fold in range(max(copies) + 1)
+    ]

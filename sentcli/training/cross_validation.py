@@ -1,4 +1,4 @@
-"""Cross-validation: with few labeled texts, every text is trained on and every text is validated on."""
+"""The validation of a network: on texts set aside, or with few texts by cross-validation on all of them."""
 
 import json
 import logging
@@ -8,105 +8,100 @@ from statistics import fmean
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from safetensors import safe_open
 from safetensors.numpy import save
-from torch import nn
+from torch import Tensor, nn
 
 from sentcli.config import TrainConfig
-from sentcli.errors import DataError, option
 from sentcli.evaluation.display import accuracy_of_texts
 from sentcli.files.sink import Target, write_file
-from sentcli.training.classifier import Classification, balanced_weights, measure, predict_logits
+from sentcli.training.classifier import Classification, balanced_weights, loss_and_accuracy, predict_logits
+from sentcli.training.corpus import Corpus
 from sentcli.training.examples import Examples
 from sentcli.training.init_model import InitialModel
 from sentcli.training.loop import Run, fit
 
 _log = logging.getLogger("sentcli")
 
-Folds = npt.NDArray[np.intp]
+
+@dataclass(frozen=True)
+class ValidationSplit:
+    """Validation of the network itself, on texts that it does not learn from."""
+
+    examples: Examples
+    class_weights: Tensor | None
+    device: torch.device
+    epochs: int | None = None  # the number of epochs to train for, if it is known
+    seconds: float = 0.0
+
+    def measure(self, model: nn.Module, _: int) -> tuple[float, float]:
+        """Return loss and accuracy of the model."""
+        logits = predict_logits(model, self.examples, self.device)
+        return loss_and_accuracy(logits, self.examples, self.class_weights)
+
+    def logits(self, network: nn.Module) -> npt.NDArray[np.float32]:
+        """Return the logits of the network, `[texts, classes]`."""
+        return predict_logits(network, self.examples, torch.device("cpu"))
 
 
 @dataclass(frozen=True)
-class CrossValidated:
-    """What the models of all folds say about the texts that each of them did not see."""
+class CrossValidation:
+    """Validation of one model for each fold, on the texts of the fold, which it has not seen."""
 
-    epochs: list[dict[str, float]]  # as in `fit`, up to the one with the lowest validation loss
-    logits: npt.NDArray[np.float32]  # after the last of these epochs, `[texts, classes]`
+    history: list[dict[str, float]]  # as of `fit`, up to the epoch with the lowest validation loss
+    unseen: npt.NDArray[np.float32]  # the logits after this epoch, `[texts, classes]`
     seconds: float
 
+    @property
+    def epochs(self) -> int:
+        """The number of epochs to train the network for."""
+        return len(self.history)
 
-def assign_folds(examples: Examples, folds: int) -> Folds:
-    """Return the fold of each text, `[n]`.
+    def measure(self, _: nn.Module, epoch: int) -> tuple[float, float]:
+        """Return mean loss and accuracy of the models of all folds after an epoch, numbered from 0."""
+        return self.history[epoch]["validation_loss"], self.history[epoch]["validation_accuracy"]
 
-    Each class is cut into runs of neighboring rows, see `datasets.splits`. Copies are in one fold.
-    """
-    fold_of = np.zeros(len(examples), np.intp)
-    for number in range(examples.targets.shape[1]):
-        (rows,) = (examples.labels == number).nonzero()
-        fold_of[rows] = np.arange(len(rows)) * folds // max(len(rows), 1)
-    first: dict[bytes, int] = {}
-    copies = [
-        first.setdefault(ids.tobytes(), fold)
-        for ids, fold in zip(examples.ids, fold_of.tolist(), strict=True)
-    ]
-    if not any(copies):
-        flag = option("validation")
-        raise DataError(f"the texts are copies of a few; try different texts, or name others with {flag}")
-    return np.array(copies, np.intp)
+    def logits(self, _: nn.Module) -> npt.NDArray[np.float32]:
+        """Return the logits of models without each text, `[texts, classes]`."""
+        return self.unseen
 
 
 def cross_validate(
-    initial: InitialModel,
-    examples: Examples,
-    fold_of: Folds,
-    config: TrainConfig,
-    work: Path,
-    run: Run,
-) -> CrossValidated:
+    initial: InitialModel, data: Corpus, config: TrainConfig, work: Path, run: Run
+) -> CrossValidation:
     """Train a model without each fold; choose the best number of epochs. `work` keeps finished folds."""
-    folds = int(fold_of.max()) + 1
-    rows_of = [(fold_of == fold).nonzero()[0] for fold in range(folds)]
     histories: list[list[dict[str, float]]] = []
     logits_of: list[npt.NDArray[np.float32]] = []  # after each epoch
-    for fold, rows in enumerate(rows_of):
-        file = work / f"fold-{fold + 1}.safetensors"
+    for number, (learned, tested) in enumerate(data.folds, start=1):
+        file, title = work / f"fold-{number}.safetensors", f"fold {number}/{len(data.folds)}"
         if not file.exists():
-            train, unseen = examples.take((fold_of != fold).nonzero()[0]), examples.take(rows)
-            of_fold = replace(run, validated=len(rows), name=f"fold {fold + 1}/{folds}, ")
+            train, unseen = data.train.take(learned), data.validation.take(tested)
+            of_fold = replace(run, validated=len(tested), name=f"{title}, ")
             history, logits = _fit_fold(initial, train, unseen, config, of_fold)
             write_file(Target(file), save({"logits": logits}, {"history": json.dumps(history)}))
         with safe_open(file, "np") as result:
             histories.append(json.loads(result.metadata()["history"]))
             logits_of.append(result.get_tensor("logits"))
         best = min(histories[-1], key=lambda record: record["validation_loss"])
-        _log.info(
-            "fold %d/%d: validation loss %.4f, accuracy %s after epoch %d of %d",
-            fold + 1,
-            folds,
-            best["validation_loss"],
-            accuracy_of_texts(best["validation_accuracy"], len(rows)),
-            best["epoch"],
-            len(histories[-1]),
-        )
-    sizes = [*map(len, rows_of)]
+        accuracy = accuracy_of_texts(best["validation_accuracy"], len(tested))
+        values = title, best["validation_loss"], accuracy, best["epoch"], len(histories[-1])
+        _log.info("%s: validation loss %.4f, accuracy %s after epoch %d of %d", *values)
+    sizes = [len(tested) for _, tested in data.folds]
     curve = [
         {name: fmean([record[name] for record in records], sizes) for name in records[0]}
         for records in zip(*histories, strict=False)
     ]
     best_epoch = int(np.argmin([record["validation_loss"] for record in curve]))
-    logits = np.empty_like(examples.targets)
-    for rows, of_epochs in zip(rows_of, logits_of, strict=True):
-        logits[rows] = of_epochs[best_epoch]
+    logits = np.empty_like(data.validation.targets)
+    for (_, tested), of_epochs in zip(data.folds, logits_of, strict=True):
+        logits[tested] = of_epochs[best_epoch]
     seconds = sum(record["seconds"] for history in histories for record in history)
-    return CrossValidated(curve[: best_epoch + 1], logits, seconds)
+    return CrossValidation(curve[: best_epoch + 1], logits, seconds)
 
 
 def _fit_fold(
-    initial: InitialModel,
-    train: Examples,
-    unseen: Examples,
-    config: TrainConfig,
-    run: Run,
+    initial: InitialModel, train: Examples, unseen: Examples, config: TrainConfig, run: Run
 ) -> tuple[list[dict[str, float]], npt.NDArray[np.float32]]:
     """Return the history of a model without one fold, and its logits after each epoch on this fold."""
     class_weights = balanced_weights(train.targets) if config.class_weight == "balanced" else None
@@ -115,7 +110,7 @@ def _fit_fold(
 
     def validate(model: nn.Module, _: int) -> tuple[float, float]:
         logits.append(predict_logits(model, unseen, run.device))
-        return measure(logits[-1], unseen, class_weights)
+        return loss_and_accuracy(logits[-1], unseen, class_weights)
 
     history = fit(initial.build(), objective, initial.rehearse(train), validate, config, run)
     return history, np.stack(logits)

@@ -11,8 +11,9 @@ from torch import Tensor
 from sentcli.datasets.labels import SURE
 from sentcli.scoring.batches import pad
 
-Rows = npt.NDArray[np.intp]
-Ids = npt.NDArray[np.int32]
+Indices = npt.NDArray[np.intp]
+TokenIds = npt.NDArray[np.int32]  # of one text
+Vary = Callable[[TokenIds], TokenIds]
 
 _POOL = 50  # number of batches sorted by length together: little padding, but still well shuffled
 
@@ -24,7 +25,7 @@ class Examples:
     :param targets: the probability of each class times the weight of the text, float32 `[n, classes]`.
     """
 
-    ids: Sequence[Ids]
+    ids: Sequence[TokenIds]
     targets: npt.NDArray[np.float32]
 
     def __len__(self) -> int:
@@ -36,7 +37,7 @@ class Examples:
         has_label: npt.NDArray[np.bool_] = self.targets.max(axis=1) > SURE * self.targets.sum(axis=1)
         return has_label
 
-    def take(self, rows: Rows) -> "Examples":
+    def take(self, rows: Indices) -> "Examples":
         """Return these texts, in this order."""
         return Examples([self.ids[row] for row in rows.tolist()], self.targets[rows])
 
@@ -57,12 +58,12 @@ class Examples:
         return np.fromiter(map(len, self.ids), np.int64, len(self.ids))
 
 
-def epoch_batches(examples: Examples, batch_size: int, seed: int, epoch: int) -> list[Rows]:
+def epoch_batches(examples: Examples, batch_size: int, seed: int, epoch: int) -> list[Indices]:
     """Draw the batches of an epoch: shuffle, then sort by length within pools of `_POOL` batches."""
     random = np.random.default_rng((seed, epoch))
     lengths = examples.lengths
     order = random.permutation(len(examples))
-    batches: list[Rows] = []
+    batches: list[Indices] = []
     for start in range(0, len(order), _POOL * batch_size):
         pool = order[start : start + _POOL * batch_size]
         pool = pool[np.argsort(lengths[pool], kind="stable")]
@@ -71,7 +72,7 @@ def epoch_batches(examples: Examples, batch_size: int, seed: int, epoch: int) ->
 
 
 def collate(
-    examples: Examples, rows: Rows, device: torch.device, vary: Callable[[Ids], Ids] | None = None
+    examples: Examples, rows: Indices, device: torch.device, vary: Vary | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return padded ids, which `vary` changes first, lengths on the CPU, and targets `[batch, classes]`."""
     texts = [vary(examples.ids[row]) if vary else examples.ids[row] for row in rows]

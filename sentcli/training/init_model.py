@@ -1,23 +1,33 @@
-"""Build the network to train, from word vectors or from a trained model."""
+"""The network to train, built from word vectors or from a trained model, before and after it learns."""
 
+import copy
 import ctypes
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
+from sentcli.config import ModelConfig, TrainConfig
+from sentcli.datasets.splits import are_learned
 from sentcli.errors import option
+from sentcli.evaluation.display import accuracy_of_texts
 from sentcli.model.bilstm import BiLSTM, is_short_of_memory, tie_gates
 from sentcli.scoring.cores import usable_cores
+from sentcli.scoring.labels import softmax
 from sentcli.training.bigrams import BigramSplitter, with_bigram_vectors
+from sentcli.training.classifier import loss_and_accuracy, predict_logits
 from sentcli.training.corpus import Corpus
 from sentcli.training.examples import Examples
+from sentcli.training.finetune import MOST_LEARNED, Base
 from sentcli.training.glove import Coverage, load_glove, random_embedding
+from sentcli.training.heads import Fitted, is_better
 from sentcli.training.settings import NO_VECTORS, Settings
 
 _log = logging.getLogger("sentcli")
@@ -26,35 +36,148 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # parameters of mallopt, from malloc.h
 _NEVER = (1 << 31) - 1
 _FEW_WORDS = 100_000  # up to so many, threads wait longer for each other than they save
 _FEW_TOKENS = 0.8  # share of running words with a vector: fewer are less than half of the distinct words
+_REHEARSED = 2  # own sentences for each text to train on
+_MEASURED = 8  # one of so many own sentences is not rehearsed: it measures what was forgotten
 
 
-@dataclass(frozen=True)
+@dataclass
 class InitialModel:
-    """A network before it learns the classes."""
+    """A network with word vectors before it learns the classes; it knows nothing that it could forget."""
 
-    build: Callable[[], BiLSTM]
-    coverage: Coverage
+    shape: ModelConfig
+    config: TrainConfig
     vary: BigramSplitter | None
-    rehearse: Callable[[Examples], Examples] = lambda train: train  # adds texts to those to train on
+    vectors: str  # the source of the word vectors
+    coverage: Coverage
+    embedding: npt.NDArray[np.float32]
+    figures: dict[str, float] = field(default_factory=dict, init=False)  # see `Metrics.start`
+
+    @property
+    def takes_ngrams(self) -> bool:
+        """Whether n-grams may be added to the logits of the fitted network."""
+        return True
+
+    def build(self) -> BiLSTM:
+        """Build the network, the same one each time."""
+        torch.manual_seed(self.config.seed)
+        network = BiLSTM(self.shape)
+        network.embedding.weight.data.copy_(torch.from_numpy(self.embedding))
+        tie_gates(network, self.config.gates)
+        return network
+
+    def before(self, data: Corpus, class_weights: Tensor | None) -> None:
+        """Measure this network on the validation texts."""
+
+    def rehearse(self, train: Examples) -> Examples:
+        """Return the texts to train on, with others that the network should not forget."""
+        return train
+
+    def interpolate(self, network: BiLSTM) -> None:
+        """Move the weights of the fitted network back towards those of this one."""
+
+    def choose(self, fitted: Fitted, data: Corpus, class_weights: Tensor | None) -> Fitted:
+        """Return the fitted network, or this one if it is better."""
+        return fitted
+
+    def after(self, network: BiLSTM) -> None:
+        """Measure what the final network has forgotten."""
+
+
+@dataclass
+class TransferredModel(InitialModel):
+    """A network with the weights of a trained model, but for the classifier: it has other classes."""
+
+    base: Base
+
+    new_parts: ClassVar[tuple[str, ...]] = ("neutral_head.", "ngrams.", "classifier.")
+
+    def build(self) -> BiLSTM:
+        network = super().build()
+        network.load_state_dict(self._weights(), strict=False)
+        return network
+
+    def _weights(self) -> dict[str, Tensor]:
+        weights = self.base.model.state_dict().items()
+        return {name: value for name, value in weights if not name.startswith(self.new_parts)}
+
+    def interpolate(self, network: BiLSTM) -> None:
+        """Move the weights of the fitted network back towards those of the model.
+
+        The weights in between are often better on both data sets (M. Wortsman et al., "Robust fine-tuning of
+        zero-shot models", CVPR 2022).
+        """
+        weights = network.state_dict()
+        for name, before in self._weights().items():
+            weights[name].lerp_(before, self.config.interpolate)
+
+
+@dataclass
+class FineTunedModel(TransferredModel):
+    """A network with all weights of a trained model, which should not forget its own sentences."""
+
+    new_parts = ("neutral_head.", "ngrams.")
+
+    @property
+    def takes_ngrams(self) -> bool:
+        """N-grams know only the new texts, so they would undo what rehearsal keeps."""
+        return bool(self.base.config.model.ngram_buckets)
+
+    def before(self, data: Corpus, class_weights: Tensor | None) -> None:
+        logits = self._predict(self.base.model, data.validation)
+        loss, accuracy = loss_and_accuracy(logits, data.validation, class_weights)
+        texts = accuracy_of_texts(accuracy, int(data.validation.has_label.sum()))
+        _log.info("%s alone: accuracy %s, loss %.4f", self.base.origin["name"], texts, loss)
+        self.logits = logits.astype(np.float64)
+        self.figures |= {"epoch": 0, "validation_loss": loss, "validation_accuracy": accuracy}
+
+    def rehearse(self, train: Examples) -> Examples:
+        """Return the texts to train on, and sentences that the model has learned, labeled by it.
+
+        What a network learns of the texts, such as how often they are negative, else changes its answers on
+        all others (Z. Li and D. Hoiem, "Learning without Forgetting", ECCV 2016).
+        """
+        (rows,) = (np.arange(len(self.base.sentences)) % _MEASURED).nonzero()
+        if not len(rows):
+            return train
+        sentences = self.base.sentences.take(rows[: _REHEARSED * len(train)])
+        targets = softmax(self._predict(self.base.model, sentences)).astype(np.float32)
+        return Examples([*train.ids, *sentences.ids], np.concatenate([train.targets, targets]))
+
+    def choose(self, fitted: Fitted, data: Corpus, class_weights: Tensor | None) -> Fitted:
+        has_learned = are_learned(data.texts.validation.texts, self.base.learned).mean() > MOST_LEARNED
+        if not has_learned and is_better(fitted.logits, self.logits, data.validation, class_weights):
+            return fitted
+        reason = "it has learned the validation texts" if has_learned else "training did not lower the loss"
+        _log.info("kept the weights of %s: %s", self.base.origin["name"], reason)
+        network = copy.deepcopy(self.base.model)
+        return Fitted(network, self.logits, best_epoch=0, has_learned_validation=has_learned)
+
+    def after(self, network: BiLSTM) -> None:
+        unseen = self.base.sentences.take(np.arange(0, len(self.base.sentences), _MEASURED))
+        if not len(unseen):
+            return
+        before, after = (
+            loss_and_accuracy(self._predict(model, unseen), unseen)[1] for model in (self.base.model, network)
+        )
+        values = len(unseen), self.base.origin["name"], before, after
+        _log.info("on %d sentences that %s learned: accuracy %.3f before, %.3f after", *values)
+        self.figures |= {"own_before": before, "own_after": after}
+
+    def _predict(self, network: BiLSTM, examples: Examples) -> npt.NDArray[np.float32]:
+        return predict_logits(network, examples, torch.device("cpu"))[:, : len(self.base.config.labels)]
 
 
 def init_model(data: Corpus, settings: Settings, *, quiet: bool) -> InitialModel:
-    """Build the network from the model to fine-tune, else from word vectors."""
-    config = settings.config
+    """Return the network to train: that of the model to fine-tune, else one with word vectors."""
+    config, base = settings.config, settings.base
     shape = replace(settings.model, vocab_size=len(data.vocab), num_classes=len(data.texts.labels))
     vary = BigramSplitter.of(data.vocab, config.bigram_dropout)
-    if base := settings.base:
-        return InitialModel(partial(base.network, shape, config.seed), base.coverage, vary, base.rehearse)
+    if base:
+        kind = FineTunedModel if base.keeps_classifier else TransferredModel
+        embedding = base.model.embedding.weight.detach().numpy()
+        return kind(shape, config, vary, base.origin["glove"]["source"], base.coverage, embedding, base)
     embedding, coverage = _embedding(data, settings, quiet=quiet)
-
-    def build() -> BiLSTM:
-        torch.manual_seed(config.seed)
-        network = BiLSTM(shape)
-        network.embedding.weight.data.copy_(torch.from_numpy(embedding))
-        tie_gates(network, config.gates)
-        return network
-
-    return InitialModel(build, coverage, vary)
+    return InitialModel(shape, config, vary, Path(settings.glove).name, coverage, embedding)
 
 
 def _embedding(data: Corpus, settings: Settings, *, quiet: bool) -> tuple[npt.NDArray[np.float32], Coverage]:

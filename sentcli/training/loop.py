@@ -23,7 +23,7 @@ from sentcli.model.bundle import HISTORY
 from sentcli.scoring.predict import progress_bar
 from sentcli.training.checkpoint import Checkpoint
 from sentcli.training.classifier import Classification
-from sentcli.training.examples import Examples, Ids, collate, epoch_batches
+from sentcli.training.examples import Examples, TokenIds, collate, epoch_batches
 from sentcli.training.lazy_adamw import LazyAdamW
 
 _log = logging.getLogger("sentcli")
@@ -42,7 +42,7 @@ class Run:
     last_epoch: int | None = None  # the number of epochs, if known; the learning rate follows `config.epochs`
     name: str = ""  # of a part of the training, which is logged in less detail
     quiet: bool = False
-    vary: Callable[[np.random.Generator, Ids], Ids] | None = None
+    vary: Callable[[np.random.Generator, TokenIds], TokenIds] | None = None
 
 
 def fit(
@@ -115,16 +115,11 @@ def fit(
 
 
 def _log_epoch(title: str, record: Mapping[str, float], run: Run) -> None:
-    _log.log(
-        logging.DEBUG if run.name else logging.INFO,
-        "%s: train loss %.4f, accuracy %.4f; validation loss %.4f, accuracy %s; %s words/s",
-        title,
-        record["train_loss"],
-        record["train_accuracy"],
-        record["validation_loss"],
-        accuracy_of_texts(record["validation_accuracy"], run.validated),
-        f"{record['words_per_second']:,.0f}",
-    )
+    accuracy = accuracy_of_texts(record["validation_accuracy"], run.validated)
+    values = title, record["train_loss"], record["train_accuracy"], record["validation_loss"], accuracy
+    line = "%s: train loss %.4f, accuracy %.4f; validation loss %.4f, accuracy %s; %s words/s"
+    level = logging.DEBUG if run.name else logging.INFO
+    _log.log(level, line, *values, f"{record['words_per_second']:,.0f}")
 
 
 def _loss_by_frequencies(examples: Examples) -> float:

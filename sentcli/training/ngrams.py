@@ -1,9 +1,11 @@
 """Linear models of n-grams: the baseline of every network, and the part that n-grams have in its logits."""
 
 import logging
+import math
+import time
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -15,14 +17,14 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from sentcli.evaluation.calibration import fit_temperature
-from sentcli.evaluation.metrics import Labels
+from sentcli.evaluation.metrics import Labels, evaluate
 from sentcli.model.bilstm import BiLSTM, hash_pairs
 from sentcli.scoring import stop
-from sentcli.scoring.labels import Floats, softmax
+from sentcli.scoring.labels import Floats, choose_classes, softmax
 from sentcli.text.tokenizer import words_of
 from sentcli.training.corpus import Corpus
-from sentcli.training.cross_validation import Folds
-from sentcli.training.examples import Examples, Rows
+from sentcli.training.examples import Examples, Indices
+from sentcli.training.heads import Calibrated
 
 _log = logging.getLogger("sentcli")
 
@@ -34,31 +36,49 @@ _BUCKETS = 16_381  # of pairs; a prime, so that the product of two tokens reache
 _SHARES = (0.2, 0.35, 0.5)  # of n-grams in the logits
 
 
-def baseline_probabilities(data: Corpus, fold_of: Folds | None, every: int = 1) -> Floats:
-    """Train on the texts of the network; return the probabilities of the validation texts with a label.
+@dataclass(frozen=True)
+class Baseline:
+    """What a linear model of n-grams, which learned from the texts of the network, says of the others."""
 
-    :param every: 2: train on every second text, for a learning curve.
-    """
-    classes = data.train.targets.shape[1]
-    (sure,) = data.train.has_label.nonzero()
-    texts, labels = data.texts.train.take(sure.tolist()).texts, data.train.labels[sure]
+    probabilities: Floats  # of the validation texts with a label, `[texts, classes]`
+    seconds: float
 
-    def classify(train: Rows, unseen: Sequence[str]) -> Floats:
-        train = train[::every]
-        return classify_by_ngrams([texts[row] for row in train], labels[train], unseen, classes)
+    @classmethod
+    def fit(cls, data: Corpus) -> Self:
+        """Train on the texts of the network, without each fold."""
+        started = time.perf_counter()
+        has_label, is_validated = data.train.has_label, data.validation.has_label
+        labels, classes = data.train.labels, len(data.texts.labels)
+        probabilities = np.empty((len(data.validation), classes))
+        for learned, tested in data.folds:
+            rows, unseen = _draw(learned[has_label[learned]]), tested[is_validated[tested]]
+            train = [data.texts.train.texts[row] for row in rows]
+            validated = [data.texts.validation.texts[row] for row in unseen]
+            probabilities[unseen] = classify_by_ngrams(train, labels[rows], validated, classes)
+        return cls(probabilities[is_validated], time.perf_counter() - started)
 
-    if fold_of is None:
-        (validated,) = data.validation.has_label.nonzero()
-        return classify(_draw(len(sure)), data.texts.validation.take(validated.tolist()).texts)
-    probabilities, folds = np.empty((len(sure), classes)), fold_of[sure]
-    for fold in range(folds.max() + 1):
-        (train,), (tested,) = (folds != fold).nonzero(), (folds == fold).nonzero()
-        probabilities[tested] = classify(train, [texts[row] for row in tested])
-    return probabilities
+    def compare(self, calibrated: Calibrated, names: Sequence[str]) -> dict[str, Any]:
+        """Return the figures of the model of n-grams, and the verdict of McNemar's test at 5 %."""
+        labels = calibrated.labels
+        figures = evaluate(labels, self.probabilities, names)
+        is_right = choose_classes(calibrated.probabilities, names) == labels
+        is_baseline_right = choose_classes(self.probabilities, names) == labels
+        won, lost = int((is_right & ~is_baseline_right).sum()), int((is_baseline_right & ~is_right).sum())
+        chance = 1.96 * math.sqrt(won + lost)
+        return {
+            "accuracy": figures.accuracy,
+            "accuracy_interval": figures.accuracy_interval,
+            "macro_f1": figures.macro_f1,
+            "log_loss": figures.log_loss,
+            "seconds": round(self.seconds, 1),
+            "is_beaten": won - lost > chance,
+            "is_better": lost - won > chance,
+        }
 
 
-def _draw(count: int) -> Rows:
-    return np.sort(np.random.default_rng(0).permutation(count)[:_MOST_TEXTS])
+def _draw(rows: Indices) -> Indices:
+    """Return at most `_MOST_TEXTS` of the rows, drawn at random, in their order."""
+    return rows[np.sort(np.random.default_rng(0).permutation(len(rows))[:_MOST_TEXTS])]
 
 
 def classify_by_ngrams(texts: Sequence[str], labels: Labels, unseen: Sequence[str], classes: int) -> Floats:
@@ -85,51 +105,56 @@ def classify_by_ngrams(texts: Sequence[str], labels: Labels, unseen: Sequence[st
 
 
 def _fit(
-    features: sparse.csr_array, labels: Labels, classes: int, penalty: float, of_texts: Floats | None = None
+    features: sparse.csr_array,
+    labels: Labels,
+    classes: int,
+    penalty: float,
+    text_weights: Floats | None = None,
 ) -> Floats:
-    """Return the weights `[classes, features]` of logistic regression; `of_texts` are those of texts."""
+    """Return the weights `[classes, features]` of logistic regression."""
     stop.check()
     weights, known = np.zeros((classes, features.shape[1])), np.unique(labels)
     if len(known) > 1:
         model = LogisticRegression(C=penalty, fit_intercept=False, max_iter=1000)
         with threadpool_limits(1):  # the sums of several threads have other last bits
-            fitted = model.fit(features, labels, of_texts).coef_
+            fitted = model.fit(features, labels, text_weights).coef_
         weights[known] = fitted if len(known) > 2 else np.vstack([-fitted, fitted]) / 2
     return weights
 
 
 def add_ngrams(
-    network: BiLSTM, data: Corpus, fold_of: Folds | None, logits: Floats, class_weights: Tensor | None
+    network: BiLSTM, data: Corpus, logits: Floats, class_weights: Tensor | None
 ) -> tuple[Floats, dict[str, float]]:
     """Add n-grams to the logits of a network if validation texts show a gain beyond noise.
 
-    :param logits: of the network for the validation texts; with folds, for the texts to train on.
+    :param logits: of the network for the validation texts, `[texts, classes]`.
     :returns: the new logits of these texts, and the figures of the choice; no figures if nothing was added.
     """
-    train, words, classes = data.train, len(data.vocab), logits.shape[1]
-    weights = np.ones(classes) if class_weights is None else class_weights.numpy()
-    features, of_texts = _features(train, words), train.targets.sum(axis=1) * weights[train.labels]
+    train, validation, words = data.train, data.validation, len(data.vocab)
+    weights = np.ones(logits.shape[1]) if class_weights is None else class_weights.numpy()
+    features, text_weights = _features(train, words), train.targets.sum(axis=1) * weights[train.labels]
 
-    def table_of(rows: Rows) -> Floats:
+    def table_of(rows: Indices) -> Floats:
+        rows = _draw(rows)
         rows = rows[train.has_label[rows]]
         texts = np.bincount(features[rows].indices, minlength=features.shape[1])  # with each n-gram
         (used,) = texts.nonzero()
         idf = np.log((1 + len(rows)) / (1 + texts[used])) + 1
-        some = (features[rows][:, used] * idf).astype(np.float32)
-        table = np.zeros((len(texts), classes))
-        table[used] = (idf * _fit(some, train.labels[rows], classes, _PENALTY_OF_TOKENS, of_texts[rows])).T
+        scaled = (features[rows][:, used] * idf).astype(np.float32)
+        table = np.zeros((len(texts), logits.shape[1]))
+        fitted = _fit(scaled, train.labels[rows], logits.shape[1], _PENALTY_OF_TOKENS, text_weights[rows])
+        table[used] = (idf * fitted).T
         return table
 
-    table = table_of(_draw(len(train)))
-    if fold_of is None:
-        validation, found = data.validation, _features(data.validation, words) @ table
-    else:
-        validation, found = train, np.empty(logits.shape)
-        for fold in range(fold_of.max() + 1):
-            found[fold_of == fold] = features[fold_of == fold] @ table_of((fold_of != fold).nonzero()[0])
+    unseen, added = _features(validation, words), np.empty(logits.shape)
+    for learned, tested in data.folds:
+        table = table_of(learned)
+        added[tested] = unseen[tested] @ table
+    if len(data.folds) > 1:
+        table = table_of(np.arange(len(train)))
     sure = validation.has_label
     labels = validation.labels[sure]
-    share, scale = _choose_share(labels, logits[sure], found[sure], weights)
+    share, scale = _choose_share(labels, logits[sure], added[sure], weights)
     if not share:
         return logits, {}
     network.config = replace(network.config, ngram_buckets=_BUCKETS)
@@ -137,8 +162,8 @@ def add_ngrams(
     network.ngrams.weight.data.copy_(torch.from_numpy(share * scale * table))
     for parameter in network.classifier.parameters():
         parameter.data.mul_(1 - share)
-    mixed = (1 - share) * logits + share * scale * found
-    before, after = (float((some[sure].argmax(axis=1) == labels).mean()) for some in (logits, mixed))
+    mixed = (1 - share) * logits + share * scale * added
+    before, after = (float((values[sure].argmax(axis=1) == labels).mean()) for values in (logits, mixed))
     _log.info("n-grams have a share of %g: accuracy %.3f -> %.3f on validation texts", share, before, after)
     return mixed, {"share": share, "accuracy_before": before, "accuracy_after": after}
 

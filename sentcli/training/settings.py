@@ -139,13 +139,9 @@ def _chosen_for(
     has_folds = chosen.get("folds") or given.get("folds")
     listed = [name for name in chosen if name != "validation_share" or not has_folds]
     if listed:
-        _log.info(
-            "chosen for %s of %s words in %d classes: %s",
-            counted(size.texts, "text"),
-            f"{size.words:,}",
-            size.classes,
-            ", ".join(f"{name.replace('_', '-')} {chosen[name]}" for name in listed),
-        )
+        values = ", ".join(f"{name.replace('_', '-')} {chosen[name]}" for name in listed)
+        amount = counted(size.texts, "text"), f"{size.words:,}", size.classes
+        _log.info("chosen for %s of %s words in %d classes: %s", *amount, values)
     return chosen
 
 

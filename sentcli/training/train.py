@@ -9,16 +9,13 @@ import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from sentcli import __version__
 from sentcli.datasets.labels import LabeledTexts
 from sentcli.datasets.rejects import Rejects
-from sentcli.datasets.splits import are_learned, digest_texts
+from sentcli.datasets.splits import are_learned
 from sentcli.datasets.training_data import read_data_sets
 from sentcli.errors import DataError, UsageError, option
 from sentcli.files.atomic import output_errors, resolve
@@ -32,7 +29,8 @@ from sentcli.text.tokenizer import words_of
 from sentcli.training.corpus import DataSource, Texts, read_texts
 from sentcli.training.finetune import MOST_LEARNED, Base, load_base
 from sentcli.training.glove import check_source
-from sentcli.training.settings import NO_VECTORS, DataSize, Options, Settings, resolve_settings
+from sentcli.training.record import facts_of
+from sentcli.training.settings import NO_VECTORS, DataSize, Options, resolve_settings
 from sentcli.training.train_model import train_model
 
 _log = logging.getLogger("sentcli")
@@ -46,12 +44,7 @@ _OVERWRITE = "overwrite"  # key in the note: whether the run may replace a model
 
 
 def train_bundle(
-    source: DataSource,
-    given: Mapping[str, Any],
-    output: Path,
-    options: Options,
-    *,
-    overwrite: bool = False,
+    source: DataSource, given: Mapping[str, Any], output: Path, options: Options, *, overwrite: bool = False
 ) -> None:
     """Train a model and write its folder; continue an interrupted run of the same settings and data.
 
@@ -92,7 +85,7 @@ def train_bundle(
         if base and base.keeps_classifier:
             texts = _validate_on_new(texts, base)
         rejects.write(Target(output).rejects)
-        with _noted(work, _facts(texts, settings), overwrite=overwrite) as replaces:
+        with _noted(work, facts_of(settings, texts), overwrite=overwrite) as replaces:
             train_model(texts, settings, options, output, work, overwrite=replaces)
         shutil.rmtree(work)
 
@@ -108,11 +101,8 @@ def _included_model(
         return None
     with suppress(UsageError):
         resolve_settings(source, given, base)
-        _log.info(
-            "few English reviews: fine-tuning the included model %s; %s starts from word vectors",
-            base.origin["name"],
-            option("glove"),
-        )
+        choice = "few English reviews: fine-tuning the included model %s; %s starts from word vectors"
+        _log.info(choice, base.origin["name"], option("glove"))
         return base
     return None
 
@@ -129,8 +119,8 @@ def _validate_on_new(texts: Texts, base: Base) -> Texts:
     if len(new) == len(texts.validation):
         return texts
     if len(new) < min(_FEWEST_NEW, len(texts.validation) / 2):
-        problem = "%s has learned %d of %d validation texts: its weights will stay; name new texts with %s"
-        _log.warning(problem, *counts, option("validation", "FILE"))
+        advice = f"validation would be biased; pass new texts with {option('validation', 'FILE')}"
+        _log.warning("%s has learned %d of %d validation texts: %s", *counts, advice)
         return texts
     _log.info("%s has learned %d of %d validation texts, which do not validate", *counts)
     return replace(texts, validation=texts.validation.take(new.tolist()))
@@ -139,32 +129,6 @@ def _validate_on_new(texts: Texts, base: Base) -> Texts:
 def work_folder(output: Path) -> Path:
     """Return the folder of the run that writes this model."""
     return output.parent / f".{output.name}.training"
-
-
-def _facts(texts: Texts, settings: Settings) -> dict[str, Any]:
-    """Return everything that the weights depend on, as JSON."""
-    source, parts = settings.source, (texts.train, texts.validation)
-    digests = [digest_texts(some) for part in parts for some in (part.texts, part.labels)]
-    digests += [digest_texts([part.class_targets(texts.labels).tobytes().hex()]) for part in parts]
-    if base := settings.base:
-        digests.append(digest_texts([base.learned.tobytes().hex(), base.sentences.targets.tobytes().hex()]))
-    data_sets = {
-        f"{name} of data set {number}": value
-        for number, data in enumerate(source.data, start=1)
-        for name, value in asdict(data).items()
-    }
-    return {
-        "glove": settings.glove,
-        "csv": asdict(source.csv),
-        "validation": source.validation,
-        "positive": source.positive,
-        **data_sets,
-        **settings.to_json(),
-        "finetune": base.digest if base else None,
-        "texts": digest_texts(digests),
-        "sentcli": __version__,
-        "torch": torch.__version__,
-    }
 
 
 def _read_note(work: Path) -> dict[str, Any]:

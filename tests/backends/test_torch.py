@@ -7,15 +7,14 @@ import pytest
 pytest.importorskip("torch")
 
 import torch
-from tiny_models import make_batch, make_model, torch_logits
+from tiny_models import has_bf16, make_batch, make_model, torch_logits
 
 from sentcli.backends.torch import TorchBackend, TorchScriptBackend
 from sentcli.errors import BundleError, UsageError
-from sentcli.model.bilstm import has_lstm
 from sentcli.scoring.labels import softmax
 
 FILE = Path("some", "model.torchscript.pt")
-with_bf16 = pytest.mark.skipif(not has_lstm(torch.bfloat16), reason="no bf16 on this processor")
+with_bf16 = pytest.mark.skipif(not has_bf16(), reason="no bf16 on this processor")
 without_cuda = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 
 
@@ -35,10 +34,13 @@ def test_threads_share_a_gpu(make_bundle, precision, tolerance):
 
 
 def test_a_precision_that_the_processor_lacks(make_bundle, monkeypatch):
-    monkeypatch.setattr("sentcli.backends.torch.has_lstm", lambda dtype: False)
-    TorchBackend(make_bundle(make_model()), "cpu")
-    with pytest.raises(UsageError, match="this processor does not support it"):
-        TorchBackend(make_bundle(make_model(), "other"), "cpu", precision="bf16")
+    def fail(*_):
+        raise RuntimeError("could not create a primitive descriptor")
+
+    backend = TorchBackend(make_bundle(make_model()), "cpu", precision="bf16")
+    monkeypatch.setattr(backend, "_module", fail)
+    with pytest.raises(BundleError, match="primitive descriptor; try precision='fp32'"):
+        backend.logits(*make_batch(2, 3))
 
 
 @with_bf16

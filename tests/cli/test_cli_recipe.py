@@ -15,7 +15,7 @@ from sentcli.config import DataSet, settable
 from sentcli.model.bundle import RECIPE, load_bundle
 from sentcli.tables.options import ReadOptions
 from sentcli.training.corpus import DataSource
-from sentcli.training.recipe import recipe
+from sentcli.training.record import recipe_of, to_toml
 from sentcli.training.settings import resolve_settings
 
 SMALL = """
@@ -50,9 +50,9 @@ def settings(*arguments: object) -> dict[str, object]:
 
 
 def test_a_file_gives_defaults_and_a_flag_overrides_it(write) -> None:
-    file = write('hidden-size = 7\nlr = 1\npooling = "max"\noutput = "there"\nthreads = 2\n')
+    file = write('hidden-size = 7\nlr = 1\npooling = "last"\noutput = "there"\nthreads = 2\n')
     read = settings("--config", file)
-    assert (read["hidden_size"], read["lr"], read["pooling"]) == (7, 1.0, "max")
+    assert (read["hidden_size"], read["lr"], read["pooling"]) == (7, 1.0, "last")
     assert (read["output"], read["threads"], read["seed"]) == (Path("there"), 2, settings()["seed"])
     read = settings("--hidden-size", 9, "--config", file, "-o", "here")
     assert (read["hidden_size"], read["lr"], read["output"]) == (9, 1.0, Path("here"))
@@ -96,7 +96,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path) -> None:
 
 
 def test_the_recipe_makes_the_same_model_again(data, write, tmp_path) -> None:
-    file = write(SMALL + 'license = "mit"\npooling = "max"\n')
+    file = write(SMALL + 'license = "mit"\npooling = "last"\n')
     line = ("train", "--config", file, "--dataset", data, "--dropout", 0.4)
     made = invoke(*line, "-o", tmp_path / "one", "--seed", 5)
     assert made.exit_code == 0, made.output
@@ -139,7 +139,7 @@ def test_any_value_goes_through_a_recipe(write) -> None:
     odd = '"\\\n\t\x7f\N{CLAPPER BOARD}'
     first = DataSet(odd, weight=1e-5, targets={"3 stars": 0.5, "1": 0, odd: 1}, most=9, validate=False)
     source = DataSource((first, DataSet("b", "t", "l")), csv=ReadOptions(quotechar="\x7f"), positive=odd)
-    values = tomllib.loads(recipe(resolve_settings(source, {"lr": 1e-9}), odd))
+    values = tomllib.loads(to_toml(recipe_of(resolve_settings(source, {"lr": 1e-9}), odd)))
     assert (values["quotechar"], values["positive"], values["license"]) == ("\x7f", odd, odd)
     tables = tuple(DataSet.from_table(table, "there") for table in values["data"])
     assert tables == source.data

@@ -19,7 +19,7 @@ from sentcli.errors import StopRequested, TrainingError
 from sentcli.files.lock import Lock
 from sentcli.model.bilstm import gates_of
 from sentcli.model.bundle import load_bundle
-from sentcli.training import classifier, loop, train_model
+from sentcli.training import classifier, loop, record, train_model
 
 FILES = {
     *("README.md", "config.json", "history.csv", "learned.bin", "manifest.json", "metrics.json"),
@@ -186,7 +186,7 @@ def test_the_recipe_has_the_tables_and_a_changed_one_does_not_continue(
     one, two = (load_bundle(tmp_path / name) for name in ("model", "again"))
     for name in ("model.onnx", "vocab.txt", "recipe.toml"):
         assert one.read(name) == two.read(name)
-    stop_at("round_embedding")
+    stop_at()
     assert several(output="third").exit_code == 130
     monkeypatch.undo()
     changed = tmp_path / "changed.toml"
@@ -286,13 +286,13 @@ def test_a_signal_after_any_batch_changes_no_number(
 
 @pytest.fixture
 def stop_at(monkeypatch):
-    """Stop a run when it calls a function of `train_model`."""
+    """Stop a run after its last epoch, or when it calls another function."""
 
-    def stop_at(name, error=None):
+    def stop_at(module=train_model, name="round_embedding", error=None):
         def stop(*_, **__):
             raise error or StopRequested(signal.SIGINT)
 
-        monkeypatch.setattr(train_model, name, stop)
+        monkeypatch.setattr(module, name, stop)
 
     return stop_at
 
@@ -301,7 +301,7 @@ def test_an_interrupted_run_continues_unless_something_changed(data, train, tmp_
     rows = tmp_path / "rows.csv"
     rows.write_bytes(data.read_bytes())
     line = ("--dataset", rows, "--epochs", 1, "-o", tmp_path / "model")
-    stop_at("round_embedding")
+    stop_at()
     assert refuse(*line, data=data).code == 130
     monkeypatch.undo()
     for changed, named in (
@@ -338,14 +338,14 @@ def test_overwrite_starts_over_and_a_finished_model_needs_it(data, train, tmp_pa
     made = load_bundle(tmp_path / "model").digest
     finished = refuse("-o", tmp_path / "model", data=data)
     assert (finished.code, "--overwrite" in finished.message) == (1, True)
-    stop_at("round_embedding")
+    stop_at()
     stopped = refuse("--epochs", 1, "--seed", 2, "-o", tmp_path / "model", "--overwrite", data=data)
     assert stopped.message == "Error: stopped; the same command without --overwrite continues\n"
     assert load_bundle(tmp_path / "model").digest == made
     monkeypatch.undo()
     assert "epoch 1/1" not in train("--seed", 2).stderr
     assert load_bundle(tmp_path / "model").digest != made
-    stop_at("round_embedding")
+    stop_at()
     refuse("--epochs", 1, "-o", tmp_path / "model", "--overwrite", data=data)
     monkeypatch.undo()
     assert "epoch 1/1" in train("--seed", 3, "--overwrite").stderr
@@ -355,7 +355,7 @@ def test_overwrite_starts_over_and_a_finished_model_needs_it(data, train, tmp_pa
 def test_a_full_disk_leaves_the_old_model_and_the_checkpoint(data, train, tmp_path, stop_at, monkeypatch):
     train()
     made = load_bundle(tmp_path / "model").digest
-    stop_at("write_onnx", OSError(28, "No space left on device"))
+    stop_at(record, "write_onnx", OSError(28, "No space left on device"))
     line = ("--epochs", 1, "--seed", 2, "-o", tmp_path / "model")
     assert "No space left on device" in refuse(*line, "--overwrite", data=data).message
     assert load_bundle(tmp_path / "model").digest == made

@@ -44,7 +44,6 @@ def test_a_hundred_texts_of_three_classes(tmp_path):
     assert "epochs 60, patience 5, folds 3, adversarial 1.0, batch-size 8, min-freq 1\n" in said
     assert figures["examples"] == 100  # in the cross-validation
     assert "n-grams alone: " in said
-    assert "n-grams of half of the texts: " in said
 
 
 def test_a_killed_cross_validation_continues_to_the_same_bytes(tmp_path, monkeypatch):

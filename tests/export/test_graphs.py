@@ -20,7 +20,7 @@ BUILDERS = {"portable": portable_graph, "folded": folded_graph}
 BITWISE_SHAPES: tuple[dict, ...] = (
     {"gates": "forget"},
     {"hidden_size": 32, "embedding_dim": 50},
-    {"hidden_size": 17, "pooling": "mean", "num_classes": 3, "num_layers": 2},
+    {"hidden_size": 17, "num_classes": 3, "num_layers": 2},
     {"hidden_size": 9, "pooling": "last", "num_layers": 2},
     {"ngram_buckets": 31, "num_classes": 5},
 )

@@ -13,7 +13,7 @@ from sentcli.training.classifier import (
     Classification,
     balanced_weights,
     drop_words,
-    measure,
+    loss_and_accuracy,
     predict_logits,
     uses_bf16,
 )
@@ -138,9 +138,9 @@ def test_neutral_texts_count_in_the_measured_loss_alone():
     model = tiny_models.make_model()
     certain = labeled_examples([[2, 3], [4, 5]], np.array([0, 1]), 2)
     neutral = Examples(certain.ids[:1], np.array([[0.5, 0.5]], np.float32))
-    loss, accuracy = measure(predict_logits(model, certain, CPU), certain)
+    loss, accuracy = loss_and_accuracy(predict_logits(model, certain, CPU), certain)
     every = Examples([*certain.ids, *neutral.ids], np.concatenate([certain.targets, neutral.targets]))
-    of_all, same = measure(predict_logits(model, every, CPU), every)
+    of_all, same = loss_and_accuracy(predict_logits(model, every, CPU), every)
     with torch.inference_mode():
         logits = model(torch.tensor([[2, 3]]), torch.tensor([2]))
     assert same == accuracy
@@ -168,13 +168,15 @@ def test_measure_is_the_mean_cross_entropy_weighted_by_class():
             losses.append(-torch.log_softmax(logits, 0)[label].item())
             correct += int(logits.argmax()) == label
     logits = predict_logits(model, examples, CPU)
-    loss, accuracy = measure(logits, examples)
+    loss, accuracy = loss_and_accuracy(logits, examples)
     assert loss == pytest.approx(np.mean(losses), abs=1e-5)
     assert accuracy == correct / len(examples)
-    weighted, same = measure(logits, examples, torch.tensor([0.5, 3.0]))
+    weighted, same = loss_and_accuracy(logits, examples, torch.tensor([0.5, 3.0]))
     assert weighted == pytest.approx(np.mean(np.where(examples.labels, 3, 0.5) * losses), rel=1e-4)
     assert same == accuracy
-    assert measure(logits[:1], examples.take(np.array([0])))[0] == pytest.approx(losses[0], abs=1e-5)
+    assert loss_and_accuracy(logits[:1], examples.take(np.array([0])))[0] == pytest.approx(
+        losses[0], abs=1e-5
+    )
 
 
 def test_auto_takes_bf16_where_the_hardware_has_it(monkeypatch):

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from itertools import chain
+from types import SimpleNamespace
 
 import invented
 import numpy as np
@@ -10,14 +11,14 @@ import torch
 from labeled_examples import labeled_examples
 
 from sentcli.config import ModelConfig, TrainConfig
+from sentcli.datasets.labels import LabeledTexts
 from sentcli.errors import DataError
 from sentcli.model.bilstm import BiLSTM
 from sentcli.text.tokenizer import tokenize
 from sentcli.text.vocabulary import Vocab
-from sentcli.training.cross_validation import CrossValidated, assign_folds, cross_validate
+from sentcli.training.corpus import Corpus, Texts, assign_folds
+from sentcli.training.cross_validation import CrossValidation, cross_validate
 from sentcli.training.examples import Examples
-from sentcli.training.glove import Coverage
-from sentcli.training.init_model import InitialModel
 from sentcli.training.loop import Run
 
 CPU = torch.device("cpu")
@@ -33,23 +34,27 @@ def data() -> tuple[Examples, int]:
     return labeled_examples([vocab.encode(words) for words in tokens], labels, 2), len(vocab)
 
 
-def run(data, work, config=CONFIG) -> CrossValidated:
+def run(data, work, config=CONFIG) -> CrossValidation:
     examples, words = data
 
     def build():
         torch.manual_seed(7)
         return BiLSTM(ModelConfig(words, embedding_dim=8, hidden_size=6))
 
-    initial = InitialModel(build, Coverage(0, 0, 0, 0), None)
-    how = Run(CPU, len(examples), quiet=True)
-    return cross_validate(initial, examples, assign_folds(examples, 3), config, work, how)
+    initial = SimpleNamespace(build=build, rehearse=lambda train: train)
+    none = LabeledTexts([], [])
+    texts, vocab = Texts(none, none, invented.TWO), Vocab(["<pad>", "<unk>"])
+    corpus = Corpus(texts, examples, examples, vocab, Counter(), assign_folds(examples, 3))
+    return cross_validate(initial, corpus, config, work, Run(CPU, len(examples), quiet=True))
 
 
 def test_folds_have_runs_of_each_class_and_all_copies_of_a_text():
     texts = [[number] for number in range(1, 13)]
     texts[11] = texts[0]
     examples = labeled_examples(texts, np.array([0, 1] * 6), 2)
-    assert assign_folds(examples, 3).tolist() == [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 0]
+    tested = [rows.tolist() for _, rows in assign_folds(examples, 3)]
+    assert tested == [[0, 1, 2, 3, 11], [4, 5, 6, 7], [8, 9, 10]]
+    assert all(sorted([*one, *other]) == [*range(12)] for one, other in assign_folds(examples, 3))
     with pytest.raises(DataError, match="copies of a few"):
         assign_folds(labeled_examples([[1], [2], [1], [2]], np.array([0, 1, 0, 1]), 2), 2)
 
@@ -58,12 +63,14 @@ def test_every_text_gets_the_logits_of_a_model_that_did_not_see_it(data, tmp_pat
     examples, _ = data
     found = run(data, tmp_path)
     labels = examples.labels
-    assert found.logits.shape == (120, 2)
-    assert (found.logits.argmax(axis=1) == labels).mean() > 0.8
-    losses = [record["validation_loss"] for record in found.epochs]
+    logits = found.logits(None)
+    assert logits.shape == (120, 2)
+    assert (logits.argmax(axis=1) == labels).mean() > 0.8
+    losses = [record["validation_loss"] for record in found.history]
     assert losses[-1] == min(losses)
-    last = found.epochs[-1]
+    last = found.history[-1]
+    assert found.measure(None, found.epochs - 1) == (last["validation_loss"], last["validation_accuracy"])
     assert last["epoch"] == len(losses)
-    assert last["validation_accuracy"] == pytest.approx((found.logits.argmax(axis=1) == labels).mean())
-    loss = torch.nn.functional.cross_entropy(torch.from_numpy(found.logits), torch.from_numpy(labels))
+    assert last["validation_accuracy"] == pytest.approx((logits.argmax(axis=1) == labels).mean())
+    loss = torch.nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(labels))
     assert last["validation_loss"] == pytest.approx(loss.item(), rel=1e-5)

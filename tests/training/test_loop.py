@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 import torch
 from labeled_examples import labeled_examples
+from tiny_models import has_bf16
 
 from sentcli.config import ModelConfig, TrainConfig
 from sentcli.errors import TrainingError
-from sentcli.model.bilstm import BiLSTM, has_lstm
+from sentcli.model.bilstm import BiLSTM
 from sentcli.text.tokenizer import tokenize
 from sentcli.text.vocabulary import UNK_ID, Vocab
 from sentcli.training import checkpoint, classifier, loop
-from sentcli.training.classifier import Classification, measure, predict_logits
+from sentcli.training.classifier import Classification, loss_and_accuracy, predict_logits
 from sentcli.training.examples import Examples
 from sentcli.training.loop import Run, fit, learning_rate
 
@@ -52,7 +53,7 @@ def run(
     objective = Classification(config, CPU, None)
 
     def measured(model, epoch):
-        return measure(predict_logits(model, validation, CPU), validation)
+        return loss_and_accuracy(predict_logits(model, validation, CPU), validation)
 
     how = Run(CPU, len(validation), path, **{"quiet": True, "vary": blur} | options)
     return model, fit(model, objective, train, validate or measured, config, how)
@@ -90,7 +91,7 @@ def test_it_learns(data, finished):
     assert history[-1]["validation_accuracy"] > 0.85
     assert history[-1]["train_loss"] < history[0]["train_loss"]
     assert not model.training
-    assert measure(predict_logits(model, data[1], CPU), data[1])[1] > 0.85
+    assert loss_and_accuracy(predict_logits(model, data[1], CPU), data[1])[1] > 0.85
 
 
 def test_the_weights_are_the_average_of_the_best_epoch(data, tmp_path):
@@ -178,7 +179,7 @@ def test_a_killed_training_continues_from_its_last_checkpoint(data, finished, tm
     assert_same(finished, run(data, path))
 
 
-@pytest.mark.skipif(not has_lstm(torch.bfloat16), reason="no bf16 on this processor")
+@pytest.mark.skipif(not has_bf16(), reason="no bf16 on this processor")
 def test_bf16_trains_too(data, tmp_path, monkeypatch):
     monkeypatch.setattr(classifier, "uses_bf16", lambda *_: True)
     model, history = run(data, tmp_path / "checkpoint")

@@ -1,5 +1,7 @@
 """The linear model of n-grams, the baseline of every network."""
 
+from dataclasses import replace
+
 import invented
 import numpy as np
 import pytest
@@ -11,8 +13,9 @@ from sentcli.datasets.labels import LabeledTexts
 from sentcli.training import ngrams
 from sentcli.training.classifier import predict_logits
 from sentcli.training.corpus import Texts, encode_texts
-from sentcli.training.cross_validation import assign_folds
-from sentcli.training.ngrams import add_ngrams, baseline_probabilities, classify_by_ngrams
+from sentcli.training.ngrams import Baseline, add_ngrams, classify_by_ngrams
+
+ALTERNATE = [(np.array([1, 3]), np.array([0, 2])), (np.array([0, 2]), np.array([1, 3]))]
 
 
 def corpus(train, validation, **settings):
@@ -35,17 +38,17 @@ def test_the_baseline_is_measured_on_the_validation_texts(monkeypatch):
     data = corpus(
         [*invented.reviews(100, seed=1), (" ", "positive")], [("", "negative"), *invented.reviews(40, seed=2)]
     )
-    found = baseline_probabilities(data, None)
+    found = Baseline.fit(data).probabilities
     assert found.shape == (40, 2)
     assert (found.argmax(axis=1) == data.validation.labels).mean() > 0.9
 
 
 def test_in_a_cross_validation_it_does_not_see_the_texts_of_the_fold():
     data = corpus(invented.reviews(60, seed=1), [], folds=3)
-    found = baseline_probabilities(data, assign_folds(data.train, 3))
+    found = Baseline.fit(data).probabilities
     assert (found.argmax(axis=1) == data.train.labels).mean() > 0.8
     rows = [("warm", "positive"), ("dull", "negative"), ("clever", "positive"), ("loud", "negative")]
-    unseen = baseline_probabilities(corpus(rows, [], folds=2), np.array([0, 1, 0, 1]))
+    unseen = Baseline.fit(replace(corpus(rows, [], folds=2), folds=ALTERNATE)).probabilities
     assert unseen.argmax(axis=1).tolist() == [0, 1, 0, 1]  # each fold learned the other class alone
 
 
@@ -77,21 +80,19 @@ def network_of(data, classes=2):
 @pytest.mark.parametrize("class_weights", [None, torch.tensor([0.5, 2.0])])
 def test_a_pair_of_words_gets_its_weights(has_folds, class_weights, caplog):
     data = corpus(pairs_decide(80), [] if has_folds else pairs_decide(40), folds=3 * has_folds)
-    fold_of = assign_folds(data.train, 3) if has_folds else None
-    validation = data.train if has_folds else data.validation
     network = network_of(data)
-    logits = predict_logits(network, validation, torch.device("cpu")).astype(np.float64)
+    logits = predict_logits(network, data.validation, torch.device("cpu")).astype(np.float64)
     with caplog.at_level("INFO"):
-        mixed, figures = add_ngrams(network, data, fold_of, logits, class_weights)
+        mixed, figures = add_ngrams(network, data, logits, class_weights)
     assert figures["share"] == 0.5
     assert figures["accuracy_after"] > 0.9 > 0.7 > figures["accuracy_before"]
-    assert "n-grams have a share of 0.5: accuracy 0." in caplog.text
-    assert (mixed.argmax(axis=1) == validation.labels).mean() == figures["accuracy_after"]
-    found = predict_logits(network, validation, torch.device("cpu"))
+    assert "n-grams have a share of 0.5" in caplog.text
+    assert (mixed.argmax(axis=1) == data.validation.labels).mean() == figures["accuracy_after"]
+    found = predict_logits(network, data.validation, torch.device("cpu"))
     assert has_folds or np.abs(found - mixed).max() < 1e-4  # a fold learned from fewer texts
     assert network.config.ngram_buckets
     again = network_of(data)
-    add_ngrams(again, data, fold_of, logits, class_weights)
+    add_ngrams(again, data, logits, class_weights)
     assert all(torch.equal(*both) for both in zip(network.parameters(), again.parameters(), strict=True))
 
 
@@ -99,12 +100,12 @@ def test_a_gain_within_the_noise_adds_nothing():
     data = corpus(pairs_decide(60), pairs_decide(30))
     logits = 8.0 * np.eye(2)[data.validation.labels]
     network = network_of(data)
-    found, figures = add_ngrams(network, data, None, logits, None)
+    found, figures = add_ngrams(network, data, logits, None)
     assert (found is logits, figures, network.ngrams, network.config.ngram_buckets) == (True, {}, None, 0)
 
 
 def test_a_fold_without_a_class_knows_nothing_about_it():
     rows = [("warm", "positive"), ("dull", "negative")] * 2
-    data = corpus(rows, [], folds=2)
-    _, figures = add_ngrams(network_of(data), data, np.array([0, 1, 0, 1]), np.zeros((4, 2)), None)
+    data = replace(corpus(rows, rows), folds=ALTERNATE)
+    _, figures = add_ngrams(network_of(data), data, np.zeros((4, 2)), None)
     assert figures == {}

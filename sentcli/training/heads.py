@@ -1,8 +1,8 @@
-"""The calibration of a trained model, its figures on the validation texts, and its neutral head."""
+"""The heads of a fitted network: the calibration of its classifier, and the fit of its neutral head."""
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,13 +16,24 @@ from sentcli.evaluation.calibration import choose_strength, fit_temperature, shr
 from sentcli.evaluation.metrics import Evaluation, calibration_error, evaluate, log_loss, scores_by_confidence
 from sentcli.model.bilstm import BiLSTM, round_embedding
 from sentcli.scoring.labels import Floats, softmax
-from sentcli.training.classifier import measure, predict_logits
+from sentcli.training.classifier import loss_and_accuracy, predict_logits
 from sentcli.training.corpus import Corpus
 from sentcli.training.examples import Examples
 
 # Of a neutral head: the fewest neutral texts to learn from; the most texts of one side and one data set, so
 # that none outweighs the others; the inverse penalty of its weights, chosen on validation texts.
 _FEWEST, _MOST, _INVERSE_PENALTY = 100, 600, 0.1
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A network that has learned the classes, before its calibration."""
+
+    network: BiLSTM
+    logits: Floats  # for the validation texts, `[texts, classes]`
+    best_epoch: int  # 0: the weights are those of the model to fine-tune
+    ngrams: dict[str, float] = field(default_factory=dict)  # see `add_ngrams`
+    has_learned_validation: bool = False  # its logits are then too sure to fit anything to them
 
 
 @dataclass(frozen=True)
@@ -50,39 +61,28 @@ class Calibrated:
         }
 
 
-def calibrate(
-    network: BiLSTM,
-    validation: Examples,
-    logits: npt.NDArray[np.floating],
-    names: Sequence[str],
-    train: Examples,
-    class_weights: Tensor | None,
-    *,
-    fits: bool = True,
-) -> Calibrated:
+def calibrate(fitted: Fitted, data: Corpus, class_weights: Tensor | None) -> Calibrated:
     """Fold the temperature and the correction for rare classes into the weights of classifier and n-grams.
 
     So every backend and every exported graph returns calibrated probabilities without an extra step. The
-    logits, `[texts, classes]`, are divided by the temperature that fits the validation texts. If a part of
-    the log priors is then subtracted, the temperature is fitted again. Class weights leave no such part.
-
-    :param fits: False: leave the logits as they are, as a model that has learned the validation texts is
-        too sure of them.
+    logits are divided by the temperature that fits the validation texts. If a part of the log priors is then
+    subtracted, the temperature is fitted again. Class weights leave no such part.
     """
+    network, exact, validation = fitted.network, fitted.logits, data.validation
     sure = validation.has_label
-    labels, exact = validation.labels[sure], logits.astype(np.float64)
+    labels = validation.labels[sure]
     weights = 1.0 if class_weights is None else class_weights.numpy()
-    counts = train.targets.sum(axis=0, dtype=np.float64)
+    counts = data.train.targets.sum(axis=0, dtype=np.float64)
     log_priors = np.log(np.maximum(counts, 1) / max(counts.sum(), 1))
 
     def temperature_of(logits: Floats) -> float:
-        if not fits:
+        if fitted.has_learned_validation:
             return 1.0
         return shrink_temperature(fit_temperature(labels, logits[sure], weights), len(labels))
 
     temperature = temperature_of(exact)
-    shift, strength = np.zeros(len(names)), 0.0
-    if class_weights is None and fits:
+    shift, strength = np.zeros(len(counts)), 0.0
+    if class_weights is None and not fitted.has_learned_validation:
         strength = choose_strength(labels, exact[sure] / temperature, log_priors)
     if strength:
         shift = strength * log_priors
@@ -102,20 +102,20 @@ def calibrate(
         softmax(exact[sure]),
         probabilities[sure],
         probabilities,
-        evaluate(labels, probabilities[sure], names),
+        evaluate(labels, probabilities[sure], data.texts.labels),
         choose_band(probabilities[:, 1], sides) if {*sides.tolist()} == {0, 1, 2} else None,
     )
 
 
-def is_better(logits: Floats, than: Floats, validation: Examples, class_weights: Tensor | None) -> bool:
-    """Return whether logits have a lower loss than others, both at the temperature that suits the texts."""
+def is_better(logits: Floats, base: Floats, validation: Examples, class_weights: Tensor | None) -> bool:
+    """Return whether logits have a lower loss than those of the base, each at its best temperature."""
     sure, weights = validation.has_label, 1.0 if class_weights is None else class_weights.numpy()
 
-    def loss_of(some: Floats) -> float:
-        cooled = some / fit_temperature(validation.labels[sure], some[sure], weights)
-        return measure(cooled.astype(np.float32), validation, class_weights)[0]
+    def loss_of(exact: Floats) -> float:
+        cooled = exact / fit_temperature(validation.labels[sure], exact[sure], weights)
+        return loss_and_accuracy(cooled.astype(np.float32), validation, class_weights)[0]
 
-    return loss_of(logits) < loss_of(than)
+    return loss_of(logits) < loss_of(base)
 
 
 def add_neutral_head(network: BiLSTM, data: Corpus, sets: Sequence[DataSet]) -> None:
@@ -129,7 +129,7 @@ def add_neutral_head(network: BiLSTM, data: Corpus, sets: Sequence[DataSet]) -> 
     for source, part in zip(sets, parts, strict=True):
         rows = [part[data.train.sides[part] == side] for side in range(SIDES)]
         if source.targets != PROBABILITY:  # there, texts in the middle are uncertain, not neutral
-            drawn += [draw.permutation(some)[: min(_MOST, *map(len, rows))] for some in rows]
+            drawn += [draw.permutation(side)[: min(_MOST, *map(len, rows))] for side in rows]
     examples = data.train.take(np.sort(np.concatenate(drawn)))
     if len(examples) < SIDES * _FEWEST:
         return
