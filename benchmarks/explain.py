@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 from ending import run
 from pyarrow import csv, parquet
+from sentcli.scoring.arrow import texts_of
 
 import sentcli
 from sentcli.explain.parts import Word
-from sentcli.scoring.arrow import texts_of
 from sentcli.scoring.labels import Floats
 from sentcli.scoring.scorer import Scorer
 

@@ -4,9 +4,12 @@ No row goes through Ray, only names and counts. A task that is lost with its nod
 it continues or skips what the first one did, as the same command would.
 """
 
+import functools
 import logging
 import os
+import platform
 import signal
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,24 +17,27 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sentcli import __version__
 from sentcli.errors import (
     STOP_SIGNALS,
     ClusterError,
     DataError,
     InterruptedRunError,
     SentcliError,
+    names_flags,
     requires,
     signal_of,
 )
+from sentcli.files.sink import Target
 from sentcli.files.source import inspect_input
 from sentcli.runs.folders import absolute
-from sentcli.runs.job import JobOptions
+from sentcli.runs.job import OF_ONE_OUTPUT, JobOptions, score_output
 from sentcli.runs.plan import Pair
 from sentcli.runs.summary import Bar, Progress, Summary
-from sentcli.runs.task import File, Result, conditions_of, score_task
 from sentcli.scoring import stop
 from sentcli.scoring.cores import usable_cores
-from sentcli.scoring.scorer import Scorer
+from sentcli.scoring.pool import tune_interpreter
+from sentcli.scoring.scorer import Scorer, load
 
 _CPUS = 2  # of a task: as fast as two tasks of one, in half of the memory
 _RETRIES = 3  # of a task whose process or node was lost
@@ -43,6 +49,21 @@ _CANCEL_SECONDS = 5.0  # for cancelled tasks to commit their ledgers
 _STORE_BYTES = 80_000_000  # shared memory of a cluster on this machine, near Ray's minimum
 
 _log = logging.getLogger("sentcli")
+
+
+Parameters = tuple[tuple[str, Any], ...]
+Result = tuple[dict[str, Any] | None, list[tuple[int, str]]]
+
+
+@dataclass(frozen=True)
+class File:
+    """An input with its output."""
+
+    name: str  # what messages, rejects and records call the input
+    output: str
+    source: str  # absolute paths or URLs, because a node has another current folder
+    target: str
+    size: int
 
 
 @dataclass(frozen=True)
@@ -194,3 +215,53 @@ def _run(
             ray.cancel(task)
         if running:
             ray.wait([*running], num_returns=len(running), timeout=_CANCEL_SECONDS)
+
+
+@names_flags()  # a cluster is used from the command line only
+def score_task(
+    files: Sequence[File], parameters: Parameters, conditions: Mapping[str, Any], options: JobOptions
+) -> list[Result]:
+    """Score each file to its output. A task may run again, or twice at once.
+
+    :param conditions: the conditions of the driver, see `conditions_of`.
+    :returns: for each file the record of its summary, None if an error concerns this file alone; and its log.
+    :raises ClusterError: before anything is written, if the scores could differ from those of other nodes.
+    """
+    scorer = _scorer(parameters)
+    here = conditions_of(scorer)
+    for name, value in conditions.items():
+        if here[name] != value:
+            raise ClusterError(
+                f"the node {platform.node()} has another {name}: {here[name]!s:.200} and not {value!s:.200}; "
+                "install the same packages on every node"
+            )
+    return [_score(scorer, file, options) for file in files]
+
+
+def conditions_of(scorer: Scorer) -> dict[str, Any]:
+    """Return what all nodes need to have in common, by the names that messages show to the user."""
+    return {"version of sentcli": __version__, **scorer.fingerprint}
+
+
+@functools.cache  # a process serves many tasks of one run
+def _scorer(parameters: Parameters) -> Scorer:
+    tune_interpreter()
+    return load(**dict(parameters))
+
+
+def _score(scorer: Scorer, file: File, options: JobOptions) -> Result:
+    from logging.handlers import BufferingHandler  # imports sockets, which few runs need
+
+    log = BufferingHandler(sys.maxsize)  # the log of a node is not that of the user
+    _log.addHandler(log)
+    _log.setLevel(logging.INFO)
+    summary = None
+    try:
+        total = score_output(scorer, [file.source], Target(file.target), options, Progress(), name=file.name)
+        summary = total.to_record()
+    except OF_ONE_OUTPUT as error:
+        _log.error("%s (on %s)", error, platform.node())
+    finally:
+        _log.removeHandler(log)
+    lines = [(record.levelno, record.getMessage()) for record in log.buffer]
+    return summary, [(level, line.replace(file.target, file.output)) for level, line in lines]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sentcli.errors import DataError, OutputError, UsageError, option
 from sentcli.files.compression import SUFFIXES
 from sentcli.files.source import STANDARD, InputFile, Source
-from sentcli.runs.partitions import Partitions
+from sentcli.runs.folders import Partitions
 from sentcli.scoring import stop
 from sentcli.tables.chunk import Chunk, Cursor, Position, Results
 from sentcli.tables.open import guess_format, open_table, read

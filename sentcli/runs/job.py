@@ -28,11 +28,11 @@ from sentcli.errors import (
 from sentcli.files.lock import Lock
 from sentcli.files.sink import Target, is_terminal
 from sentcli.files.source import STANDARD, InputFile, inspect_input
+from sentcli.runs.folders import partitions_of
 from sentcli.runs.history import History, history_kind
 from sentcli.runs.inputs import Inputs, refuse_inputs, settle_formats
 from sentcli.runs.ledger import Ledger, NoLedger
 from sentcli.runs.output import Output
-from sentcli.runs.partitions import partitions_of
 from sentcli.runs.summary import Bar, Progress, Summary
 from sentcli.scoring import stop
 from sentcli.scoring.groups import LabelCounter

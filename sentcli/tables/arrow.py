@@ -12,11 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sentcli.tables.convert import to_text
+from sentcli.tables.convert import parse, to_text
 from sentcli.tables.options import ResultColumn
 from sentcli.tables.table import Table
 from sentcli.tables.text_column import Choice, find_texts
-from sentcli.tables.types import parse
 
 _MOST_MICROSECONDS = (1 << 63) // 1000 - 1  # the last one before nanoseconds overflow
 _NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 1000, "ns": 1}

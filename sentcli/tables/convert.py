@@ -1,16 +1,35 @@
-"""Convert values and results to the bytes and strings of text formats."""
+"""Values: their bytes and strings in text formats, and the types of columns, by all of their values.
+
+A type is one of Python's, `[type]` for lists, or `{name: type}` for objects. A column has one if each value
+comes back as it was; a column with values of several types is text.
+"""
 
 import base64
 import math
+import re
 import uuid
-from collections.abc import Sequence
-from datetime import date, time, timedelta
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import date, datetime, time, timedelta
+from itertools import chain, islice
 from typing import Any
 
 import orjson
 
 from sentcli.files.encodings import Encoding
 
+_LARGEST = (1 << 63) - 1  # of integers
+_LARGEST_EXACT = 1 << 53  # of integers that are stored as floats
+_LARGEST_FLOAT = 1e19  # of floats, because orjson reads larger integers as such
+_MOST_FIELDS = 100  # of an object; one with more is a table of its own, and its names are values
+_DEEPEST = 20  # of lists and objects within each other
+_TYPES: dict[frozenset[type], type] = {
+    frozenset(): str,
+    frozenset({int, float}): float,
+    frozenset({date, datetime}): datetime,
+    **{frozenset({kind}): kind for kind in (str, bool, int, float, date, datetime, time, timedelta)},
+}
+_ZEROS = re.compile(r"\.0+(?=,|\Z)|(\.\d*[1-9])0+(?=,|\Z)")  # at the end of a decimal
 _PLAIN = (bytes, uuid.UUID, date, time, timedelta)
 
 
@@ -81,3 +100,131 @@ class LastLine:
         else:
             self._end = self._encoding.line_end(data)
         return end + data
+
+
+class Types:
+    """The types of the columns of all inputs of an output."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, _Seen] = {}
+
+    def add(self, name: str, values: Sequence[Any]) -> bool:
+        """Add values of a column, which have types; return whether the column may still have a type."""
+        self._seen.setdefault(name, _Seen()).add(values)
+        return True
+
+    def add_texts(self, name: str, texts: Sequence[str]) -> bool:
+        """Add values that are spelled, as in CSV; return whether the column may still have a type."""
+        seen = self._seen.setdefault(name, _Seen())
+        seen.add_texts(texts)
+        return str not in seen.kinds
+
+    def decide(self, texts: Collection[str]) -> tuple[dict[str, Any], list[str]]:
+        """Return the types of columns that are not text, and the columns with values of several types.
+
+        :param texts: the columns whose texts are scored, which stay text.
+        """
+        found = {name: seen.type() for name, seen in self._seen.items() if name not in texts}
+        types = {name: kind for name, kind in found.items() if kind not in (None, str)}
+        return types, [name for name, kind in found.items() if kind is None]
+
+
+class _Seen:
+    """What was seen of the values of a column, or of the items or a field of nested values."""
+
+    def __init__(self, depth: int = 0) -> None:
+        self.kinds: set[type] = set()
+        self._largest: dict[Any, float] = {int: 0, float: 0.0}  # numbers, without their signs
+        self._depth = depth
+        self._fields: dict[str | None, _Seen] = {}  # None for the items of lists
+
+    def add(self, values: Iterable[Any]) -> None:
+        present = [value for value in values if value is not None]
+        kinds: set[Any] = {*map(type, present)}
+        self.kinds |= kinds
+        for kind in kinds & self._largest.keys():
+            numbers = (abs(value) for value in present if type(value) is kind)
+            self._largest[kind] = max(self._largest[kind], *numbers)
+        if self.kinds == {list}:
+            self._add_field(None, chain.from_iterable(present))
+        elif self.kinds == {dict}:
+            for name, values in islice(_columns(present), _MOST_FIELDS + 1):
+                self._add_field(name, values)
+
+    def _add_field(self, name: str | None, values: Iterable[Any]) -> None:
+        if name not in self._fields and (self._depth == _DEEPEST or len(self._fields) == _MOST_FIELDS):
+            self.kinds.add(object)
+        else:
+            self._fields.setdefault(name, _Seen(self._depth + 1)).add(values)
+
+    def add_texts(self, texts: Sequence[str]) -> None:
+        present = {*texts} - {""} if str not in self.kinds else set()
+        if not present:
+            return
+        kind = next((kind for kind in _IN_TEXT if comes_back(present, kind)), str)
+        self.kinds.add(kind)
+        if kind is int:
+            self._largest[int] = max(self._largest[int], *map(abs, map(int, present)))
+        if self.kinds == {date, datetime} or self.type() is None:
+            self.kinds = {str}
+
+    def type(self) -> Any:
+        """Return the type; None if the values have none in common."""
+        if self.kinds == {list}:
+            (item,) = [field.type() for field in self._fields.values()]
+            return item and [item]
+        if self.kinds == {dict}:
+            fields = {name: field.type() for name, field in self._fields.items()}
+            return fields if fields and all(fields.values()) else None
+        largest = _LARGEST_EXACT if float in self.kinds else _LARGEST
+        is_large = self._largest[int] > largest or self._largest[float] > _LARGEST_FLOAT
+        if is_large and self.kinds <= {int, float}:
+            return None
+        return _TYPES.get(frozenset(self.kinds))
+
+
+def _columns(records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[Any]]]:
+    for name in dict.fromkeys(chain.from_iterable(records)):
+        yield name, [record[name] for record in records if name in record]
+
+
+def comes_back(texts: Collection[str], kind: type) -> bool:
+    """Return whether the values of texts are written as these texts, except for zeros after the point."""
+    with suppress(ValueError, KeyError, TypeError, ArithmeticError):
+        values = [*map(_PARSERS.get(kind, float), texts)]
+        is_json = kind in (bool, int, float)
+        written = to_json(values).decode()[1:-1] if is_json else ",".join(map(to_iso, values))
+        joined = ",".join(texts)
+        return joined == written or _ZEROS.sub(r"\1", joined) == _ZEROS.sub(r"\1", written)
+    return False
+
+
+def parse(values: Iterable[Any], kind: Any) -> list[Any]:
+    """Return values as those of a type, parsed if a reader has texts; an empty text is no value.
+
+    :raises ValueError: for a text of another type.
+    """
+    parser = _PARSERS.get(kind, float) if isinstance(kind, type) else orjson.loads
+    texts = (to_text(value) if isinstance(value, date) else value for value in values)
+    return [None if text == "" else parser(text) if isinstance(text, str) else text for text in texts]
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=None)  # a text with a zone does not come back
+
+
+def _duration(text: str) -> timedelta:
+    return timedelta(seconds=float(text.removeprefix("PT").removesuffix("S")))
+
+
+# The type of decimals is not among them: what is a number to others is `float`.
+_PARSERS: dict[type, Callable[[str], Any]] = {
+    bool: {"true": True, "false": False}.__getitem__,
+    int: int,
+    float: float,
+    date: date.fromisoformat,
+    datetime: _moment,
+    time: time.fromisoformat,
+    timedelta: _duration,
+}
+_IN_TEXT = (bool, int, float, date, datetime)  # types of which a text of CSV may be

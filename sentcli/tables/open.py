@@ -20,8 +20,16 @@ from sentcli.tables.chunk import Chunk, Cursor
 from sentcli.tables.line_reader import PAUSE, awaited, first_bytes
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.registry import FORMATS, format_of, get_format, instead_of
-from sentcli.tables.signatures import SIGNATURE_BYTES, signature_of
-from sentcli.tables.sniff import MAY_BEGIN_TABLE, NO_TABLE, SAMPLE_BYTES, SAMPLE_RECORDS, Likely, sniff
+from sentcli.tables.sniff import (
+    MAY_BEGIN_TABLE,
+    NO_TABLE,
+    SAMPLE_BYTES,
+    SAMPLE_RECORDS,
+    SIGNATURE_BYTES,
+    Likely,
+    signature_of,
+    sniff,
+)
 from sentcli.tables.table import Note, Table, TextTable, log_notes
 
 # The bytes that show the encoding of a file, and of a stream, where they are held in memory.

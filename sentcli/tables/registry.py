@@ -115,7 +115,7 @@ def instead_of(suffix: str, name: str) -> str:
 
 def _kind_of_xls(name: str) -> str:
     """Return the suffix of what is in a file: exports that are called workbooks may be HTML or text."""
-    from sentcli.tables.signatures import SIGNATURE_BYTES, signature_of  # few runs need it
+    from sentcli.tables.sniff import SIGNATURE_BYTES, signature_of  # few runs need it
 
     start = b""
     with suppress(OSError), Path(name).open("rb") as file:

@@ -9,11 +9,11 @@ from typing import Any
 from sentcli.errors import DataError, option
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor
+from sentcli.tables.convert import Types
 from sentcli.tables.jsonl import JsonTable
 from sentcli.tables.open import read
 from sentcli.tables.registry import get_format
 from sentcli.tables.table import Table
-from sentcli.tables.types import Types
 
 _log = logging.getLogger("sentcli")
 

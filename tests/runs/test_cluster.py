@@ -22,8 +22,7 @@ from sentcli.errors import (
 )
 from sentcli.model.bundle import default_bundle_path, load_bundle
 from sentcli.runs import cluster, task
-from sentcli.runs.cluster import Cluster, plan_tasks
-from sentcli.runs.task import File
+from sentcli.runs.cluster import Cluster, File, plan_tasks
 from sentcli.scoring import stop
 from sentcli.scoring.scorer import Scorer
 from sentcli.tables.options import RejectOptions
