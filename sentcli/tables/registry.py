@@ -5,6 +5,7 @@ import re
 import shlex
 from contextlib import closing, suppress
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import quote
@@ -62,25 +63,15 @@ FORMATS = tuple(_FORMATS)
 OUTPUT_FORMATS = tuple(name for name, form in _FORMATS.items() if not form.written_as)
 SUFFIXES = tuple(suffix for form in _FORMATS.values() for suffix in form.suffixes)
 
-_IN_PYTHON = (
-    """try: python -c 'import sys, {0}; {0}.read_{1}(sys.argv[1]).{2}("OUT.parquet")' FILE """
-    "&& sentcli score OUT.parquet -o SCORED.parquet"
-)
 _PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype|html|head|meta|table)", re.IGNORECASE)
-_INSTEAD = {  # what to do with other files; after a bar, the command for what comes through it
-    **dict.fromkeys((".xls", ".xlsm", ".xlsb", ".ods"), "try: sentcli score FILE FORMAT -o OUT.xlsx"),
-    **dict.fromkeys((".db", ".sqlite", ".sqlite3"), "try: sqlite3 -header -csv FILE QUERY |"),
-    ".csv": "try: sentcli score FILE FORMAT -o OUT.csv",
-    ".duckdb": """try: duckdb FILE -c "EXPORT DATABASE 'OUT' (format parquet)" && sentcli score OUT -o X/""",
-    ".avro": _IN_PYTHON.format("polars", "avro", "write_parquet"),
-    ".pkl": _IN_PYTHON.format("pandas", "pickle", "to_parquet"),
-    ".html": """try: python -c 'import sys, pandas; pandas.read_html(sys.argv[1])[0].to_csv("OUT.csv")' """
-    "FILE && sentcli score OUT.csv -o SCORED.csv",
-    ".tar": "try: tar -xOf FILE |",
-    ".bz2": "try: bzip2 -dc FILE |",
-    ".xz": "try: xz -dc FILE |",
-    ".zip": "an archive is read on disk, try: sentcli score NAME.zip -o OUT/",
-}
+
+
+@cache
+def _foreign() -> dict[str, str]:
+    """Return what to do with files that are not read, by their suffix."""
+    import tomllib  # few runs need it
+
+    return tomllib.loads(Path(__file__).with_name("foreign.toml").read_text("utf-8"))
 
 
 def get_format(name: str) -> Format:
@@ -96,7 +87,7 @@ def format_of(name: str, field: str) -> str:
     for known, form in _FORMATS.items():
         if suffix in form.suffixes:
             return known
-    if suffix in _INSTEAD and field == "input_format":
+    if suffix in _foreign() and field == "input_format":
         raise UsageError(f"{name}: {suffix} is not a supported format; {instead_of(suffix, name)}")
     formats = FORMATS if field == "input_format" else OUTPUT_FORMATS
     hint = f"Add {option(field)} with one of {', '.join(formats)}"
@@ -106,7 +97,7 @@ def format_of(name: str, field: str) -> str:
 def instead_of(suffix: str, name: str) -> str:
     """Return what to do with a file that is not read, by its suffix."""
     kind = _kind_of_xls(name) if suffix == ".xls" else suffix
-    hint = _INSTEAD[kind].replace("FORMAT", option("input_format", "csv" if kind == ".csv" else "xlsx"))
+    hint = _foreign()[kind].replace("FORMAT", option("input_format", "csv" if kind == ".csv" else "xlsx"))
     if "QUERY" in hint:
         hint = hint.replace("QUERY", shlex.quote(f"SELECT * FROM {_sqlite_table(name)}"))  # noqa: S608  # quoted
     command = " sentcli score --input-format csv -o OUT.csv" if hint.endswith("|") else ""
@@ -154,7 +145,7 @@ def is_suffix(suffix: str) -> bool:
 
 def is_known(name: str) -> bool:
     """Return whether a file belongs to a format, which may be one that is not read."""
-    return suffix_of(name) in (*SUFFIXES, *_INSTEAD)
+    return suffix_of(name) in (*SUFFIXES, *_foreign())
 
 
 def is_conversion(options: ReadOptions, write: WriteOptions) -> bool:
