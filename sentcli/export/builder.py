@@ -18,7 +18,7 @@ from sentcli.model.bilstm import HASH_FACTOR, HASH_TERM, BiLSTM
 
 # Pinned like OPSET: a runtime refuses a file that is newer than itself, so both follow the oldest supported
 # runtime and not the installed onnx package.
-IR_VERSION = 8  # of the same release as OPSET: onnx 1.13, onnxruntime 1.14
+IR_VERSION = 8  # from the same release as OPSET: onnx 1.13, onnxruntime 1.14
 
 Array = npt.NDArray[Any]
 
@@ -160,8 +160,8 @@ def _add_ngram_logits(graph: Builder, table: Tensor, config: ModelConfig, ids: s
     rows = graph.add("Concat", [ids, pairs], "ngram_rows", axis=0)
     weights = graph.constant(NGRAMS, table.detach().cpu().numpy(), np.float16)
     weights = graph.add("Cast", [weights], "ngrams_fp32", to=TensorProto.FLOAT)
-    found = graph.add("Gather", [weights, rows], "ngrams_of_text")
-    sums = graph.add("ReduceSum", [found, number(0)], "ngram_sums", keepdims=0)
+    terms = graph.add("Gather", [weights, rows], "ngrams_of_text")
+    sums = graph.add("ReduceSum", [terms, number(0)], "ngram_sums", keepdims=0)
     lengths = graph.add("Cast", [LENGTHS], "ngram_lengths", to=TensorProto.FLOAT)
     column = graph.add("Unsqueeze", [lengths, number(1)], "ngram_lengths_column")
     return graph.add("Div", [sums, graph.add("Sqrt", [column], "ngram_norm")], "logits_of_ngrams")

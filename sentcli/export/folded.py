@@ -88,7 +88,7 @@ class _Layer:
 
     name: str
     weights: Weights
-    gates: str  # of the weights, in their order
+    gates: str  # the gates that the weights have, in their order
     pooled: dict[str, str]  # see `_POOLED`; empty if the next layer needs all states
 
 
@@ -140,8 +140,8 @@ def _add_direction(
         return _add_scan(graph, layer, table, steps, states, {}, layer.name)
     for part, start, end in (("full", "first", "shortest"), ("rest", "shortest", "end")):
         name = f"{layer.name}_{part}"
-        some = graph.add("Slice", [steps, start, end], f"{name}_steps")
-        states = _add_scan(graph, layer, table, some, states, masks if part == "rest" else {}, name)
+        part_steps = graph.add("Slice", [steps, start, end], f"{name}_steps")
+        states = _add_scan(graph, layer, table, part_steps, states, masks if part == "rest" else {}, name)
     return states
 
 

@@ -16,7 +16,7 @@ from sentcli.scoring.labels import Floats, softmax
 from sentcli.text.vocabulary import UNK_ID
 
 # Both compute in fp32, but sum in different orders. The included model differs by less than 1e-6.
-_TOLERANCE = 1e-4  # of a probability
+_TOLERANCE = 1e-4  # largest difference of a probability
 # An LSTM that learned from short texts can amplify rounding over hundreds of tokens. From the length on at
 # which PyTorch in fp32 differs by more than this from fp64, a text shows nothing about the exported model.
 _ROUNDING = _TOLERANCE / 10

@@ -16,14 +16,14 @@ def download(path: Path) -> Path:
     :param path: `hf://USER/MODEL` or `hf://USER/MODEL@REVISION`, which have one slash less as a Path.
     """
     name = path.as_posix().replace("/", "//", 1)
-    found = _NAME.fullmatch(path.as_posix())
-    if not found:
+    match = _NAME.fullmatch(path.as_posix())
+    if not match:
         raise BundleError(f"{name}: not a model of the hub; try hf://USER/MODEL or hf://USER/MODEL@REVISION")
     with requires("remote"):
         from huggingface_hub import snapshot_download, utils
     utils.disable_progress_bars()  # type: ignore[attr-defined]  # documented, yet not re-exported
     try:
-        return Path(snapshot_download(found[1], revision=found[2], allow_patterns=_FILES))
+        return Path(snapshot_download(match[1], revision=match[2], allow_patterns=_FILES))
     except Exception as error:  # those of the hub, of its cache and of the network have no common base
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise BundleError(f"{name}: {reason:.300}; check the name, and the network") from error
@@ -31,5 +31,5 @@ def download(path: Path) -> Path:
 
 def model_of(folder: Path) -> str | None:
     """Return the name of the model of a folder in the cache, whose own name is a commit; else None."""
-    found = re.search(r"/models--[^/]+--([^/]+)/snapshots/[^/]+$", folder.as_posix())
-    return found and found[1]
+    match = re.search(r"/models--[^/]+--([^/]+)/snapshots/[^/]+$", folder.as_posix())
+    return match and match[1]

@@ -26,7 +26,7 @@ from sentcli.training.examples import Examples, Indices
 _log = logging.getLogger("sentcli")
 
 _FEW_TOKENS = 2
-_SMALL_PART = 0.5  # of the validation share
+_SMALL_PART = 0.5  # share of the validation share: with fewer texts, metrics are uncertain
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def encode_texts(
         encoded = (vocab.encode(words_of(content)) for content in part.texts)
         ids = [np.array(truncate(sequence, text.max_tokens), np.int32) for sequence in encoded]
         kept = [row for row, sequence in enumerate(ids) if len(sequence)]
-        ends = np.searchsorted(kept, np.cumsum(counts))  # of the data sets
+        ends = np.searchsorted(kept, np.cumsum(counts))  # the ends of the data sets
         part = part.take(kept)
         examples = Examples([ids[row] for row in kept], part.class_targets(texts.labels))
         return part, examples, tuple(np.diff(ends, prepend=0).tolist())

@@ -49,7 +49,7 @@ class ValidationSplit:
 class CrossValidation:
     """Validation of one model for each fold, on the texts of the fold, which it has not seen."""
 
-    history: list[dict[str, float]]  # as of `fit`, up to the epoch with the lowest validation loss
+    history: list[dict[str, float]]  # the result of `fit`, up to the epoch with the lowest validation loss
     unseen: npt.NDArray[np.float32]  # the logits after this epoch, `[texts, classes]`
     seconds: float
 

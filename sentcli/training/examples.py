@@ -12,7 +12,7 @@ from sentcli.datasets.labels import SURE
 from sentcli.scoring.batches import pad
 
 Indices = npt.NDArray[np.intp]
-TokenIds = npt.NDArray[np.int32]  # of one text
+TokenIds = npt.NDArray[np.int32]  # the ids of one text
 Vary = Callable[[TokenIds], TokenIds]
 
 _POOL = 50  # number of batches sorted by length together: little padding, but still well shuffled

@@ -38,8 +38,8 @@ class Base:
     vocab: Vocab
     model: BiLSTM
     coverage: Coverage
-    learned: Hashes  # of the texts that it has learned
-    history: list[dict[str, Any]]  # of `history.csv`; each stage begins with the name of the model
+    learned: Hashes  # those of the texts that it has learned
+    history: list[dict[str, Any]]  # the rows of `history.csv`; each stage begins with the name of the model
     origin: dict[str, Any]  # its `name`, and the data that it was trained on, from its metrics
     decided: dict[str, Any]  # the settings that fine-tuning cannot change, by field name
     sentences: Examples  # labeled ones, to rehearse and to measure what was forgotten; often none

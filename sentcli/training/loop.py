@@ -40,7 +40,7 @@ class Run:
     validated: int  # the number of texts of the validation accuracy, for the log
     checkpoint: Path | None = None
     last_epoch: int | None = None  # the number of epochs, if known; the learning rate follows `config.epochs`
-    name: str = ""  # of a part of the training, which is logged in less detail
+    name: str = ""  # the name of a part of the training, which is logged in less detail
     quiet: bool = False
     vary: Callable[[np.random.Generator, TokenIds], TokenIds] | None = None
 
@@ -188,13 +188,13 @@ def learning_rate(step: int, steps: int, config: TrainConfig) -> float:
     return config.lr * (0.01 + 0.99 * (1 + math.cos(math.pi * share)) / 2)
 
 
-def _ema_decay(most: float, updates: int) -> float:
-    """Return the decay of the average, which rises to `most` as (1 + updates) / (10 + updates).
+def _ema_decay(limit: float, updates: int) -> float:
+    """Return the decay of the average, which rises to `limit` as (1 + updates) / (10 + updates).
 
     As in TensorFlow's ExponentialMovingAverage: with the full decay from the start, the average of a short
     training would be close to its first weights.
     """
-    return min(most, (1 + updates) / (10 + updates)) if updates else 0.0
+    return min(limit, (1 + updates) / (10 + updates)) if updates else 0.0
 
 
 def _check_finite(loss: float, epoch: int) -> None:

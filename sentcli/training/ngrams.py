@@ -30,17 +30,20 @@ _log = logging.getLogger("sentcli")
 
 _FEWEST_TEXTS = 3  # with an n-gram
 _MOST_CHARACTERS = 4_000_000  # times classes, of texts whose characters are read too
-_MOST_TEXTS = 25_000  # to learn from: the n-grams of more take gigabytes
+_MOST_TEXTS = 25_000  # limit of texts to learn from: the n-grams of more take gigabytes
 _INVERSE_PENALTY, _PENALTY_OF_TOKENS = 10.0, 0.6  # inverse ones, of the weights of n-grams
-_BUCKETS = 16_381  # of pairs; a prime, so that the product of two tokens reaches all of them
-_SHARES = (0.2, 0.35, 0.5)  # of n-grams in the logits
+_BUCKETS = (
+    16_381  # number of buckets of pairs: a prime, so that the product of two tokens reaches all of them
+)
+_FIGURES = ("accuracy", "accuracy_interval", "macro_f1", "log_loss")  # fields of `Evaluation`
+_SHARES = (0.2, 0.35, 0.5)  # candidates for the share of n-grams in the logits
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """What a linear model of n-grams, which learned from the texts of the network, says of the others."""
+    """The answers of a linear model of n-grams, which learned from the same texts as the network."""
 
-    probabilities: Floats  # of the validation texts with a label, `[texts, classes]`
+    probabilities: Floats  # those of the validation texts with a label, `[texts, classes]`
     seconds: float
 
     @classmethod
@@ -66,10 +69,7 @@ class Baseline:
         won, lost = int((is_right & ~is_baseline_right).sum()), int((is_baseline_right & ~is_right).sum())
         chance = 1.96 * math.sqrt(won + lost)
         return {
-            "accuracy": figures.accuracy,
-            "accuracy_interval": figures.accuracy_interval,
-            "macro_f1": figures.macro_f1,
-            "log_loss": figures.log_loss,
+            **{name: getattr(figures, name) for name in _FIGURES},
             "seconds": round(self.seconds, 1),
             "is_beaten": won - lost > chance,
             "is_better": lost - won > chance,

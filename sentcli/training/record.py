@@ -192,7 +192,7 @@ def _pairs(table: Mapping[str, Any]) -> list[str]:
 
 def _toml(value: Any) -> str:
     """Return a value as TOML: as in JSON, except that TOML escapes DEL and writes tables with `=`."""
-    if isinstance(value, Mapping):  # of labels, whose names keep their spelling
+    if isinstance(value, Mapping):  # The keys are labels, which keep their spelling.
         keys = {key: key if _BARE_KEY.fullmatch(key) else _toml(key) for key in value}
         return f"{{ {', '.join(f'{keys[key]} = {_toml(value[key])}' for key in value)} }}"
     plain = value if isinstance(value, bool | int | float) else str(value)

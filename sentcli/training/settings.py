@@ -27,7 +27,7 @@ _LEAST_PATIENCE = 2  # epochs
 _VOCAB = 30_000  # words, about those of IMDb
 _SMALLEST_BATCH = 8  # smaller ones are no faster, as they have more padding, and their gradients are noisy
 _VALIDATION_TEXTS = (100, 10_000)  # bounds; an accuracy of 0.9 then has a standard error of 3 or 0.3 points
-_LARGEST_SHARE = 0.2  # of small data, even if that is fewer than 100 texts
+_LARGEST_SHARE = 0.2  # the share of small data, even if that is fewer than 100 texts
 _SMALLEST_SHARE = 0.001
 _FOLDS = 3  # five take 1.7 times as long, and the interval that they print is no better
 _FEWEST, _FEW = 10, 1000  # texts; from the first up to the second, they are cross-validated
@@ -156,8 +156,8 @@ def choices(size: DataSize, *, finetunes: bool = False) -> dict[str, Any]:
     texts, words = math.sqrt(count / _TEXTS), math.sqrt(size.words / _WORDS)
     # Batches larger than IMDb's save no time, and leave fewer steps in the only pass over many texts.
     batch_size = 2 ** round(math.log2(usual.batch_size * texts))
-    fewest, most = (validated / splittable for validated in _VALIDATION_TEXTS)
-    share = max(min(max(usual.validation_share, fewest), most, _LARGEST_SHARE), _SMALLEST_SHARE)
+    low, high = (validated / splittable for validated in _VALIDATION_TEXTS)
+    share = max(min(max(usual.validation_share, low), high, _LARGEST_SHARE), _SMALLEST_SHARE)
     # Early stopping ends most trainings before the last epoch; those of many classes need more steps.
     many = min(math.log2(max(size.classes, 2)), _MOST_CLASSES_FACTOR)
     epochs = min(max(round(usual.epochs * many / texts), 1), _MOST_EPOCHS)

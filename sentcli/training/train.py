@@ -64,8 +64,9 @@ def train_bundle(
     work = work_folder(output)
     # Two runs of one output would share the work folder.
     with Lock(resolve(output), check=stop.check):
-        may_replace = bool(_read_note(work).get(_OVERWRITE))  # as the interrupted run
-        check_target(output, overwrite=overwrite or may_replace)
+        note = {} if overwrite else _read_note(work)
+        replaces = bool(note.pop(_OVERWRITE, overwrite))  # an interrupted run may have begun with it
+        check_target(output, overwrite=replaces)
         names = base.config.labels if base else None
         parts, labels = read_data_sets(source.data, source.csv, rejects, source.positive, names)
         size = DataSize.of(parts, source, labels)
@@ -85,7 +86,7 @@ def train_bundle(
         if base and base.keeps_classifier:
             texts = _validate_on_new(texts, base)
         rejects.write(Target(output).rejects)
-        with _noted(work, facts_of(settings, texts), overwrite=overwrite) as replaces:
+        with _noted(work, note, facts_of(settings, texts), overwrite=replaces):
             train_model(texts, settings, options, output, work, overwrite=replaces)
         shutil.rmtree(work)
 
@@ -145,13 +146,12 @@ def _read_note(work: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _noted(work: Path, facts: dict[str, Any], *, overwrite: bool) -> Iterator[bool]:
-    """Make the work folder and its note, or check that they are those of the same run.
+def _noted(work: Path, note: dict[str, Any], facts: dict[str, Any], *, overwrite: bool) -> Iterator[None]:
+    """Make the work folder with a note of these facts, or check that a note is that of the same run.
 
-    Yield whether the run may replace a model. A run that ends before it saved anything leaves no folder.
+    A run that ends before it saved anything leaves no folder.
     """
-    facts, note = json.loads(json.dumps(facts)), {} if overwrite else _read_note(work)
-    replaces = bool(note.pop(_OVERWRITE, overwrite))
+    facts = json.loads(json.dumps(facts))
     changed = [
         f"{name} was {note.get(name)!r:.60}, is {facts.get(name)!r:.60}"
         for name in facts | note
@@ -169,7 +169,7 @@ def _noted(work: Path, facts: dict[str, Any], *, overwrite: bool) -> Iterator[bo
                 work.mkdir(parents=True)
             data = json.dumps({**facts, _OVERWRITE: overwrite}, indent=2) + "\n"
             write_file(Target(work / _NOTE), data.encode())
-        yield replaces
+        yield
     except BaseException:
         if all(file.name in (_NOTE, HISTORY) for file in work.glob("*")):
             shutil.rmtree(work, ignore_errors=True)
