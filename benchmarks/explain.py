@@ -25,6 +25,7 @@ import sentcli
 from sentcli.explain.parts import Word
 from sentcli.scoring.labels import Floats
 from sentcli.scoring.scorer import Scorer
+from sentcli.tables import arrow
 
 SEED = 1
 LEAST_WORDS = 20
@@ -65,7 +66,10 @@ def sample(scorer: Scorer, files: Sequence[Path], count: int, draw: random.Rando
     chosen: list[str] = []
     for number, file in enumerate(files, start=1):
         table = parquet.read_table(file) if file.suffix == ".parquet" else csv.read_csv(file)
-        texts = [text for text in texts_of(table, None, ()) if text and len(text.split()) >= LEAST_WORDS]
+        paths = arrow.paths_of(table.schema)
+        choice = arrow.find_text_columns(paths, table.to_batches()[:1], None, str(file))
+        column = table.column(choice.places[0]).to_pylist()
+        texts = [text for text in column if text and len(text.split()) >= LEAST_WORDS]
         texts = [text for text, (label, _) in zip(texts, scorer.score(texts), strict=True) if label]
         chosen += draw.sample(texts, min(len(texts), count * number // len(files) - len(chosen)))
     return chosen
