@@ -7,7 +7,7 @@ from typing import Any, NotRequired, TypedDict
 from pyarrow import csv
 
 from sentcli.errors import BundleError
-from sentcli.model.bundle import HISTORY, METRICS, Bundle
+from sentcli.model.bundle import HISTORY, METRICS, Bundle, decode_json
 
 MODEL_STAGE = "model"  # stage of the epochs of the model itself in `history.csv`
 
@@ -51,7 +51,7 @@ class Metrics(TypedDict):
 
 def read_metrics(bundle: Bundle) -> Metrics:
     """Read the metrics of a trained model."""
-    metrics: Metrics = bundle.read_json(METRICS)
+    metrics: Metrics = decode_json(bundle.path / METRICS, bundle.read(METRICS))
     if not isinstance(metrics, dict) or not Metrics.__required_keys__ <= metrics.keys():
         raise BundleError(f"{bundle.path / METRICS}: not written by `sentcli train`; train the model again")
     return metrics

@@ -78,10 +78,6 @@ class Bundle:
             raise BundleError(f"{path}: {len(vocab)} words, but vocab_size is {self.config.model.vocab_size}")
         return vocab
 
-    def read_json(self, name: str) -> Any:
-        """Return the values of a JSON file."""
-        return _decode_json(self.path / name, self.read(name))
-
     def read(self, name: str) -> bytes:
         """Return the bytes of a file, checked against the SHA-256 in the manifest."""
         if name not in self.digests:
@@ -123,7 +119,7 @@ def load_bundle(path: Path) -> Bundle:
         raise BundleError(f"{folder / MANIFEST}: the bundle has no {CONFIG}")
     if model_file is not None and model_file not in digests:
         raise BundleError(f"{path}: not a file of the bundle {folder}")
-    values = _decode_json(folder / CONFIG, _read_checked(folder / CONFIG, digests[CONFIG]))
+    values = decode_json(folder / CONFIG, _read_checked(folder / CONFIG, digests[CONFIG]))
     return Bundle(folder, BundleConfig.from_json(values, str(folder / CONFIG)), digests, model_file)
 
 
@@ -217,7 +213,7 @@ def write_config(folder: Path, config: BundleConfig) -> None:
 
 
 def _read_manifest(path: Path) -> dict[str, str]:
-    values = _decode_json(path, _read_file(path))
+    values = decode_json(path, _read_file(path))
     digests = values.get("sha256") if isinstance(values, dict) else None
     if not isinstance(digests, dict) or not digests:
         raise BundleError(f"{path}: it has no object 'sha256' of file names and digests")
@@ -255,7 +251,11 @@ def _read_file(path: Path) -> bytes:
         raise BundleError(f"{path}: {error.strerror}") from None
 
 
-def _decode_json(path: Path, content: bytes) -> Any:
+def decode_json(path: Path, content: bytes) -> Any:
+    """Return the value of the JSON in a file.
+
+    :raises BundleError: if it is not JSON.
+    """
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
