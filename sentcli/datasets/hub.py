@@ -77,8 +77,8 @@ def _read(
     for name in {*by} - {*schema.names}:
         hint = f"{list_columns(schema.names)}; try another {option('by')}"
         raise DataError(f"{where}: no column {name!r:.200}; {hint}")
-    sides = [[*map(to_text, table.column(name).to_pylist())] for name in by]
-    return texts, table.column(label_column).to_pylist(), classes, [], sides
+    further = [[*map(to_text, table.column(name).to_pylist())] for name in by]
+    return texts, table.column(label_column).to_pylist(), classes, [], further
 
 
 def _classes(features: dict[str, Any]) -> dict[str, tuple[str, ...]]:

@@ -42,7 +42,7 @@ class LabeledTexts:
     where: str = "the data set"
     targets: npt.NDArray[np.float32] | None = field(default=None, compare=False)
     rows: Sequence[int] = field(default=(), compare=False)  # numbers in the data set, from 1, if known
-    sides: Sequence[Sequence[str]] = field(default=(), compare=False)  # the values of further columns
+    columns: Sequence[Sequence[str]] = field(default=(), compare=False)  # the values of further columns
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -52,8 +52,8 @@ class LabeledTexts:
         texts, labels = [self.texts[row] for row in rows], [self.labels[row] for row in rows]
         targets = None if self.targets is None else self.targets[[*rows]]
         numbers = [self.rows[row] for row in rows] if self.rows else ()
-        sides = [[column[row] for row in rows] for column in self.sides]
-        return LabeledTexts(texts, labels, self.order, self.where, targets, numbers, sides)
+        columns = [[column[row] for row in rows] for column in self.columns]
+        return LabeledTexts(texts, labels, self.order, self.where, targets, numbers, columns)
 
     def class_targets(self, names: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return the targets; for certain labels, which are some of these names, one-hot rows."""
@@ -63,7 +63,7 @@ class LabeledTexts:
 
 
 def join(parts: Sequence[LabeledTexts], names: Sequence[str] = ()) -> LabeledTexts:
-    """Return the texts of several data sets as one, whose names are sides; targets need those of classes."""
+    """Return the texts of several data sets as one, whose names are a column; targets need class names."""
     if len(parts) == 1:
         return parts[0]
     has_order = all(part.order for part in parts)

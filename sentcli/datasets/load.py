@@ -50,11 +50,11 @@ def load_split(
         where = f"{spec:.200}, split {split:.100}"
     if split not in splits:
         raise DataError(f"{spec:.200}: there is no split {split!r:.200}; the splits are {', '.join(splits)}")
-    texts, values, classes, found, sides = splits[split](text_column, label_column)
+    texts, values, classes, found, further = splits[split](text_column, label_column)
     labels = [label_name(value, classes, where) for value in values]
     order, read = tuple(map(normalize_label, classes)), len(texts) + len(found)
     rows = range(1, len(texts) + 1)
-    data = LabeledTexts(texts, labels, order, where, rows=rows, sides=sides)  # type: ignore[arg-type]  # without None below
+    data = LabeledTexts(texts, labels, order, where, rows=rows, columns=further)  # type: ignore[arg-type]  # without None below
     kept = []
     for row, (text, label) in enumerate(zip(texts, labels, strict=True)):
         if text is None or label is None:
@@ -97,7 +97,7 @@ def _read_files(
     labels: list[Any] = []
     stated: tuple[str, ...] = ()
     rejected: list[dict[str, Any]] = []
-    sides: list[list[str]] = [[] for _ in columns]
+    further: list[list[str]] = [[] for _ in columns]
     for name in names:
         known = _known_options(name, options, text_column)
         column: Any = None
@@ -111,11 +111,11 @@ def _read_files(
             texts += chunk.texts
             if chunk.texts:
                 labels += chunk.cells(column)
-                for side, place in zip(sides, places, strict=True):
-                    side += chunk.texts_of(place)
+                for values, place in zip(further, places, strict=True):
+                    values += chunk.texts_of(place)
     if not texts and not rejected:
         raise DataError(f"{', '.join(names):.200}: no rows")
-    return texts, labels, stated, rejected, sides
+    return texts, labels, stated, rejected, further
 
 
 def _known_options(name: str, options: ReadOptions, text_column: str | None) -> ReadOptions:

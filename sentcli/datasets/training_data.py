@@ -56,7 +56,7 @@ def read_data_sets(
         names = _with_last(names, positive) if positive else names
     parts = [with_targets(part, data, names, rejects) for data, part in zip(sets, parts, strict=True)]
     warn_of_contradictions(join(parts, names))
-    return [_with_weights(part, names, rejects) if part.sides else part for part in parts], names
+    return [_with_weights(part, names, rejects) if part.columns else part for part in parts], names
 
 
 def read_validation(
@@ -118,11 +118,11 @@ def with_targets(data: LabeledTexts, source: DataSet, names: Sequence[str], reje
 
 
 def _with_weights(data: LabeledTexts, names: Sequence[str], rejects: Rejects) -> LabeledTexts:
-    """Return the texts with their targets times the weights in their sides, over the mean of these weights.
+    """Return the texts with their targets times the weights in their columns, over the mean of these weights.
 
     Texts with the weight 0 are left out.
     """
-    (values,) = data.sides
+    (values,) = data.columns
     weights = np.array([float(value) if are_numbers([value]) else -1 for value in values], np.float32)
     is_valid, why = (weights >= 0) & (weights < np.inf), "is not a number of at least 0"
     wrong = np.flatnonzero(~is_valid).tolist()
@@ -132,7 +132,7 @@ def _with_weights(data: LabeledTexts, names: Sequence[str], rejects: Rejects) ->
     if not len(kept):
         raise DataError(f"{data.where}: no text has a weight above 0; is {option('weight_column')} right?")
     data, weights = data.take(kept.tolist()), weights[kept] / weights[kept].mean()
-    return replace(data, targets=weights[:, np.newaxis] * data.class_targets(names), sides=())
+    return replace(data, targets=weights[:, np.newaxis] * data.class_targets(names), columns=())
 
 
 def _probabilities(labels: Collection[str], where: str) -> dict[str, float]:

@@ -116,7 +116,7 @@ def evaluate_bundle(  # noqa: PLR0913  # what to measure, and what to return of 
         "learned": learned,
         **asdict(measured.figures),
         "by_length": measured.by_length,
-        "by": accuracy_by(dict(zip(dict.fromkeys(csv.by), examples.sides, strict=True)), rows, names),
+        "by": accuracy_by(dict(zip(dict.fromkeys(csv.by), examples.columns, strict=True)), rows, names),
         **measured.bands,
         "comparison": measured.comparison,
         "errors": [row | {"text": row["text"][:_SHORT_TEXT]} for row in measured.errors[:suspects]],

@@ -177,7 +177,7 @@ class Inputs:
                 kept = [row for row in range(first, len(chunk.texts)) if row not in bad]
                 chunk = chunk.take(kept, bad, cursor.recount(-first - len(bad), len(bad)))
             self.position = chunk.position
-            yield chunk if self._converts else chunk.released()
+            yield chunk if self._converts or self._read.is_partial else chunk.released()
             if not cursor.rows_left:
                 break
         self.is_finished = True

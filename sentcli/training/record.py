@@ -114,7 +114,7 @@ class Record:
         texts, validation = self.data.texts, self.data.validation
         labels = np.where(validation.has_label, validation.labels, len(texts.labels))
         rows = prediction_rows(texts.validation, labels, self.calibrated.of_all, texts.labels)
-        for row, *data_set in zip(rows, *texts.validation.sides, strict=True):
+        for row, *data_set in zip(rows, *texts.validation.columns, strict=True):
             del row["text"]
             row |= dict(zip(["data_set"], data_set, strict=False))
         write_predictions(path, rows)

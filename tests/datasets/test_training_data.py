@@ -135,7 +135,7 @@ def test_a_column_has_the_weight_of_each_text(tmp_path):
     assert part.targets.tolist() == [[1, 0], [0, 0.5], [0, 1.5]]
     with pytest.raises(DataError, match="no text has a weight above 0; is weight_column right"):
         read_data_sets([weighted(tmp_path / "none.csv", ["0", "0", "0", "0"])])
-    assert (part.rows, part.sides) == ([1, 2, 4], ())
+    assert (part.rows, part.columns) == ([1, 2, 4], ())
     data = weighted(tmp_path / "r.csv", ["2", "1"], targets={"0": 0.25, "1": 1})
     (part,), _ = read_data_sets([data, DataSet(write(tmp_path / "o.csv", rows(4)))])[0][:1], None
     assert part.targets.tolist() == [[1.0, pytest.approx(1 / 3)], [0, pytest.approx(2 / 3)]]
