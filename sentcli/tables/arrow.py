@@ -104,19 +104,19 @@ def find_text_columns(
         if not (is_text(kind) or pa.types.is_null(kind))
     }
     values = [
-        [value for rows in begin if name not in others for value in _readable(column_at(rows, path))]
+        [value for rows in begin if name not in others for value in readable(column_at(rows, path))]
         for name, path, _ in paths
     ]
     choice = find_texts([name for name, _, _ in paths], others, wanted, where, values)
     return choice._replace(places=tuple(paths[place][1] for place in choice.places))
 
 
-def _readable(column: pa.Array, *other: str) -> list[Any]:
+def readable(column: pa.Array, *other: Any) -> list[Any]:
     """Return the values of a column, with `other` for each that cannot be read."""
     with suppress(ValueError):
         return to_values(column)
     rows = [column.slice(row, 1) for row in range(len(column))]
-    return [*other] if len(rows) == 1 else [value for row in rows for value in _readable(row, *other)]
+    return [*other] if len(rows) == 1 else [value for row in rows for value in readable(row, *other)]
 
 
 def result_field(column: ResultColumn) -> pa.Field:
@@ -217,11 +217,6 @@ def to_values(column: pa.Array) -> list[Any]:
         digits = column.cast(pa.string())  # the shortest digits that identify the number: 19.99
         return [None if number is None else float(number) for number in digits.to_pylist()]
     return column.to_pylist()  # type: ignore[no-any-return]
-
-
-def to_readable(column: pa.Array) -> list[Any]:
-    """Return the values of a column, with a word for each that cannot be read."""
-    return _readable(column, "(unreadable)")
 
 
 def _durations(column: pa.Array) -> list[str | None]:

@@ -21,10 +21,11 @@ from sentcli.tables.arrow import (
     own_bytes,
     paths_of,
     python_type,
-    to_readable,
+    readable,
     to_values,
 )
 from sentcli.tables.chunk import CHUNK_BYTES, Chunk, Cursor
+from sentcli.tables.convert import to_text
 from sentcli.tables.line_reader import too_long
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.table import Table
@@ -58,7 +59,11 @@ class ArrowChunk(Chunk):
     ends_group: bool = False
 
     def cells(self, place: Any) -> list[Any]:
-        return to_readable(column_at(self.rows, place))
+        """Return the values of one column, None for one that cannot be read."""
+        return readable(column_at(self.rows, place), None)
+
+    def texts_of(self, place: Any) -> list[str]:
+        return [*map(to_text, readable(column_at(self.rows, place), "(unreadable)"))]
 
     @cached_property
     def _converted(self) -> list[Sequence[Any] | str]:
