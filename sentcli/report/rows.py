@@ -42,12 +42,15 @@ class Report:
         self.collected = Collector(scorer.labels, Columns())
         self.page = b""
 
-    def begin(self, inputs: Sequence[str], *, is_stream: bool) -> None:
+    def begin(self, inputs: Sequence[str], table: Table | None = None, *, is_stream: bool = False) -> None:
         """Begin anew.
 
+        :param table: is checked for the column of dates that the user named.
         :param is_stream: the first rows may be few; so only the columns that the user named are known.
         """
         self._inputs, self._places, self._is_stream = inputs, None, is_stream
+        if table and self._time and not table.is_empty:
+            places_of(table, {self._time: "by_time"})
 
     def add(self, table: Table, chunk: Chunk, results: Results) -> None:
         """Add the rows of a chunk; the first ones decide on the columns."""
@@ -66,7 +69,7 @@ class Report:
 
         :param results: the columns of the label and of the score.
         """
-        self.begin(inputs, is_stream=False)
+        self.begin(inputs)
         options, rejected = replace(options, drop=(*results,)), 0
         for table, chunk in read_files(inputs, options, stop.check):
             _check_scored(table, results)

@@ -192,7 +192,7 @@ def _score_rows(
     by = dict.fromkeys(history.options.read.by, "by")
     places = [] if inputs.table.is_empty else places_of(inputs.table, by)
     if report:
-        report.begin([file.name for file in files], is_stream=files[0].is_stream)
+        report.begin([file.name for file in files], inputs.table, is_stream=files[0].is_stream)
 
     def see(chunk: Chunk, results: Results) -> None:
         output.write(chunk, inputs.with_partitions(chunk, results))

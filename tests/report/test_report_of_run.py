@@ -51,6 +51,7 @@ def test_a_run_that_was_stopped_and_continued_has_the_same_page(source, tmp_path
 
     monkeypatch.setattr(Output, "write", stopping)
     monkeypatch.setattr("sentcli.runs.ledger.COMMIT_SECONDS", 0)
+    monkeypatch.setattr("sentcli.tables.chunk._SMALL_BYTES", 0)  # more than one chunk
     score("in.csv", "-o", "out.csv", "--report", "run.html", code=143)
     assert not (tmp_path / "run.html").exists()
     monkeypatch.setattr(Output, "write", write)
@@ -78,7 +79,7 @@ def test_lines_have_no_columns(source, tmp_path):
     score(*("-o", "out.txt", "--report", "lines.html"), stdin="an absolute joy, all of it and more\n")
     assert "1 review in" in (tmp_path / "lines.html").read_text("utf-8")
     dates = ("--report", "x.html", "--by-time", "when")
-    assert "--by-time does not apply to lines" in fail("score", "-", *dates, stdin="a joy\n").message
+    assert "no column 'when'; the columns are 'text'; try another --by-time" in fail("score", "-", *dates, stdin="a joy\n").message
 
 
 def test_a_folder_has_no_report(source):
