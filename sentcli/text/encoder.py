@@ -229,8 +229,10 @@ def _hashes(first: Ids, second: Ids) -> npt.NDArray[np.uint32]:
 def _tables() -> tuple[bytes, bytes]:
     """Return what each byte of a text becomes, and whether it belongs to a word."""
     changed, in_word = bytearray(range(256)), bytearray([1] * _END + [0])
-    for code in range(128):
-        tokens = words_of(f"0{chr(code)}0")  # one: a letter; two: a separator; three: a mark
+    # All characters in one text, each between two digits, with a word of its own between them.
+    words = words_of(" x ".join(f"0{chr(code)}0" for code in range(128)))
+    for code, part in enumerate(" ".join(words).split(" x ")):
+        tokens = part.split()  # one: a letter; two: a separator; three: a mark
         changed[code] = _SEPARATOR if len(tokens) == 2 else ord("".join(tokens)[1])
         in_word[code] = len(tokens) == 1
     return bytes(changed), bytes(in_word)
