@@ -8,7 +8,7 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from io import BytesIO, TextIOWrapper
 from itertools import pairwise
@@ -242,7 +242,6 @@ def score(options: ScoreOptions) -> None:
       sentcli score big.csv --limit 1000
       sentcli score 's3://bucket/in/*.parquet' -o s3://bucket/out/ --ray auto
     """
-    from sentcli.runs.cluster import Cluster
     from sentcli.runs.job import JobOptions
     from sentcli.runs.run import score_files  # imports numpy, which --help does not need
     from sentcli.scoring.extras import Extras
@@ -270,14 +269,15 @@ def score(options: ScoreOptions) -> None:
             shard=options.shard,
             summary_file=options.summary,
             show_progress=talks,
-            cluster=Cluster(options.ray, settings) if options.ray else None,
+            cluster=(options.ray, settings) if options.ray else None,
         )
     if options.summary:
         _write_summary(options, result, scorer)
     name = "" if options.output == "-" else options.output
     said = [*result.lines(name, ordered=scorer.ordered), *result.tables(scorer.labels[-1])] if talks else []
-    for line in (*said, *result.warnings):
-        say(line)
+    for line in (*said, result.warning):
+        if line:
+            say(line)
     if result.failed:
         raise DataError(
             f"{counted(result.failed, 'output')} failed, for the reasons above; "
@@ -334,9 +334,12 @@ def _write_summary(options: ScoreOptions, result: "Summary", scorer: "Scorer") -
     """Write the counts, and what made the scores: versions, model, and the command line with its defaults."""
     from importlib.metadata import version  # as slow as a third of numpy; few runs need it
 
+    from sentcli.scoring.groups import groups_by_column
+
+    groups = groups_by_column(result.groups, scorer.labels[-1])
     values = {
         **result.to_json(),
-        "groups": result.groups.to_json(scorer.labels[-1]),
+        "groups": {column: [*map(asdict, rows)] for column, rows in groups.items()},
         "sentcli": __version__,
         "python": platform.python_version(),
         **{library: version(library) for library in _LIBRARIES},

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sentcli.errors import DataError, OutputError, UsageError, option
 from sentcli.files.compression import SUFFIXES
+from sentcli.files.sink import Target
 from sentcli.files.source import STANDARD, InputFile, Source
 from sentcli.runs.folders import Partitions
 from sentcli.scoring import stop
@@ -50,22 +51,28 @@ _NOT_WRITTEN = (".bz2", ".xz")
 _MOST_OPEN = 16  # inputs that stay open, and in memory, from their inspection until they are read
 
 
-def settle_formats(
-    inputs: Sequence[str], output: str, read: ReadOptions, write: WriteOptions
+def find_formats(
+    inputs: Sequence[str], output: str, read: ReadOptions, write: WriteOptions, *, in_folder: bool = False
 ) -> tuple[ReadOptions, WriteOptions]:
     """Return the options with the formats of the inputs and the output, by the options, else the suffixes.
 
     The formats are None where the text of the inputs decides.
+
+    :param in_folder: the name of the output is that of the input, whose suffix may not name the format.
     """
     is_open = not read.format and inputs.count(STANDARD) <= 1 and all(map(_is_text, inputs))
-    form = None if is_open else _format_of_all(inputs, read)
     if suffix_of(output) in _NOT_WRITTEN:
         raise UsageError(f"{output}: output is compressed with {' or '.join(SUFFIXES)} only")
-    output_form = write.format
-    if not output_form and output != STANDARD and suffix_of(output) and not (is_open and _is_text(output)):
-        output_form = format_of(output, "output_format")
-    read, write = replace(read, format=form), replace(write, format=output_form)
-    return (read, write) if is_open else (read, _checked(read, write, inputs[0], output))
+    form = write.format
+    if not form and in_folder and read.format:
+        form = written_format(read.format)
+    if not form and output != STANDARD and suffix_of(output) and not (is_open and _is_text(output)):
+        form = format_of(output, "output_format")
+    write = replace(write, format=form)
+    if is_open:
+        return read, write
+    read = replace(read, format=_format_of_all(inputs, read))
+    return read, _checked(read, write, inputs[0], output)
 
 
 def _is_text(name: str) -> bool:
@@ -126,7 +133,8 @@ class Inputs:
     after the first input is opened when it is its turn, because its program may be waiting for that.
 
     :ivar table: the table of the first input that has records.
-    :ivar results: the new columns of the output.
+    :ivar writer: the writer of the output.
+    :ivar scored: the new columns of the output whose values come from scores.
     :ivar is_finished: True when all inputs were read to their end.
     :ivar text_columns: empty for lines, which have no columns.
     :ivar total_bytes: size of the inputs on disk; None if one is a pipe.
@@ -135,7 +143,7 @@ class Inputs:
     def __init__(
         self,
         files: Sequence[InputFile],
-        output: str,
+        target: Target,
         read: ReadOptions,
         write: WriteOptions,
         results: Sequence[ResultColumn],
@@ -146,12 +154,13 @@ class Inputs:
         sizes = [file.size for file in files if file.size is not None]
         self.total_bytes = sum(sizes) if len(sizes) == len(files) else None
         self.formulas_without_value = 0
-        self._files, self._output = files, output
+        self._files, self._output, self.scored = files, target.name, results
         self._open: dict[int, Source] = {}  # inputs that were opened already
         self._tables: dict[int, Table] = {}  # those of open inputs
         with ExitStack() as stack:
             stack.callback(self.close)
             self._read, self._write = (read, write) if read.format else self._guess(read, write)
+            form = get_format(self._write.format or "").load()
             names = [column.name for column in results]
             self._names = [] if self._write.format == "lines" else names
             self._converts = is_conversion(self._read, self._write)
@@ -159,20 +168,16 @@ class Inputs:
             log_notes(self._notes(names))
             check_kept(self.table, [column.name for column in partitions])
             self._partitions = self._with_room(partitions) if self._names else {}
-            self.results = (*self._partitions, *results)
+            columns = *self._partitions, *results
+            self.writer: Writer = form.Writer(self.table, self._write, columns, target.scratch)
             stack.pop_all()
         self.text_columns = [*self.table.texts] if self._read.format != "lines" else []
 
-    def writer(self, scratch: Path | None = None) -> Writer:
-        """Return the writer of the output."""
-        form = get_format(self._write.format or "").load()
-        return form.Writer(self.table, self._write, self.results, scratch)  # type: ignore[no-any-return]
-
-    def chunks(self, writer: Writer) -> Iterator[Chunk]:
-        """Yield the chunks; rows that the writer cannot hold are rejected."""
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield the chunks; rows that the output cannot hold are rejected."""
         cursor = Cursor(self._read.limit)
         for chunk in self._chunks(cursor):
-            bad, first = writer.misfits(chunk), chunk.headers if self._converts else 0
+            bad, first = self.writer.misfits(chunk), chunk.headers if self._converts else 0
             if bad or first:
                 kept = [row for row in range(first, len(chunk.texts)) if row not in bad]
                 chunk = chunk.take(kept, bad, cursor.recount(-first - len(bad), len(bad)))

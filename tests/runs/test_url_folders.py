@@ -63,8 +63,7 @@ def test_outputs_are_asked_for_by_one_listing(s3, tmp_path):
         s3.requests.clear()
         assert run(s3).skipped == skipped
         of_outputs = [line for line in s3.requests if "/out/" in line]
-        heads = [line for line in of_outputs if line.startswith("HEAD ") and ".csv" in line]
-        assert [line.partition("/out/")[2] for line in heads] == ["part-1.csv.rejects.jsonl"] * (not skipped)
+        assert [line for line in of_outputs if line.startswith("HEAD ") and ".csv" in line] == []
         listings = [line for line in s3.requests if "list-type=2" in line and "prefix=out" in line]
         assert len(listings) <= 3  # of the folder, and whether it is a file if nothing is in it
         assert len([line for line in of_outputs if line.startswith("GET ")]) == skipped  # their records
@@ -81,7 +80,7 @@ def test_what_killed_runs_left_is_no_obstacle(store, whole):
 @in_memory
 @pytest.mark.parametrize(
     "at",
-    ["output.Output.publish", "history.UrlHistory.complete", "history.UrlHistory._record", "job._score_rows"],
+    ["output.Output.publish", "history.History.complete", "history.write_file", "job._Job._write_rows"],
 )
 def test_a_run_that_ends_while_it_publishes_is_completed(store, whole, monkeypatch, at):
     def die(*arguments, **options):
