@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ _NO_OPTIONS = ("inputs", "model", "runtime", "version of sentcli", "the input", 
 DONE = {"facts": dict, "summary": {name: type(value) for name, value in Summary().to_record().items()}}
 
 
+@dataclass
 class History:
     """The files of an output, and what earlier runs left of them.
 
@@ -34,23 +35,19 @@ class History:
     :param targets: the output, and the file for its rejects, if they do not go to standard error.
     :param conditions: what the output depends on, except the bytes of the inputs, as JSON.
     :param has_record: whether a hidden file next to the output records that it is finished.
-    :param listing: the sizes of the objects at a URL, at least of these targets; None: ask for each.
+    :param listing: the sizes of the objects in a folder at a URL; None: ask for each.
     """
 
-    def __init__(
-        self,
-        targets: Sequence[Target],
-        files: Sequence[InputFile],
-        conditions: Mapping[str, Any],
-        *,
-        overwrite: bool,
-        has_record: bool,
-        listing: Mapping[str, int] | None,
-    ) -> None:
-        self._targets, self._files, self.conditions = targets, files, conditions
-        self._has_record, self._listing = has_record, listing if has_record else None
-        self.overwrite, target = overwrite, targets[0]
-        self.ledger = Ledger(target.path, overwrite=overwrite) if target.is_file else NoLedger()
+    targets: Sequence[Target]
+    files: Sequence[InputFile]
+    conditions: Mapping[str, Any]
+    has_record: bool
+    overwrite: bool
+    listing: Mapping[str, int] | None
+
+    def __post_init__(self) -> None:
+        target = self.targets[0]
+        self.ledger = Ledger(target.path, overwrite=self.overwrite) if target.is_file else NoLedger()
 
     def settle(self) -> Summary | None:
         """Check what earlier runs left; return the summary if the output is finished, None if rows remain.
@@ -60,11 +57,12 @@ class History:
         """
         if self.ledger.conditions is not None:
             self._continue(self.ledger.conditions)
-        elif self._has_record and not self.overwrite:
-            if (size := self._size(self._targets[0])) is not None:
+        elif self.has_record and not self.overwrite:
+            if (size := self._size(self.targets[0])) is not None:
                 return self._finished(size)
-            self.overwrite = self._targets[0].is_url
-        self._refuse_existing()
+            self.overwrite = self.targets[0].is_url
+        if not self.overwrite:
+            self._refuse_existing()
         return None
 
     def complete(self, size: int, summary: Summary) -> None:
@@ -72,34 +70,34 @@ class History:
 
         :raises ExistingOutputError: if another program has created one of the files meanwhile.
         """
-        self._refuse_existing()
-        target, *rejects = self._targets
-        stale = [] if summary.rejected else rejects
-        if (
-            self._has_record and target.is_url
-        ):  # the old output goes before the record of the new one is written
-            stale = [target, *stale]
-        for old in stale:
-            if self._size(old) is not None:
-                old.remove()
-        if self._has_record:
+        if not self.overwrite:
+            self._refuse_existing()
+            stale = []
+        elif self.has_record and self.targets[0].is_url:  # before the record of the new output is written
+            stale = [*self.targets]
+        else:
+            stale = [] if summary.rejected else [*self.targets[1:]]
+        for target in stale:
+            if self._size(target) is not None:
+                target.remove()
+        if self.has_record:
             facts = {"facts": self._facts(size), "summary": replace(summary, skipped=1).to_record()}
             write_file(Target(self._record), json.dumps(facts).encode())
 
     def _refuse_existing(self) -> None:
-        for target in () if self.overwrite else self._targets:
+        for target in self.targets:
             target.refuse_existing()
 
     def _size(self, target: Target) -> int | None:
         """Return the size of a file, local or at a URL; None if there is none."""
         if target.is_file:
             return target.path.stat().st_size if target.path.exists() else None
-        if self._listing is not None:
-            return self._listing.get(target.name)
+        if self.has_record and self.listing is not None:
+            return self.listing.get(target.name)
         return remote.inspect(target.name)[0] or 0 if target.is_url and remote.exists(target.name) else None
 
     def _continue(self, before: Mapping[str, Any]) -> None:
-        name, ledger = self._targets[0].name, self.ledger
+        name, ledger = self.targets[0].name, self.ledger
         if changed := _changes(before["run"], self.conditions):
             raise ResumeError(
                 f"{name}: {changed} changed since the interrupted run. What was scored is kept: undo "
@@ -107,13 +105,13 @@ class History:
             )
         _log.info("%s: continuing after %s", name, counted(ledger.rows, "row"))
         # Files of the stopped run, which it was about to rename, are replaced.
-        sizes = zip(self._targets, ledger.sizes or (), strict=False)
+        sizes = zip(self.targets, ledger.sizes or (), strict=False)
         is_own = ledger.sizes is not None and all(self._size(file) in (None, size) for file, size in sizes)
         self.overwrite = before["overwrite"] or is_own
 
     def _finished(self, size: int) -> Summary:
         """Return the summary of an output that an earlier run finished under the same conditions."""
-        target, record = self._targets[0], None
+        target, record = self.targets[0], None
         with suppress(OSError):
             data = remote.read(self._record) if target.is_url else Path(self._record).read_bytes()
             record = parse_record(data, DONE)
@@ -127,7 +125,7 @@ class History:
             raise ResumeError(f"{target.name} is finished, and {changed} changed since; {hint}")
         summary = Summary(**record["summary"])
         if count := summary.rejected:
-            said = counted(count, "row"), self._targets[-1].name
+            said = counted(count, "row"), self.targets[-1].name
             _log.log(NOTE, "%s is finished: %s rejected; see %s", target.name, *said)
         if count := summary.formulas_without_value:
             _log.log(NOTE, "%s is finished: %s without a value", target.name, counted(count, "formula"))
@@ -135,13 +133,13 @@ class History:
 
     def _facts(self, size: int) -> dict[str, Any]:
         """Return everything that shows a change of the output or of what it depends on, as JSON."""
-        inputs = [file.fingerprint() for file in self._files]
+        inputs = [file.fingerprint() for file in self.files]
         return {**self.conditions, "the input": inputs, "the output": size}
 
     @property
     def _record(self) -> str:
         """The name of the record, which is the same wherever and however often the output was begun."""
-        folder, slash, name = self._targets[0].address.rpartition("/")
+        folder, slash, name = self.targets[0].address.rpartition("/")
         return f"{folder}{slash}.{name}.sentcli-done"
 
 

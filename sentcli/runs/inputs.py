@@ -98,15 +98,17 @@ def _checked(read: ReadOptions, write: WriteOptions, name: str, output: str) -> 
     if get_format(form).written_as:
         hint = f"give -o OUT.parquet, or {option('output_format')} with one of {', '.join(OUTPUT_FORMATS)}"
         raise UsageError(f"{form} can only be read: {output}; {hint}")
-    if write.prefix and form == "lines":
-        raise UsageError(
-            f"{option('prefix')} does not apply to lines output, which has no column names: {output}"
-        )
-    if read.is_partial and form == "lines":
-        raise UsageError(f"{option('keep')} and {option('drop')} do not apply to lines output: {output}")
-    if write.has_dialect and get_format(form).module != "csv":
-        names = f"{option('output_delimiter')} and {option('output_encoding')}"
-        raise UsageError(f"{names} do not apply to {form} output: {output}")
+    is_lines, is_csv = form == "lines", get_format(form).module == "csv"
+    for names, is_unfit in (
+        (("prefix",), is_lines and write.prefix),
+        (("keep", "drop"), is_lines and read.is_partial),
+        (("output_delimiter", "output_encoding"), write.has_dialect and not is_csv),
+    ):
+        if is_unfit:
+            verb = "do" if len(names) > 1 else "does"
+            raise UsageError(
+                f"{' and '.join(map(option, names))} {verb} not apply to {form} output: {output}"
+            )
     return replace(write, format=form)
 
 
@@ -122,7 +124,7 @@ def refuse_inputs(files: Sequence[InputFile], outputs: Sequence[str]) -> None:
             identity = None
         name = names.get(output) or (identity and identities.get(identity))
         if name:
-            raise OutputError(f"{output} is the input {name}; give another name")
+            raise OutputError(f"{output} is the input {name}; give another name or folder")
 
 
 class Inputs:
@@ -167,7 +169,7 @@ class Inputs:
             self.table = self._open_all()
             log_notes(self._notes(names))
             check_kept(self.table, [column.name for column in partitions])
-            self._partitions = self._with_room(partitions) if self._names else {}
+            self._partitions = self._with_room(partitions) if partitions and self._names else {}
             columns = *self._partitions, *results
             self.writer: Writer = form.Writer(self.table, self._write, columns, target.scratch)
             stack.pop_all()
@@ -205,7 +207,11 @@ class Inputs:
             yield from read_documents((source for _, source in self._in_turn(cursor)), self.table, cursor)
             return
         for number, source in self._in_turn(cursor):
-            table = self._tables.get(number) or self._open_late(number, source)
+            if not (table := self._tables.pop(number, None)):
+                # A stream for the first time; other inputs were closed since.
+                table = self._open_next(source, self.table)
+                log_notes(table.notes if source.is_stream else ())
+            table = replace(table, columns=self.table.columns, types=self.table.types)
             yield from read(source, table, cursor)
 
     def _in_turn(self, cursor: Cursor) -> Iterator[tuple[int, Source]]:
@@ -214,13 +220,6 @@ class Inputs:
                 del self._open[number]  # this thread alone closes it
                 cursor.open(source)
                 yield number, source
-
-    def _open_late(self, number: int, source: Source) -> Table:
-        """Open an input whose turn it is: a stream for the first time, others were closed since."""
-        table = self._open_next(source, self.table)
-        if self._files[number].is_stream:
-            log_notes(table.notes)
-        return replace(table, columns=self.table.columns, types=self.table.types)
 
     def _source(self, number: int) -> Source:
         """Return an input that is open, else open it."""
@@ -275,8 +274,6 @@ class Inputs:
                 self._tables[number] = table
         found = survey.decide(first or table) if survey else replace(first or table, types={})
         check_room([*filter(self._read.keeps, found.columns)], self._names, found.name)
-        for number, table in self._tables.items():
-            self._tables[number] = replace(table, columns=found.columns, types=found.types)
         return found
 
     def _begin_survey(self) -> "Survey | None":

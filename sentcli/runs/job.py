@@ -26,7 +26,7 @@ from sentcli.files.sink import Target, is_terminal
 from sentcli.files.source import STANDARD, InputFile, inspect_input
 from sentcli.runs.folders import partitions_of
 from sentcli.runs.history import History
-from sentcli.runs.inputs import Inputs, refuse_inputs, find_formats
+from sentcli.runs.inputs import Inputs, find_formats, refuse_inputs
 from sentcli.runs.output import Output
 from sentcli.runs.summary import Bar, Progress, Summary
 from sentcli.scoring import stop
@@ -91,14 +91,7 @@ def score_output(
             for place in (target, given):
                 if place and place.is_file:
                     stack.enter_context(Lock(place.path, check=stop.check, waits=options.waits))
-            history = History(
-                targets,
-                files,
-                conditions,
-                overwrite=options.overwrite,
-                has_record=has_record,
-                listing=options.listing,
-            )
+            history = History(targets, files, conditions, has_record, options.overwrite, options.listing)
             settled = replace(options, read=read, write=write)
             return history.settle() or _Job(scorer, files, target, rejects, settled, history).run(progress)
     except ChangedInputError:

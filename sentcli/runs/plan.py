@@ -4,6 +4,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path, PurePath
 
 from sentcli.errors import DataError, UsageError
@@ -11,8 +12,9 @@ from sentcli.files.atomic import output_errors
 from sentcli.files.compression import compression_of, path_of
 from sentcli.files.remote import as_path, is_url
 from sentcli.files.sink import Target
-from sentcli.files.source import STANDARD
-from sentcli.runs.folders import Found, absolute, find_inputs
+from sentcli.files.source import STANDARD, InputFile, inspect_input
+from sentcli.runs.folders import Found, find_inputs
+from sentcli.runs.inputs import refuse_inputs
 from sentcli.tables.registry import format_of, get_format, is_suffix, written_format
 
 Pair = tuple[list[str], Target]  # inputs, and the output that gets their rows
@@ -33,7 +35,9 @@ def plan_outputs(
     :param read_format: the format of inputs with any suffix.
     """
     folder = output.name if output.is_folder else ""
-    found = find_inputs([*map(_plain, inputs)], read_format, folder)
+    # Without repeated slashes, as the names that a glob finds have none.
+    names = [name if is_url(name) else re.sub("//+", "/", name) for name in map(as_path, inputs)]
+    found = find_inputs(names, read_format, folder)
     files = [each.file for each in found]
     if not files:
         raise UsageError("no input; give a file, or - for standard input")
@@ -62,19 +66,11 @@ def _refuse_collisions(files: Sequence[str], outputs: Sequence[Target]) -> None:
     for file, count in written.items():
         if count > 1:
             raise UsageError(f"{file} would be written {count} times in this run; score inputs one by one")
-    inputs = {absolute(file): place for place, file in enumerate(files)}
-    for place, target in enumerate(outputs):
-        if inputs.get(absolute(target.name), place) != place:
-            raise UsageError(
-                f"{target.name} is an input, and also the output of {files[place]}; narrow the glob, or give "
-                "another folder"
-            )
-
-
-def _plain(name: str) -> str:
-    """Return a name without repeated slashes, as the names that a glob finds have none."""
-    path = as_path(name)
-    return path if is_url(path) else re.sub("//+", "/", path)
+    inputs = []
+    for name in files:
+        with suppress(DataError):  # raised again when this input is scored
+            inputs.append(InputFile(name, name) if is_url(name) else inspect_input(name))
+    refuse_inputs(inputs, [*written])
 
 
 def _folder_below(found: Found) -> PurePath:

@@ -8,12 +8,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from sentcli.errors import OF_ONE_OUTPUT, DataError, LockedError, OutputError, UsageError, counted
+from sentcli.errors import OF_ONE_OUTPUT, LockedError, OutputError, UsageError, counted
 from sentcli.files.atomic import AtomicFile
-from sentcli.files.remote import is_url, list_folder
+from sentcli.files.remote import list_folder
 from sentcli.files.sink import Target
-from sentcli.files.source import STANDARD, InputFile, inspect_input
-from sentcli.runs.inputs import refuse_inputs
+from sentcli.files.source import STANDARD
 from sentcli.runs.job import JobOptions, score_output
 from sentcli.runs.plan import Pair, plan_outputs
 from sentcli.runs.summary import Progress, Summary
@@ -65,7 +64,6 @@ def score_files(  # the options of a run
             what = "--update makes outputs of a folder again" if options.update else shards
             raise UsageError(f"{what}; give -o FOLDER/")
         return score_output(scorer, *pairs[0], options, progress)
-    _refuse_other_inputs(pairs)
     if shard != (1, 1):  # sorted, because all runs have to divide one list
         pairs = sorted(pairs, key=lambda pair: (pair[0], pair[1].name))[shard[0] - 1 :: shard[1]]
     if cluster:
@@ -134,16 +132,6 @@ def _score_in_turn(
                 _log.error("%s", error)
                 total += Summary(failed=1)
     return total
-
-
-def _refuse_other_inputs(pairs: Sequence[Pair]) -> None:
-    """Refuse an output that is also an input of this run, whatever its name."""
-    files = []
-    for sources, _ in pairs:
-        with suppress(DataError):  # raised again when this input is scored
-            files += [InputFile(name, name) if is_url(name) else inspect_input(name) for name in sources]
-    targets = [target for _, target in pairs]
-    refuse_inputs(files, [target.name for target in (*targets, *(target.rejects for target in targets))])
 
 
 def _check_files(
