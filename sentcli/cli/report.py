@@ -55,7 +55,6 @@ def report(options: ReportOptions) -> None:
     from sentcli.runs.folders import find_inputs
     from sentcli.scoring.scorer import Scorer
 
-    common.log_to_stderr(quiet=options.quiet)
     target = Target(options.output)
     target.check()
     if not options.overwrite:
