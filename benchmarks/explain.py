@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 from ending import run
 from pyarrow import csv, parquet
-from sentcli.scoring.arrow import texts_of
 
 import sentcli
 from sentcli.explain.parts import Word

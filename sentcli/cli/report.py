@@ -52,7 +52,7 @@ def report(options: ReportOptions) -> None:
       sentcli report scored.parquet -o report.html --by product --by-time date
     """
     from sentcli.report.rows import Report
-    from sentcli.runs.folders import find_inputs
+    from sentcli.runs.plan import find_inputs
     from sentcli.scoring.scorer import Scorer
 
     target = Target(options.output)

@@ -37,8 +37,7 @@ from sentcli.runs.job import JobOptions, score_output
 from sentcli.runs.plan import Pair
 from sentcli.runs.summary import Bar, Progress, Summary
 from sentcli.scoring import stop
-from sentcli.scoring.cores import usable_cores
-from sentcli.scoring.pool import tune_interpreter
+from sentcli.scoring.pool import tune_interpreter, usable_cores
 from sentcli.scoring.scorer import Scorer, load
 
 _CPUS = 2  # of a task: as fast as two tasks of one, in half of the memory

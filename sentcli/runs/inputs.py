@@ -1,20 +1,16 @@
 """The inputs of one output: check that they fit together, and read their chunks in order."""
 
 import logging
-import os
-import stat
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sentcli.errors import DataError, OutputError, UsageError, option
+from sentcli.errors import DataError, UsageError, option
 from sentcli.files.compression import SUFFIXES
 from sentcli.files.sink import Target
 from sentcli.files.source import STANDARD, InputFile, Source
-from sentcli.runs.folders import Partitions
+from sentcli.runs.plan import Partitions
 from sentcli.scoring import stop
 from sentcli.tables.chunk import Chunk, Cursor, Position, Results
 from sentcli.tables.open import guess_format, open_table, read
@@ -110,21 +106,6 @@ def _checked(read: ReadOptions, write: WriteOptions, name: str, output: str) -> 
                 f"{' and '.join(map(option, names))} {verb} not apply to {form} output: {output}"
             )
     return replace(write, format=form)
-
-
-def refuse_inputs(files: Sequence[InputFile], outputs: Sequence[str]) -> None:
-    """Refuse to write to an input, whatever name the output has for it."""
-    names = {file.path: file.name for file in files if file.path != STANDARD}
-    identities = {file.identity: file.name for file in files if file.identity}
-    for output in outputs:
-        try:
-            status = os.fstat(sys.stdout.fileno()) if output == STANDARD else Path(output).stat()
-            identity = (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
-        except (OSError, AttributeError):  # no such file yet; standard output closed or replaced
-            identity = None
-        name = names.get(output) or (identity and identities.get(identity))
-        if name:
-            raise OutputError(f"{output} is the input {name}; give another name or folder")
 
 
 class Inputs:

@@ -24,10 +24,10 @@ from sentcli.errors import (
 from sentcli.files.lock import Lock
 from sentcli.files.sink import Target, is_terminal
 from sentcli.files.source import STANDARD, InputFile, inspect_input
-from sentcli.runs.folders import partitions_of
 from sentcli.runs.history import History
-from sentcli.runs.inputs import Inputs, find_formats, refuse_inputs
+from sentcli.runs.inputs import Inputs, find_formats
 from sentcli.runs.output import Output
+from sentcli.runs.plan import partitions_of, refuse_inputs
 from sentcli.runs.summary import Bar, Progress, Summary
 from sentcli.scoring import stop
 from sentcli.scoring.labels import Counts, Groups

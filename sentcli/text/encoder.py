@@ -6,7 +6,7 @@ This takes a third of the time, with bigrams a sixth, and most of it does not ho
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import pairwise
 from typing import Any
 from unicodedata import category
@@ -226,6 +226,7 @@ def _hashes(first: Ids, second: Ids) -> npt.NDArray[np.uint32]:
     return mixed.view(np.uint32) >> np.uint32(32 - _HASH_BITS)
 
 
+@cache  # many texts alone need them
 def _tables() -> tuple[bytes, bytes]:
     """Return what each byte of a text becomes, and whether it belongs to a word."""
     changed, in_word = bytearray(range(256)), bytearray([1] * _END + [0])
@@ -238,9 +239,6 @@ def _tables() -> tuple[bytes, bytes]:
     return bytes(changed), bytes(in_word)
 
 
-_CHANGED, _IN_WORD = _tables()
-
-
 def _tokens(texts: Sequence[str]) -> tuple[Bytes, Numbers, Numbers]:
     """Split texts as `words_of` does.
 
@@ -250,8 +248,9 @@ def _tokens(texts: Sequence[str]) -> tuple[Bytes, Numbers, Numbers]:
     end = chr(_END)
     # One character per byte, as Python stores ASCII, so that joining and encoding only copy bytes.
     data = (end.join(map(_byte_string, texts)) + end).encode("latin-1")
-    text = np.frombuffer(data.translate(_CHANGED), np.uint8)
-    in_token, in_word = text < _SEPARATOR, np.frombuffer(data.translate(_IN_WORD), bool)
+    changed, in_word_by_byte = _tables()
+    text = np.frombuffer(data.translate(changed), np.uint8)
+    in_token, in_word = text < _SEPARATOR, np.frombuffer(data.translate(in_word_by_byte), bool)
     is_continued = np.append(False, in_word[1:] & in_word[:-1])
     firsts = np.flatnonzero(in_token & ~is_continued)
     lasts = np.flatnonzero(in_token[:-1] & ~is_continued[1:])
