@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from sentcli.scoring.cores import usable_cores
+from sentcli.scoring.pool import usable_cores
 
 # Flags of /proc/cpuinfo that matrix products and encoders use, the newest first.
 _VECTOR_INSTRUCTIONS = (

@@ -55,6 +55,10 @@ class LockedError(OutputError):
     """An output that another run is writing."""
 
 
+# Errors that concern one output of a folder. Others, such as a full disk, would stop every output.
+OF_ONE_OUTPUT = (DataError, UsageError, ExistingOutputError, ResumeError, LockedError)
+
+
 class BundleError(SentcliError):
     """A model folder that is missing, damaged or unsafe to load."""
 

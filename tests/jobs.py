@@ -13,7 +13,7 @@ from sentcli.errors import StopRequested
 from sentcli.files.sink import Target
 from sentcli.files.source import inspect_input
 from sentcli.runs import run as runs
-from sentcli.runs.inputs import Inputs, settle_formats
+from sentcli.runs.inputs import Inputs, find_formats
 from sentcli.runs.job import JobOptions, score_output
 from sentcli.runs.summary import Progress, Summary
 from sentcli.scoring.extras import Extras
@@ -88,7 +88,7 @@ class Reading:
     """The inputs of a job, and an iterator over their chunks."""
 
     def __init__(self, inputs: Inputs) -> None:
-        self.inputs, self._chunks = inputs, inputs.chunks(inputs.writer())
+        self.inputs, self._chunks = inputs, inputs.chunks()
 
     def __iter__(self) -> Iterator[Chunk]:
         return self._chunks
@@ -105,9 +105,9 @@ def read_chunks(
 ) -> Reading:
     """Return the inputs that a job with this output would have."""
     names = [str(name) for name in inputs]
-    options = settle_formats(names, output, read or ReadOptions(), write or WriteOptions())
+    options = find_formats(names, output, read or ReadOptions(), write or WriteOptions())
     results = options[1].columns(labels=ParityScorer().given_labels)
-    return Reading(Inputs([inspect_input(name) for name in names], output, *options, results, {}))
+    return Reading(Inputs([inspect_input(name) for name in names], Target(output), *options, results, {}))
 
 
 @pytest.fixture(autouse=True)

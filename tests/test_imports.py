@@ -81,7 +81,7 @@ COMMANDS = ("train", "evaluate", "export", "score", "explain", "report")
 
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids="-".join)
 def test_help(command: list[str]) -> None:
-    output, loaded = run(RUN, HEAVY, *command, "--help")
+    output, loaded = run(RUN, (*HEAVY, "numpy"), *command, "--help")
     assert loaded == set()
     assert output.startswith(" ".join(["Usage: sentcli", *command]))
 

@@ -23,13 +23,14 @@ from pathlib import Path
 
 import sentcli.tables.chunk
 import sentcli.tables.parquet
-from sentcli.runs import cluster, task
+from sentcli.runs import cluster
 from sentcli.runs.ledger import Ledger
 from sentcli.scoring.scorer import Scorer
 
 _add = Ledger.add
 _stream = Scorer.stream
-_conditions_of = task.conditions_of
+_conditions_of = cluster.conditions_of
+_score_task = cluster.score_task
 
 
 def drive():
@@ -51,7 +52,7 @@ def score_task(files, *arguments):
     if poison and any(poison in file.name for file in files):
         os.kill(os.getpid(), signal.SIGKILL)
     if other := os.environ.get("OTHER"):
-        task.conditions_of = lambda scorer: _conditions_of(scorer) | {other: "onnxruntime 0.0.1"}
+        cluster.conditions_of = lambda scorer: _conditions_of(scorer) | {other: "onnxruntime 0.0.1"}
     if cores := os.environ.get("CORES"):
         os.sched_getaffinity = lambda _: set(range(int(cores)))
     Ledger.add = _add_and_pause
@@ -60,7 +61,7 @@ def score_task(files, *arguments):
     if slow:
         sentcli.tables.chunk.CHUNK_ROWS = sentcli.tables.parquet.CHUNK_ROWS = 200
     _write(record)
-    results = task.score_task(files, *arguments)
+    results = _score_task(files, *arguments)
     _write(record | {"ended": time.time(), "written": [bool(summary) for summary, _ in results]})
     return results
 

@@ -82,7 +82,6 @@ def evaluate(options: EvaluateOptions) -> None:
       sentcli evaluate my-model --dataset test.csv --card --report page.html
       sentcli evaluate my-model --dataset test.csv --against other-model
     """
-    common.log_to_stderr(quiet=options.quiet)
     if options.card and options.against:
         raise UsageError("--card writes the metrics of a single model; omit --against")
     targets = _read_targets(options.targets) if options.targets else None

@@ -46,7 +46,6 @@ def export(options: ExportOptions) -> None:
       sentcli export my-model -o my-model-fast --graph folded
       sentcli export my-model -o my-model-all --format all
     """
-    common.log_to_stderr(quiet=options.quiet)
     bundle = load_bundle(options.model)
     with requires("train"):
         from sentcli.export.export import export_bundle

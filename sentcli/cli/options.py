@@ -1,15 +1,13 @@
 """Options that more than one command has, and what checks their values."""
 
-import logging
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
-from sentcli.cli import say
 from sentcli.cli.command import NamedPath, argument, option
-from sentcli.config import BACKENDS, DEFAULT_DATASET, DEVICES, NOTE, SCORING_PRECISIONS
+from sentcli.config import BACKENDS, DEFAULT_DATASET, DEVICES, SCORING_PRECISIONS
 from sentcli.errors import UsageError
 from sentcli.model.bundle import default_bundle_path
 
@@ -30,9 +28,9 @@ def weights_of(path: Path | None) -> tuple[tuple[str, float], ...]:
     return tuple(read_weights(path).items())
 
 
-def _check_new_folder(path: Path | None) -> Path | None:
+def _check_new_folder(path: Path) -> Path:
     """Check that the path of a new folder ends with a name, since the work folder next to it contains it."""
-    if path is not None and path.name in ("", ".."):
+    if path.name in ("", ".."):
         raise UsageError(f"--output {path}: name the new folder itself, such as my-model")
     return path
 
@@ -41,7 +39,9 @@ def _check_new_folder(path: Path | None) -> Path | None:
 name = partial(option, callback=not_empty)
 column = partial(name, metavar="COLUMN")
 new_folder = partial(option, type=click.Path(path_type=Path), convert=_check_new_folder)
-model_argument = partial(argument, type=NamedPath(), default=default_bundle_path, required=False)
+model_argument = partial(
+    argument, type=NamedPath(path_type=Path), default=default_bundle_path, required=False
+)
 model = partial(option, "Model folder, file or hf:// name. Default: imdb-bilstm, included.")
 backend = partial(option, "Runtime. Default: onnx, else one that the model has a file for.", choices=BACKENDS)
 device = partial(option, "Where PyTorch runs. Default: cuda if there is one.", choices=DEVICES)
@@ -65,16 +65,3 @@ words = partial(
     "3,300 rows/s per core instead of 6,000.",
     metavar="FILE",
 )
-
-
-def log_to_stderr(*, quiet: bool) -> None:
-    """Send the log of the library to stderr, one plain line per record."""
-    logger = logging.getLogger("sentcli")
-    logger.handlers = [_Sayer()]
-    logger.setLevel(NOTE if quiet else logging.INFO)
-    logger.propagate = False
-
-
-class _Sayer(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        say(record.getMessage())

@@ -52,10 +52,9 @@ def report(options: ReportOptions) -> None:
       sentcli report scored.parquet -o report.html --by product --by-time date
     """
     from sentcli.report.rows import Report
-    from sentcli.runs.folders import find_inputs
+    from sentcli.runs.plan import find_inputs
     from sentcli.scoring.scorer import Scorer
 
-    common.log_to_stderr(quiet=options.quiet)
     target = Target(options.output)
     target.check()
     if not options.overwrite:

@@ -8,7 +8,7 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from io import BytesIO, TextIOWrapper
 from itertools import pairwise
@@ -28,7 +28,6 @@ from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 from sentcli.tables.registry import FORMATS, OUTPUT_FORMATS, is_suffix, suffix_of
 
 if TYPE_CHECKING:
-    from sentcli.report.rows import Report
     from sentcli.runs.summary import Summary
     from sentcli.scoring.scorer import Scorer
 
@@ -51,10 +50,10 @@ class _ScoreCommand(Command):
         return super().parse_args(ctx, words)
 
 
-def _band(value: str | None) -> tuple[float, float] | bool:
-    """Return the ends of a band; True for the band of the model, False without the option."""
-    if value is None or value == _OWN_BAND:
-        return value is not None
+def _band(value: str) -> tuple[float, float] | bool:
+    """Return the ends of a band; True for the band of the model."""
+    if value == _OWN_BAND:
+        return True
     try:
         low, high = map(float, value.split(","))
     except ValueError:
@@ -76,9 +75,9 @@ def _aspects(values: Sequence[str]) -> _Aspects:
     return tuple(aspects.items())
 
 
-def _shard(value: str | None) -> tuple[int, int]:
-    """Return the number of this run and the number of all runs, `1/1` without the option."""
-    number, _, count = ("1/1" if value is None else value).partition("/")
+def _shard(value: str) -> tuple[int, int]:
+    """Return the number of this run and the number of all runs."""
+    number, _, count = value.partition("/")
     if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
         raise UsageError(
             f"--shard {value!r:.80}: not I/N with I from 1 to N; type --shard 1/4 to --shard 4/4"
@@ -86,12 +85,8 @@ def _shard(value: str | None) -> tuple[int, int]:
     return int(number), int(count)
 
 
-def _names(value: str | None) -> _Names:
-    """Return names with commas between them."""
-    return None if value is None else tuple(dict.fromkeys(value.split(",")))
-
-
-_name_list = partial(option, metavar="A,B,...", convert=_names)
+# Names with commas between them.
+_name_list = partial(option, metavar="A,B,...", convert=lambda value: tuple(dict.fromkeys(value.split(","))))
 
 
 @dataclass(frozen=True)
@@ -121,7 +116,7 @@ class ScoreOptions:
     overwrite: bool = common.overwrite()
     quiet: bool = common.quiet()
 
-    neutral: tuple[float, float] | bool = option(
+    neutral: tuple[float, float] | bool | None = option(
         "Label scores in this band as neutral, e.g. 0.3,0.7. Without a value: the model's own threshold.",
         metavar="[LOW,HIGH]",
         convert=_band,
@@ -205,7 +200,7 @@ class ScoreOptions:
         low=1,
         heading="Large runs",
     )
-    shard: tuple[int, int] = option(
+    shard: tuple[int, int] | None = option(
         "Score every N-th input, from the I-th, so that N runs share a folder.", metavar="I/N", convert=_shard
     )
     update: bool = option("In a folder, rewrite the outputs whose input has changed; keep the rest.")
@@ -242,7 +237,6 @@ def score(options: ScoreOptions) -> None:
       sentcli score big.csv --limit 1000
       sentcli score 's3://bucket/in/*.parquet' -o s3://bucket/out/ --ray auto
     """
-    from sentcli.runs.cluster import Cluster
     from sentcli.runs.job import JobOptions
     from sentcli.runs.run import score_files  # imports numpy, which --help does not need
     from sentcli.scoring.extras import Extras
@@ -250,9 +244,10 @@ def score(options: ScoreOptions) -> None:
     from sentcli.scoring.scorer import Scorer
 
     tune_interpreter()
-    common.log_to_stderr(quiet=options.quiet)
     _check_inputs(options)
-    read, write = _read_options(options), _write_options(options)
+    read = _read_options(options)
+    changed = {"format": options.output_format, "prefix": options.prefix or ""}
+    write = WriteOptions(**named(options, WriteOptions) | changed)
     is_shown = options.output == "-" and is_terminal(sys.stdout)
     if is_shown and write == WriteOptions() and not read.is_partial:
         write = WriteOptions("lines", width=get_terminal_size().columns)
@@ -261,23 +256,28 @@ def score(options: ScoreOptions) -> None:
     settings = named(options, Scorer, Extras) | {"words": common.weights_of(options.words)}
     model = settings.pop("model")
     with Scorer(model, **settings) as scorer:
-        report = _report(scorer, options)
+        report = None
+        if options.report:
+            from sentcli.report.rows import Report  # few runs have one
+
+            report = Report(scorer, Target(options.report), options.by_time)
         result = score_files(
             scorer,
             options.inputs or ("-",),
             options.output,
             JobOptions(read, write, rejects, options.overwrite, options.update, report=report),
-            shard=options.shard,
+            shard=options.shard or (1, 1),
             summary_file=options.summary,
             show_progress=talks,
-            cluster=Cluster(options.ray, settings) if options.ray else None,
+            cluster=(options.ray, settings) if options.ray else None,
         )
     if options.summary:
         _write_summary(options, result, scorer)
     name = "" if options.output == "-" else options.output
     said = [*result.lines(name, ordered=scorer.ordered), *result.tables(scorer.labels[-1])] if talks else []
-    for line in (*said, *result.warnings):
-        say(line)
+    for line in (*said, result.warning):
+        if line:
+            say(line)
     if result.failed:
         raise DataError(
             f"{counted(result.failed, 'output')} failed, for the reasons above; "
@@ -293,6 +293,8 @@ def _check_inputs(options: ScoreOptions) -> None:
         raise UsageError("--documents and --input-format contradict each other; omit one")
     if options.text and (options.inputs or options.format or options.documents):
         raise UsageError("--text is scored in place of INPUTS and has no --input-format")
+    if options.by_time and not options.report:
+        raise UsageError("--by-time is for --report; add --report report.html")
     if not (options.text or options.inputs) and is_terminal(sys.stdin):
         raise UsageError("nothing to score: name a file, or pipe text to stdin; see sentcli score --help")
     for name in options.inputs:
@@ -314,29 +316,16 @@ def _read_options(options: ScoreOptions) -> ReadOptions:
     return ReadOptions(**named(options, ReadOptions) | changed)
 
 
-def _write_options(options: ScoreOptions) -> WriteOptions:
-    changed = {"format": options.output_format, "prefix": options.prefix or ""}
-    return WriteOptions(**named(options, WriteOptions) | changed)
-
-
-def _report(scorer: "Scorer", options: ScoreOptions) -> "Report | None":
-    """Return the report of a run, empty so far; None without --report."""
-    if not options.report:
-        if options.by_time:
-            raise UsageError("--by-time is for --report; add --report report.html")
-        return None
-    from sentcli.report.rows import Report
-
-    return Report(scorer, Target(options.report), options.by_time)
-
-
 def _write_summary(options: ScoreOptions, result: "Summary", scorer: "Scorer") -> None:
     """Write the counts, and what made the scores: versions, model, and the command line with its defaults."""
     from importlib.metadata import version  # as slow as a third of numpy; few runs need it
 
+    from sentcli.scoring.groups import groups_by_column
+
+    groups = groups_by_column(result.groups, scorer.labels[-1])
     values = {
         **result.to_json(),
-        "groups": result.groups.to_json(scorer.labels[-1]),
+        "groups": {column: [*map(asdict, rows)] for column, rows in groups.items()},
         "sentcli": __version__,
         "python": platform.python_version(),
         **{library: version(library) for library in _LIBRARIES},

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from sentcli.cli import options as common
 from sentcli.cli import say
 from sentcli.cli.command import Command, named
 from sentcli.cli.train_options import TrainOptions, check_together, file_settings, given_settings, is_given
@@ -28,7 +27,6 @@ def train(options: TrainOptions) -> None:
       sentcli train --dataset reviews.csv --label-column stars -o my-model
       sentcli train --dataset few.csv --finetune imdb-bilstm -o my-model
     """
-    common.log_to_stderr(quiet=options.quiet)
     check_together()
     with requires("train"):
         from sentcli.tables.options import ReadOptions

@@ -76,7 +76,7 @@ class TrainOptions:
     )
     finetune: Path | None = option(
         "Model to start from; it sets vocabulary and shape. imdb-bilstm comes with sentcli.",
-        type=NamedPath(file_okay=False),
+        type=NamedPath(file_okay=False, path_type=Path),
     )
     interpolate: float | None = _setting()
     hidden_size: int = _setting()

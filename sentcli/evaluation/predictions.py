@@ -14,7 +14,7 @@ from sentcli.datasets.labels import LabeledTexts
 from sentcli.evaluation.metrics import Evaluation, Labels
 from sentcli.files.atomic import resolve
 from sentcli.files.sink import Target, write_file
-from sentcli.scoring.groups import LabelCounter
+from sentcli.scoring.groups import LabelCounter, groups_by_column
 from sentcli.scoring.labels import NEUTRAL, Floats, choose_classes
 
 Prediction = dict[str, Any]
@@ -74,15 +74,14 @@ def accuracy_by(
     ]
     counter = LabelCounter((str(False), str(True)))
     counter.add(columns, is_right)
-    groups = counter.groups
     return {
         column: [
             {"value": group.value, "examples": group.labeled}
             | {"accuracy": group.share, "accuracy_interval": group.interval}
-            for group in groups.of(column, str(True))
+            for group in groups
             if group.labels
         ]
-        for column in groups
+        for column, groups in groups_by_column(counter.groups, str(True)).items()
     }
 
 

@@ -22,7 +22,7 @@ from sentcli.export.portable import portable_graph
 from sentcli.files.atomic import resolve
 from sentcli.model.bilstm import BiLSTM
 from sentcli.model.bundle import ONNX, TORCHSCRIPT, VOCAB, Bundle, new_bundle, write_config
-from sentcli.scoring.cores import usable_cores
+from sentcli.scoring.pool import usable_cores
 
 _BUILDERS = {"portable": portable_graph, "folded": folded_graph}
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import islice, pairwise
 
-import numpy as np
-
 from sentcli.errors import OutputError, UsageError, option
 
 BOM = "\ufeff"
@@ -180,6 +178,8 @@ class Encoding:
         if universal and self.is_plain and self.unit == 1:  # takes half the time
             lines = data.splitlines(keepends=True)
             return lines, lines.pop() if lines and not data.endswith(b"\n") else b""
+        import numpy as np  # --help does not need it
+
         units = np.frombuffer(data, f"<u{self.unit}", len(data) // self.unit)
         line_feed, carriage_return = np.frombuffer(self.newline + self.carriage_return, units.dtype)
         ends = np.flatnonzero(units == line_feed)

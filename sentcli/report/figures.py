@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sentcli.report.collector import LENGTH_BINS, SCORE_BINS, STARS, Collector
-from sentcli.scoring.groups import OTHERS, Group
+from sentcli.scoring.groups import Group, groups_by_column
+from sentcli.scoring.labels import OTHERS
 
 _MOST_GROUPS = 40  # rows of a table
 _MOST_DAYS, _MOST_MONTHS = 62, 120  # points of a line
@@ -16,12 +17,12 @@ _UNSURE = SCORE_BINS[6:14]  # from 0.3 to 0.7
 def figures_of(collected: Collector) -> dict[str, Any]:
     """Return the figures of what was collected, by their names in the template."""
     first, *_, last = collected.labels
-    counts, by = collected.counts.groups, collected.by.groups
+    counts, by = (groups_by_column(rows.groups, last) for rows in (collected.counts, collected.by))
     days, stars, lengths, scores = (
-        {group.value: group for group in counts.of(column, last) if group.labeled}
+        {group.value: group for group in counts.get(column, ()) if group.labeled}
         for column in ("day", "stars", "length", "score")
     )
-    tables = [_table(column, by.of(column, last)) for column in by]
+    tables = [_table(column, groups) for column, groups in by.items()]
     bins = [scores.get(name, Group.of(name, {}, last)) for name in SCORE_BINS]
     low, high = (_sum_labels(stars[star] for star in pair if star in stars) for pair in ("12", "45"))
     agreement = {"disagree": low[last] + high[first], "agree": low[first] + high[last]}

@@ -15,10 +15,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from sentcli import __version__
 from sentcli.errors import (
+    OF_ONE_OUTPUT,
     STOP_SIGNALS,
     ClusterError,
     DataError,
@@ -28,15 +30,14 @@ from sentcli.errors import (
     requires,
     signal_of,
 )
+from sentcli.files.remote import is_url
 from sentcli.files.sink import Target
 from sentcli.files.source import inspect_input
-from sentcli.runs.folders import absolute
-from sentcli.runs.job import OF_ONE_OUTPUT, JobOptions, score_output
+from sentcli.runs.job import JobOptions, score_output
 from sentcli.runs.plan import Pair
 from sentcli.runs.summary import Bar, Progress, Summary
 from sentcli.scoring import stop
-from sentcli.scoring.cores import usable_cores
-from sentcli.scoring.pool import tune_interpreter
+from sentcli.scoring.pool import tune_interpreter, usable_cores
 from sentcli.scoring.scorer import Scorer, load
 
 _CPUS = 2  # of a task: as fast as two tasks of one, in half of the memory
@@ -52,30 +53,21 @@ _log = logging.getLogger("sentcli")
 
 
 Parameters = tuple[tuple[str, Any], ...]
-Result = tuple[dict[str, Any] | None, list[tuple[int, str]]]
+Record = dict[str, Any]
+Result = tuple[Record | None, list[tuple[int, str]]]
 
 
 @dataclass(frozen=True)
 class File:
-    """An input with its output."""
+    """An input with its output, by the names that messages and records have."""
 
-    name: str  # what messages, rejects and records call the input
+    name: str
     output: str
-    source: str  # absolute paths or URLs, because a node has another current folder
-    target: str
     size: int
 
 
-@dataclass(frozen=True)
-class Cluster:
-    """A Ray cluster, and how its tasks score."""
-
-    address: str  # `local` for a new one on this machine, `auto` for that of this machine, or HOST:PORT
-    settings: Mapping[str, Any]  # of `Scorer`, except the model; a task has as many CPUs as `workers`
-
-
 def score_on_cluster(
-    cluster: Cluster,
+    cluster: tuple[str, Mapping[str, Any]],
     scorer: Scorer,
     pairs: Sequence[Pair],
     output: str,
@@ -84,21 +76,24 @@ def score_on_cluster(
 ) -> Summary:
     """Score each input to its output. An output that cannot be made is logged and counted as failed.
 
+    :param cluster: its address: `local` for a new one on this machine, `auto` for that of this machine, or
+        HOST:PORT; and the settings of the scorers of its tasks, except the model.
     :param scorer: the scorer that those of all nodes must equal.
     """
-    files = [_file(source, target.name) for (source,), target in pairs]
-    cpus = cluster.settings["workers"] or _CPUS
+    address, settings = cluster
+    files = [File(source, target.name, _size_of(source)) for (source,), target in pairs]
+    cpus = settings["workers"] or _CPUS
     folder = None if scorer.bundle.is_shipped else str(scorer.bundle.path.resolve())
     model = (scorer.bundle.model_file or ".") if folder else None  # relative to the current folder of tasks
-    parameters = tuple({**cluster.settings, "workers": cpus, "model": model}.items())
-    common = parameters, conditions_of(scorer), options
+    parameters = tuple({**settings, "workers": cpus, "model": model}.items())
+    common = parameters, conditions_of(scorer), options, str(Path.cwd())
     total, done, read, size = Summary(), 0, 0, sum(file.size for file in files)
-    with _connected(cluster.address, cpus, folder) as ray, closing(Bar(progress, output, size)) as bar:
+    with _connected(address, cpus, folder) as ray, closing(Bar(progress, output, size)) as bar:
         started = time.perf_counter()
         task = ray.remote(num_cpus=cpus, max_retries=_RETRIES, scheduling_strategy="SPREAD")(score_task)
         tasks = plan_tasks(files, _slots(ray, cpus))
         try:
-            for file, (summary, log) in _run(ray, tasks, lambda some: task.remote(some, *common)):
+            for file, (summary, log) in _run(ray, tasks, lambda files: task.remote(files, *common)):
                 done, read = done + 1, read + file.size
                 for level, text in log:
                     _log.log(level, "%s", text)
@@ -111,11 +106,10 @@ def score_on_cluster(
         return replace(total, seconds=time.perf_counter() - started)
 
 
-def _file(source: str, target: str) -> File:
-    size = 0
+def _size_of(source: str) -> int:
     with suppress(DataError):  # raised again by the task
-        size = inspect_input(source).size or 0
-    return File(source, target, absolute(source), absolute(target), size)
+        return inspect_input(source).size or 0
+    return 0
 
 
 def plan_tasks(files: Sequence[File], slots: int) -> list[list[File]]:
@@ -219,11 +213,12 @@ def _run(
 
 @names_flags()  # a cluster is used from the command line only
 def score_task(
-    files: Sequence[File], parameters: Parameters, conditions: Mapping[str, Any], options: JobOptions
+    files: Sequence[File], parameters: Parameters, conditions: Record, options: JobOptions, folder: str
 ) -> list[Result]:
     """Score each file to its output. A task may run again, or twice at once.
 
     :param conditions: the conditions of the driver, see `conditions_of`.
+    :param folder: the current folder of the driver, where the names of files begin.
     :returns: for each file the record of its summary, None if an error concerns this file alone; and its log.
     :raises ClusterError: before anything is written, if the scores could differ from those of other nodes.
     """
@@ -235,10 +230,10 @@ def score_task(
                 f"the node {platform.node()} has another {name}: {here[name]!s:.200} and not {value!s:.200}; "
                 "install the same packages on every node"
             )
-    return [_score(scorer, file, options) for file in files]
+    return [_score(scorer, file, options, folder) for file in files]
 
 
-def conditions_of(scorer: Scorer) -> dict[str, Any]:
+def conditions_of(scorer: Scorer) -> Record:
     """Return what all nodes need to have in common, by the names that messages show to the user."""
     return {"version of sentcli": __version__, **scorer.fingerprint}
 
@@ -249,19 +244,20 @@ def _scorer(parameters: Parameters) -> Scorer:
     return load(**dict(parameters))
 
 
-def _score(scorer: Scorer, file: File, options: JobOptions) -> Result:
+def _score(scorer: Scorer, file: File, options: JobOptions, folder: str) -> Result:
     from logging.handlers import BufferingHandler  # imports sockets, which few runs need
 
+    source, target = (name if is_url(name) else str(Path(folder, name)) for name in (file.name, file.output))
     log = BufferingHandler(sys.maxsize)  # the log of a node is not that of the user
     _log.addHandler(log)
     _log.setLevel(logging.INFO)
     summary = None
     try:
-        total = score_output(scorer, [file.source], Target(file.target), options, Progress(), name=file.name)
+        total = score_output(scorer, [source], Target(target), options, Progress(), name=file.name)
         summary = total.to_record()
     except OF_ONE_OUTPUT as error:
         _log.error("%s (on %s)", error, platform.node())
     finally:
         _log.removeHandler(log)
     lines = [(record.levelno, record.getMessage()) for record in log.buffer]
-    return summary, [(level, line.replace(file.target, file.output)) for level, line in lines]
+    return summary, [(level, line.replace(target, file.output)) for level, line in lines]

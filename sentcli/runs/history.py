@@ -5,9 +5,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sentcli.config import NOTE
 from sentcli.errors import ChangedInputError, ExistingOutputError, ResumeError, counted, option
@@ -16,10 +15,6 @@ from sentcli.files.sink import Target, write_file
 from sentcli.files.source import InputFile
 from sentcli.runs.ledger import Ledger, NoLedger, parse_record
 from sentcli.runs.summary import Summary
-from sentcli.tables.options import ResultColumn
-
-if TYPE_CHECKING:
-    from sentcli.runs.job import JobOptions
 
 _log = logging.getLogger("sentcli")
 
@@ -32,18 +27,27 @@ DONE = {"facts": dict, "summary": {name: type(value) for name, value in Summary(
 
 @dataclass
 class History:
-    """The history of an output that no later run can continue: of a stream, or of a single URL."""
+    """The files of an output, and what earlier runs left of them.
 
-    target: Target
-    rejects: Target | None  # None: standard error
+    A file has a ledger, from which the same command continues. At a URL, where there are no locks and no
+    ledgers, a run replaces what a killed run left.
+
+    :param targets: the output, and the file for its rejects, if they do not go to standard error.
+    :param conditions: what the output depends on, except the bytes of the inputs, as JSON.
+    :param has_record: whether a hidden file next to the output records that it is finished.
+    :param listing: the sizes of the objects in a folder at a URL; None: ask for each.
+    """
+
+    targets: Sequence[Target]
     files: Sequence[InputFile]
-    conditions: Mapping[str, Any]  # what the output depends on, except the bytes of the inputs, as JSON
-    results: Sequence[ResultColumn]
-    options: "JobOptions"
+    conditions: Mapping[str, Any]
+    has_record: bool
+    overwrite: bool
+    listing: Mapping[str, int] | None
 
     def __post_init__(self) -> None:
-        self.overwrite = self.options.overwrite
-        self.ledger: Ledger | NoLedger = NoLedger()
+        target = self.targets[0]
+        self.ledger = Ledger(target.path, overwrite=self.overwrite) if target.is_file else NoLedger()
 
     def settle(self) -> Summary | None:
         """Check what earlier runs left; return the summary if the output is finished, None if rows remain.
@@ -51,6 +55,12 @@ class History:
         :raises ExistingOutputError: if the output exists and no stopped run can continue it.
         :raises ResumeError: if a condition changed.
         """
+        if self.ledger.conditions is not None:
+            self._continue(self.ledger.conditions)
+        elif self.has_record and not self.overwrite:
+            if (size := self._size(self.targets[0])) is not None:
+                return self._finished(size)
+            self.overwrite = self.targets[0].is_url
         if not self.overwrite:
             self._refuse_existing()
         return None
@@ -62,23 +72,49 @@ class History:
         """
         if not self.overwrite:
             self._refuse_existing()
-        elif self.rejects and not summary.rejected:
-            self.rejects.remove()
-
-    @property
-    def _targets(self) -> list[Target]:
-        return [self.target, self.rejects] if self.rejects else [self.target]
+            stale = []
+        elif self.has_record and self.targets[0].is_url:  # before the record of the new output is written
+            stale = [*self.targets]
+        else:
+            stale = [] if summary.rejected else [*self.targets[1:]]
+        for target in stale:
+            if self._size(target) is not None:
+                target.remove()
+        if self.has_record:
+            facts = {"facts": self._facts(size), "summary": replace(summary, skipped=1).to_record()}
+            write_file(Target(self._record), json.dumps(facts).encode())
 
     def _refuse_existing(self) -> None:
-        for target in self._targets:
+        for target in self.targets:
             target.refuse_existing()
+
+    def _size(self, target: Target) -> int | None:
+        """Return the size of a file, local or at a URL; None if there is none."""
+        if target.is_file:
+            return target.path.stat().st_size if target.path.exists() else None
+        if self.has_record and self.listing is not None:
+            return self.listing.get(target.name)
+        return remote.inspect(target.name)[0] or 0 if target.is_url and remote.exists(target.name) else None
+
+    def _continue(self, before: Mapping[str, Any]) -> None:
+        name, ledger = self.targets[0].name, self.ledger
+        if changed := _changes(before["run"], self.conditions):
+            raise ResumeError(
+                f"{name}: {changed} changed since the interrupted run. What was scored is kept: undo "
+                f"the change, or start over with {option('overwrite', True)}"
+            )
+        _log.info("%s: continuing after %s", name, counted(ledger.rows, "row"))
+        # Files of the stopped run, which it was about to rename, are replaced.
+        sizes = zip(self.targets, ledger.sizes or (), strict=False)
+        is_own = ledger.sizes is not None and all(self._size(file) in (None, size) for file, size in sizes)
+        self.overwrite = before["overwrite"] or is_own
 
     def _finished(self, size: int) -> Summary:
         """Return the summary of an output that an earlier run finished under the same conditions."""
-        target, path = self.target, _record_of(self.target)
-        record = None
+        target, record = self.targets[0], None
         with suppress(OSError):
-            record = parse_record(remote.read(path) if target.is_url else Path(path).read_bytes(), DONE)
+            data = remote.read(self._record) if target.is_url else Path(self._record).read_bytes()
+            record = parse_record(data, DONE)
         hint = f"give another folder, or replace it with {option('overwrite', True)}"
         if record is None:
             raise ExistingOutputError(f"{target.name} exists but was not written by this command; {hint}")
@@ -89,7 +125,7 @@ class History:
             raise ResumeError(f"{target.name} is finished, and {changed} changed since; {hint}")
         summary = Summary(**record["summary"])
         if count := summary.rejected:
-            said = counted(count, "row"), self._targets[-1].name
+            said = counted(count, "row"), self.targets[-1].name
             _log.log(NOTE, "%s is finished: %s rejected; see %s", target.name, *said)
         if count := summary.formulas_without_value:
             _log.log(NOTE, "%s is finished: %s without a value", target.name, counted(count, "formula"))
@@ -100,85 +136,11 @@ class History:
         inputs = [file.fingerprint() for file in self.files]
         return {**self.conditions, "the input": inputs, "the output": size}
 
-    def _record(self, size: int, summary: Summary) -> None:
-        """Record that the output is finished, in a hidden file next to it.
-
-        The record is the same wherever and however often the output was begun.
-        """
-        path, facts = _record_of(self.target), self._facts(size)
-        data = json.dumps({"facts": facts, "summary": replace(summary, skipped=1).to_record()}).encode()
-        write_file(Target(path), data)
-
-
-class UrlHistory(History):
-    """The history of an output in a folder at a URL, where there are no locks and no ledgers."""
-
-    @cached_property
-    def _sizes(self) -> Mapping[str, int]:
-        """The sizes of the objects in the folder, at least of those with the names of this output."""
-        if self.options.listing is not None:
-            return self.options.listing
-        names = [target.name for target in self._targets]
-        return {name: remote.inspect(name)[0] or 0 for name in names if remote.exists(name)}
-
-    def settle(self) -> Summary | None:
-        name = self.target.name
-        return self._finished(self._sizes[name]) if name in self._sizes and not self.overwrite else None
-
-    def complete(self, size: int, summary: Summary) -> None:
-        for target in self._targets:
-            if target.name in self._sizes:  # an old output goes before the record of the new one is written
-                target.remove()
-        self._record(size, summary)
-
-
-class FileHistory(History):
-    """The history of a file, with a ledger from which the same command continues."""
-
-    def settle(self) -> Summary | None:
-        path = self.target.path
-        self.ledger = Ledger(path, overwrite=self.overwrite)
-        if self.ledger.conditions is not None:
-            self._continue(self.ledger, self.ledger.conditions)
-        elif self.options.in_folder and path.exists() and not self.overwrite:
-            return self._finished(path.stat().st_size)
-        return super().settle()
-
-    def _continue(self, ledger: Ledger, before: Mapping[str, Any]) -> None:
-        name = self.target.name
-        if changed := _changes(before["run"], self.conditions):
-            raise ResumeError(
-                f"{name}: {changed} changed since the interrupted run. What was scored is kept: undo "
-                f"the change, or start over with {option('overwrite', True)}"
-            )
-        _log.info("%s: continuing after %s", name, counted(ledger.rows, "row"))
-        paths = [target.path for target in self._targets]
-        self.overwrite = before["overwrite"] or (
-            ledger.sizes is not None and all(map(_is_own, paths, ledger.sizes))
-        )
-
-    def complete(self, size: int, summary: Summary) -> None:
-        super().complete(size, summary)
-        if self.options.in_folder:
-            self._record(size, summary)
-
-
-def history_kind(target: Target, options: "JobOptions") -> type[History]:
-    """Return the class of an output's history."""
-    if target.is_file:
-        return FileHistory
-    return UrlHistory if target.is_url and options.in_folder and not options.rejects.path else History
-
-
-def _record_of(target: Target) -> str:
-    """Return the name of the record of a finished output."""
-    folder, slash, name = target.address.rpartition("/")
-    return f"{folder}{slash}.{name}.sentcli-done"
-
-
-def _is_own(path: Path, size: int | None) -> bool:
-    """Return whether a file, if it exists, is that of the stopped run."""
-    return not path.exists() or path.stat().st_size == size
+    @property
+    def _record(self) -> str:
+        """The name of the record, which is the same wherever and however often the output was begun."""
+        folder, slash, name = self.targets[0].address.rpartition("/")
+        return f"{folder}{slash}.{name}.sentcli-done"
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

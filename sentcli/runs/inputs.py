@@ -1,19 +1,16 @@
 """The inputs of one output: check that they fit together, and read their chunks in order."""
 
 import logging
-import os
-import stat
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sentcli.errors import DataError, OutputError, UsageError, option
+from sentcli.errors import DataError, UsageError, option
 from sentcli.files.compression import SUFFIXES
+from sentcli.files.sink import Target
 from sentcli.files.source import STANDARD, InputFile, Source
-from sentcli.runs.folders import Partitions
+from sentcli.runs.plan import Partitions
 from sentcli.scoring import stop
 from sentcli.tables.chunk import Chunk, Cursor, Position, Results
 from sentcli.tables.open import guess_format, open_table, read
@@ -50,22 +47,28 @@ _NOT_WRITTEN = (".bz2", ".xz")
 _MOST_OPEN = 16  # inputs that stay open, and in memory, from their inspection until they are read
 
 
-def settle_formats(
-    inputs: Sequence[str], output: str, read: ReadOptions, write: WriteOptions
+def find_formats(
+    inputs: Sequence[str], output: str, read: ReadOptions, write: WriteOptions, *, in_folder: bool = False
 ) -> tuple[ReadOptions, WriteOptions]:
     """Return the options with the formats of the inputs and the output, by the options, else the suffixes.
 
     The formats are None where the text of the inputs decides.
+
+    :param in_folder: the name of the output is that of the input, whose suffix may not name the format.
     """
     is_open = not read.format and inputs.count(STANDARD) <= 1 and all(map(_is_text, inputs))
-    form = None if is_open else _format_of_all(inputs, read)
     if suffix_of(output) in _NOT_WRITTEN:
         raise UsageError(f"{output}: output is compressed with {' or '.join(SUFFIXES)} only")
-    output_form = write.format
-    if not output_form and output != STANDARD and suffix_of(output) and not (is_open and _is_text(output)):
-        output_form = format_of(output, "output_format")
-    read, write = replace(read, format=form), replace(write, format=output_form)
-    return (read, write) if is_open else (read, _checked(read, write, inputs[0], output))
+    form = write.format
+    if not form and in_folder and read.format:
+        form = written_format(read.format)
+    if not form and output != STANDARD and suffix_of(output) and not (is_open and _is_text(output)):
+        form = format_of(output, "output_format")
+    write = replace(write, format=form)
+    if is_open:
+        return read, write
+    read = replace(read, format=_format_of_all(inputs, read))
+    return read, _checked(read, write, inputs[0], output)
 
 
 def _is_text(name: str) -> bool:
@@ -91,31 +94,18 @@ def _checked(read: ReadOptions, write: WriteOptions, name: str, output: str) -> 
     if get_format(form).written_as:
         hint = f"give -o OUT.parquet, or {option('output_format')} with one of {', '.join(OUTPUT_FORMATS)}"
         raise UsageError(f"{form} can only be read: {output}; {hint}")
-    if write.prefix and form == "lines":
-        raise UsageError(
-            f"{option('prefix')} does not apply to lines output, which has no column names: {output}"
-        )
-    if read.is_partial and form == "lines":
-        raise UsageError(f"{option('keep')} and {option('drop')} do not apply to lines output: {output}")
-    if write.has_dialect and get_format(form).module != "csv":
-        names = f"{option('output_delimiter')} and {option('output_encoding')}"
-        raise UsageError(f"{names} do not apply to {form} output: {output}")
+    is_lines, is_csv = form == "lines", get_format(form).module == "csv"
+    for names, is_unfit in (
+        (("prefix",), is_lines and write.prefix),
+        (("keep", "drop"), is_lines and read.is_partial),
+        (("output_delimiter", "output_encoding"), write.has_dialect and not is_csv),
+    ):
+        if is_unfit:
+            verb = "do" if len(names) > 1 else "does"
+            raise UsageError(
+                f"{' and '.join(map(option, names))} {verb} not apply to {form} output: {output}"
+            )
     return replace(write, format=form)
-
-
-def refuse_inputs(files: Sequence[InputFile], outputs: Sequence[str]) -> None:
-    """Refuse to write to an input, whatever name the output has for it."""
-    names = {file.path: file.name for file in files if file.path != STANDARD}
-    identities = {file.identity: file.name for file in files if file.identity}
-    for output in outputs:
-        try:
-            status = os.fstat(sys.stdout.fileno()) if output == STANDARD else Path(output).stat()
-            identity = (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
-        except (OSError, AttributeError):  # no such file yet; standard output closed or replaced
-            identity = None
-        name = names.get(output) or (identity and identities.get(identity))
-        if name:
-            raise OutputError(f"{output} is the input {name}; give another name")
 
 
 class Inputs:
@@ -126,7 +116,8 @@ class Inputs:
     after the first input is opened when it is its turn, because its program may be waiting for that.
 
     :ivar table: the table of the first input that has records.
-    :ivar results: the new columns of the output.
+    :ivar writer: the writer of the output.
+    :ivar scored: the new columns of the output whose values come from scores.
     :ivar is_finished: True when all inputs were read to their end.
     :ivar text_columns: empty for lines, which have no columns.
     :ivar total_bytes: size of the inputs on disk; None if one is a pipe.
@@ -135,7 +126,7 @@ class Inputs:
     def __init__(
         self,
         files: Sequence[InputFile],
-        output: str,
+        target: Target,
         read: ReadOptions,
         write: WriteOptions,
         results: Sequence[ResultColumn],
@@ -146,33 +137,30 @@ class Inputs:
         sizes = [file.size for file in files if file.size is not None]
         self.total_bytes = sum(sizes) if len(sizes) == len(files) else None
         self.formulas_without_value = 0
-        self._files, self._output = files, output
+        self._files, self._output, self.scored = files, target.name, results
         self._open: dict[int, Source] = {}  # inputs that were opened already
         self._tables: dict[int, Table] = {}  # those of open inputs
         with ExitStack() as stack:
             stack.callback(self.close)
             self._read, self._write = (read, write) if read.format else self._guess(read, write)
+            form = get_format(self._write.format or "").load()
             names = [column.name for column in results]
             self._names = [] if self._write.format == "lines" else names
             self._converts = is_conversion(self._read, self._write)
             self.table = self._open_all()
             log_notes(self._notes(names))
             check_kept(self.table, [column.name for column in partitions])
-            self._partitions = self._with_room(partitions) if self._names else {}
-            self.results = (*self._partitions, *results)
+            self._partitions = self._with_room(partitions) if partitions and self._names else {}
+            columns = *self._partitions, *results
+            self.writer: Writer = form.Writer(self.table, self._write, columns, target.scratch)
             stack.pop_all()
         self.text_columns = [*self.table.texts] if self._read.format != "lines" else []
 
-    def writer(self, scratch: Path | None = None) -> Writer:
-        """Return the writer of the output."""
-        form = get_format(self._write.format or "").load()
-        return form.Writer(self.table, self._write, self.results, scratch)  # type: ignore[no-any-return]
-
-    def chunks(self, writer: Writer) -> Iterator[Chunk]:
-        """Yield the chunks; rows that the writer cannot hold are rejected."""
+    def chunks(self) -> Iterator[Chunk]:
+        """Yield the chunks; rows that the output cannot hold are rejected."""
         cursor = Cursor(self._read.limit)
         for chunk in self._chunks(cursor):
-            bad, first = writer.misfits(chunk), chunk.headers if self._converts else 0
+            bad, first = self.writer.misfits(chunk), chunk.headers if self._converts else 0
             if bad or first:
                 kept = [row for row in range(first, len(chunk.texts)) if row not in bad]
                 chunk = chunk.take(kept, bad, cursor.recount(-first - len(bad), len(bad)))
@@ -200,7 +188,11 @@ class Inputs:
             yield from read_documents((source for _, source in self._in_turn(cursor)), self.table, cursor)
             return
         for number, source in self._in_turn(cursor):
-            table = self._tables.get(number) or self._open_late(number, source)
+            if not (table := self._tables.pop(number, None)):
+                # A stream for the first time; other inputs were closed since.
+                table = self._open_next(source, self.table)
+                log_notes(table.notes if source.is_stream else ())
+            table = replace(table, columns=self.table.columns, types=self.table.types)
             yield from read(source, table, cursor)
 
     def _in_turn(self, cursor: Cursor) -> Iterator[tuple[int, Source]]:
@@ -209,13 +201,6 @@ class Inputs:
                 del self._open[number]  # this thread alone closes it
                 cursor.open(source)
                 yield number, source
-
-    def _open_late(self, number: int, source: Source) -> Table:
-        """Open an input whose turn it is: a stream for the first time, others were closed since."""
-        table = self._open_next(source, self.table)
-        if self._files[number].is_stream:
-            log_notes(table.notes)
-        return replace(table, columns=self.table.columns, types=self.table.types)
 
     def _source(self, number: int) -> Source:
         """Return an input that is open, else open it."""
@@ -270,8 +255,6 @@ class Inputs:
                 self._tables[number] = table
         found = survey.decide(first or table) if survey else replace(first or table, types={})
         check_room([*filter(self._read.keeps, found.columns)], self._names, found.name)
-        for number, table in self._tables.items():
-            self._tables[number] = replace(table, columns=found.columns, types=found.types)
         return found
 
     def _begin_survey(self) -> "Survey | None":

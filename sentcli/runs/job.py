@@ -4,19 +4,15 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sentcli import __version__
-from sentcli.config import NOTE
 from sentcli.errors import (
     ChangedInputError,
-    DataError,
-    ExistingOutputError,
     InterruptedRunError,
-    LockedError,
     OutputError,
     ResumeError,
     SentcliError,
@@ -28,28 +24,22 @@ from sentcli.errors import (
 from sentcli.files.lock import Lock
 from sentcli.files.sink import Target, is_terminal
 from sentcli.files.source import STANDARD, InputFile, inspect_input
-from sentcli.runs.folders import partitions_of
-from sentcli.runs.history import History, history_kind
-from sentcli.runs.inputs import Inputs, refuse_inputs, settle_formats
-from sentcli.runs.ledger import Ledger, NoLedger
+from sentcli.runs.history import History
+from sentcli.runs.inputs import Inputs, find_formats
 from sentcli.runs.output import Output
+from sentcli.runs.plan import partitions_of, refuse_inputs
 from sentcli.runs.summary import Bar, Progress, Summary
 from sentcli.scoring import stop
-from sentcli.scoring.groups import LabelCounter
-from sentcli.scoring.labels import Counts
+from sentcli.scoring.labels import Counts, Groups
 from sentcli.scoring.scorer import Scorer
 from sentcli.tables.chunk import Chunk, Results
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
-from sentcli.tables.registry import written_format
 from sentcli.tables.text_column import places_of
 
 if TYPE_CHECKING:
     from sentcli.report.rows import Report
 
 _KEPT = "; what was scored so far is kept, and the same command continues"
-
-# Errors that concern one output of a folder. Others, such as a full disk, would stop every output.
-OF_ONE_OUTPUT = (DataError, UsageError, ExistingOutputError, ResumeError, LockedError)
 
 _log = logging.getLogger("sentcli")
 
@@ -85,28 +75,25 @@ def score_output(
     :raises ResumeError: if something that it depends on changed since its stopped or finished run.
     :raises LockedError: if another run holds the output, after two minutes if `options.waits`.
     """
-    output = target.name
     files = [inspect_input(path, name) for path in inputs]
-    write = options.write
-    if options.in_folder and options.read.format and not write.format:
-        write = replace(write, format=written_format(options.read.format))  # suffixes may not name the format
-    read, write = settle_formats(inputs, output, options.read, write)
+    read, write = find_formats(inputs, target.name, options.read, options.write, in_folder=options.in_folder)
     if write.format in ("parquet", "xlsx") and target.is_standard_output and is_terminal(sys.stdout):
         raise UsageError(f"{write.format} is not for a terminal; add -o OUT.{write.format}")
     given = Target(options.rejects.path) if options.rejects.path else None
     rejects = given or (target.rejects if target.is_file or target.is_url else None)
-    refuse_inputs(files, [output, *([rejects.name] if rejects else [])])
+    targets = [target, rejects] if rejects else [target]
+    refuse_inputs(files, [place.name for place in targets])
     _check_places(target, given)
+    has_record = options.in_folder and (target.is_file or (target.is_url and not given))
     conditions = _conditions(scorer, files, options)
-    results = write.columns(scorer.shown_classes, scorer.extras.columns, scorer.given_labels)
-    settled = replace(options, read=read, write=write)
-    history = history_kind(target, options)(target, rejects, files, conditions, results, settled)
     try:
         with ExitStack() as stack:
             for place in (target, given):
                 if place and place.is_file:
                     stack.enter_context(Lock(place.path, check=stop.check, waits=options.waits))
-            return history.settle() or _score(scorer, history, progress)
+            history = History(targets, files, conditions, has_record, options.overwrite, options.listing)
+            settled = replace(options, read=read, write=write)
+            return history.settle() or _Job(scorer, files, target, rejects, settled, history).run(progress)
     except ChangedInputError:
         if not options.update or options.overwrite:  # a second change ends the run
             raise
@@ -141,116 +128,127 @@ def _conditions(scorer: Scorer, files: Sequence[InputFile], options: JobOptions)
         "input_format": read.pop("format"),
         "output_format": write.pop("format"),
         "no_header": not read.pop("header"),
-        "rejects": options.rejects.path,
+        "rejects": options.rejects.path and Target(options.rejects.path).name,
         **read,
         **write,
     }
     return json.loads(json.dumps(conditions))  # type: ignore[no-any-return]  # as read back
 
 
-def _score(scorer: Scorer, history: History, progress: Progress) -> Summary:
-    """Score the rows of an output whose files are locked, and publish it when it holds all of them."""
+@dataclass
+class _Job:
+    """The rows of an output whose files are locked.
+
+    :param rejects: None: standard error.
+    :param options: with the formats of the inputs and of the output, where their names show them.
+    """
+
+    scorer: Scorer
+    files: Sequence[InputFile]
+    target: Target
+    rejects: Target | None
+    options: JobOptions
+    history: History
     output: Output | None = None
-    name, started = history.target.name, time.perf_counter()
-    try:
-        history.ledger.begin({"run": history.conditions, "overwrite": history.overwrite})
-        with closing(_open_inputs(history)) as inputs:
-            writer = inputs.writer(history.target.scratch)
-            output = Output(history.target, history.rejects, writer, history.options.rejects)
-            chunks = inputs.chunks(writer)
-            return _score_rows(scorer, history, inputs, chunks, output, progress, started)
-    except BaseException as error:
-        hint = _KEPT if _leave(history.ledger, output, error) else ""
-        where = "" if name == STANDARD else f"{name}: "
-        if isinstance(error, KeyboardInterrupt):
-            rows = counted(output.rows if output else 0, "row")
-            raise InterruptedRunError(f"{where}stopped after {rows}{hint}", signal_of(error)) from None
-        if isinstance(error, SentcliError) and not isinstance(error, ResumeError):
-            named = isinstance(error, OutputError) and name not in str(error)
-            raise type(error)(f"{where if named else ''}{error}{hint}") from error
-        raise
 
+    def run(self, progress: Progress) -> Summary:
+        """Score the rows, and publish the output when it holds all of them."""
+        history, name = self.history, self.target.name
+        try:
+            history.ledger.begin({"run": history.conditions, "overwrite": history.overwrite})
+            return self._score(progress)
+        except BaseException as error:
+            hint = _KEPT if self._leave(error) else ""
+            where = "" if name == STANDARD else f"{name}: "
+            if isinstance(error, KeyboardInterrupt):
+                rows = counted(self.output.rows if self.output else 0, "row")
+                raise InterruptedRunError(f"{where}stopped after {rows}{hint}", signal_of(error)) from None
+            if isinstance(error, SentcliError) and not isinstance(error, ResumeError):
+                named = isinstance(error, OutputError) and name not in str(error)
+                raise type(error)(f"{where if named else ''}{error}{hint}") from error
+            raise
 
-def _open_inputs(history: History) -> Inputs:
-    files, options = history.files, history.options
-    # An output folder keeps the folders of the inputs.
-    partitions = {} if options.in_folder else partitions_of([file.name for file in files])
-    return Inputs(files, history.target.name, options.read, options.write, history.results, partitions)
+    def _score(self, progress: Progress) -> Summary:
+        started, target, scorer, options = time.perf_counter(), self.target, self.scorer, self.options
+        results = options.write.columns(scorer.shown_classes, scorer.extras.columns, scorer.given_labels)
+        # An output folder keeps the folders of the inputs.
+        partitions = {} if options.in_folder else partitions_of([file.name for file in self.files])
+        with closing(Inputs(self.files, target, options.read, options.write, results, partitions)) as inputs:
+            self.output = output = Output(target, self.rejects, inputs.writer, options.rejects)
+            with closing(Bar(progress, target.name, inputs.total_bytes)) as bar:
+                summary, replayed = self._write_rows(inputs, output, bar)
+            is_workbook = inputs.writer.write.format == "xlsx"
+            sheet = summary.to_sheet(scorer.bundle.name, scorer.labels[-1]) if is_workbook else ()
+            sizes = output.close(inputs, sheet)
+        if options.report:
+            began = time.perf_counter()
+            options.report.finish()
+            started += time.perf_counter() - began  # the speed does not include the report
+        self.history.ledger.finish(sizes)
+        self.history.complete(sizes[0], summary)
+        output.publish()
+        if options.report:
+            options.report.publish()
+        self.history.ledger.remove()
+        return replace(summary, scored=output.rows - replayed, seconds=time.perf_counter() - started)
 
+    def _write_rows(self, inputs: Inputs, output: Output, bar: Bar) -> tuple[Summary, int]:
+        """Write the rows, first those that a stopped run scored.
 
-def _score_rows(
-    scorer: Scorer,
-    history: History,
-    inputs: Inputs,
-    chunks: Iterator[Chunk],
-    output: Output,
-    progress: Progress,
-    started: float,
-) -> Summary:
-    files, ledger = history.files, history.ledger
-    total, counter, report = Counts(), LabelCounter(scorer.given_labels), history.options.report
-    by = dict.fromkeys(history.options.read.by, "by")
-    places = [] if inputs.table.is_empty else places_of(inputs.table, by)
-    if report:
-        report.begin([file.name for file in files], inputs.table, is_stream=files[0].is_stream)
+        :returns: the summary of all rows, and how many of them the stopped run scored.
+        """
+        names, scorer, total = [file.name for file in self.files], self.scorer, Counts()
+        ledger, report, counter = self.history.ledger, self.options.report, None
+        if by := self.options.read.by if not inputs.table.is_empty else ():
+            from sentcli.scoring.groups import LabelCounter  # few runs count groups
 
-    def see(chunk: Chunk, results: Results) -> None:
-        output.write(chunk, inputs.with_partitions(chunk, results))
-        values = map(chunk.texts_of, places)
-        counter.add(dict(zip(by, values, strict=True)) if places else {}, results[0])
+            places = dict(zip(by, places_of(inputs.table, dict.fromkeys(by, "by")), strict=True))
+            counter = LabelCounter(scorer.given_labels)
         if report:
-            report.add(inputs.table, chunk, results)
+            report.begin(names, inputs.table, is_stream=self.files[0].is_stream)
 
-    with closing(Bar(progress, history.target.name, inputs.total_bytes)) as bar:
-        for chunk, results, counts in ledger.replay(chunks, [file.name for file in files]):
+        def write(chunk: Chunk, results: Results) -> None:
+            output.write(chunk, inputs.with_partitions(chunk, results))
+            if counter:
+                counter.add({name: chunk.texts_of(place) for name, place in places.items()}, results[0])
+            if report:
+                report.add(inputs.table, chunk, results)
+
+        chunks = inputs.chunks()
+        for chunk, results, counts in ledger.replay(chunks, names):
             stop.check()
-            see(chunk, results)
+            write(chunk, results)
             total += counts
         replayed = output.rows
         for chunk, scores in scorer.stream(chunks):
-            results = [column.values(scores) for column in history.results]
-            see(chunk, results)
+            results = [column.values(scores) for column in inputs.scored]
+            write(chunk, results)
             total += scores.counts
             ledger.add(chunk, results, scores.counts)
             bar.update(chunk.position.progress, output.rows, output.rows - replayed)
-    summary = Summary(
-        **vars(total),
-        rows=output.rows,
-        groups=counter.groups,
-        rejected=output.rejected,
-        formulas_without_value=inputs.formulas_without_value,
-        text_columns=inputs.text_columns,
-        inputs=[file.fingerprint() for file in files],
-    )
-    sizes = output.close(inputs, summary.to_sheet(scorer.bundle.name, scorer.labels[-1]))
-    if report:
-        began = time.perf_counter()
-        report.finish()
-        started += time.perf_counter() - began  # the speed does not include the report
-    ledger.finish(sizes)
-    history.complete(sizes[0], summary)
-    output.publish()
-    if report:
-        report.publish()
-    if output.rejected:
-        place = f"; see {history.rejects.name}" if history.rejects else ""
-        level = NOTE if history.rejects else logging.WARNING  # else standard error has the rows themselves
-        _log.log(level, "%s rejected%s%s", counted(output.rejected, "row"), output.main_reason, place)
-    ledger.remove()
-    return replace(summary, scored=output.rows - replayed, seconds=time.perf_counter() - started)
+        summary = Summary(
+            **vars(total),
+            rows=output.rows,
+            groups=counter.groups if counter else Groups(),
+            rejected=output.rejected,
+            formulas_without_value=inputs.formulas_without_value,
+            text_columns=inputs.text_columns,
+            inputs=[file.fingerprint() for file in self.files],
+        )
+        return summary, replayed
 
+    def _leave(self, error: BaseException) -> bool:
+        """Discard the files of a failed or stopped run, except a ledger that was ever made durable.
 
-def _leave(ledger: Ledger | NoLedger, output: Output | None, error: BaseException) -> bool:
-    """Discard the files of a failed or stopped run, except a ledger that was ever made durable.
-
-    :returns: whether the same command can continue the run.
-    """
-    with suppress(OutputError), ExitStack() as stack:  # report the error that ended the run, not this one
-        if output:
-            stack.callback(output.discard)
-        stack.callback(ledger.close)
-        if not ledger.is_kept:
-            ledger.remove()
-        elif not isinstance(error, OutputError):
-            ledger.commit()
-    return ledger.is_kept
+        :returns: whether the same command can continue the run.
+        """
+        ledger = self.history.ledger
+        with suppress(OutputError), ExitStack() as stack:  # report the error that ended the run, not this one
+            if self.output:
+                stack.callback(self.output.discard)
+            stack.callback(ledger.close)
+            if not ledger.is_kept:
+                ledger.remove()
+            elif not isinstance(error, OutputError):
+                ledger.commit()
+        return ledger.is_kept

@@ -44,7 +44,7 @@ class Ledger:
 
     :ivar conditions: the conditions of the stopped run; None if there is no such run.
     :ivar sizes: bytes of that run's output and rejects; None if it was not yet about to rename them.
-    :ivar rows: number of rows whose scores are in the file.
+    :ivar rows: number of rows whose scores the stopped run left in the file.
     :raises ResumeError: if the file is damaged.
     :raises OutputError: here and from all methods, if the file cannot be read or written.
     """
@@ -59,7 +59,6 @@ class Ledger:
         self._descriptor = -1
         self._end = 0  # bytes of whole records in the file
         self._pending: list[bytes] = []  # records that are not in the file yet
-        self._pending_rows = 0
         self._parts: list[Results] = []  # results of a chunk that was cut when a pipe paused
         self._counts = Counts()  # counts of these parts
         with output_errors(self._path):
@@ -146,7 +145,6 @@ class Ledger:
         columns = [[*chain.from_iterable(parts)] for parts in zip(*self._parts, strict=True)]
         record = {"position": asdict(chunk.position), "counts": vars(self._counts)}
         self._add(record, orjson.dumps(columns))
-        self._pending_rows = chunk.position.rows
         self._parts.clear()
         self._counts = Counts()
         if time.monotonic() - self._last_commit >= COMMIT_SECONDS:
@@ -169,7 +167,6 @@ class Ledger:
                 system.sync(self._path.parent)
         self._pending.clear()
         self._end += len(data)
-        self.rows = max(self.rows, self._pending_rows)
         self._last_commit = time.monotonic()
 
     def finish(self, sizes: tuple[int, int | None]) -> None:
@@ -192,7 +189,8 @@ class Ledger:
 class NoLedger:
     """The ledger of an output that cannot be continued: nothing is kept."""
 
-    is_kept = False
+    conditions = sizes = None
+    is_kept, rows = False, 0
 
     def replay(self, *_: object) -> Iterator[_Replayed]:
         return iter(())

@@ -1,5 +1,6 @@
 """One output and its rejects file. Each write checks that rows written and rejected equal rows read."""
 
+import logging
 import re
 import shutil
 import sys
@@ -7,7 +8,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
-from sentcli.errors import RejectsError, SentcliError, option
+from sentcli.config import NOTE
+from sentcli.errors import RejectsError, SentcliError, counted, option
 from sentcli.files.atomic import AtomicFile
 from sentcli.files.compression import Compressor, compression_of
 from sentcli.files.sink import Sink, Target, is_terminal, open_sink
@@ -16,6 +18,8 @@ from sentcli.scoring import stop
 from sentcli.tables.chunk import Chunk, Position, Reject, Results, Sheet
 from sentcli.tables.options import RejectOptions
 from sentcli.tables.writer import Writer
+
+_log = logging.getLogger("sentcli")
 
 _SHARE_FROM = 10_000  # rows to read before --max-rejects P% is checked
 _MOST_SHOWN = 10  # rejects in a terminal
@@ -39,7 +43,6 @@ class Output:
         self._options = options
         self._kinds: Counter[str] = Counter()  # of reasons
         self._examples: dict[str, Reject] = {}  # the first of each kind
-        self._scratch = target.scratch
         self._writer = writer
         self._compressor = Compressor(compression_of(target.name))
         self._rejects: Sink | None = None
@@ -76,14 +79,6 @@ class Output:
             self._sink.write(self._compressor.add(piece))
         self._begin = b""
 
-    @property
-    def main_reason(self) -> str:
-        """The commonest reason of the rejects, for a message."""
-        ((kind, _),) = self._kinds.most_common(1)
-        reason = _OFFSET.sub("", self._examples[kind].reason)
-        hint = f"; keep them with {option('rejects', 'FILE')}" if self._is_brief else ""
-        return f"{', mostly' if len(self._kinds) > 1 else ''}: {reason:.300}{hint}"
-
     def close(self, inputs: Inputs, summary: Sheet = ()) -> tuple[int, int | None]:
         """Write the end of the output, and make both files durable.
 
@@ -106,6 +101,8 @@ class Output:
         if self._rejects:
             self._rejects.publish()
         self._sink.publish()
+        if self.rejected:
+            self._log_rejects()
 
     def discard(self) -> None:
         """Remove the temporary files; publish nothing."""
@@ -115,9 +112,20 @@ class Output:
             if self._rejects:
                 self._rejects.discard()
 
+    def _log_rejects(self) -> None:
+        """Log the number of rejects, with the commonest reason."""
+        ((kind, _),) = self._kinds.most_common(1)
+        mostly = ", mostly" if len(self._kinds) > 1 else ""
+        reason = _OFFSET.sub("", self._examples[kind].reason)
+        hint = f"; keep them with {option('rejects', 'FILE')}" if self._is_brief else ""
+        level = logging.WARNING  # standard error has the rejects themselves
+        if self._rejects_target:
+            level, hint = NOTE, f"; see {self._rejects_target.name}"
+        _log.log(level, "%s rejected%s: %.300s%s", counted(self.rejected, "row"), mostly, reason, hint)
+
     def _remove_scratch(self) -> None:
-        if self._scratch:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+        if self._writer.scratch:
+            shutil.rmtree(self._writer.scratch, ignore_errors=True)
 
     def _check_law(self, position: Position) -> None:
         if (self.rows, self.rejected) != (position.rows, position.rejected):

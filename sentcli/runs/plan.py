@@ -1,23 +1,57 @@
-"""Decide which inputs go to which output."""
+"""Decide which inputs go to which output: the files that names stand for, and the names of outputs."""
 
+import glob
 import logging
+import os
 import re
+import shlex
+import stat
+import sys
 from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path, PurePath
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path, PurePath, PurePosixPath
+from typing import NamedTuple
+from urllib.parse import unquote
 
-from sentcli.errors import DataError, UsageError
+from sentcli.errors import DataError, OutputError, UsageError, counted, option
+from sentcli.files import remote
+from sentcli.files.archive import is_archive, list_members
 from sentcli.files.atomic import output_errors
 from sentcli.files.compression import compression_of, path_of
 from sentcli.files.remote import as_path, is_url
 from sentcli.files.sink import Target
-from sentcli.files.source import STANDARD
-from sentcli.runs.folders import Found, absolute, find_inputs
-from sentcli.tables.registry import format_of, get_format, is_suffix, written_format
+from sentcli.files.source import STANDARD, InputFile, inspect_input
+from sentcli.tables.options import ResultColumn
+from sentcli.tables.registry import format_of, get_format, is_known, is_suffix, suffix_of, written_format
+
+_log = logging.getLogger("sentcli")
 
 Pair = tuple[list[str], Target]  # inputs, and the output that gets their rows
 
-_log = logging.getLogger("sentcli")
+_FIXED = re.compile(r"^(?:[^*?[]*/)?")  # the folders before the first wildcard of a glob
+# What Spark, Hadoop, Excel and Windows leave next to files, and hidden files of a bucket.
+_MARKER = re.compile(r"(^|/)(_[^/]*/|_[^/.]*$|~\$|\.(?![./])|Thumbs\.db$)|\.crc$")
+_SPARK = re.compile(r"(^|/)_(SUCCESS|(committed|started)_\d+)$|\.crc$")  # those that have no other meaning
+_STORED = (".parquet", ".pq", ".orc", ".avro")  # the files of a Delta or Iceberg table
+_DOCUMENT_BYTES = 16 << 10  # the mean size of files that may be a text each
+_MANY = 10  # so many of these files, named one by one or by a glob, are worth a hint
+_NAMED = 2  # of the files that are left out
+_FOLDER = re.compile(r"([^=]+)=(.*)")
+_NULL = "__HIVE_DEFAULT_PARTITION__"
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")  # fits 64 bits, and is the same when written back
+
+Partitions = Mapping[ResultColumn, Sequence[str | int | None]]  # the values of a column, one for each input
+
+
+class Found(NamedTuple):
+    """A file that was found.
+
+    :param base: the folder below which an output folder keeps its folders; None: the user named the file.
+    """
+
+    file: str
+    base: str | None = None
 
 
 def plan_outputs(
@@ -33,7 +67,9 @@ def plan_outputs(
     :param read_format: the format of inputs with any suffix.
     """
     folder = output.name if output.is_folder else ""
-    found = find_inputs([*map(_plain, inputs)], read_format, folder)
+    # Without repeated slashes, as the names that a glob finds have none.
+    names = [name if is_url(name) else re.sub("//+", "/", name) for name in map(as_path, inputs)]
+    found = find_inputs(names, read_format, folder)
     files = [each.file for each in found]
     if not files:
         raise UsageError("no input; give a file, or - for standard input")
@@ -62,19 +98,11 @@ def _refuse_collisions(files: Sequence[str], outputs: Sequence[Target]) -> None:
     for file, count in written.items():
         if count > 1:
             raise UsageError(f"{file} would be written {count} times in this run; score inputs one by one")
-    inputs = {absolute(file): place for place, file in enumerate(files)}
-    for place, target in enumerate(outputs):
-        if inputs.get(absolute(target.name), place) != place:
-            raise UsageError(
-                f"{target.name} is an input, and also the output of {files[place]}; narrow the glob, or give "
-                "another folder"
-            )
-
-
-def _plain(name: str) -> str:
-    """Return a name without repeated slashes, as the names that a glob finds have none."""
-    path = as_path(name)
-    return path if is_url(path) else re.sub("//+", "/", path)
+    inputs = []
+    for name in files:
+        with suppress(DataError):  # raised again when this input is scored
+            inputs.append(InputFile(name, name) if is_url(name) else inspect_input(name))
+    refuse_inputs(inputs, [*written])
 
 
 def _folder_below(found: Found) -> PurePath:
@@ -106,3 +134,182 @@ def _output_name(file: str, form: str | None) -> str:
         if form in ("parquet", "xlsx"):  # compressed inside
             return plain.name
     return plain.name + compression
+
+
+def refuse_inputs(files: Sequence[InputFile], outputs: Sequence[str]) -> None:
+    """Refuse to write to an input, whatever name the output has for it."""
+    names = {file.path: file.name for file in files if file.path != STANDARD}
+    identities = {file.identity: file.name for file in files if file.identity}
+    for output in outputs:
+        try:
+            status = os.fstat(sys.stdout.fileno()) if output == STANDARD else Path(output).stat()
+            identity = (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
+        except (OSError, AttributeError):  # no such file yet; standard output closed or replaced
+            identity = None
+        name = names.get(output) or (identity and identities.get(identity))
+        if name:
+            raise OutputError(f"{output} is the input {name}; give another name or folder")
+
+
+def find_inputs(names: Sequence[str], form: str | None, output: str) -> list[Found]:
+    """Return the inputs that names stand for: files, `-`, URLs, folders, and globs of files or URLs.
+
+    The files of a folder or glob are sorted.
+
+    :param form: the format of all inputs; None: the suffixes decide.
+    :param output: a folder whose files are no inputs, if it is inside a named folder; or empty.
+    """
+    found = [file for name in names for each in _find(name, form, output) for file in _unpacked(each, form)]
+    # A shell may have replaced a glob by all files of a folder.
+    markers = [each for each in found if each.base is None and _SPARK.search(each.file)]
+    if 0 < len(markers) < len(found):
+        _say_left_out("", [each.file for each in markers])
+        found = [each for each in found if each not in markers]
+    _refuse_lakes(found)
+    if not form and (count := _count_documents(each.file for each in found)) >= _MANY:
+        _log.warning("each line of %s small text files is a text; if each file is, add --documents", count)
+    return found
+
+
+def _find(name: str, form: str | None, output: str) -> list[Found]:
+    at_url = is_url(name)
+    if name.endswith("/") if at_url else name not in ("", STANDARD) and Path(name).is_dir():
+        base = f"{name.rstrip('/')}/"
+        found = sorted(remote.list_folder(base)) if at_url else _expand(f"{glob.escape(base)}**/*")
+        inside = f"{absolute(output).rstrip('/')}/"
+        if output and not f"{absolute(base).rstrip('/')}/".startswith(inside):
+            found = [file for file in found if not absolute(file).startswith(inside)]
+        kept = _inputs_among(name, base, found, form, is_folder=True) or [name]
+        if not form and (count := _count_documents(kept)) > 1:
+            raise UsageError(
+                f"{name}: is each of its {count:,} small text files one text, or each line of them? Add "
+                f"--documents, or {option('input_format', 'lines')}"
+            )
+    elif "*" in name if at_url else glob.has_magic(name) and not Path(name).exists():
+        base = _FIXED.findall(name)[0]
+        found = remote.expand(name) if at_url else _expand(name)
+        if not found:
+            raise DataError(f"{name}: no such files")
+        kept = _inputs_among(name, base, found, form, is_folder=False)
+    else:
+        return [Found(name)]
+    return [Found(file, base) for file in kept]
+
+
+def _unpacked(found: Found, form: str | None) -> list[Found]:
+    """Return the inputs in a zip archive, or the file if it is none."""
+    if not is_archive(found.file):
+        return [found]
+    base = f"{found.file}/"
+    members = [f"{base}{name}" for name in list_members(found.file)]
+    kept = _inputs_among(found.file, base, members, form, is_folder=True)
+    return [Found(file, base if found.base is None else found.base) for file in kept]
+
+
+def absolute(name: str) -> str:
+    return name if is_url(name) else str(Path(name).absolute())
+
+
+def _expand(pattern: str) -> list[str]:
+    _check_folders(pattern)
+    # A set: with two `**` in a pattern, glob finds a file more than once.
+    files = {*glob.glob(pattern, recursive=True)}  # noqa: PTH207  # Path.glob takes no absolute pattern
+    if "**" in pattern:  # it finds the files in these folders too
+        files = {file for file in files if not Path(file).is_dir()}
+    return sorted(f"./{file}" if file == STANDARD else file for file in files)
+
+
+def _check_folders(pattern: str) -> None:
+    """Refuse folders without read permission, which glob skips without an error."""
+    while glob.has_magic(pattern := os.path.dirname(pattern)):  # noqa: PTH120  # a pattern, not a path
+        for found in glob.iglob(pattern, recursive=True):  # noqa: PTH207  # as in `_expand`
+            folder = found or os.curdir
+            if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK):  # noqa: PTH112
+                raise DataError(f"{folder}: Permission denied; nothing in it can be scored")
+
+
+def _inputs_among(
+    name: str, base: str, found: Sequence[str], form: str | None, *, is_folder: bool
+) -> Sequence[str]:
+    """Leave out markers and files of no known format; in a folder with tables, files of text too."""
+    files = [file for file in found if not _MARKER.search(file.removeprefix(base))]
+    if not form:
+        known = [file for file in files if is_known(file)]
+        tables = [file for file in known if not _is_text(file)] if is_folder else []
+        files = tables or known or files
+    kept = files or found
+    left_out = {*found} - {*kept}
+    _say_left_out(name, sorted(file.removeprefix(base) for file in left_out))
+    return kept
+
+
+def _is_text(file: str) -> bool:
+    return suffix_of(file) in get_format("lines").suffixes
+
+
+def _count_documents(files: Iterable[str]) -> int:
+    """Return the number of small files of text, which may be a text each; 0 if there are large ones."""
+    paths = [Path(file) for file in files if _is_text(file) and not is_url(file)]
+    sizes = [path.stat().st_size for path in paths if path.is_file()]
+    return len(sizes) if sum(sizes) <= _DOCUMENT_BYTES * len(sizes) else 0
+
+
+def _say_left_out(name: str, files: Sequence[str]) -> None:
+    """Say which files are left out; as a warning if one of them may be meant as an input."""
+    unknown = [file for file in files if not _MARKER.search(file)]
+    if files:
+        named = ", ".join([*unknown, *filter(_MARKER.search, files)][:_NAMED])
+        more = f" and {len(files) - _NAMED:,} more" if len(files) > _NAMED else ""
+        level = logging.WARNING if unknown else logging.INFO
+        where = f"{name}: " if name else ""
+        _log.log(level, "%s%s left out: %s%s", where, counted(len(files), "file"), named, more)
+
+
+def _refuse_lakes(found: Iterable[Found]) -> None:
+    """Refuse the files of a Delta or Iceberg table: only its log shows which of them are current."""
+    stored = [each for each in found if suffix_of(each.file) in _STORED]
+    folders = {each.base.rstrip("/") for each in stored if each.base and is_url(each.file)}
+    for path in {Path(each.file).parent for each in stored if not is_url(each.file)}:
+        folders |= {str(parent) for parent in (path, *path.parents, *path.absolute().parents)}
+    for folder in sorted(folders, key=len):
+        if _list(f"{folder}/_delta_log", "*.json"):
+            kind, scan = "Delta", f"delta_scan($${folder}$$)"
+        elif logs := _list(f"{folder}/metadata", "*.metadata.json"):
+            newest = max(logs, key=lambda log: (len(log), log))  # v10 after v9
+            kind, scan = "Iceberg", f"iceberg_scan($${newest}$$)"
+        else:
+            continue
+        query = shlex.quote(f"COPY (FROM {scan}) TO $$OUT.parquet$$")
+        raise UsageError(
+            f"{folder} is a table of {kind}: only its log shows which files are current; try: duckdb -c "
+            f"{query} && sentcli score OUT.parquet -o SCORED.parquet"
+        )
+
+
+def _list(folder: str, pattern: str) -> list[str]:
+    """List the files of a folder that may not exist."""
+    if not is_url(folder):
+        return _expand(f"{glob.escape(folder)}/{pattern}")
+    with suppress(DataError):  # of a server that does not list folders
+        return remote.expand(f"{folder}/{pattern}")
+    return []
+
+
+def partitions_of(names: Sequence[str]) -> Partitions:
+    """Return the columns of the folders of inputs; integers if all values of a column are integers."""
+    found: list[dict[str, str | None]] = []
+    for name in names:
+        folders = filter(None, map(_FOLDER.fullmatch, PurePosixPath(path_of(name)).parts[:-1]))
+        found.append({unquote(folder[1]): _value(folder[2]) for folder in folders})
+    partitions: dict[ResultColumn, Sequence[str | int | None]] = {}
+    for column in dict.fromkeys(column for folders in found for column in folders):
+        values = [folders.get(column) for folders in found]
+        is_integer = all(value is None or _INTEGER.fullmatch(value) for value in values)
+        kind = int if is_integer else str
+        typed = [None if value is None else kind(value) for value in values]
+        partitions[ResultColumn(column, lambda scores: (), is_integer=is_integer)] = typed
+    return partitions
+
+
+def _value(text: str) -> str | None:
+    return None if text == _NULL else unquote(text)

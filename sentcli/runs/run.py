@@ -1,28 +1,24 @@
 """Several outputs, one after the other: the failure of one does not stop the others."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from sentcli.errors import DataError, LockedError, OutputError, UsageError, counted
+from sentcli.errors import OF_ONE_OUTPUT, LockedError, OutputError, UsageError, counted
 from sentcli.files.atomic import AtomicFile
-from sentcli.files.remote import as_path, is_url, list_folder
+from sentcli.files.remote import list_folder
 from sentcli.files.sink import Target
-from sentcli.files.source import STANDARD, InputFile, inspect_input
-from sentcli.runs.inputs import refuse_inputs
-from sentcli.runs.job import OF_ONE_OUTPUT, JobOptions, score_output
+from sentcli.files.source import STANDARD
+from sentcli.runs.job import JobOptions, score_output
 from sentcli.runs.plan import Pair, plan_outputs
 from sentcli.runs.summary import Progress, Summary
 from sentcli.scoring import stop
 from sentcli.scoring.scorer import Scorer, load
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
-
-if TYPE_CHECKING:
-    from sentcli.runs.cluster import Cluster
 
 _log = logging.getLogger("sentcli")
 
@@ -36,7 +32,7 @@ def score_files(  # the options of a run
     shard: tuple[int, int] = (1, 1),
     summary_file: str | None = None,
     show_progress: bool = False,
-    cluster: "Cluster | None" = None,
+    cluster: tuple[str, Mapping[str, Any]] | None = None,
 ) -> Summary:
     """Score every row of the inputs; an output gets its name only when it holds all of its rows.
 
@@ -46,17 +42,21 @@ def score_files(  # the options of a run
 
     :param shard: two numbers, I and N: make every N-th output of the folder, from the I-th on.
     :param summary_file: the file that the caller will write the summary to; checked before any scoring.
-    :param cluster: score each input of a folder as a task of this cluster.
+    :param cluster: score each input of a folder as a task of this cluster, see `score_on_cluster`.
     """
-    target, rejects = Target(output), options.rejects
-    if cluster and (STANDARD in inputs or rejects.path or not target.is_folder):
+    target, rejects = Target(output), options.rejects.path
+    if cluster and (STANDARD in inputs or rejects or not target.is_folder):
         raise UsageError("--ray makes an output of each file: give files and -o FOLDER/, without --rejects")
     pairs = plan_outputs(inputs, target, options.write.format, options.read.format)
-    rejects = replace(rejects, path=as_path(rejects.path) if rejects.path else None)
-    if rejects.path and len(pairs) > 1:
+    if rejects and len(pairs) > 1:
         raise UsageError(f"--rejects names one file for {len(pairs)} outputs; without it, each gets its own")
-    _check_files(summary_file, target, pairs, replace(options, rejects=rejects))
-    options = replace(options, rejects=rejects, in_folder=target.is_folder)
+    if options.report and target.is_folder:
+        raise UsageError("--report shows one output; for others: sentcli report FILES -o report.html")
+    options = replace(options, in_folder=target.is_folder)
+    files = {"--summary": Target(summary_file)} if summary_file else {}
+    if options.report:
+        files["--report"] = options.report.target
+    _check_files(files, target, pairs, options)
     progress = Progress(shown=show_progress)
     if not target.is_folder:
         if shard != (1, 1) or options.update:
@@ -64,7 +64,6 @@ def score_files(  # the options of a run
             what = "--update makes outputs of a folder again" if options.update else shards
             raise UsageError(f"{what}; give -o FOLDER/")
         return score_output(scorer, *pairs[0], options, progress)
-    _refuse_other_inputs(pairs)
     if shard != (1, 1):  # sorted, because all runs have to divide one list
         pairs = sorted(pairs, key=lambda pair: (pair[0], pair[1].name))[shard[0] - 1 :: shard[1]]
     if cluster:
@@ -135,40 +134,25 @@ def _score_in_turn(
     return total
 
 
-def _refuse_other_inputs(pairs: Sequence[Pair]) -> None:
-    """Refuse an output that is also an input of this run, whatever its name."""
-    files = []
-    for sources, _ in pairs:
-        with suppress(DataError):  # raised again when this input is scored
-            files += [InputFile(name, name) if is_url(name) else inspect_input(name) for name in sources]
-    targets = [target for _, target in pairs]
-    refuse_inputs(files, [target.name for target in (*targets, *(target.rejects for target in targets))])
+def _check_files(
+    files: Mapping[str, Target], output: Target, pairs: Sequence[Pair], options: JobOptions
+) -> None:
+    """Check the places of the files that are written after the rows, by their options.
 
-
-def _check_files(summary: str | None, output: Target, pairs: Sequence[Pair], options: JobOptions) -> None:
-    """Check the places of the files that are written after the rows: the summary and the report."""
-    files = {"--summary": Target(summary)} if summary else {}
-    if options.report:
-        if output.is_folder:
-            raise UsageError("--report shows one output; for others: sentcli report FILES -o report.html")
-        files["--report"] = options.report.target
+    Refuse one that would replace a file of the run, or that cannot be written.
+    """
     for flag, file in files.items():
-        _check_file(flag, file, output, pairs, options.rejects.path)
+        if file.name == STANDARD or (output.is_standard_output and file.is_standard_output):
+            raise UsageError(f"{flag} takes the name of a file; standard output is for the rows")
+        file.check()
+        names = [options.rejects.path] if options.rejects.path else []
+        for sources, target in pairs:
+            names += [target.name, target.rejects.name, *sources]
+        for name in names:
+            with suppress(OutputError):  # links in a circle: raised again when that output is written
+                if Target(name).address == file.address:
+                    raise UsageError(f"{flag} {file.name} is {name}, a file of this run; give another name")
+        if file.is_file:
+            AtomicFile(file.path).discard()  # fails now, and not after hours, if the file cannot be written
         if not (options.overwrite or output.is_folder):
             file.refuse_existing()
-
-
-def _check_file(flag: str, file: Target, output: Target, pairs: Sequence[Pair], rejects: str | None) -> None:
-    """Refuse a file, such as the summary, that would replace a file of the run, or that cannot be written."""
-    if file.name == STANDARD or (output.is_standard_output and file.is_standard_output):
-        raise UsageError(f"{flag} takes the name of a file; standard output is for the rows")
-    file.check()
-    others = [rejects] if rejects else []
-    for sources, target in pairs:
-        others += [target.name, target.rejects.name, *sources]
-    for other in others:
-        with suppress(OutputError):  # links in a circle: raised again when that output is written
-            if Target(other).address == file.address:
-                raise UsageError(f"{flag} {file.name} is {other}, a file of this run; give another name")
-    if file.is_file:
-        AtomicFile(file.path).discard()  # fails now, and not after hours, if the file cannot be written

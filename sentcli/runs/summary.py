@@ -9,8 +9,7 @@ from typing import Any
 
 from sentcli.errors import counted
 from sentcli.files.source import STANDARD
-from sentcli.scoring.groups import Groups
-from sentcli.scoring.labels import Counts
+from sentcli.scoring.labels import Counts, Groups
 
 _MANY_UNKNOWN = 0.05  # of the rows with words
 _SILENCE = 600.0  # seconds between two progress lines in a log
@@ -48,9 +47,7 @@ class Summary(Counts):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        given: Any = self.groups
-        if not isinstance(given, Groups):  # a plain dictionary when read from JSON
-            object.__setattr__(self, "groups", Groups() + given)
+        object.__setattr__(self, "groups", Groups(self.groups))  # as `labels`
 
     def to_record(self) -> dict[str, Any]:
         """Return the fields as JSON, unrounded."""
@@ -67,10 +64,12 @@ class Summary(Counts):
 
         :param label: the label whose share in each group is given.
         """
+        from sentcli.scoring.groups import groups_by_column
+
         tables: list[list[Any]] = []
-        for column in self.groups:
+        for column, groups in groups_by_column(self.groups, label).items():
             tables += [[], [column, "rows", label, "at least", "at most"]]
-            for group in self.groups.of(column, label):
+            for group in groups:
                 tables.append([group.value or _EMPTY, group.rows, group.share, *(group.interval or ())])
         labeled = sum(self.labels.values())
         return [
@@ -120,8 +119,9 @@ class Summary(Counts):
 
     def tables(self, label: str) -> Iterator[str]:
         """Yield the largest groups of each column as lines of text, with the share of a label."""
-        for column in self.groups:
-            groups = self.groups.of(column, label)
+        from sentcli.scoring.groups import groups_by_column  # few runs have groups
+
+        for column, groups in groups_by_column(self.groups, label).items():
             names = [f"{group.value or _EMPTY:.{_LONGEST_NAME}}" for group in groups[:_MOST_SHOWN]]
             width = max(map(len, (column, *names)))
             yield f"{column:{width}}  {'rows':>10}  {label:>8}  95 % interval"
@@ -134,17 +134,16 @@ class Summary(Counts):
                 yield f"and {counted(len(groups) - _MOST_SHOWN, 'further value')}"
 
     @property
-    def warnings(self) -> list[str]:
-        """The warning about rows that have a label but mostly unknown words, unless they are few."""
+    def warning(self) -> str:
+        """The warning about rows that have a label but mostly unknown words; empty if they are few."""
         if self.mostly_unknown < max(1, _MANY_UNKNOWN * (self.rows - self.blank)):
-            return []
+            return ""
         verb = "has" if self.rows == 1 else "have"
-        line = (
+        return (
             f"{self.mostly_unknown:,} of {counted(self.rows, 'row')} {verb} mostly words that the model does "
             "not know, perhaps of another language: their labels mean little; --null-unknown 0.5 leaves them "
             "without a label, --unknown-words adds a column with the share of unknown words"
         )
-        return [line]
 
 
 @dataclass

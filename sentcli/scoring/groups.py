@@ -3,17 +3,17 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from sentcli.scoring.labels import MOST_VALUES, OTHERS, Groups
+
 Interval = tuple[float, float]
 
-OTHERS = "(other values)"
 LONGEST_VALUE = 200  # characters; longer values that begin alike are counted together
-_MOST_VALUES = 10_000  # of a column; further ones are counted together
 _NO_LABEL = ""
 NORMAL_975 = 1.959963984540054  # below it are 97.5 % of a standard normal distribution
 
@@ -47,27 +47,13 @@ class Group:
         return sum(self.labels.values())
 
 
-class Groups(dict[str, dict[str, Counter[str]]]):
-    """Counts of labels by column and value, as JSON has them. They add up over outputs."""
-
-    def __add__(self, other: Mapping[str, Mapping[str, Mapping[str, int]]]) -> "Groups":
-        total = Groups()
-        for groups in (self, other):
-            for column, values in groups.items():
-                counts = total.setdefault(column, {})
-                for value, labels in values.items():
-                    name = value if value in counts or len(counts) < _MOST_VALUES else OTHERS
-                    counts.setdefault(name, Counter()).update(labels)
-        return total
-
-    def to_json(self, label: str) -> dict[str, list[dict[str, Any]]]:
-        """Return the groups of each column, see `of`."""
-        return {column: [*map(asdict, self.of(column, label))] for column in self}
-
-    def of(self, column: str, label: str) -> list[Group]:
-        """Return the groups of a column, the largest first, with the share of a label."""
-        groups = [Group.of(value, counts, label) for value, counts in self.get(column, {}).items()]
-        return sorted(groups, key=lambda group: (-group.rows, group.value))
+def groups_by_column(groups: Groups, label: str) -> dict[str, list[Group]]:
+    """Return the groups of each column, the largest first, with the share of a label."""
+    by_column = {}
+    for column, values in groups.items():
+        rows = [Group.of(value, counts, label) for value, counts in values.items()]
+        by_column[column] = sorted(rows, key=lambda group: (-group.rows, group.value))
+    return by_column
 
 
 class LabelCounter:
@@ -87,7 +73,7 @@ class LabelCounter:
         numbers = _look_up(self._labels, labels)
         for column, texts in columns.items():
             if column not in self._columns:
-                self._columns[column] = _Values(), np.zeros((1 + _MOST_VALUES) * len(self._labels), np.int64)
+                self._columns[column] = _Values(), np.zeros((1 + MOST_VALUES) * len(self._labels), np.int64)
             values, counts = self._columns[column]
             np.add.at(counts, _look_up(values, texts) * len(self._labels) + numbers, 1)
 
@@ -114,7 +100,7 @@ class _Values(dict[str, int]):
     def __missing__(self, value: str) -> int:
         if len(value) > LONGEST_VALUE:
             return self[value[:LONGEST_VALUE]]
-        return self.setdefault(value, len(self)) if len(self) <= _MOST_VALUES else self[OTHERS]
+        return self.setdefault(value, len(self)) if len(self) <= MOST_VALUES else self[OTHERS]
 
 
 def _look_up(numbers: dict[Any, int], keys: Sequence[Any]) -> npt.NDArray[np.int64]:

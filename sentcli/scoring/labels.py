@@ -18,6 +18,7 @@ Sides = npt.NDArray[np.int64]  # [texts]: 0 is negative, 1 neutral, 2 positive
 
 NEUTRAL = "neutral"  # the label of a text whose probability lies in the band
 STARS = ("1", "2", "3", "4", "5")  # classes with an order, unless the user says otherwise
+MOST_VALUES, OTHERS = 10_000, "(other values)"  # of a column; further ones are counted together
 HEAD = "head"  # in place of a band: the label is the most probable one of the model's neutral head
 
 
@@ -92,6 +93,20 @@ class Counts:
         names = [field.name for field in fields(other)]
         sums = {name: getattr(self, name) + getattr(other, name) for name in names}
         return replace(self, **sums)
+
+
+class Groups(dict[str, dict[str, Counter[str]]]):
+    """Counts of labels by column and value, as JSON has them. They add up over outputs."""
+
+    def __add__(self, other: Mapping[str, Mapping[str, Mapping[str, int]]]) -> "Groups":
+        total = Groups()
+        for groups in (self, other):
+            for column, values in groups.items():
+                counts = total.setdefault(column, {})
+                for value, labels in values.items():
+                    name = value if value in counts or len(counts) < MOST_VALUES else OTHERS
+                    counts.setdefault(name, Counter()).update(labels)
+        return total
 
 
 @dataclass(frozen=True, repr=False)

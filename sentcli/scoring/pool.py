@@ -1,11 +1,14 @@
-"""Thread pools for chunks and their batches, and a reader thread that prefetches chunks."""
+"""Threads: pools for chunks and their batches, a reader that prefetches chunks, and the cores to use."""
 
 import gc
+import math
+import os
 import sys
 import threading
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path, PurePosixPath
 from queue import Empty, Queue
 from typing import TypeVar
 
@@ -17,7 +20,28 @@ Value = TypeVar("Value")
 # Encoding takes 10 to 20 % as long as the batches, so one encoder keeps four workers busy. More encoders
 # would wait for each other: encoding often takes the interpreter's lock, while a batch runs without it.
 _WORKERS_PER_ENCODER = 4
+# Control groups of version 2: the file that names the group of this process, and the folder with all groups.
+_OWN_GROUP, _GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 _LAST_READ_SECONDS = 0.5  # to wait for the reader at the end; a read from a pipe may never return
+
+
+def usable_cores() -> int:
+    """Return the number of cores that the scheduler's affinity and the quotas of control groups allow."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min([cores, *_quotas()]))
+
+
+def _quotas() -> Iterator[int]:
+    """Yield how many cores the control group of this process and each group above it may use."""
+    try:
+        lines = _OWN_GROUP.read_text("utf-8", "surrogateescape").splitlines()
+    except OSError:
+        lines = []
+    group = PurePosixPath(next((line[4:] for line in lines if line.startswith("0::/")), "."))
+    for folder in (group, *group.parents):
+        with suppress(OSError, ValueError):  # "max" means no quota
+            quota, period = map(int, (_GROUPS / folder / "cpu.max").read_text("ascii").split())
+            yield math.ceil(quota / period)
 
 
 def tune_interpreter() -> None:

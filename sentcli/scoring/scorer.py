@@ -15,11 +15,11 @@ from sentcli.backends import load_backend
 from sentcli.config import SIDES
 from sentcli.errors import UsageError, option
 from sentcli.model.bundle import Bundle, default_bundle_path, load_bundle
-from sentcli.scoring.cores import usable_cores
 from sentcli.scoring.extras import MIXED, Extras
 from sentcli.scoring.frames import score_arrow, score_pandas
 from sentcli.scoring.inference import Inference, Predictions, as_texts
 from sentcli.scoring.labels import HEAD, NEUTRAL, STARS, Band, Counts, Scores, choose_classes, softmax
+from sentcli.scoring.pool import usable_cores
 from sentcli.tables.chunk import Chunk
 from sentcli.tables.options import ResultColumn, WriteOptions
 from sentcli.text.null_values import NULL_VALUES, NullValues

@@ -19,8 +19,8 @@ from sentcli.datasets.splits import are_learned
 from sentcli.errors import option
 from sentcli.evaluation.display import accuracy_of_texts
 from sentcli.model.bilstm import BiLSTM, is_short_of_memory, tie_gates
-from sentcli.scoring.cores import usable_cores
 from sentcli.scoring.labels import softmax
+from sentcli.scoring.pool import usable_cores
 from sentcli.training.bigrams import BigramSplitter, with_bigram_vectors
 from sentcli.training.classifier import loss_and_accuracy, predict_logits
 from sentcli.training.corpus import Corpus

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from commands import fail, invoke, parse
 
-from sentcli.cli import options
+from sentcli.cli.command import log_to_stderr
 from sentcli.cli.score import ScoreOptions
 from sentcli.config import DEFAULT_DATASET, NOTE, settable
 from sentcli.scoring.extras import Extras
@@ -107,7 +107,7 @@ def test_frequent_options_have_short_names():
 )
 def test_the_log_goes_to_stderr_once_per_line(capsys, quiet, shown):
     for _ in range(3):
-        options.log_to_stderr(quiet=quiet)
+        log_to_stderr(quiet=quiet)
     logger = logging.getLogger("sentcli")
     logger.debug("debug")
     logger.info("info")
@@ -120,7 +120,7 @@ def test_the_log_goes_to_stderr_once_per_line(capsys, quiet, shown):
 
 
 def test_the_log_is_escaped_and_a_closed_stderr_is_no_error(capsys, monkeypatch):
-    options.log_to_stderr(quiet=False)
+    log_to_stderr(quiet=False)
     logging.getLogger("sentcli").info("classes: %s", "\x1b[2J\n\u202e")
     assert capsys.readouterr().err == r"classes: \x1b[2J\n\u202e" + "\n"
     monkeypatch.setattr("sys.stderr", None)

@@ -21,8 +21,8 @@ from sentcli.errors import (
     UsageError,
 )
 from sentcli.model.bundle import default_bundle_path, load_bundle
-from sentcli.runs import cluster, task
-from sentcli.runs.cluster import Cluster, File, plan_tasks
+from sentcli.runs import cluster
+from sentcli.runs.cluster import File, plan_tasks
 from sentcli.scoring import stop
 from sentcli.scoring.scorer import Scorer
 from sentcli.tables.options import RejectOptions
@@ -107,7 +107,7 @@ def ray(monkeypatch, trained):
     monkeypatch.setitem(sys.modules, "ray", ray)
     monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
     yield ray
-    task._scorer.cache_clear()
+    cluster._scorer.cache_clear()
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def inputs(tmp_path, monkeypatch):
 def run(trained):
     def run(inputs, output="out/", address="local", **options):
         with Scorer(load_bundle(trained.path), **SETTINGS) as scorer:
-            return score_files(scorer, inputs, output, cluster=Cluster(address, SETTINGS), **options)
+            return score_files(scorer, inputs, output, cluster=(address, SETTINGS), **options)
 
     return run
 
@@ -168,7 +168,7 @@ def test_the_log_of_a_node_names_files_as_the_user_does(ray, inputs, run, caplog
 
 def test_the_included_model_is_not_sent(ray, inputs):
     with Scorer(load_bundle(default_bundle_path()), workers=1) as scorer:
-        summary = score_files(scorer, inputs, "out/", cluster=Cluster("10.0.0.1:6379", {"workers": 1}))
+        summary = score_files(scorer, inputs, "out/", cluster=("10.0.0.1:6379", {"workers": 1}))
     assert summary.rows == 42
     assert ray.events[0] == ("10.0.0.1:6379", {"log_to_driver": False, "logging_level": "ERROR"})
     assert ray.options["num_cpus"] == 1
@@ -229,8 +229,11 @@ def test_an_error_that_would_stop_every_output_ends_the_run(ray, inputs, run, ra
 
 @pytest.mark.parametrize("name", ["version of sentcli", "runtime", "model"])
 def test_a_node_that_differs_is_refused(ray, inputs, run, monkeypatch, name):
+    conditions_of, names = cluster.conditions_of, iter([name])
+
     def submitted(scorer):
-        return task.conditions_of(scorer) | {name: "another"}
+        """Return conditions, of which one differs in the first call alone, that of the driver."""
+        return conditions_of(scorer) | dict.fromkeys(names, "another")
 
     monkeypatch.setattr(cluster, "conditions_of", submitted)
     with pytest.raises(ClusterError, match=f"{platform.node()} has another {name}: .* not another") as caught:
@@ -294,7 +297,7 @@ def test_anything_but_files_to_a_folder_is_refused(ray, inputs, run, names, outp
 
 
 def files(*sizes):
-    return [File(str(n), str(n), str(n), str(n), size) for n, size in enumerate(sizes)]
+    return [File(str(n), str(n), size) for n, size in enumerate(sizes)]
 
 
 MB = 1 << 20

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sentcli.errors import DataError, UsageError
+from sentcli.errors import DataError, OutputError, UsageError
 from sentcli.files import remote
 from sentcli.files.sink import Target
 from sentcli.runs.plan import plan_outputs
@@ -117,7 +117,8 @@ def test_outputs_inside_of_the_folder_are_no_inputs(put):
     put("a.csv", "out/a.csv", "out/deep/b.csv", "outer/c.csv")
     for name in (".", os.curdir + "/", str(Path.cwd())):
         assert [target for _, target in plan(name, "out/")] == ["out/a.csv", "out/outer/c.csv"]
-    assert plan("out", "out/") == [(["out/a.csv"], "out/a.csv"), (["out/deep/b.csv"], "out/deep/b.csv")]
+    with pytest.raises(OutputError, match=r"out/a\.csv is the input out/a\.csv"):
+        plan("out", "out/")
     assert plan("out/deep", "out/") == [(["out/deep/b.csv"], "out/b.csv")]
 
 

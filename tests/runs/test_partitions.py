@@ -10,7 +10,7 @@ from jobs import ParityScorer, score_files
 from sentcli.errors import DataError, InterruptedRunError, OutputError
 from sentcli.runs import inputs as runs_inputs
 from sentcli.runs import ledger
-from sentcli.runs.folders import partitions_of
+from sentcli.runs.plan import partitions_of
 from sentcli.tables.options import ReadOptions, WriteOptions
 
 X = b"odd,0.142857"

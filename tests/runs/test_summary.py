@@ -44,12 +44,11 @@ def test_the_labels_of_ordered_classes_are_stars():
 
 def test_from_five_percent_of_mostly_unknown_rows_on_there_is_a_warning():
     other = Summary(rows=1040, blank=40, mostly_unknown=50)
-    (line,) = other.warnings
-    assert line.startswith("50 of 1,040 rows have mostly words that the model does not know, ")
-    assert "--null-unknown 0.5" in line
-    assert not replace(other, mostly_unknown=49).warnings
-    assert not Summary(rows=2, blank=2).warnings
-    assert Summary(rows=1, mostly_unknown=1).warnings[0].startswith("1 of 1 row has")
+    assert other.warning.startswith("50 of 1,040 rows have mostly words that the model does not know, ")
+    assert "--null-unknown 0.5" in other.warning
+    assert not replace(other, mostly_unknown=49).warning
+    assert not Summary(rows=2, blank=2).warning
+    assert Summary(rows=1, mostly_unknown=1).warning.startswith("1 of 1 row has")
 
 
 def test_a_summary_is_read_back_from_its_record():

@@ -81,7 +81,7 @@ def test_what_killed_runs_left_is_no_obstacle(store, whole):
 @in_memory
 @pytest.mark.parametrize(
     "at",
-    ["output.Output.publish", "history.UrlHistory.complete", "history.UrlHistory._record", "job._score_rows"],
+    ["output.Output.publish", "history.History.complete", "history.write_file", "job._Job._write_rows"],
 )
 def test_a_run_that_ends_while_it_publishes_is_completed(store, whole, monkeypatch, at):
     def die(*arguments, **options):

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentcli.scoring import groups
-from sentcli.scoring.groups import OTHERS, Groups, LabelCounter, wilson_interval
+from sentcli.scoring import groups, labels
+from sentcli.scoring.groups import LabelCounter, groups_by_column, wilson_interval
+from sentcli.scoring.labels import OTHERS, Groups
 
 ROWS = st.lists(
     st.tuples(
@@ -22,6 +23,10 @@ def counted(rows, columns=("p", "q")):
     return counter.groups
 
 
+def rows_by_value(found):
+    return {group.value: group.rows for group in groups_by_column(found, "odd")["p"]}
+
+
 @given(ROWS, ROWS)
 def test_groups_add_up_however_the_rows_are_cut(first, second):
     assert counted(first) + counted(second) == counted([*first, *second])
@@ -33,29 +38,41 @@ def test_groups_are_those_of_plain_counting(rows):
     found = counted(rows)
     for place, column in enumerate(("p", "q") if rows else ()):
         total = Counter(sides[place] for sides, _ in rows)
-        assert {group.value: group.rows for group in found.of(column, "odd")} == total
-        for group in found.of(column, "odd"):
-            labels = [label for sides, label in rows if sides[place] == group.value and label]
-            assert group.labels == Counter(labels)
-            assert group.share == (labels.count("odd") / len(labels) if labels else None)
-            assert group.interval == (wilson_interval(labels.count("odd"), len(labels)) if labels else None)
+        by_value = groups_by_column(found, "odd")[column]
+        assert {group.value: group.rows for group in by_value} == total
+        for group in by_value:
+            given_labels = [label for sides, label in rows if sides[place] == group.value and label]
+            assert group.labels == Counter(given_labels)
+            assert group.share == (given_labels.count("odd") / len(given_labels) if given_labels else None)
+            interval = given_labels and wilson_interval(given_labels.count("odd"), len(given_labels))
+            assert group.interval == (interval or None)
 
 
 def test_the_largest_group_is_the_first_and_equal_ones_are_sorted():
     found = counted([((value,), "odd") for value in "bacaa"], ["p"])
-    assert [group.value for group in found.of("p", "odd")] == ["a", "b", "c"]
+    assert [group.value for group in groups_by_column(found, "odd")["p"]] == ["a", "b", "c"]
 
 
 def test_further_values_are_one_group(monkeypatch):
-    monkeypatch.setattr(groups, "_MOST_VALUES", 2)
+    for module in (groups, labels):
+        monkeypatch.setattr(module, "MOST_VALUES", 2)
     found = counted([((value,), "odd") for value in "abcad"], ["p"])
-    assert {group.value: group.rows for group in found.of("p", "odd")} == {"a": 2, "b": 1, OTHERS: 2}
+    assert {group.value: group.rows for group in groups_by_column(found, "odd")["p"]} == {
+        "a": 2,
+        "b": 1,
+        OTHERS: 2,
+    }
     both = counted([(("d",), "odd")], ["p"]) + found
-    assert {group.value: group.rows for group in both.of("p", "odd")} == {"d": 1, "a": 2, OTHERS: 3}
+    assert {group.value: group.rows for group in groups_by_column(both, "odd")["p"]} == {
+        "d": 1,
+        "a": 2,
+        OTHERS: 3,
+    }
 
 
 def test_a_long_value_is_cut():
-    (group,) = counted([(("y" * 300,), "odd"), (("y" * 201,), None)], ["p"]).of("p", "odd")
+    found = counted([(("y" * 300,), "odd"), (("y" * 201,), None)], ["p"])
+    (group,) = groups_by_column(found, "odd")["p"]
     assert (group.value, group.rows, group.share) == ("y" * 200, 2, 1.0)
 
 

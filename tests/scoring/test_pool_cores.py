@@ -2,15 +2,15 @@ import os
 
 import pytest
 
-from sentcli.scoring import cores
-from sentcli.scoring.cores import usable_cores
+from sentcli.scoring import pool
+from sentcli.scoring.pool import usable_cores
 
 
 @pytest.fixture(autouse=True)
 def eight_cores(monkeypatch, tmp_path):
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
-    monkeypatch.setattr(cores, "_GROUPS", tmp_path)
-    monkeypatch.setattr(cores, "_OWN_GROUP", tmp_path / "own")
+    monkeypatch.setattr(pool, "_GROUPS", tmp_path)
+    monkeypatch.setattr(pool, "_OWN_GROUP", tmp_path / "own")
 
 
 @pytest.mark.parametrize(
