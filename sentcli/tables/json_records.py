@@ -10,6 +10,7 @@ from itertools import chain, takewhile
 from operator import itemgetter
 
 from sentcli.errors import DataError
+from sentcli.tables.table import TextTable
 
 _LONGEST = 16  # times --max-row-bytes; a longer record is an error
 _BLANK_BYTES = 99  # before the first object of an array
@@ -22,15 +23,14 @@ _BETWEEN = re.compile(rb"[\s,\[\]]*+")
 _BLANKS = re.compile(rb"(%b)|\s++" % _STRING, re.DOTALL)
 
 
-def split_records(
-    blocks: Iterator[bytes], limit: int, name: str, *, is_inside: bool = False
-) -> Iterator[list[bytes]]:
+def split_records(blocks: Iterator[bytes], text: TextTable) -> Iterator[list[bytes]]:
     """Yield the records of a document, each as a line.
 
     The last one is a bracket, which will be rejected, if the end of an array is missing.
 
-    :param is_inside: the document begins in the array of an object, of which no more is read.
+    If the lead of the text ends in an array, this is the only one that is read.
     """
+    name, limit, is_inside = text.name, text.options.max_row_bytes, text.lead.endswith(b"[")
     depth = int(is_inside)
     data, enough = b"", 0
     for block in chain(blocks, [b""]):

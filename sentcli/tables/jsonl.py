@@ -10,7 +10,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -19,7 +19,7 @@ import orjson
 from sentcli.files.encodings import UTF_8
 from sentcli.files.source import Source
 from sentcli.tables import writer
-from sentcli.tables.chunk import Chunk, Cursor, Event, Records, Reject, Results, Sheet
+from sentcli.tables.chunk import Chunk, Cursor, Event, Results, Sheet
 from sentcli.tables.convert import LastLine, six_decimals, to_json
 from sentcli.tables.json_records import CONSTANTS, split_records
 from sentcli.tables.line_reader import LineReader
@@ -27,31 +27,22 @@ from sentcli.tables.options import ResultColumn, WriteOptions
 from sentcli.tables.table import Table, TextTable, find_taken
 from sentcli.tables.text_column import join_texts
 
-# Where records are that are not one per line: in an array, or in an array in an object.
-ARRAY, INSIDE = "array", "inside"
 _DEEP = 200  # brackets in a record that may be nested more deeply than orjson writes
 _TEXTS = {str, type(None)}
 MISSING: Any = object()
-_KINDS = {
-    dict: "an object",
-    list: "an array",
-    str: "a string",
-    int: "a number",
-    float: "a number",
-    bool: "a boolean",
-    type(None): "null",
-}
+_KINDS = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
 
 
 @dataclass(frozen=True)
 class JsonTable(TextTable):
     """A table of JSON.
 
-    :param array: `ARRAY` or `INSIDE`; empty: the records are one per line.
+    :param is_array: the records are those of an array, or take several lines each; False: they are one per
+        line. An array in an object begins at the end of the lead.
     :param keys: those of the first records, and the dotted paths of nested ones.
     """
 
-    array: str = ""
+    is_array: bool = False
     keys: tuple[str, ...] = ()
 
     @cached_property
@@ -104,13 +95,12 @@ class _JsonReader(LineReader):
 
     def __init__(self, source: Source, table: JsonTable) -> None:
         super().__init__(source, table)
-        self._array = table.array
+        self.has_offsets = not table.is_array  # else lines are records
 
     def lines(self) -> Iterator[list[bytes] | None]:
-        if self._array:
-            blocks, is_inside = iter(self._source.read, b""), self._array == INSIDE
-            return split_records(blocks, self._limit, self.name, is_inside=is_inside)
-        return super().lines()
+        if self.has_offsets:
+            return super().lines()
+        return split_records(iter(self._source.read, b""), self.table)
 
     def parse(self, lines: list[bytes]) -> Iterator[Event]:
         """Parse lines at once if each is a row, else one by one."""
@@ -128,21 +118,13 @@ class _JsonReader(LineReader):
             yield self._event(line)
             self.advance(1, len(line))
 
-    def rows(self, texts: Sequence[str | None], rows: Sequence[Any], raw: Sequence[bytes]) -> Records:
-        new = super().rows(texts, rows, raw)
-        return new._replace(offset=None) if self._array else new  # its lines are records
-
-    def reject(self, raw: bytes, reason: str) -> Reject:
-        reject = super().reject(raw, reason)
-        return replace(reject, offset=None) if self._array else reject
-
     def _event(self, line: bytes) -> Event:
         try:
             record = parse(line)
         except orjson.JSONDecodeError as error:
             return self._broken(line, error) if line.strip() else line
         if type(record) is not dict:
-            return self.reject(line, f"{_KINDS[type(record)]}, not an object")
+            return self.reject(line, f"{_KINDS.get(type(record), 'a number')}, not an object")
         if not record:
             return self.reject(line, "an object without keys")
         text = text_of(record, self.table.texts)
@@ -154,7 +136,7 @@ class _JsonReader(LineReader):
         try:
             line.decode()
         except UnicodeDecodeError as bad:
-            return self.reject(line, self.bad_bytes(line, bad, 0 if self._array else self.offset))
+            return self.reject(line, self.bad_bytes(line, bad, self.offset if self.has_offsets else 0))
         return self.reject(line, f"not JSON: {error.msg}, at character {error.pos + 1}")
 
 
@@ -194,7 +176,7 @@ def _value(record: dict[str, Any], name: str) -> Any:
 
 
 def no_string(value: Any) -> str:
-    return f"is {_KINDS[type(value)]}, not a string"
+    return f"is {_KINDS.get(type(value), 'a number')}, not a string"
 
 
 class _Number:
@@ -261,7 +243,7 @@ class Writer(writer.Writer):
         super().__init__(table, write, *others)
         self._fields = [b",%b:" % to_json(name) for name in self.names]
         self._new = {name.lower() for name in self.names}
-        is_by_lines = table.format == "json" and isinstance(table, JsonTable) and not table.array
+        is_by_lines = table.format == "json" and isinstance(table, JsonTable) and not table.is_array
         is_array = write.format == "json" and not (is_by_lines and not table.is_empty)
         self._before = b"[\n" if is_array else b""  # the next record
         self._last_line = LastLine(UTF_8, universal=False)

@@ -41,6 +41,7 @@ class LineReader(ABC):
 
     universal_line_ends = False  # True: a single carriage return ends a line too
     may_be_encoded = True  # False: the format is UTF-8
+    has_offsets = True  # False: lines are not those of the input
     chunk_type = Chunk
 
     def __init__(self, source: Source, table: TextTable) -> None:
@@ -94,10 +95,10 @@ class LineReader(ABC):
 
     def rows(self, texts: Sequence[str | None], rows: Sequence[Any], raw: Sequence[bytes]) -> Records:
         """Return rows that begin at the next record."""
-        return Records(texts, rows, raw, self.line, self.offset)
+        return Records(texts, rows, raw, self.line, self.offset if self.has_offsets else None)
 
     def reject(self, raw: bytes, reason: str) -> Reject:
-        return Reject(self.name, self.line, self.offset, reason, raw)
+        return Reject(self.name, self.line, self.offset if self.has_offsets else None, reason, raw)
 
     def bad_bytes(self, line: bytes, error: UnicodeDecodeError, offset: int) -> str:
         is_named = self.table.options.encoding is not None or not self.may_be_encoded
