@@ -1,11 +1,9 @@
 """Decide on the dialect of CSV, its header and its text column, by its first lines."""
 
 import logging
-from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import accumulate, islice, takewhile
+from itertools import count, islice, takewhile
 from typing import NamedTuple
 
 from sentcli.errors import DataError, option
@@ -17,26 +15,18 @@ from sentcli.tables.table import Table, TextTable, list_columns
 from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, Choice, Sample, is_usual
 
 _MOST_LINES = 100_000  # of the first record, whose quote would else not be closed
+_QUALTRICS, _SECOND_HEADERS = "ResponseId", 2  # a column of its exports, and their rows after the header
 _CHECKED_RECORDS = 100  # records that have to agree with a delimiter that --delimiter does not name
 
 
 def open_csv(source: Source, text: TextTable, like: Table | None) -> CsvTable:
     """Decide on the dialect and the columns of CSV; see `tables.open.open_table`."""
-    lines: list[bytes] = []
     with looking_ahead(source, text):
-        for block in lines_ahead(source, text, universal=True):
-            lines += block
-            with suppress(_MoreNeeded):
-                return _CsvStart(text, like, lines, is_all=False).table()
-    return _CsvStart(text, like, lines, is_all=True).table()
-
-
-class _MoreNeeded(Exception):  # noqa: N818  # no error
-    """The lines so far do not decide."""
+        return _CsvStart(text, like, lines_ahead(source, text, universal=True)).table()
 
 
 class _Record(NamedTuple):
-    """A record that is not blank: its first line, the line after it, its fields, why it cannot be read."""
+    """A record: its first line, the line after it, its fields if it is not blank, why it cannot be read."""
 
     start: int
     end: int
@@ -45,18 +35,22 @@ class _Record(NamedTuple):
 
 
 class _CsvStart:
-    """The first lines of CSV.
+    """The first lines of CSV; more are read while they do not decide.
 
     :ivar _start: the line of the first record.
     """
 
-    def __init__(self, text: TextTable, like: Table | None, lines: list[bytes], *, is_all: bool) -> None:
-        self._text, self._like, self._lines, self._is_all = text, like, lines, is_all
-        self._options = options = text.options
-        self._notes = text.notes
+    def __init__(self, text: TextTable, like: Table | None, blocks: Iterator[list[bytes]]) -> None:
+        options = text.options
+        self._text = text
+        self._like = like
+        self._blocks = blocks
+        self._options = options
         separators = options.separators(DELIMITERS[text.format])
         self._dialect = Dialect(*separators, text.encoding, options.escapechar)
-        self._start = min(options.skip_lines, len(lines))
+        self._notes = text.notes
+        self._lines: list[bytes] = []
+        self._start = options.skip_lines
 
     def table(self) -> CsvTable:
         """Return the table."""
@@ -64,20 +58,22 @@ class _CsvStart:
         columns: tuple[str, ...] = ()
         choice, lead = Choice(()), self._lead()
         if header:
-            records, is_sample = self._sample()
             columns = tuple(map(str, range(1, len(header.fields) + 1)))
             if options.header:
-                numbered = [(record.start + 1, record.fields) for record in records]
-                if count := lines_of_titles(numbered, options.text_column, self._text.name):
-                    self._note(f"the header is line {count + 1}: read with {option('skip_lines', count)}")
-                    self._start = count
-                    return self.table()
                 columns = tuple(header.fields)
                 lead += self._raw(header)
+            records = self._first_records(columns)
+            if options.header:
+                numbered = [(record.start + 1, record.fields) for record in records]
+                if lines := lines_of_titles(numbered, options.text_column, self._text.name):
+                    self._note(f"the header is line {lines + 1}: read with {option('skip_lines', lines)}")
+                    self._start = lines
+                    return self.table()
                 self._check_names(columns)
                 self._skip_second_headers(records)
             self._compare(columns)
-            choice = self._choose_texts(columns, records[options.header :], is_sample=is_sample)
+            sample = self._sample(columns, records)
+            choice = Choice(self._like.places) if self._like else sample.choose()
         elif options.skip_lines and lead[len(self._text.lead) :].strip():
             self._check_skipped()
         return CsvTable(
@@ -97,55 +93,81 @@ class _CsvStart:
         """Move to the first record and return it, parsed with the delimiter that the records share."""
         header = self._first_record()
         if header and (other := self._other_dialect(header)):
-            if header.end == len(self._lines) and not header.problem:  # the next records decide
-                self._need_more()
-            self._dialect = other
-            self._note(f"read with {_delimiter(other.delimiter)}")
+            if header.end == len(self._lines) and self._read_more():  # the next records decide
+                other = self._other_dialect(header)
+            self._dialect = other or self._dialect
+            self._note(f"read with {_delimiter(self._dialect.delimiter)}")
             header = self._first_record()
         if header:
             self._check_readable(header)
         return header
 
     def _first_record(self) -> _Record | None:
-        first = next(self._records(self._dialect), None)
-        self._start = first.start if first else len(self._lines)
-        self._lead()
-        if not first:
-            self._need_more()
-        elif first.problem and first.end == len(self._lines):
-            size, count = len(self._raw(first)), first.end - first.start
-            if size <= self._options.max_row_bytes and count < _MOST_LINES:
-                self._need_more()
-        return first
+        for record in self._records(self._dialect, lambda: True):
+            self._start = record.start
+            if record.fields or record.problem:
+                return record
+        self._start = len(self._lines)
+        return None
 
-    def _records(self, dialect: Dialect, stop: int | None = None) -> Iterator[_Record]:
-        """Parse the lines from the first record up to `stop`."""
-        first = end = self._start
-        encoding = self._text.encoding
-        parser = dialect.parser(decode_line(line, encoding) for line in islice(self._lines, first, stop))
+    def _records(self, dialect: Dialect, may_read: Callable[[], bool] = lambda: False) -> Iterator[_Record]:
+        """Parse the lines from the first record on.
+
+        :param may_read: called at the end of the lines; returns whether to read more.
+        """
+        first = start = self._start
+
+        def texts() -> Iterator[str]:
+            for number in count(first):
+                while number >= len(self._lines):
+                    size, lines = sum(map(len, self._lines[start:])), len(self._lines) - start
+                    may_end = size <= self._options.max_row_bytes and lines < _MOST_LINES
+                    if not (may_end and may_read() and self._read_more()):
+                        return
+                yield decode_line(self._lines[number], self._text.encoding)
+
+        parser = dialect.parser(texts())
         while True:
-            start = end
             fields, problem = next_record(parser)
             end = first + parser.line_num
             if start == end:
                 return
-            if fields or problem:
-                yield _Record(start, end, fields, problem)
+            yield _Record(start, end, fields, problem)
+            start = end
+
+    def _read_more(self) -> bool:
+        """Read further lines; return False at the end of the input."""
+        lines = next(self._blocks, [])
+        self._lines += lines
+        self._lead()  # it may be too long
+        return bool(lines)
 
     def _raw(self, record: _Record) -> bytes:
         return b"".join(self._lines[record.start : record.end])
 
-    def _sample(self) -> tuple[list[_Record], bool]:
-        """Return the first records, and whether they are all that count for the choice of a text column."""
-        sizes = [*accumulate(map(len, self._lines[self._start :]))]
-        count = bisect_left(sizes, SAMPLE_SIZE) + 1
-        whole = (record for record in self._records(self._dialect, self._start + count) if not record.problem)
-        records = [*islice(whole, SAMPLE_ROWS + 1)]
-        return records, self._is_all or count <= len(sizes) or len(records) > SAMPLE_ROWS
+    def _first_records(self, columns: tuple[str, ...]) -> list[_Record]:
+        """Return the first records, as many as the choice of a text column needs."""
+        records: list[_Record] = []
+        size = 0
+        for record in self._records(self._dialect, lambda: not self._is_decided(columns, records)):
+            size += len(self._raw(record))
+            records += [record] if record.fields else []
+            if size >= SAMPLE_SIZE or len(records) > SAMPLE_ROWS:
+                break
+        return records
 
-    def _need_more(self) -> None:
-        if not self._is_all:
-            raise _MoreNeeded
+    def _is_decided(self, columns: tuple[str, ...], records: Sequence[_Record]) -> bool:
+        """Return whether further records would decide nothing."""
+        if _QUALTRICS in columns and len(records) <= _SECOND_HEADERS:
+            return False
+        is_clear = self._like or self._options.text_column is not None or len(columns) == 1
+        return bool(is_clear) or self._sample(columns, records).is_decided()
+
+    def _sample(self, columns: tuple[str, ...], records: Sequence[_Record]) -> Sample:
+        rows = [record.fields for record in records[self._options.header :]]
+        values = [*zip(*(row for row in rows if len(row) == len(columns)), strict=True)]
+        wanted = self._options.text_column
+        return Sample(columns, {}, wanted, self._text.name, values or [()] * len(columns))
 
     def _note(self, message: str) -> None:
         self._notes = (*self._notes, (logging.WARNING, f"{self._text.name}: {message}"))
@@ -164,7 +186,7 @@ class _CsvStart:
         """
         options, used, fields = self._options, self._dialect.delimiter, header.fields
         if options.header and (mark := SEPARATOR.fullmatch(used.join(fields))):
-            self._start += 1
+            self._start = header.end
             return replace(self._dialect, delimiter=options.delimiter or mark[1])
         if fields and (options.text_column in fields or self._splits_alike(self._dialect)):
             return None
@@ -180,7 +202,7 @@ class _CsvStart:
 
     def _splits_alike(self, dialect: Dialect) -> bool:
         """Return whether the first records, up to a malformed one, have as many fields each, and several."""
-        records = [*islice(self._records(dialect), _CHECKED_RECORDS)]
+        records = [record for record in islice(self._records(dialect), _CHECKED_RECORDS) if any(record[2:])]
         widths = [len(record.fields) for record in takewhile(lambda record: not record.problem, records)]
         is_whole = len(widths) == len(records)
         return len({*widths}) == 1 and widths[0] > 1 and (is_whole or len(widths) > 1)
@@ -231,12 +253,10 @@ class _CsvStart:
 
     def _skip_second_headers(self, records: Sequence[_Record]) -> None:
         """Leave the questions and ids that Qualtrics writes after the header without a score."""
-        if self._options.skip_rows or "ResponseId" not in records[0].fields:
-            return
-        if len(records) < 3:
-            self._need_more()
-        if any(cell.startswith('{"ImportId"') for record in records[2:3] for cell in record.fields):
-            self._options = replace(self._options, skip_rows=2)
+        ids = [cell for record in records[_SECOND_HEADERS : _SECOND_HEADERS + 1] for cell in record.fields]
+        is_own = _QUALTRICS in records[0].fields and any(cell.startswith('{"ImportId"') for cell in ids)
+        if is_own and not self._options.skip_rows:
+            self._options = replace(self._options, skip_rows=_SECOND_HEADERS)
             self._note(f"rows 2 and 3 are headers of Qualtrics: read with {option('skip_rows', 2)}")
 
     def _compare(self, columns: tuple[str, ...]) -> None:
@@ -249,19 +269,6 @@ class _CsvStart:
                 f"{self._text.name}: the columns or the dialect differ from the first input; "
                 f"{list_columns(columns)}, in the first input {list_columns(like.columns)}"
             )
-
-    def _choose_texts(
-        self, columns: tuple[str, ...], records: Sequence[_Record], *, is_sample: bool
-    ) -> Choice:
-        if self._like:
-            return Choice(self._like.places)
-        rows = (record.fields for record in records if len(record.fields) == len(columns))
-        values = [*zip(*rows, strict=True)] or [()] * len(columns)
-        sample = Sample(columns, {}, self._options.text_column, self._text.name, values)
-        is_enough = is_sample or sample.wanted is not None or len(columns) == 1
-        if not (is_enough or sample.is_decided()):
-            raise _MoreNeeded
-        return sample.choose()
 
 
 def _delimiter(mark: str) -> str:
