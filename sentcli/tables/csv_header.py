@@ -74,8 +74,11 @@ class _CsvStart:
             self._compare(columns)
             sample = self._sample(columns, records)
             choice = Choice(self._like.places) if self._like else sample.choose()
-        elif options.skip_lines and lead[len(self._text.lead) :].strip():
-            self._check_skipped()
+        elif any(map(bytes.strip, self._lines[: options.skip_lines])) and (
+            options.header or len(self._lines) < options.skip_lines
+        ):
+            hint = f"try a lower {option('skip_lines')}"
+            raise DataError(f"{self._text.name}: no header after the lines to skip; {hint}")
         return CsvTable(
             self._text.name,
             self._options,
@@ -151,7 +154,8 @@ class _CsvStart:
         size = 0
         for record in self._records(self._dialect, lambda: not self._is_decided(columns, records)):
             size += len(self._raw(record))
-            records += [record] if record.fields else []
+            if record.fields:
+                records.append(record)
             if size >= SAMPLE_SIZE or len(records) > SAMPLE_ROWS:
                 break
         return records
@@ -230,12 +234,6 @@ class _CsvStart:
                 f"{name}: in {encoding.name} all of it would be the first record; "
                 f"is it another {option('encoding')}?"
             )
-
-    def _check_skipped(self) -> None:
-        """Refuse an input without records, all of whose lines are skipped."""
-        if self._options.header or len(self._lines) < self._options.skip_lines:
-            hint = f"try a lower {option('skip_lines')}"
-            raise DataError(f"{self._text.name}: no header after the lines to skip; {hint}")
 
     def _check_names(self, names: Sequence[str]) -> None:
         """Refuse a header that seems to be a row, or note that it may be one."""

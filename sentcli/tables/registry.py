@@ -63,6 +63,23 @@ FORMATS = tuple(_FORMATS)
 OUTPUT_FORMATS = tuple(name for name, form in _FORMATS.items() if not form.written_as)
 SUFFIXES = tuple(suffix for form in _FORMATS.values() for suffix in form.suffixes)
 
+# The first bytes by format, or by the suffix of files that are not read, see `instead_of`.
+_SIGNATURES = {
+    "parquet": rb"PAR1\x15",
+    "arrow": rb"ARROW1\0\0|\xff{4}..\0\0",  # a file or a stream
+    "orc": rb"ORC.{0,16}[\0-\x06]",
+    # By the name of the first part; of .ods too, about which the reader has a message.
+    "xlsx": rb"PK\x03\x04.{26}(\[Content_Types\]|_rels/|docProps/|xl/|mimetype)",
+    ".zip": rb"PK(\x03\x04|\x05\x06)",
+    ".xls": rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+    ".sqlite": rb"SQLite format 3\0",
+    ".duckdb": rb".{8}DUCK.\0{7}",
+    ".avro": rb"Obj\x01",
+    ".pkl": rb"\x80[\x02-\x05][\x80-\xff\]}c(]",
+    ".bz2": rb"BZh[1-9](1AY&SY|\x17rE8P\x90)",
+    ".xz": rb"\xfd7zXZ\0",
+}
+SIGNATURE_BYTES = 64
 _PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype|html|head|meta|table)", re.IGNORECASE)
 
 
@@ -79,6 +96,12 @@ def get_format(name: str) -> Format:
     if name not in _FORMATS:
         raise UsageError(f"there is no format {name!r:.200}; the formats are {', '.join(FORMATS)}")
     return _FORMATS[name]
+
+
+def signature_of(start: bytes) -> str:
+    """Return the binary format that the first bytes of an input show; empty for none of these."""
+    signs = (name for name, sign in _SIGNATURES.items() if re.match(sign, start, re.DOTALL))
+    return next(signs, "")
 
 
 def format_of(name: str, field: str) -> str:
@@ -106,8 +129,6 @@ def instead_of(suffix: str, name: str) -> str:
 
 def _kind_of_xls(name: str) -> str:
     """Return the suffix of what is in a file: exports that are called workbooks may be HTML or text."""
-    from sentcli.tables.sniff import SIGNATURE_BYTES, signature_of  # few runs need it
-
     start = b""
     with suppress(OSError), Path(name).open("rb") as file:
         start = file.read(SIGNATURE_BYTES)
