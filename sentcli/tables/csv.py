@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from operator import itemgetter
 from typing import Any
 
@@ -320,8 +320,7 @@ class Writer(writer.Writer):
 
     def _labels(self, labels: Sequence[str | None]) -> list[bytes]:
         """Return the labels as fields, each with a delimiter before it."""
-        fields = {label: self._field("" if label is None else str(label)) for label in {*labels}}
-        return [fields[label] for label in labels]
+        return [*map(cache(lambda label: self._field("" if label is None else str(label))), labels)]
 
     def _numbers(self, numbers: Sequence[float | None]) -> list[bytes]:
         """Return the numbers as fields, each with a delimiter before it; quoted if a digit is a separator."""

@@ -19,7 +19,7 @@ _QUALTRICS, _SECOND_HEADERS = "ResponseId", 2  # a column of its exports, and th
 _CHECKED_RECORDS = 100  # records that have to agree with a delimiter that --delimiter does not name
 
 
-def open_csv(source: Source, text: TextTable, like: Table | None) -> CsvTable:
+def open_table(source: Source, text: TextTable, like: Table | None) -> CsvTable:
     """Decide on the dialect and the columns of CSV; see `tables.open.open_table`."""
     with looking_ahead(source, text):
         return _CsvStart(text, like, lines_ahead(source, text, universal=True)).table()

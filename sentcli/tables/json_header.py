@@ -15,8 +15,8 @@ from sentcli.errors import DataError, option
 from sentcli.files.archive import split_member
 from sentcli.files.encodings import marked_encoding
 from sentcli.files.source import Source
-from sentcli.tables.json_records import array_in, end_of, split_records
-from sentcli.tables.jsonl import MISSING, JsonTable, no_string, parse, text_names, text_of
+from sentcli.tables import jsonl
+from sentcli.tables.jsonl import JsonTable, parse, text_of
 from sentcli.tables.line_reader import awaited, first_bytes, lines_ahead, looking_ahead
 from sentcli.tables.table import Table, TextTable, list_columns
 from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, Choice, Sample, is_usual
@@ -30,7 +30,7 @@ _MOST_WORDS = 2  # of a value that is no text
 _LONGEST_PATH = 200  # characters before the last key; deeper values are not looked at
 
 
-def open_json(source: Source, text: TextTable, like: Table | None) -> JsonTable:
+def open_table(source: Source, text: TextTable, like: Table | None) -> JsonTable:
     """Find the records and decide on their columns; see `tables.open.open_table`."""
     if not _is_document(source, text):
         return _JsonStart(source, text, like, is_array=False).table()
@@ -55,20 +55,20 @@ class _JsonStart:
             return _JsonStart(self._source, replace(text, lead=lead), self._like, is_array=True).table()
         page = b"" if choice else _empty_page(self._source, text, records)
         choice = (None if page else choice or self._choose(is_all=True)) or Choice(())
-        notes = [*text.notes, *choice.notes]
+        notes = (*text.notes, *choice.notes)
         if text.lead.endswith(b"["):
             note = f"{text.name}: the rows are those of one array; what is around it is left out"
-            notes.insert(0, (logging.INFO, note))
-        with_text = [record for record in records if choice.places and _has_text(record, choice.places)]
+            notes = ((logging.INFO, note), *notes)
+        first = next((record for record in records if _has_text(record, choice.places)), {})
         return JsonTable(
             text.name,
             text.options,
-            tuple(*with_text[:1]),
+            tuple(first),
             texts=choice.places,
             places=choice.places,
             lead=page or text.lead,
             is_empty=not choice.places,
-            notes=tuple(notes),
+            notes=notes,
             is_array=self._is_array,
             keys=tuple(dict.fromkeys(key for record in records for key in _flat(record))),
         )
@@ -89,7 +89,7 @@ class _JsonStart:
 
     def _lines(self) -> Iterator[list[bytes]]:
         if self._is_array:
-            return split_records(awaited(self._source), self._text)
+            return jsonl.split_records(awaited(self._source), self._text)
         return lines_ahead(self._source, self._text)
 
     def _choose(self, *, is_all: bool) -> Choice | None:
@@ -114,7 +114,7 @@ class _JsonStart:
         if not is_all:
             return None
         hint = f"{list_columns([*records[0]])}; try another {option('text_column')}"
-        raise DataError(f"{self._text.name}: no column {text_names(choice.places)}; {hint}")
+        raise DataError(f"{self._text.name}: no column {jsonl.text_names(choice.places)}; {hint}")
 
     def _sample(self, records: list[dict[str, Any]]) -> Sample:
         wanted = self._text.options.text_column
@@ -123,7 +123,7 @@ class _JsonStart:
             for key, value in _flat(record).items():
                 columns.setdefault(key, []).append(value)
         unfit = {
-            key: no_string(next(value for value in values if value is not None))
+            key: jsonl.no_string(next(value for value in values if value is not None))
             for key, values in columns.items()
             if wanted is None and not {str, type(None)} & {*map(type, values)}
         }
@@ -131,7 +131,7 @@ class _JsonStart:
 
 
 def _has_text(record: dict[str, Any], texts: Sequence[str]) -> bool:
-    return text_of(record, texts, MISSING) is not MISSING
+    return text_of(record, texts, jsonl.MISSING) is not jsonl.MISSING
 
 
 def _is_document(source: Source, text: TextTable) -> bool:
@@ -155,7 +155,7 @@ def _envelope(source: Source, text: TextTable) -> bytes:
     """Return the bytes before the first record of the one array in an object that is no record itself."""
     data = _beginning(source, text)
     body = data.lstrip()
-    end = end_of(body, 0) if body.startswith(b"{") else -1
+    end = jsonl.end_of(body, 0) if body.startswith(b"{") else -1
     if not body.startswith(b"{") or (end >= 0 and body[end:].strip()):
         return b""
     if end >= 0:
@@ -163,7 +163,7 @@ def _envelope(source: Source, text: TextTable) -> bytes:
         arrays = [rows for _, rows in _lists(record) if rows and type(rows[0]) is dict]
         if len(arrays) != 1 or _has_usual_text(record):
             return b""
-    place = array_in(data)
+    place = jsonl.array_in(data)
     return b"" if place is None else text.lead + data[:place]
 
 

@@ -26,11 +26,8 @@ def looking_ahead(source: Source, table: TextTable) -> Iterator[None]:
 
 def lines_ahead(source: Source, table: TextTable, *, universal: bool = False) -> Iterator[list[bytes]]:
     """Yield the lines of an input in lists; wait for those of a live input."""
-    for lines in physical_lines(source, table.encoding, table.options.max_row_bytes, universal=universal):
-        if lines is None:
-            source.check()
-        else:
-            yield lines
+    limit = table.options.max_row_bytes
+    return filter(None, physical_lines(source, table.encoding, limit, universal=universal))
 
 
 class LineReader(ABC):
@@ -51,8 +48,7 @@ class LineReader(ABC):
         self._source = source
         self._limit = table.options.max_row_bytes
         lines, rest = self.encoding.split(table.lead, universal=self.universal_line_ends)
-        has_end = self.encoding.line_end(rest)
-        self.line = 1 + len(lines) + bool(has_end)
+        self.line = 1 + len(lines) + bool(self.encoding.line_end(rest))
         self.offset = len(table.lead)
 
     def chunks(self, cursor: Cursor) -> Iterator[Chunk]:
@@ -157,6 +153,7 @@ def blocks_of(source: Source) -> Iterator[bytes | None]:
                 break
             waited = 0.0
             yield None
+            source.check()
         block = source.read()
         if not block:
             return
@@ -165,11 +162,7 @@ def blocks_of(source: Source) -> Iterator[bytes | None]:
 
 def awaited(source: Source) -> Iterator[bytes]:
     """Yield the blocks of an input; wait for those of a live input."""
-    for block in blocks_of(source):
-        if block is None:
-            source.check()
-        else:
-            yield block
+    return filter(None, blocks_of(source))
 
 
 def first_bytes(source: Source, size: int) -> bytes:

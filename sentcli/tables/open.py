@@ -1,8 +1,8 @@
 """Open an input: decide what it is, by its first bytes; the readers below decide nothing.
 
-Each guess is made here: the format of standard input and `.txt` files (by `sniff`), the encoding, the delimiter
-of CSV and its header (by `csv_header`), an array of JSON or objects by lines, the columns, and which of them
-hold the texts. The notes of a `Table` report the guesses to the user.
+Each guess is made here: the format of standard input and `.txt` files (by `sniff`), the encoding, the
+delimiter of CSV and its header (by `csv_header`), an array of JSON or objects by lines (by `json_header`),
+the columns, and which of them hold the texts. The notes of a `Table` report the guesses to the user.
 
 The first thousand rows decide, or the first MiB. A pipe is read only as far as the decision needs. The bytes
 that decided are read again for the rows, see `Source.looking_ahead`.
@@ -19,7 +19,7 @@ from sentcli.tables.chunk import Chunk, Cursor
 from sentcli.tables.line_reader import awaited
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.registry import format_of, get_format
-from sentcli.tables.sniff import binary_format, start_of
+from sentcli.tables.sniff import start_of
 from sentcli.tables.table import Note, Table, TextTable, log_notes
 
 # The bytes that show the encoding of a file, and of a stream, where they are held in memory.
@@ -37,18 +37,8 @@ def open_table(source: Source, options: ReadOptions, like: Table | None = None) 
     if not options.format:
         options = replace(options, format=format_of(source.name, "input_format"))
     form = get_format(options.format or "")
-    if not form.is_text:
-        return form.load().open_table(source, options, like)  # type: ignore[no-any-return]
-    text = _open_text(source, options, like)
-    if form.module == "csv":  # the other formats start without this module
-        from sentcli.tables.csv_header import open_csv
-
-        return open_csv(source, text, like)
-    if form.module == "jsonl":
-        from sentcli.tables.json_header import open_json
-
-        return open_json(source, text, like)
-    return replace(text, columns=("text",), texts=("text",), places=(0,))
+    begin = _open_text(source, options, like) if form.is_text else options
+    return form.load(form.opener).open_table(source, begin, like)  # type: ignore[no-any-return]
 
 
 def read(source: Source, table: Table, cursor: Cursor) -> Iterator[Chunk]:
@@ -77,8 +67,8 @@ def read_files(
 
 def _open_text(source: Source, options: ReadOptions, like: Table | None) -> TextTable:
     """Decide on the encoding; refuse what is not a text."""
-    start = start_of(source)
-    if binary := binary_format(source, start):
+    start, binary = start_of(source)
+    if binary:
         hint = f"add {option('input_format', binary)}"
         raise DataError(f"{source.name}: its first bytes are those of {binary}; {hint}")
     name = options.encoding

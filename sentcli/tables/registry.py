@@ -19,13 +19,14 @@ from sentcli.tables.options import ReadOptions, WriteOptions
 class Format:
     """One format.
 
-    :param module: the module with `open_table`, `read` and `Writer`; imported only when needed, as pyarrow
-        loads slowly.
+    :param module: the module with `read`, `Writer` and, if there is no opener, `open_table`; imported only
+        when needed, as pyarrow loads slowly.
     :param options: the options of `ReadOptions` that the format supports, except those of all formats.
     :param records: the format whose records are the same, so that a record is copied; empty: its own.
     :param has_types: its columns have types; from text formats, they are found by the values.
     :param written_as: of a format that can only be read, whose module has no `Writer`: the format of the
         output by default.
+    :param opener: the module with `open_table`; empty: that of the format.
     """
 
     module: str
@@ -34,13 +35,14 @@ class Format:
     records: str = ""
     has_types: bool = False
     written_as: str = ""
+    opener: str = ""
 
     @property
     def is_text(self) -> bool:
         return self.module in ("csv", "jsonl", "lines")
 
-    def load(self) -> Any:
-        return importlib.import_module(f"sentcli.tables.{self.module}")
+    def load(self, module: str = "") -> Any:
+        return importlib.import_module(f"sentcli.tables.{module or self.module}")
 
 
 _COLUMNS = frozenset({"text_column", "by", "keep", "drop"})
@@ -48,10 +50,10 @@ _CSV_OPTIONS = _COLUMNS | {
     *("delimiter", "quotechar", "escapechar", "encoding", "header", "skip_lines", "skip_rows")
 }
 _FORMATS = {
-    "csv": Format("csv", (".csv",), _CSV_OPTIONS),
-    "tsv": Format("csv", (".tsv", ".tab"), _CSV_OPTIONS),
-    "jsonl": Format("jsonl", (".jsonl", ".ndjson"), _COLUMNS),
-    "json": Format("jsonl", (".json",), _COLUMNS, records="jsonl"),
+    "csv": Format("csv", (".csv",), _CSV_OPTIONS, opener="csv_header"),
+    "tsv": Format("csv", (".tsv", ".tab"), _CSV_OPTIONS, opener="csv_header"),
+    "jsonl": Format("jsonl", (".jsonl", ".ndjson"), _COLUMNS, opener="json_header"),
+    "json": Format("jsonl", (".json",), _COLUMNS, records="jsonl", opener="json_header"),
     "parquet": Format("parquet", (".parquet", ".pq"), _COLUMNS, has_types=True),
     "arrow": Format("arrow_orc", (".arrow", ".feather", ".ipc"), _COLUMNS, "parquet", written_as="parquet"),
     "orc": Format("arrow_orc", (".orc",), _COLUMNS, "parquet", written_as="parquet"),

@@ -90,7 +90,8 @@ def guess_format(source: Source, options: ReadOptions) -> Likely | None:
 
     Waits for the first bytes; if they may begin a table in a pipe, a short time for more.
     """
-    if binary := binary_format(source, start_of(source)):
+    _, binary = start_of(source)
+    if binary:
         return Likely(replace(options, format=binary), (), 0)
     with source.looking_ahead():
         data = more = source.read()
@@ -105,25 +106,25 @@ def guess_format(source: Source, options: ReadOptions) -> Likely | None:
     return (sniff(data, options) or Likely(options, (), _NO_TABLE)) if data else None
 
 
-def start_of(source: Source) -> bytes:
-    """Return the first bytes of an input, which is decompressed from now on if they are compressed."""
-    while True:
-        with source.looking_ahead():
-            start = first_bytes(source, SIGNATURE_BYTES)
-        if not (compression := compression_in(start)):
-            return start
+def start_of(source: Source) -> tuple[bytes, str]:
+    """Return the first bytes of an input, and the binary format that they show, empty for a text.
+
+    The input is decompressed from now on if they are compressed.
+
+    :raises DataError: for a binary format that is not read.
+    """
+    with source.looking_ahead():
+        start = first_bytes(source, SIGNATURE_BYTES)
+    if compression := compression_in(start):
         source.decompress(compression)
-
-
-def binary_format(source: Source, start: bytes) -> str:
-    """Return the binary format of an input, empty for a text; raise a DataError if it is not read."""
-    found = signature_of(start)
-    if not found or found in FORMATS:
-        return found
-    hint = f"give it a name that ends in {found}"
-    if source.is_stream:
-        hint = instead_of(found, f"FILE{found}")
-    raise DataError(f"{source.name}: its first bytes are those of {found}; {hint}")
+        return start_of(source)
+    binary = signature_of(start)
+    if binary and binary not in FORMATS:
+        hint = f"give it a name that ends in {binary}"
+        if source.is_stream:
+            hint = instead_of(binary, f"FILE{binary}")
+        raise DataError(f"{source.name}: its first bytes are those of {binary}; {hint}")
+    return start, binary
 
 
 def sniff(data: bytes, options: ReadOptions) -> Likely | None:
