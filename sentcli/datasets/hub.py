@@ -20,7 +20,7 @@ from sentcli.tables.arrow import is_text
 from sentcli.tables.convert import to_text
 from sentcli.tables.registry import is_suffix, suffix_of
 from sentcli.tables.table import list_columns, log_notes
-from sentcli.tables.text_column import SAMPLE_ROWS, find_texts, join_columns
+from sentcli.tables.text_column import SAMPLE_ROWS, Sample, join_columns
 
 _log = logging.getLogger("sentcli")
 
@@ -68,7 +68,7 @@ def _read(
     unfit = {field.name: f"is {field.type}, not a string" for field in schema if not is_text(field.type)}
     table = data.with_format("arrow")[:]
     values = [() if name in unfit else table.column(name)[:SAMPLE_ROWS].to_pylist() for name in schema.names]
-    places, notes = find_texts(schema.names, unfit, text_column, where, values)
+    places, notes = Sample(schema.names, unfit, text_column, where, values).choose()
     log_notes(notes)
     texts = join_columns([table.column(place).to_pylist() for place in places])
     text_columns = [schema.names[place] for place in places]

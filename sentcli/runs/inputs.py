@@ -13,7 +13,7 @@ from sentcli.files.source import STANDARD, InputFile, Source
 from sentcli.runs.plan import Partitions
 from sentcli.scoring import stop
 from sentcli.tables.chunk import Chunk, Cursor, Position, Results
-from sentcli.tables.open import guess_format, open_table, read
+from sentcli.tables.open import open_table, read
 from sentcli.tables.options import ReadOptions, ResultColumn, WriteOptions
 from sentcli.tables.registry import (
     OUTPUT_FORMATS,
@@ -24,7 +24,7 @@ from sentcli.tables.registry import (
     suffix_of,
     written_format,
 )
-from sentcli.tables.sniff import Likely
+from sentcli.tables.sniff import Likely, guess_format
 from sentcli.tables.table import (
     Note,
     Table,

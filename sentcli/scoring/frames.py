@@ -8,7 +8,7 @@ from sentcli.errors import DataError
 from sentcli.scoring.labels import Scores
 from sentcli.tables.options import ResultColumn
 from sentcli.tables.table import check_room, log_notes
-from sentcli.tables.text_column import SAMPLE_ROWS, find_texts, join_columns
+from sentcli.tables.text_column import SAMPLE_ROWS, Sample, join_columns
 from sentcli.text.null_values import is_missing
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def score_pandas(
         if (other := _other_than_text(column)) is not None
     }
     begin = [() if name in unfit else [*column.iloc[:SAMPLE_ROWS]] for name, column in frame.items()]
-    choice = find_texts(columns, unfit, text_column, _FRAME, begin)
+    choice = Sample(columns, unfit, text_column, _FRAME, begin).choose()
     log_notes(choice.notes)
     texts = [[None if is_missing(text) else text for text in frame.iloc[:, place]] for place in choice.places]
     scores = score(join_columns(texts))

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from sentcli.tables.convert import parse, to_text
 from sentcli.tables.options import ResultColumn
 from sentcli.tables.table import Table
-from sentcli.tables.text_column import Choice, find_texts
+from sentcli.tables.text_column import Choice, Sample
 
 _MOST_MICROSECONDS = (1 << 63) // 1000 - 1  # the last one before nanoseconds overflow
 _NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 1000, "ns": 1}
@@ -96,7 +96,7 @@ def find_text_columns(
     wanted: str | None,
     where: str,
 ) -> Choice:
-    """Choose the columns to score among `paths_of` a schema; see `find_texts`."""
+    """Choose the columns to score among `paths_of` a schema; see `Sample.choose`."""
     # A column of type null has only missing values; it may be the text column.
     others = {
         name: f"is {kind}, not a string"
@@ -107,7 +107,7 @@ def find_text_columns(
         [value for rows in begin if name not in others for value in readable(column_at(rows, path))]
         for name, path, _ in paths
     ]
-    choice = find_texts([name for name, _, _ in paths], others, wanted, where, values)
+    choice = Sample([name for name, _, _ in paths], others, wanted, where, values).choose()
     return choice._replace(places=tuple(paths[place][1] for place in choice.places))
 
 

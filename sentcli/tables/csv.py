@@ -9,9 +9,9 @@ import csv
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
-from itertools import chain
+from functools import cache, cached_property
 from operator import itemgetter
 from typing import Any
 
@@ -51,6 +51,7 @@ class Dialect:
     escapechar: str | None = None
 
     def parser(self, lines: Iterator[str]) -> Any:  # the type of csv.reader has no public name
+        csv.field_size_limit((1 << 31) - 1)  # of the whole process; the reader bounds records itself
         return csv.reader(
             map(_decode_escapes, lines) if self.escapechar == "\\" else lines,
             delimiter=self.delimiter,
@@ -96,20 +97,15 @@ class CsvTable(TextTable):
 
 def read(source: Source, table: CsvTable, cursor: Cursor) -> Iterator[Chunk]:
     """Read one file; see `tables.open.read`."""
-    lift_field_limit()
     return _CsvReader(source, table).chunks(cursor)
-
-
-def lift_field_limit() -> None:
-    csv.field_size_limit((1 << 31) - 1)  # of the whole process; the reader bounds records itself
 
 
 class _CsvReader(LineReader):
     universal_line_ends = True
 
     def __init__(self, source: Source, table: CsvTable) -> None:
-        self._dialect = table.dialect
         super().__init__(source, table)
+        self._parser = table.dialect.parser
         self._width = len(table.columns)
         pick = itemgetter(*table.places) if table.places else str
         self._text: Callable[[Sequence[str]], str | None] = (
@@ -121,116 +117,79 @@ class _CsvReader(LineReader):
         self._rescanned = 0
 
     def parse(self, lines: list[bytes]) -> Iterator[Event]:
-        if not self._open:
-            yield from self._parse(lines)
-            return
-        self._open += b"".join(lines)
-        if len(self._open) >= self._wait_for:
-            yield from self._parse_open(is_end=False)
-
-    def finish(self) -> Iterator[Event]:
-        while self._open:
-            yield from self._parse_open(is_end=True)
-
-    def _parse(self, lines: list[bytes]) -> Iterator[Event]:
-        """Parse lines; keep those of a last record that may continue."""
-        texts, bad = decode_lines(lines, self.encoding)
-        if not bad and (rows := self._single_lines(texts)):
+        if self._open:
+            self._open += b"".join(lines)
+            if len(self._open) >= self._wait_for:
+                yield from self.finish(is_end=False)
+        elif rows := self._single_lines(lines):
             yield self.rows([*map(self._text, rows)], rows, lines)
             self.advance(len(lines), sum(map(len, lines)))
-            return
-        for start, end, fields, problem in self._records(lines, texts):
-            raw = lines[start] if end == start + 1 else b"".join(lines[start:end])
-            is_bad = bool(bad) and not bad.isdisjoint(range(start, end))
-            yield self._event(fields, raw, problem, is_bad=is_bad)
-            self.advance(end - start, len(raw))
+        else:
+            yield from self._records(iter(lines), is_end=False)
 
-    def _parse_open(self, *, is_end: bool) -> Iterator[Event]:
-        """Parse a record of many lines, then in slices what follows it: a list of all lines can be huge."""
+    def finish(self, *, is_end: bool = True) -> Iterator[Event]:
         data, self._open = bytes(self._open), bytearray()
-        count, size, fields, problem = self._first_record(data)
-        if problem and size <= self._limit and not is_end:
-            self._keep(data)
-            return
-        if problem or size > self._limit:
-            line = next(self._slices(data))[0]
-            problem = self._malformed(line, problem, size)
-            count, size = 1, len(line)
-        yield self._event(fields, data[:size], problem, is_bad=True)
-        self.advance(count, size)
-        for lines in self._slices(data, size):
-            yield from self.parse(lines)
+        return self._records(self._split(data), is_end=is_end)
 
-    def _keep(self, data: bytes) -> None:
-        self._open += data
-        self._wait_for = min(2 * len(data), self._limit + 1)
-
-    def _first_record(self, data: bytes) -> tuple[int, int, list[str], str]:
-        """Return the lines and bytes of the first record, its fields, and why it cannot be read.
-
-        A record that does not end within the limit is not read further.
-        """
-        count = size = 0  # of the slices before the last one
-        lines: list[bytes] = []
-
-        def texts() -> Iterator[list[str]]:
-            nonlocal count, size, lines
-            for lines in self._slices(data):
-                yield decode_lines(lines, self.encoding)[0]
-                count += len(lines)
-                size += sum(map(len, lines))
-                if size > self._limit:
-                    return
-
-        parser = self._dialect.parser(chain.from_iterable(texts()))
-        fields, problem = next_record(parser)
-        size += sum(map(len, lines[: parser.line_num - count]))
-        return parser.line_num, size, fields, problem
-
-    def _slices(self, data: bytes, start: int = 0) -> Iterator[list[bytes]]:
-        """Yield the lines of data in lists that take little memory."""
-        rest = b""
-        for begin in range(start, len(data), _SLICE):
-            lines, rest = self.encoding.split(rest + data[begin : begin + _SLICE], universal=True)
-            if lines:
-                yield lines
-        if rest:
-            yield [rest]
-
-    def _single_lines(self, texts: list[str]) -> list[list[str]]:
+    def _single_lines(self, lines: list[bytes]) -> list[list[str]]:
         """Return the fields of lines if each is a row; empty if any is not."""
-        if self._rows_to_skip:
-            return []
-        try:
-            rows = [*self._dialect.parser(iter(texts))]
-        except csv.Error:
-            return []
-        return rows if len(rows) == len(texts) and {*map(len, rows)} == {self._width} else []
+        rows: list[list[str]] = []
+        if not self._rows_to_skip:
+            with suppress(csv.Error, UnicodeDecodeError):
+                rows = self.table.parse(lines)
+        return rows if len(rows) == len(lines) and {*map(len, rows)} == {self._width} else []
 
-    def _records(self, lines: list[bytes], texts: list[str]) -> Iterator[tuple[int, int, list[str], str]]:
-        """Yield the first line of each record, the line after it, its fields, and why it cannot be read."""
-        start = begin = 0  # the first line of the record, and the first line that the parser got
-        parser = self._dialect.parser(iter(texts))
-        while start < len(lines):
+    def _records(self, lines: Iterator[bytes], *, is_end: bool) -> Iterator[Event]:
+        """Yield the events of records; keep the lines of a last one that may continue.
+
+        Lines are split and decoded one by one, because a list of all lines of a record can be huge.
+        """
+        unread = [lines]  # the lines to read next are in the last iterator
+        record = bytearray()
+
+        def texts() -> Iterator[str]:
+            while unread:
+                for line in unread[-1]:
+                    record.extend(line)
+                    yield decode_line(line, self.encoding)
+                    if len(record) > self._limit:  # it is not read further
+                        return
+                unread.pop()
+
+        parser = self._parser(texts())
+        while True:
+            record.clear()
+            count = -parser.line_num
             fields, problem = next_record(parser)
-            end = begin + parser.line_num
-            size = len(lines[start]) if end == start + 1 else sum(map(len, lines[start:end]))
-            if problem and end == len(lines) and size <= self._limit:
-                self._keep(b"".join(lines[start:]))
+            count += parser.line_num
+            raw = bytes(record)
+            size = len(raw)
+            if problem and not (unread or is_end) and size <= self._limit:
+                self._open += raw
+                self._wait_for = min(2 * size, self._limit + 1)
                 return
             if problem or size > self._limit:
-                problem = self._malformed(lines[start], problem, size)
-                end = begin = start + 1
-                parser = self._dialect.parser(map(texts.__getitem__, range(begin, len(texts))))
-            yield start, end, fields, problem
-            start = end
+                unread.append(self._split(raw))
+                raw, count = next(unread[-1]), 1
+                problem = self._malformed(raw, problem, size)
+                parser = self._parser(texts())
+            if not raw:
+                return
+            yield self._event(fields, raw, problem)
+            self.advance(count, len(raw))
 
-    def _event(self, fields: list[str], raw: bytes, problem: str, *, is_bad: bool) -> Event:
-        """Return the event of a record.
+    def _split(self, data: bytes) -> Iterator[bytes]:
+        """Split data into lines, in slices to save memory."""
+        rest = b""
+        for begin in range(0, len(data), _SLICE):
+            lines, rest = self.encoding.split(rest + data[begin : begin + _SLICE], universal=True)
+            yield from lines
+        if rest:
+            yield rest
 
-        :param is_bad: it may have bytes that are not in the encoding.
-        """
-        if is_bad and not problem:
+    def _event(self, fields: list[str], raw: bytes, problem: str) -> Event:
+        """Return the event of a record."""
+        if not problem:
             try:
                 self.encoding.decode(raw)
             except UnicodeDecodeError as error:
@@ -244,11 +203,9 @@ class _CsvReader(LineReader):
         if len(fields) == self._width:
             text = None if is_header else self._text(fields)
             return self.rows([text], [fields], [raw])._replace(is_header=is_header)
-        return (
-            raw
-            if is_header
-            else self.reject(raw, f"{counted(len(fields), 'field')} instead of {self._width}")
-        )
+        if is_header:
+            return raw
+        return self.reject(raw, f"{counted(len(fields), 'field')} instead of {self._width}")
 
     def _malformed(self, line: bytes, error: str, size: int) -> str:
         """Return why a record is malformed, and count the bytes that are parsed again; see `malformed`."""
@@ -263,32 +220,20 @@ class _CsvReader(LineReader):
 
 
 def next_record(parser: Iterator[list[str]]) -> tuple[list[str], str]:
-    """Return the fields of the next record, and why it cannot be read, or an empty text."""
+    """Return the fields of the next record, none at the end, and why it cannot be read, or an empty text."""
     try:
-        return next(parser), ""
+        return next(parser, []), ""
     except csv.Error as error:
         return [], str(error)
 
 
-def decode_lines(lines: list[bytes], encoding: Encoding) -> tuple[list[str], set[int]]:
-    """Decode lines; replace bad bytes by a stand-in, so that records keep their borders.
-
-    :returns: the text of each line, and the indexes of lines with bad bytes.
-    """
-    decode = encoding.decode
+def decode_line(line: bytes, encoding: Encoding) -> str:
+    """Decode a line; replace bad bytes by a stand-in, so that records keep their borders."""
     try:
-        return [*map(decode, lines)], set()
+        return encoding.decode(line)
     except UnicodeDecodeError:
-        pass
-    texts, bad = [], set()
-    for number, line in enumerate(lines):
-        try:
-            texts.append(decode(line))
-        except UnicodeDecodeError:
-            record, end = encoding.cut_line_end(line)
-            texts.append(record.decode(encoding.name, "replace") + decode(end))
-            bad.add(number)
-    return texts, bad
+        record, end = encoding.cut_line_end(line)
+        return record.decode(encoding.name, "replace") + encoding.decode(end)
 
 
 def malformed(line: bytes, error: str, size: int, options: ReadOptions) -> str:
@@ -375,8 +320,7 @@ class Writer(writer.Writer):
 
     def _labels(self, labels: Sequence[str | None]) -> list[bytes]:
         """Return the labels as fields, each with a delimiter before it."""
-        fields = {label: self._field("" if label is None else str(label)) for label in {*labels}}
-        return [fields[label] for label in labels]
+        return [*map(cache(lambda label: self._field("" if label is None else str(label))), labels)]
 
     def _numbers(self, numbers: Sequence[float | None]) -> list[bytes]:
         """Return the numbers as fields, each with a delimiter before it; quoted if a digit is a separator."""

@@ -1,281 +1,272 @@
 """Decide on the dialect of CSV, its header and its text column, by its first lines."""
 
-import csv
 import logging
-from bisect import bisect_left
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import accumulate, islice
+from itertools import count, islice, takewhile
+from typing import NamedTuple
 
 from sentcli.errors import DataError, option
 from sentcli.files.source import Source
-from sentcli.tables.csv import (
-    DELIMITERS,
-    CsvTable,
-    Dialect,
-    decode_lines,
-    lift_field_limit,
-    malformed,
-    next_record,
-)
+from sentcli.tables.csv import DELIMITERS, CsvTable, Dialect, decode_line, malformed, next_record
 from sentcli.tables.line_reader import bad_bytes, lines_ahead, looking_ahead, too_long
-from sentcli.tables.sniff import LIKELY_DELIMITERS, SEPARATOR, Records, lines_of_titles
+from sentcli.tables.sniff import LIKELY_DELIMITERS, SEPARATOR, lines_of_titles
 from sentcli.tables.table import Table, TextTable, list_columns
-from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, Choice, find_texts, is_decided, is_usual
+from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, Choice, Sample, is_usual
 
 _MOST_LINES = 100_000  # of the first record, whose quote would else not be closed
+_QUALTRICS, _SECOND_HEADERS = "ResponseId", 2  # a column of its exports, and their rows after the header
 _CHECKED_RECORDS = 100  # records that have to agree with a delimiter that --delimiter does not name
 
 
-def open_csv(source: Source, text: TextTable, like: Table | None) -> CsvTable:
+def open_table(source: Source, text: TextTable, like: Table | None) -> CsvTable:
     """Decide on the dialect and the columns of CSV; see `tables.open.open_table`."""
-    lift_field_limit()
-    lines: list[bytes] = []
     with looking_ahead(source, text):
-        for block in lines_ahead(source, text, universal=True):
-            lines += block
-            with suppress(_MoreNeeded):
-                return _CsvStart(text, like, lines, is_all=False).table()
-    return _CsvStart(text, like, lines, is_all=True).table()
+        return _CsvStart(text, like, lines_ahead(source, text, universal=True)).table()
 
 
-class _MoreNeeded(Exception):  # noqa: N818  # no error
-    """The lines so far do not decide."""
+class _Record(NamedTuple):
+    """A record: its first line, the line after it, its fields if it is not blank, why it cannot be read."""
+
+    start: int
+    end: int
+    fields: list[str]
+    problem: str
 
 
 class _CsvStart:
-    """The first lines of CSV."""
+    """The first lines of CSV; more are read while they do not decide.
 
-    def __init__(self, text: TextTable, like: Table | None, lines: list[bytes], *, is_all: bool) -> None:
+    :ivar _start: the line of the first record.
+    """
+
+    def __init__(self, text: TextTable, like: Table | None, blocks: Iterator[list[bytes]]) -> None:
         options = text.options
-        self._name = text.name
         self._text = text
         self._like = like
+        self._blocks = blocks
         self._options = options
         separators = options.separators(DELIMITERS[text.format])
         self._dialect = Dialect(*separators, text.encoding, options.escapechar)
-        self._is_all = is_all
         self._notes = text.notes
-        self._lines = lines
-        self._start = skipped = min(options.skip_lines, len(lines))  # of the record
-        self._texts = [""] * skipped + decode_lines(lines[skipped:], text.encoding)[0]
+        self._lines: list[bytes] = []
+        self._start = options.skip_lines
 
     def table(self) -> CsvTable:
         """Return the table."""
-        fields, end = self._first_record()
-        if fields and (other := self._other_dialect(fields)):
-            if end == len(self._lines):  # the next records decide
-                self._need_more()
-            fields, end = self._read_with(other)
-        if not fields:
-            return self._without_records()
-        options = self._options
-        raw = b"".join(self._lines[self._start : end])
-        self._refuse_whole(raw)
-        columns = tuple(fields) if options.header else tuple(map(str, range(1, len(fields) + 1)))
-        records, is_sample = self._records()
-        if options.header and (count := lines_of_titles(records, options.text_column, self._name)):
-            self._note(f"the header is line {count + 1}: read with {option('skip_lines', count)}")
-            self._start = count
-            return self.table()
-        self._check_first(records)
-        self._skip_second_headers(records)
-        self._compare(columns)
-        choice = self._choose_texts(columns, records, is_sample=is_sample)
+        header, options = self._header(), self._options
+        columns: tuple[str, ...] = ()
+        choice, lead = Choice(()), self._lead()
+        if header:
+            columns = tuple(map(str, range(1, len(header.fields) + 1)))
+            if options.header:
+                columns = tuple(header.fields)
+                lead += self._raw(header)
+            records = self._first_records(columns)
+            if options.header:
+                numbered = [(record.start + 1, record.fields) for record in records]
+                if lines := lines_of_titles(numbered, options.text_column, self._text.name):
+                    self._note(f"the header is line {lines + 1}: read with {option('skip_lines', lines)}")
+                    self._start = lines
+                    return self.table()
+                self._check_names(columns)
+                self._skip_second_headers(records)
+            self._compare(columns)
+            sample = self._sample(columns, records)
+            choice = Choice(self._like.places) if self._like else sample.choose()
+        elif any(map(bytes.strip, self._lines[: options.skip_lines])) and (
+            options.header or len(self._lines) < options.skip_lines
+        ):
+            hint = f"try a lower {option('skip_lines')}"
+            raise DataError(f"{self._text.name}: no header after the lines to skip; {hint}")
         return CsvTable(
-            self._name,
+            self._text.name,
             self._options,
             columns,
             texts=tuple(columns[place] for place in choice.places),
             places=choice.places,
-            lead=self._lead() + (raw if options.header else b""),
+            lead=lead,
+            is_empty=not header,
             notes=(*self._notes, *choice.notes),
             encoding=self._text.encoding,
             dialect=self._dialect,
         )
+
+    def _header(self) -> _Record | None:
+        """Move to the first record and return it, parsed with the delimiter that the records share."""
+        header = self._first_record()
+        if header and (other := self._other_dialect(header)):
+            if header.end == len(self._lines) and self._read_more():  # the next records decide
+                other = self._other_dialect(header)
+            self._dialect = other or self._dialect
+            self._note(f"read with {_delimiter(self._dialect.delimiter)}")
+            header = self._first_record()
+        if header:
+            self._check_readable(header)
+        return header
+
+    def _first_record(self) -> _Record | None:
+        for record in self._records(self._dialect, lambda: True):
+            self._start = record.start
+            if record.fields or record.problem:
+                return record
+        self._start = len(self._lines)
+        return None
+
+    def _records(self, dialect: Dialect, may_read: Callable[[], bool] = lambda: False) -> Iterator[_Record]:
+        """Parse the lines from the first record on.
+
+        :param may_read: called at the end of the lines; returns whether to read more.
+        """
+        first = start = self._start
+
+        def texts() -> Iterator[str]:
+            for number in count(first):
+                while number >= len(self._lines):
+                    size, lines = sum(map(len, self._lines[start:])), len(self._lines) - start
+                    may_end = size <= self._options.max_row_bytes and lines < _MOST_LINES
+                    if not (may_end and may_read() and self._read_more()):
+                        return
+                yield decode_line(self._lines[number], self._text.encoding)
+
+        parser = dialect.parser(texts())
+        while True:
+            fields, problem = next_record(parser)
+            end = first + parser.line_num
+            if start == end:
+                return
+            yield _Record(start, end, fields, problem)
+            start = end
+
+    def _read_more(self) -> bool:
+        """Read further lines; return False at the end of the input."""
+        lines = next(self._blocks, [])
+        self._lines += lines
+        self._lead()  # it may be too long
+        return bool(lines)
+
+    def _raw(self, record: _Record) -> bytes:
+        return b"".join(self._lines[record.start : record.end])
+
+    def _first_records(self, columns: tuple[str, ...]) -> list[_Record]:
+        """Return the first records, as many as the choice of a text column needs."""
+        records: list[_Record] = []
+        size = 0
+        for record in self._records(self._dialect, lambda: not self._is_decided(columns, records)):
+            size += len(self._raw(record))
+            if record.fields:
+                records.append(record)
+            if size >= SAMPLE_SIZE or len(records) > SAMPLE_ROWS:
+                break
+        return records
+
+    def _is_decided(self, columns: tuple[str, ...], records: Sequence[_Record]) -> bool:
+        """Return whether further records would decide nothing."""
+        if _QUALTRICS in columns and len(records) <= _SECOND_HEADERS:
+            return False
+        is_clear = self._like or self._options.text_column is not None or len(columns) == 1
+        return bool(is_clear) or self._sample(columns, records).is_decided()
+
+    def _sample(self, columns: tuple[str, ...], records: Sequence[_Record]) -> Sample:
+        rows = [record.fields for record in records[self._options.header :]]
+        values = [*zip(*(row for row in rows if len(row) == len(columns)), strict=True)]
+        wanted = self._options.text_column
+        return Sample(columns, {}, wanted, self._text.name, values or [()] * len(columns))
+
+    def _note(self, message: str) -> None:
+        self._notes = (*self._notes, (logging.WARNING, f"{self._text.name}: {message}"))
+
+    def _lead(self) -> bytes:
+        """Return the bytes before the first record: a byte order mark, lines to skip, and blank lines."""
+        lead = self._text.lead + b"".join(self._lines[: self._start])
+        if len(lead) > self._options.max_row_bytes:
+            raise DataError(f"{self._text.name}: no header in its first {self._options.max_row_bytes} bytes")
+        return lead
+
+    def _other_dialect(self, header: _Record) -> Dialect | None:
+        """Return the dialect with the delimiter that the first records share, if it is not the usual one.
+
+        In a header it may be any likely one; in a text, only a tab.
+        """
+        options, used, fields = self._options, self._dialect.delimiter, header.fields
+        if options.header and (mark := SEPARATOR.fullmatch(used.join(fields))):
+            self._start = header.end
+            return replace(self._dialect, delimiter=options.delimiter or mark[1])
+        if fields and (options.text_column in fields or self._splits_alike(self._dialect)):
+            return None
+        line = decode_line(self._raw(header), self._text.encoding)
+        likely = LIKELY_DELIMITERS if options.header else "\t"
+        marks = [] if options.delimiter else [mark for mark in likely if mark in line and mark != used]
+        others = [replace(self._dialect, delimiter=mark) for mark in marks]
+        other = next(filter(self._splits_alike, others), None)
+        if others and not other and len(fields) == 1:
+            hint = f"is it another {option('delimiter')}? If not, add {_delimiter(used)}"
+            raise DataError(f"{self._text.name}: {list_columns(fields)}; {hint}")
+        return other
+
+    def _splits_alike(self, dialect: Dialect) -> bool:
+        """Return whether the first records, up to a malformed one, have as many fields each, and several."""
+        records = [record for record in islice(self._records(dialect), _CHECKED_RECORDS) if any(record[2:])]
+        widths = [len(record.fields) for record in takewhile(lambda record: not record.problem, records)]
+        is_whole = len(widths) == len(records)
+        return len({*widths}) == 1 and widths[0] > 1 and (is_whole or len(widths) > 1)
+
+    def _check_readable(self, header: _Record) -> None:
+        """Raise a DataError if the first record is too long, malformed or in another encoding."""
+        options, encoding, name = self._options, self._text.encoding, self._text.name
+        raw, line, limit, reason = self._raw(header), self._lines[header.start], options.max_row_bytes, ""
+        if len(line) > limit:
+            reason = too_long(limit)
+        elif header.problem or len(raw) > limit:
+            reason = malformed(line, header.problem, len(raw), options)
+        else:
+            try:
+                encoding.decode(raw)
+            except UnicodeDecodeError as error:
+                is_named = options.encoding is not None
+                reason = bad_bytes(raw, error, len(self._lead()), encoding, is_named=is_named)
+        if reason:
+            others = f"{option('encoding')}, {option('delimiter')} or {option('quotechar')}"
+            hint = "" if "; " in reason else f"; is it another {others}?"
+            raise DataError(f"{name}: the first record cannot be read: {reason}{hint}")
+        if not (encoding.is_plain or encoding.line_end(raw) or self._text.lead) and b"\n" in raw:
+            raise DataError(
+                f"{name}: in {encoding.name} all of it would be the first record; "
+                f"is it another {option('encoding')}?"
+            )
+
+    def _check_names(self, names: Sequence[str]) -> None:
+        """Refuse a header that seems to be a row, or note that it may be one."""
+        if self._like or self._options.text_column is not None or any(map(is_usual, names)):
+            return
+        if number := next(filter(str.isdecimal, names), None):
+            no_header, named = option("no_header"), option("text_column")
+            hint = f"if the first line is a row, add {no_header}, else name the text with {named}"
+            raise DataError(
+                f"{self._text.name}: a column is called {number:.80}; {hint}; {list_columns(names)}"
+            )
+        if len(names) == 1:
+            taken = f"the first line, {names[0]!r:.80}, is taken for the header"
+            self._note(f"{taken}; if it is a text, add {option('no_header')}")
+
+    def _skip_second_headers(self, records: Sequence[_Record]) -> None:
+        """Leave the questions and ids that Qualtrics writes after the header without a score."""
+        ids = [cell for record in records[_SECOND_HEADERS : _SECOND_HEADERS + 1] for cell in record.fields]
+        is_own = _QUALTRICS in records[0].fields and any(cell.startswith('{"ImportId"') for cell in ids)
+        if is_own and not self._options.skip_rows:
+            self._options = replace(self._options, skip_rows=_SECOND_HEADERS)
+            self._note(f"rows 2 and 3 are headers of Qualtrics: read with {option('skip_rows', 2)}")
 
     def _compare(self, columns: tuple[str, ...]) -> None:
         """Refuse an input that does not fit the first one, except for its encoding."""
         like = self._like
         if not isinstance(like, CsvTable):
             return
-        dialect = replace(self._dialect, encoding=like.encoding)
-        if (like.columns, like.dialect) != (columns, dialect):
+        if (like.columns, like.dialect) != (columns, replace(self._dialect, encoding=like.encoding)):
             raise DataError(
-                f"{self._name}: the columns or the dialect differ from the first input; "
+                f"{self._text.name}: the columns or the dialect differ from the first input; "
                 f"{list_columns(columns)}, in the first input {list_columns(like.columns)}"
             )
-
-    def _need_more(self) -> None:
-        if not self._is_all:
-            raise _MoreNeeded
-
-    def _lead(self) -> bytes:
-        """Return the bytes before the first record: a byte order mark, lines to skip, and blank lines."""
-        lead = self._text.lead + b"".join(self._lines[: self._start])
-        if len(lead) > self._options.max_row_bytes:
-            raise DataError(f"{self._name}: no header in its first {self._options.max_row_bytes} bytes")
-        return lead
-
-    def _first_record(self) -> tuple[list[str], int]:
-        """Move to the first record that is not blank; return its fields, and the line after it."""
-        begin, limit = self._start, self._options.max_row_bytes
-        parser = self._dialect.parser(iter(self._texts[begin:]))
-        while self._start < len(self._lines):
-            fields, problem = next_record(parser)
-            end = begin + parser.line_num
-            size = sum(map(len, self._lines[self._start : end]))
-            may_end = size <= limit and end - self._start < _MOST_LINES
-            texts = self._texts[self._start : end]
-            if problem and end == len(self._lines) and may_end:
-                self._need_more()
-            if problem and (other := next(filter(self._splits_alike, self._others("".join(texts))), None)):
-                return self._read_with(other)
-            if fields or problem or size > limit:
-                self._check_readable(end, problem, size)
-                return fields, end
-            self._start = end
-        self._lead()
-        self._need_more()
-        return [], self._start
-
-    def _read_with(self, dialect: Dialect) -> tuple[list[str], int]:
-        self._dialect = dialect
-        self._note(f"read with {_delimiter(dialect.delimiter)}")
-        return self._first_record()
-
-    def _check_readable(self, end: int, problem: str, size: int) -> None:
-        """Raise a DataError if the first record is too long, malformed or in another encoding."""
-        lines = self._lines[self._start : end]
-        if len(lines[0]) > self._options.max_row_bytes:
-            reason = too_long(self._options.max_row_bytes)
-        elif problem or size > self._options.max_row_bytes:
-            reason = malformed(lines[0], problem, size, self._options)
-        else:
-            raw = b"".join(lines)
-            try:
-                self._text.encoding.decode(raw)
-            except UnicodeDecodeError as error:
-                is_named = self._options.encoding is not None
-                reason = bad_bytes(raw, error, len(self._lead()), self._text.encoding, is_named=is_named)
-            else:
-                return
-        others = f"{option('encoding')}, {option('delimiter')} or {option('quotechar')}"
-        hint = "" if "; " in reason else f"; is it another {others}?"
-        raise DataError(f"{self._name}: the first record cannot be read: {reason}{hint}")
-
-    def _without_records(self) -> CsvTable:
-        options, lead = self._options, self._lead()
-        is_short = len(self._lines) < options.skip_lines
-        if options.skip_lines and (is_short or options.header) and lead[len(self._text.lead) :].strip():
-            hint = f"try a lower {option('skip_lines')}"
-            raise DataError(f"{self._name}: no header after the lines to skip; {hint}")
-        return CsvTable(
-            self._name,
-            options,
-            lead=lead,
-            is_empty=True,
-            notes=self._notes,
-            encoding=self._text.encoding,
-            dialect=self._dialect,
-        )
-
-    def _other_dialect(self, fields: Sequence[str]) -> Dialect | None:
-        """Return the dialect with the delimiter that the first records share, if it is not the usual one."""
-        options, used = self._options, self._dialect.delimiter
-        if options.header and (mark := SEPARATOR.fullmatch(used.join(fields))):
-            self._start += 1
-            return replace(self._dialect, delimiter=options.delimiter or mark[1])
-        if options.text_column in fields or self._splits_alike(self._dialect):
-            return None
-        others = self._others(used.join(fields))
-        found = next(filter(self._splits_alike, others), None)
-        if others and not found and len(fields) == 1:
-            hint = f"is it another {option('delimiter')}? If not, add {_delimiter(used)}"
-            raise DataError(f"{self._name}: {list_columns(fields)}; {hint}")
-        return found
-
-    def _others(self, line: str) -> list[Dialect]:
-        """Return the dialects with other delimiters: in a header, any likely one; in a text, only a tab."""
-        likely = LIKELY_DELIMITERS if self._options.header else "\t"
-        marks = [] if self._options.delimiter else [mark for mark in likely if mark in line]
-        return [replace(self._dialect, delimiter=mark) for mark in marks if mark != self._dialect.delimiter]
-
-    def _splits_alike(self, dialect: Dialect) -> bool:
-        """Return whether the first records, up to a malformed one, have as many fields each, and several."""
-        widths, is_whole = [], False
-        with suppress(csv.Error):
-            for record in islice(dialect.parser(iter(self._texts[self._start :])), _CHECKED_RECORDS):
-                widths += [len(record)] if record else []
-            is_whole = True
-        return len({*widths}) == 1 and widths[0] > 1 and (is_whole or len(widths) > 1)
-
-    def _note(self, message: str) -> None:
-        self._notes = (*self._notes, (logging.WARNING, f"{self._name}: {message}"))
-
-    def _refuse_whole(self, raw: bytes) -> None:
-        """Refuse a first record that has the line ends of another encoding."""
-        encoding = self._text.encoding
-        is_whole_file = not (encoding.is_plain or encoding.line_end(raw) or self._text.lead)
-        if is_whole_file and b"\n" in raw:
-            raise DataError(
-                f"{self._name}: in {encoding.name} all of it would be the first record; "
-                f"is it another {option('encoding')}?"
-            )
-
-    def _records(self) -> tuple[Records, bool]:
-        """Return the first records, and whether they are all that count for the choice of a text column."""
-        texts = self._texts[self._start :]
-        sizes = [*accumulate(map(len, texts))]
-        count = bisect_left(sizes, SAMPLE_SIZE) + 1
-        parser = self._dialect.parser(iter(texts[:count]))
-        records: Records = []
-        while len(records) <= SAMPLE_ROWS:
-            line = self._start + 1 + parser.line_num
-            with suppress(csv.Error):
-                if (record := next(parser, None)) is None:
-                    return records, count <= len(sizes) or self._is_all
-                records.append((line, record))
-        return records, True
-
-    def _check_first(self, records: Records) -> None:
-        """Check that the first record is the header; note what may be otherwise."""
-        options, (_, fields) = self._options, records[0]
-        if not options.header:
-            return
-        if options.text_column is None and not (self._like or any(map(is_usual, fields))):
-            if number := next(filter(str.isdecimal, fields), None):
-                no_header, named = option("no_header"), option("text_column")
-                hint = f"if the first line is a row, add {no_header}, else name the text with {named}"
-                raise DataError(
-                    f"{self._name}: a column is called {number:.80}; {hint}; {list_columns(fields)}"
-                )
-            if len(fields) == 1:
-                taken = f"the first line, {fields[0]!r:.80}, is taken for the header"
-                self._note(f"{taken}; if it is a text, add {option('no_header')}")
-
-    def _skip_second_headers(self, records: Records) -> None:
-        """Leave the questions and ids that Qualtrics writes after the header without a score."""
-        options = self._options
-        if not options.header or options.skip_rows or "ResponseId" not in records[0][1]:
-            return
-        if len(records) < 3:
-            self._need_more()
-        if any(cell.startswith('{"ImportId"') for _, row in records[2:3] for cell in row):
-            self._options = replace(options, skip_rows=2)
-            self._note(f"rows 2 and 3 are headers of Qualtrics: read with {option('skip_rows', 2)}")
-
-    def _choose_texts(self, columns: tuple[str, ...], records: Records, *, is_sample: bool) -> Choice:
-        if self._like:
-            return Choice(self._like.places)
-        rows = (row for _, row in records[self._options.header :] if len(row) == len(columns))
-        values = [*zip(*rows, strict=True)] or [()] * len(columns)
-        wanted = self._options.text_column
-        is_enough = is_sample or wanted is not None or len(columns) == 1
-        if not (is_enough or is_decided(columns, {}, wanted, values)):
-            raise _MoreNeeded
-        return find_texts(columns, {}, wanted, self._name, values)
 
 
 def _delimiter(mark: str) -> str:

@@ -3,7 +3,7 @@
 import logging
 import re
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
@@ -15,11 +15,11 @@ from sentcli.errors import DataError, option
 from sentcli.files.archive import split_member
 from sentcli.files.encodings import marked_encoding
 from sentcli.files.source import Source
-from sentcli.tables.json_records import array_in, end_of, split_records
-from sentcli.tables.jsonl import ARRAY, INSIDE, MISSING, JsonTable, no_string, parse, text_names, text_of
+from sentcli.tables import jsonl
+from sentcli.tables.jsonl import JsonTable, parse, text_of
 from sentcli.tables.line_reader import awaited, first_bytes, lines_ahead, looking_ahead
 from sentcli.tables.table import Table, TextTable, list_columns
-from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, Choice, find_texts, is_decided, is_usual
+from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, Choice, Sample, is_usual
 
 _DOCUMENT_START = 64
 # The start of an array, or of an object on many lines.
@@ -30,47 +30,46 @@ _MOST_WORDS = 2  # of a value that is no text
 _LONGEST_PATH = 200  # characters before the last key; deeper values are not looked at
 
 
-def open_json(source: Source, text: TextTable, like: Table | None) -> JsonTable:
+def open_table(source: Source, text: TextTable, like: Table | None) -> JsonTable:
     """Find the records and decide on their columns; see `tables.open.open_table`."""
     if not _is_document(source, text):
-        return _JsonStart(source, text, like, "").table()
+        return _JsonStart(source, text, like, is_array=False).table()
     lead = _envelope(source, text)
-    return _JsonStart(source, replace(text, lead=lead or text.lead), like, INSIDE if lead else ARRAY).table()
+    return _JsonStart(source, replace(text, lead=lead or text.lead), like, is_array=True).table()
 
 
 class _JsonStart:
     """The first records of JSON."""
 
-    def __init__(self, source: Source, text: TextTable, like: Table | None, array: str) -> None:
+    def __init__(self, source: Source, text: TextTable, like: Table | None, *, is_array: bool) -> None:
         self._source = source
         self._text = text
         self._like = like
-        self._array = array
+        self._is_array = is_array
         self._records: list[dict[str, Any]] = []
 
     def table(self) -> JsonTable:
         """Return the table."""
         choice, records, text = self._read(), self._records, self._text
-        if not (choice or self._array) and len(records) == 1 and (lead := _envelope(self._source, text)):
-            return _JsonStart(self._source, replace(text, lead=lead), self._like, INSIDE).table()
+        if not (choice or self._is_array) and len(records) == 1 and (lead := _envelope(self._source, text)):
+            return _JsonStart(self._source, replace(text, lead=lead), self._like, is_array=True).table()
         page = b"" if choice else _empty_page(self._source, text, records)
-        if not page:
-            choice = choice or self._choose(is_all=True)
-        if self._array == INSIDE:
+        choice = (None if page else choice or self._choose(is_all=True)) or Choice(())
+        notes = (*text.notes, *choice.notes)
+        if text.lead.endswith(b"["):
             note = f"{text.name}: the rows are those of one array; what is around it is left out"
-            text = replace(text, notes=(*text.notes, (logging.INFO, note)))
-        texts = choice.places if choice else ()
-        first = next(filter(self._has_text(texts), records), {}) if choice else {}
+            notes = ((logging.INFO, note), *notes)
+        first = next((record for record in records if _has_text(record, choice.places)), {})
         return JsonTable(
             text.name,
             text.options,
             tuple(first),
-            texts=texts,
-            places=texts,
+            texts=choice.places,
+            places=choice.places,
             lead=page or text.lead,
-            is_empty=not choice,
-            notes=(*text.notes, *(choice.notes if choice else ())),
-            array=self._array,
+            is_empty=not choice.places,
+            notes=notes,
+            is_array=self._is_array,
             keys=tuple(dict.fromkeys(key for record in records for key in _flat(record))),
         )
 
@@ -84,60 +83,64 @@ class _JsonStart:
                     size += len(line) if self._records else 0
                     if is_full := len(self._records) == SAMPLE_ROWS or size >= SAMPLE_SIZE:
                         break
-                if self._records and (choice := self._choose(is_all=is_full)):
+                if choice := self._choose(is_all=is_full):
                     return choice
         return None
 
     def _lines(self) -> Iterator[list[bytes]]:
-        if not self._array:
-            return lines_ahead(self._source, self._text)
-        blocks, limit = awaited(self._source), self._text.options.max_row_bytes
-        return split_records(blocks, limit, self._text.name, is_inside=self._array == INSIDE)
+        if self._is_array:
+            return jsonl.split_records(awaited(self._source), self._text)
+        return lines_ahead(self._source, self._text)
 
     def _choose(self, *, is_all: bool) -> Choice | None:
         """Choose the columns of the texts; None if the records do not decide, or none has a text."""
-        records, name = self._records, self._text.name
+        records = self._records
         if not records:
             return None
-        choice = self._choose_among(records[:1], is_all=False)
-        if not choice and is_all and len(records) == 1 and not _has_usual_text(records[0]):
-            _refuse_envelope(records[0], self._source)
-        choice = choice or self._choose_among(records, is_all=is_all)
-        if not choice or any(map(self._has_text(choice.places), records)):
+        if self._like:
+            choice = Choice(self._like.places)
+        else:
+            sample = self._sample(records[:1])
+            if not sample.is_decided():
+                if is_all and len(records) == 1 and not _has_usual_text(records[0]):
+                    _refuse_envelope(records[0], self._source)
+                sample = self._sample(records)
+                if not (is_all or sample.is_decided()):
+                    return None
+            choice = sample.choose()
+            choice = choice._replace(places=tuple(sample.columns[place] for place in choice.places))
+        if any(_has_text(record, choice.places) for record in records):
             return choice
         if not is_all:
             return None
         hint = f"{list_columns([*records[0]])}; try another {option('text_column')}"
-        raise DataError(f"{name}: no column {text_names(choice.places)}; {hint}")
+        raise DataError(f"{self._text.name}: no column {jsonl.text_names(choice.places)}; {hint}")
 
-    def _has_text(self, texts: tuple[str, ...]) -> Callable[[dict[str, Any]], bool]:
-        return lambda record: text_of(record, texts, MISSING) is not MISSING
-
-    def _choose_among(self, records: list[dict[str, Any]], *, is_all: bool) -> Choice | None:
-        if self._like:
-            return Choice(self._like.places)
+    def _sample(self, records: list[dict[str, Any]]) -> Sample:
         wanted = self._text.options.text_column
         columns: dict[str, list[Any]] = {}
         for record in records:
             for key, value in _flat(record).items():
                 columns.setdefault(key, []).append(value)
-        others = {
-            key: no_string(next(value for value in values if value is not None))
+        unfit = {
+            key: jsonl.no_string(next(value for value in values if value is not None))
             for key, values in columns.items()
             if wanted is None and not {str, type(None)} & {*map(type, values)}
         }
-        names, values = [*columns], [*columns.values()]
-        if not (is_all or is_decided(names, others, wanted, values)):
-            return None
-        choice = find_texts(names, others, wanted, self._text.name, values)
-        return choice._replace(places=tuple(names[place] for place in choice.places))
+        return Sample([*columns], unfit, wanted, self._text.name, [*columns.values()])
+
+
+def _has_text(record: dict[str, Any], texts: Sequence[str]) -> bool:
+    return text_of(record, texts, jsonl.MISSING) is not jsonl.MISSING
 
 
 def _is_document(source: Source, text: TextTable) -> bool:
     """Return whether the records are those of an array, or take several lines each."""
     with looking_ahead(source, text):
         data = first_bytes(source, _DOCUMENT_START)
-        _refuse_wide(source, data)
+        if marked := marked_encoding(data):
+            command = _command(source, f"iconv -f {marked} -t utf-8", "jsonl")
+            raise DataError(f"{source.name}: begins with the byte order mark of {marked}; try: {command}")
         if text.format != "json" and not _DOCUMENT.match(data[:_DOCUMENT_START]):
             return False
         for block in chain([b""], awaited(source)):
@@ -152,7 +155,7 @@ def _envelope(source: Source, text: TextTable) -> bytes:
     """Return the bytes before the first record of the one array in an object that is no record itself."""
     data = _beginning(source, text)
     body = data.lstrip()
-    end = end_of(body, 0) if body.startswith(b"{") else -1
+    end = jsonl.end_of(body, 0) if body.startswith(b"{") else -1
     if not body.startswith(b"{") or (end >= 0 and body[end:].strip()):
         return b""
     if end >= 0:
@@ -160,7 +163,7 @@ def _envelope(source: Source, text: TextTable) -> bytes:
         arrays = [rows for _, rows in _lists(record) if rows and type(rows[0]) is dict]
         if len(arrays) != 1 or _has_usual_text(record):
             return b""
-    place = array_in(data)
+    place = jsonl.array_in(data)
     return b"" if place is None else text.lead + data[:place]
 
 
@@ -241,13 +244,6 @@ def _flat(record: dict[str, Any]) -> dict[str, Any]:
             if type(value) is dict and len(before) < _LONGEST_PATH:
                 inner.append((f"{before}{key}.", value))
     return flat
-
-
-def _refuse_wide(source: Source, start: bytes) -> None:
-    """Refuse JSON that is not UTF-8."""
-    if marked := marked_encoding(start):
-        command = _command(source, f"iconv -f {marked} -t utf-8", "jsonl")
-        raise DataError(f"{source.name}: begins with the byte order mark of {marked}; try: {command}")
 
 
 def _command(source: Source, program: str, form: str) -> str:

@@ -1,5 +1,9 @@
 """JSON Lines and JSON, read by orjson, which is strict; new fields are appended to the bytes of a record.
 
+Records in an array, or on several lines each, are found by their brackets and not parsed, so that their
+numbers and strings are written as they were read, and one that is not JSON costs no other. Line breaks
+between values become blanks.
+
 Lines end with a line feed. Blank lines are not rows and are copied. The first record decides which key holds
 the texts if it has a usual name, else the first records do. In an output of another format, all keys are
 columns, in a stream those of its first records; strings are copied and other values are written as JSON,
@@ -10,48 +14,49 @@ import json
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any
+from dataclasses import dataclass
+from functools import cache, cached_property
+from itertools import chain, takewhile
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 import orjson
 
+from sentcli.errors import DataError
 from sentcli.files.encodings import UTF_8
 from sentcli.files.source import Source
 from sentcli.tables import writer
-from sentcli.tables.chunk import Chunk, Cursor, Event, Records, Reject, Results, Sheet
+from sentcli.tables.chunk import Chunk, Cursor, Event, Results, Sheet
 from sentcli.tables.convert import LastLine, six_decimals, to_json
-from sentcli.tables.json_records import CONSTANTS, split_records
 from sentcli.tables.line_reader import LineReader
 from sentcli.tables.options import ResultColumn, WriteOptions
 from sentcli.tables.table import Table, TextTable, find_taken
 from sentcli.tables.text_column import join_texts
 
-# Where records are that are not one per line: in an array, or in an array in an object.
-ARRAY, INSIDE = "array", "inside"
+_LONGEST = 16  # times --max-row-bytes; a longer record is an error
+_BLANK_BYTES = 99  # before the first object of an array
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_BRACKET = re.compile(rb'(?:[^"{}\[\]]++|%b)*+([{}\[\]]?)' % _STRING, re.DOTALL)  # after strings and others
+_CONSTANTS = re.compile(rb"(%b?)|-?(?:NaN|Infinity)" % _STRING, re.DOTALL)  # strings, and what JSON lacks
+_SCALAR = re.compile(rb'%b|[^\s,\[\]{"]++(?=.)' % _STRING, re.DOTALL)
+_BETWEEN = re.compile(rb"[\s,\[\]]*+")
+_BLANKS = re.compile(rb"(%b)|\s++" % _STRING, re.DOTALL)
 _DEEP = 200  # brackets in a record that may be nested more deeply than orjson writes
 _TEXTS = {str, type(None)}
 MISSING: Any = object()
-_KINDS = {
-    dict: "an object",
-    list: "an array",
-    str: "a string",
-    int: "a number",
-    float: "a number",
-    bool: "a boolean",
-    type(None): "null",
-}
+_KINDS = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
 
 
 @dataclass(frozen=True)
 class JsonTable(TextTable):
     """A table of JSON.
 
-    :param array: `ARRAY` or `INSIDE`; empty: the records are one per line.
+    :param is_array: the records are those of an array, or take several lines each; False: they are one per
+        line. An array in an object begins at the end of the lead.
     :param keys: those of the first records, and the dotted paths of nested ones.
     """
 
-    array: str = ""
+    is_array: bool = False
     keys: tuple[str, ...] = ()
 
     @cached_property
@@ -104,13 +109,12 @@ class _JsonReader(LineReader):
 
     def __init__(self, source: Source, table: JsonTable) -> None:
         super().__init__(source, table)
-        self._array = table.array
+        self.has_offsets = not table.is_array  # else lines are records
 
     def lines(self) -> Iterator[list[bytes] | None]:
-        if self._array:
-            blocks, is_inside = iter(self._source.read, b""), self._array == INSIDE
-            return split_records(blocks, self._limit, self.name, is_inside=is_inside)
-        return super().lines()
+        if self.has_offsets:
+            return super().lines()
+        return split_records(iter(self._source.read, b""), self.table)
 
     def parse(self, lines: list[bytes]) -> Iterator[Event]:
         """Parse lines at once if each is a row, else one by one."""
@@ -128,21 +132,13 @@ class _JsonReader(LineReader):
             yield self._event(line)
             self.advance(1, len(line))
 
-    def rows(self, texts: Sequence[str | None], rows: Sequence[Any], raw: Sequence[bytes]) -> Records:
-        new = super().rows(texts, rows, raw)
-        return new._replace(offset=None) if self._array else new  # its lines are records
-
-    def reject(self, raw: bytes, reason: str) -> Reject:
-        reject = super().reject(raw, reason)
-        return replace(reject, offset=None) if self._array else reject
-
     def _event(self, line: bytes) -> Event:
         try:
             record = parse(line)
         except orjson.JSONDecodeError as error:
             return self._broken(line, error) if line.strip() else line
         if type(record) is not dict:
-            return self.reject(line, f"{_KINDS[type(record)]}, not an object")
+            return self.reject(line, f"{_KINDS.get(type(record), 'a number')}, not an object")
         if not record:
             return self.reject(line, "an object without keys")
         text = text_of(record, self.table.texts)
@@ -154,8 +150,87 @@ class _JsonReader(LineReader):
         try:
             line.decode()
         except UnicodeDecodeError as bad:
-            return self.reject(line, self.bad_bytes(line, bad, 0 if self._array else self.offset))
+            return self.reject(line, self.bad_bytes(line, bad, self.offset if self.has_offsets else 0))
         return self.reject(line, f"not JSON: {error.msg}, at character {error.pos + 1}")
+
+
+def split_records(blocks: Iterator[bytes], text: TextTable) -> Iterator[list[bytes]]:
+    """Yield the records of a document, each as a line.
+
+    The last one is a bracket, which will be rejected, if the end of an array is missing.
+
+    If the lead of the text ends in an array, this is the only one that is read.
+    """
+    name, limit, is_inside = text.name, text.options.max_row_bytes, text.lead.endswith(b"[")
+    depth = int(is_inside)
+    data, enough = b"", 0
+    for block in chain(blocks, [b""]):
+        data += block
+        if block and len(data) < enough:
+            continue
+        records: list[bytes] = []
+        place = 0
+        while True:
+            between = next(_BETWEEN.finditer(data, place))[0]
+            place += len(between)
+            depth += between.count(b"[") - between.count(b"]")
+            if is_inside and not depth:
+                _refuse_array(data[place:] + b"".join(blocks), name)
+                yield records
+                return
+            end = end_of(data, place)
+            if place == len(data) or (end < 0 and block):
+                break
+            if end < 0:  # the document is cut off
+                end, depth = len(data), 0
+            records.append(_in_a_line(data[place:end]))
+            place = end
+        data = data[place:]
+        enough = 2 * len(data)
+        if len(data) > _LONGEST * limit:
+            raise DataError(f"{name}: a record of more than {_LONGEST * limit} bytes; is this JSON?")
+        if records:
+            yield records
+    if depth > 0:
+        yield [b"["]
+
+
+def array_in(data: bytes) -> int | None:
+    """Return the place of the first object in the first array of objects; None if there is none."""
+    for end, change in _brackets(data, 0):
+        after = data[end : end + _BLANK_BYTES].lstrip()
+        if change > 0 and data[end - 1 : end] == b"[" and after.startswith(b"{"):
+            return end
+    return None
+
+
+def _refuse_array(rest: bytes, name: str) -> None:
+    if array_in(rest) is not None:
+        raise DataError(f"{name}: several arrays of objects; write one to a file: jq .NAME FILE > NEW.json")
+
+
+def end_of(data: bytes, start: int) -> int:
+    """Return the end of the value at `start`; -1 if it may go on after the data."""
+    if not data.startswith(b"{", start):
+        scalar = _SCALAR.match(data, start)
+        return scalar.end() if scalar else -1
+    depth = 0
+    for end, change in _brackets(data, start):
+        depth += change
+        if not depth:
+            return end
+    return -1
+
+
+def _brackets(data: bytes, start: int) -> Iterator[tuple[int, int]]:
+    """Yield the end of each bracket outside of strings, and 1 or -1 for the change of the depth."""
+    for found in takewhile(itemgetter(1), _BRACKET.finditer(data, start)):
+        yield found.end(), 1 if found[1] in b"{[" else -1
+
+
+def _in_a_line(record: bytes) -> bytes:
+    is_line = b"\n" not in record
+    return (record if is_line else _BLANKS.sub(lambda found: found[1] or b" ", record)) + b"\n"
 
 
 def parse(line: bytes) -> Any:
@@ -163,7 +238,7 @@ def parse(line: bytes) -> Any:
     try:
         return orjson.loads(line)
     except orjson.JSONDecodeError:
-        with_null = CONSTANTS.sub(lambda found: found[1] or b"null", line)
+        with_null = _CONSTANTS.sub(lambda found: found[1] or b"null", line)
         if with_null == line:
             raise
         return orjson.loads(with_null)
@@ -194,27 +269,25 @@ def _value(record: dict[str, Any], name: str) -> Any:
 
 
 def no_string(value: Any) -> str:
-    return f"is {_KINDS[type(value)]}, not a string"
+    return f"is {_KINDS.get(type(value), 'a number')}, not a string"
 
 
-class _Number:
-    """A number kept as its digits, which an int or float could change."""
-
-    def __init__(self, digits: str) -> None:
-        self.digits = digits
-
-
-class _Constant(_Number):
+class _Constant(NamedTuple):
     """NaN or infinity, which JSON lacks."""
+
+    name: str
 
 
 def _parse_exactly(line: bytes) -> dict[str, Any] | str:
-    """Return a record with the digits of its numbers, or why it cannot be written anew."""
+    """Return a record with the digits of its numbers, which an int or float could change.
+
+    :returns: a message if it cannot be written anew.
+    """
     try:
         record: dict[str, Any] = json.loads(
             line.decode(),
-            parse_int=_Number,
-            parse_float=_Number,
+            parse_int=orjson.Fragment,
+            parse_float=orjson.Fragment,
             parse_constant=_Constant,
             object_pairs_hook=_unique,
         )
@@ -238,17 +311,11 @@ def _cell(value: Any) -> str | None:
     """Return a value as text, in which NaN and infinity are null."""
     if value is None or isinstance(value, str):
         return value
-    if isinstance(value, _Constant):
-        return None
-    return _dump(value, with_constants=False).decode()
+    return None if isinstance(value, _Constant) else _dump(value, with_constants=False).decode()
 
 
 def _dump(value: Any, *, with_constants: bool = True) -> bytes:
-    def digits(number: _Number) -> orjson.Fragment:
-        is_null = isinstance(number, _Constant) and not with_constants
-        return orjson.Fragment("null" if is_null else number.digits)
-
-    return orjson.dumps(value, default=digits)
+    return orjson.dumps(value, default=lambda held: orjson.Fragment(held.name) if with_constants else None)
 
 
 class Writer(writer.Writer):
@@ -261,7 +328,7 @@ class Writer(writer.Writer):
         super().__init__(table, write, *others)
         self._fields = [b",%b:" % to_json(name) for name in self.names]
         self._new = {name.lower() for name in self.names}
-        is_by_lines = table.format == "json" and isinstance(table, JsonTable) and not table.array
+        is_by_lines = table.format == "json" and isinstance(table, JsonTable) and not table.is_array
         is_array = write.format == "json" and not (is_by_lines and not table.is_empty)
         self._before = b"[\n" if is_array else b""  # the next record
         self._last_line = LastLine(UTF_8, universal=False)
@@ -326,5 +393,4 @@ def _fields(column: ResultColumn, name: bytes, values: Sequence[Any]) -> list[by
         return six_decimals(values, name, b"null")
     if column.items:
         return [name + (text or "null").encode() for text in values]
-    fields = {label: name + to_json(label) for label in {*values}}
-    return [fields[label] for label in values]
+    return [*map(cache(lambda label: name + to_json(label)), values)]

@@ -26,11 +26,8 @@ def looking_ahead(source: Source, table: TextTable) -> Iterator[None]:
 
 def lines_ahead(source: Source, table: TextTable, *, universal: bool = False) -> Iterator[list[bytes]]:
     """Yield the lines of an input in lists; wait for those of a live input."""
-    for lines in physical_lines(source, table.encoding, table.options.max_row_bytes, universal=universal):
-        if lines is None:
-            source.check()
-        else:
-            yield lines
+    limit = table.options.max_row_bytes
+    return filter(None, physical_lines(source, table.encoding, limit, universal=universal))
 
 
 class LineReader(ABC):
@@ -41,6 +38,7 @@ class LineReader(ABC):
 
     universal_line_ends = False  # True: a single carriage return ends a line too
     may_be_encoded = True  # False: the format is UTF-8
+    has_offsets = True  # False: lines are not those of the input
     chunk_type = Chunk
 
     def __init__(self, source: Source, table: TextTable) -> None:
@@ -50,8 +48,7 @@ class LineReader(ABC):
         self._source = source
         self._limit = table.options.max_row_bytes
         lines, rest = self.encoding.split(table.lead, universal=self.universal_line_ends)
-        has_end = self.encoding.line_end(rest)
-        self.line = 1 + len(lines) + bool(has_end)
+        self.line = 1 + len(lines) + bool(self.encoding.line_end(rest))
         self.offset = len(table.lead)
 
     def chunks(self, cursor: Cursor) -> Iterator[Chunk]:
@@ -94,10 +91,10 @@ class LineReader(ABC):
 
     def rows(self, texts: Sequence[str | None], rows: Sequence[Any], raw: Sequence[bytes]) -> Records:
         """Return rows that begin at the next record."""
-        return Records(texts, rows, raw, self.line, self.offset)
+        return Records(texts, rows, raw, self.line, self.offset if self.has_offsets else None)
 
     def reject(self, raw: bytes, reason: str) -> Reject:
-        return Reject(self.name, self.line, self.offset, reason, raw)
+        return Reject(self.name, self.line, self.offset if self.has_offsets else None, reason, raw)
 
     def bad_bytes(self, line: bytes, error: UnicodeDecodeError, offset: int) -> str:
         is_named = self.table.options.encoding is not None or not self.may_be_encoded
@@ -156,6 +153,7 @@ def blocks_of(source: Source) -> Iterator[bytes | None]:
                 break
             waited = 0.0
             yield None
+            source.check()
         block = source.read()
         if not block:
             return
@@ -164,11 +162,7 @@ def blocks_of(source: Source) -> Iterator[bytes | None]:
 
 def awaited(source: Source) -> Iterator[bytes]:
     """Yield the blocks of an input; wait for those of a live input."""
-    for block in blocks_of(source):
-        if block is None:
-            source.check()
-        else:
-            yield block
+    return filter(None, blocks_of(source))
 
 
 def first_bytes(source: Source, size: int) -> bytes:

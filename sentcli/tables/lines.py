@@ -7,6 +7,8 @@ texts are cut to its width.
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from sentcli.errors import printable
@@ -18,6 +20,11 @@ from sentcli.tables.convert import LastLine, six_decimals, to_text
 from sentcli.tables.line_reader import LineReader
 from sentcli.tables.options import ResultColumn, WriteOptions
 from sentcli.tables.table import Table, TextTable
+
+
+def open_table(_: Source, text: TextTable, __: Table | None) -> TextTable:
+    """Return the table of lines; see `tables.open.open_table`."""
+    return replace(text, columns=("text",), texts=("text",), places=(0,))
 
 
 def read(source: Source, table: TextTable, cursor: Cursor) -> Iterator[Chunk]:
@@ -71,8 +78,7 @@ class Writer(writer.Writer):
         if column.is_number:
             numbers = six_decimals(values, b"", b"")
             return [self._encoding.encode(f"{number.decode()}\t") for number in numbers]
-        fields = {label: self._encoding.encode(f"{_in_a_line(to_text(label))}\t") for label in {*values}}
-        return [fields[label] for label in values]
+        return [*map(cache(lambda label: self._encoding.encode(f"{_in_a_line(to_text(label))}\t")), values)]
 
     def _aligned(self, text: str | None, *values: Any) -> bytes:
         """Return a row as a line for a terminal."""

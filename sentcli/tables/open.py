@@ -1,8 +1,8 @@
 """Open an input: decide what it is, by its first bytes; the readers below decide nothing.
 
-Each guess is made here: the format of standard input and `.txt` files, the encoding, the delimiter of CSV
-and its header (by `csv_header`), an array of JSON or objects by lines, the columns, and which of them hold
-the texts. The notes of a `Table` report the guesses to the user.
+Each guess is made here: the format of standard input and `.txt` files (by `sniff`), the encoding, the
+delimiter of CSV and its header (by `csv_header`), an array of JSON or objects by lines (by `json_header`),
+the columns, and which of them hold the texts. The notes of a `Table` report the guesses to the user.
 
 The first thousand rows decide, or the first MiB. A pipe is read only as far as the decision needs. The bytes
 that decided are read again for the rows, see `Source.looking_ahead`.
@@ -13,23 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from sentcli.errors import DataError, option
-from sentcli.files.compression import compression_in
-from sentcli.files.encodings import AUTO, WIDE, Encoding, detect_encoding
+from sentcli.files.encodings import AUTO, Encoding, detect_encoding
 from sentcli.files.source import Source, inspect_input
 from sentcli.tables.chunk import Chunk, Cursor
-from sentcli.tables.line_reader import PAUSE, awaited, first_bytes
+from sentcli.tables.line_reader import awaited
 from sentcli.tables.options import ReadOptions
-from sentcli.tables.registry import FORMATS, format_of, get_format, instead_of
-from sentcli.tables.sniff import (
-    MAY_BEGIN_TABLE,
-    NO_TABLE,
-    SAMPLE_BYTES,
-    SAMPLE_RECORDS,
-    SIGNATURE_BYTES,
-    Likely,
-    signature_of,
-    sniff,
-)
+from sentcli.tables.registry import format_of, get_format
+from sentcli.tables.sniff import start_of
 from sentcli.tables.table import Note, Table, TextTable, log_notes
 
 # The bytes that show the encoding of a file, and of a stream, where they are held in memory.
@@ -47,18 +37,8 @@ def open_table(source: Source, options: ReadOptions, like: Table | None = None) 
     if not options.format:
         options = replace(options, format=format_of(source.name, "input_format"))
     form = get_format(options.format or "")
-    if not form.is_text:
-        return form.load().open_table(source, options, like)  # type: ignore[no-any-return]
-    text = _open_text(source, options, like)
-    if form.module == "csv":  # the other formats start without this module
-        from sentcli.tables.csv_header import open_csv
-
-        return open_csv(source, text, like)
-    if form.module == "jsonl":
-        from sentcli.tables.json_header import open_json
-
-        return open_json(source, text, like)
-    return replace(text, columns=("text",), texts=("text",), places=(0,))
+    begin = _open_text(source, options, like) if form.is_text else options
+    return form.load(form.opener).open_table(source, begin, like)  # type: ignore[no-any-return]
 
 
 def read(source: Source, table: Table, cursor: Cursor) -> Iterator[Chunk]:
@@ -85,51 +65,10 @@ def read_files(
                 yield first or table, chunk
 
 
-def guess_format(source: Source, options: ReadOptions) -> Likely | None:
-    """Return what a text without a format may be; None if it is empty.
-
-    Waits for the first bytes; if they may begin a table in a pipe, a short time for more.
-    """
-    if binary := _binary_format(source, _start_of(source)):
-        return Likely(replace(options, format=binary), (), 0)
-    with source.looking_ahead():
-        data = more = source.read()
-        while more and source.live and len(data) < SAMPLE_BYTES and data.count(b"\n") <= SAMPLE_RECORDS:
-            if not (MAY_BEGIN_TABLE.match(data) and source.ready(PAUSE)):
-                break
-            more = source.read()
-            data += more
-    if options.encoding in (None, AUTO) and b"\0" in data and detect_encoding([data]) not in WIDE:
-        hint = f"if it is lines of text, add {option('input_format', 'lines')}"
-        raise DataError(f"{source.name}: neither a text nor a format known by its first bytes; {hint}")
-    return (sniff(data, options) or Likely(options, (), NO_TABLE)) if data else None
-
-
-def _start_of(source: Source) -> bytes:
-    """Return the first bytes of an input, which is decompressed from now on if they are compressed."""
-    while True:
-        with source.looking_ahead():
-            start = first_bytes(source, SIGNATURE_BYTES)
-        if not (compression := compression_in(start)):
-            return start
-        source.decompress(compression)
-
-
-def _binary_format(source: Source, start: bytes) -> str:
-    """Return the binary format of an input, empty for a text; raise a DataError if it is not read."""
-    found = signature_of(start)
-    if not found or found in FORMATS:
-        return found
-    hint = f"give it a name that ends in {found}"
-    if source.is_stream:
-        hint = instead_of(found, f"FILE{found}")
-    raise DataError(f"{source.name}: its first bytes are those of {found}; {hint}")
-
-
 def _open_text(source: Source, options: ReadOptions, like: Table | None) -> TextTable:
     """Decide on the encoding; refuse what is not a text."""
-    start = _start_of(source)
-    if binary := _binary_format(source, start):
+    start, binary = start_of(source)
+    if binary:
         hint = f"add {option('input_format', binary)}"
         raise DataError(f"{source.name}: its first bytes are those of {binary}; {hint}")
     name = options.encoding

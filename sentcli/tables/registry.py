@@ -19,13 +19,14 @@ from sentcli.tables.options import ReadOptions, WriteOptions
 class Format:
     """One format.
 
-    :param module: the module with `open_table`, `read` and `Writer`; imported only when needed, as pyarrow
-        loads slowly.
+    :param module: the module with `read`, `Writer` and, if there is no opener, `open_table`; imported only
+        when needed, as pyarrow loads slowly.
     :param options: the options of `ReadOptions` that the format supports, except those of all formats.
     :param records: the format whose records are the same, so that a record is copied; empty: its own.
     :param has_types: its columns have types; from text formats, they are found by the values.
     :param written_as: of a format that can only be read, whose module has no `Writer`: the format of the
         output by default.
+    :param opener: the module with `open_table`; empty: that of the format.
     """
 
     module: str
@@ -34,13 +35,14 @@ class Format:
     records: str = ""
     has_types: bool = False
     written_as: str = ""
+    opener: str = ""
 
     @property
     def is_text(self) -> bool:
         return self.module in ("csv", "jsonl", "lines")
 
-    def load(self) -> Any:
-        return importlib.import_module(f"sentcli.tables.{self.module}")
+    def load(self, module: str = "") -> Any:
+        return importlib.import_module(f"sentcli.tables.{module or self.module}")
 
 
 _COLUMNS = frozenset({"text_column", "by", "keep", "drop"})
@@ -48,10 +50,10 @@ _CSV_OPTIONS = _COLUMNS | {
     *("delimiter", "quotechar", "escapechar", "encoding", "header", "skip_lines", "skip_rows")
 }
 _FORMATS = {
-    "csv": Format("csv", (".csv",), _CSV_OPTIONS),
-    "tsv": Format("csv", (".tsv", ".tab"), _CSV_OPTIONS),
-    "jsonl": Format("jsonl", (".jsonl", ".ndjson"), _COLUMNS),
-    "json": Format("jsonl", (".json",), _COLUMNS, records="jsonl"),
+    "csv": Format("csv", (".csv",), _CSV_OPTIONS, opener="csv_header"),
+    "tsv": Format("csv", (".tsv", ".tab"), _CSV_OPTIONS, opener="csv_header"),
+    "jsonl": Format("jsonl", (".jsonl", ".ndjson"), _COLUMNS, opener="json_header"),
+    "json": Format("jsonl", (".json",), _COLUMNS, records="jsonl", opener="json_header"),
     "parquet": Format("parquet", (".parquet", ".pq"), _COLUMNS, has_types=True),
     "arrow": Format("arrow_orc", (".arrow", ".feather", ".ipc"), _COLUMNS, "parquet", written_as="parquet"),
     "orc": Format("arrow_orc", (".orc",), _COLUMNS, "parquet", written_as="parquet"),
@@ -63,6 +65,23 @@ FORMATS = tuple(_FORMATS)
 OUTPUT_FORMATS = tuple(name for name, form in _FORMATS.items() if not form.written_as)
 SUFFIXES = tuple(suffix for form in _FORMATS.values() for suffix in form.suffixes)
 
+# The first bytes by format, or by the suffix of files that are not read, see `instead_of`.
+_SIGNATURES = {
+    "parquet": rb"PAR1\x15",
+    "arrow": rb"ARROW1\0\0|\xff{4}..\0\0",  # a file or a stream
+    "orc": rb"ORC.{0,16}[\0-\x06]",
+    # By the name of the first part; of .ods too, about which the reader has a message.
+    "xlsx": rb"PK\x03\x04.{26}(\[Content_Types\]|_rels/|docProps/|xl/|mimetype)",
+    ".zip": rb"PK(\x03\x04|\x05\x06)",
+    ".xls": rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+    ".sqlite": rb"SQLite format 3\0",
+    ".duckdb": rb".{8}DUCK.\0{7}",
+    ".avro": rb"Obj\x01",
+    ".pkl": rb"\x80[\x02-\x05][\x80-\xff\]}c(]",
+    ".bz2": rb"BZh[1-9](1AY&SY|\x17rE8P\x90)",
+    ".xz": rb"\xfd7zXZ\0",
+}
+SIGNATURE_BYTES = 64
 _PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype|html|head|meta|table)", re.IGNORECASE)
 
 
@@ -79,6 +98,12 @@ def get_format(name: str) -> Format:
     if name not in _FORMATS:
         raise UsageError(f"there is no format {name!r:.200}; the formats are {', '.join(FORMATS)}")
     return _FORMATS[name]
+
+
+def signature_of(start: bytes) -> str:
+    """Return the binary format that the first bytes of an input show; empty for none of these."""
+    signs = (name for name, sign in _SIGNATURES.items() if re.match(sign, start, re.DOTALL))
+    return next(signs, "")
 
 
 def format_of(name: str, field: str) -> str:
@@ -106,8 +131,6 @@ def instead_of(suffix: str, name: str) -> str:
 
 def _kind_of_xls(name: str) -> str:
     """Return the suffix of what is in a file: exports that are called workbooks may be HTML or text."""
-    from sentcli.tables.sniff import SIGNATURE_BYTES, signature_of  # few runs need it
-
     start = b""
     with suppress(OSError), Path(name).open("rb") as file:
         start = file.read(SIGNATURE_BYTES)

@@ -15,20 +15,24 @@ from itertools import dropwhile, islice
 
 from sentcli.config import NOTE
 from sentcli.errors import DataError, UsageError, option
-from sentcli.files.encodings import AUTO, BOM, detect_encoding
+from sentcli.files.compression import compression_in
+from sentcli.files.encodings import AUTO, BOM, WIDE, detect_encoding
+from sentcli.files.source import Source
+from sentcli.tables.line_reader import PAUSE, first_bytes
 from sentcli.tables.options import ReadOptions
+from sentcli.tables.registry import FORMATS, SIGNATURE_BYTES, instead_of, signature_of
 from sentcli.tables.table import Note
 from sentcli.tables.text_column import is_usual
 
 Records = list[tuple[int, list[str]]]  # each with the number of its first line
 
 LIKELY_DELIMITERS = "\t;|,"
-NO_TABLE = 3
-SAMPLE_BYTES = 1 << 18
+_NO_TABLE = 3
+_SAMPLE_BYTES = 1 << 18
 SAMPLE_RECORDS = 20
 _FEWEST_ROWS = 2  # after the header
 _MANY_ROWS = 4  # fewer may have the same number of fields, or a column of numbers, by chance
-MAY_BEGIN_TABLE = re.compile(rb"[^\n]*?(\t|[,;|]\S|\0)")  # a first line; others are not worth a wait
+_MAY_BEGIN_TABLE = re.compile(rb"[^\n]*?(\t|[,;|]\S|\0)")  # a first line; others are not worth a wait
 SEPARATOR = re.compile(r"sep=([^\w\"'\\])\r?$", re.IGNORECASE | re.MULTILINE)  # the first line of Excel
 _JSON = re.compile(r'\s*(\[\s*)?\{\s*"[^"\n]*"\s*:')  # up to the first key
 _NAME = re.compile(r"(?=.{0,40}$)([^\W\d]\S*( \S+){0,4}(?<![.!]))?")
@@ -41,7 +45,7 @@ class Likely:
     """A table that a text may be.
 
     :param doubt: 0: it is certainly one; 1: it looks like one; 2: it may be one, and is read as lines;
-        `NO_TABLE`: it is none.
+        `_NO_TABLE`: it is none.
     """
 
     read: ReadOptions
@@ -62,7 +66,7 @@ class Likely:
 
         :raises UsageError: if it may be a table and `is_refused`, because lines would lose its columns.
         """
-        if self.doubt == NO_TABLE:
+        if self.doubt == _NO_TABLE:
             return None
         lines = option("input_format", "lines")
         if self.is_table:
@@ -81,10 +85,52 @@ class Likely:
         return " ".join(filter(None, (option("input_format", self.read.format), delimiter, header)))
 
 
+def guess_format(source: Source, options: ReadOptions) -> Likely | None:
+    """Return what a text without a format may be; None if it is empty.
+
+    Waits for the first bytes; if they may begin a table in a pipe, a short time for more.
+    """
+    _, binary = start_of(source)
+    if binary:
+        return Likely(replace(options, format=binary), (), 0)
+    with source.looking_ahead():
+        data = more = source.read()
+        while more and source.live and len(data) < _SAMPLE_BYTES and data.count(b"\n") <= SAMPLE_RECORDS:
+            if not (_MAY_BEGIN_TABLE.match(data) and source.ready(PAUSE)):
+                break
+            more = source.read()
+            data += more
+    if options.encoding in (None, AUTO) and b"\0" in data and detect_encoding([data]) not in WIDE:
+        hint = f"if it is lines of text, add {option('input_format', 'lines')}"
+        raise DataError(f"{source.name}: neither a text nor a format known by its first bytes; {hint}")
+    return (sniff(data, options) or Likely(options, (), _NO_TABLE)) if data else None
+
+
+def start_of(source: Source) -> tuple[bytes, str]:
+    """Return the first bytes of an input, and the binary format that they show, empty for a text.
+
+    The input is decompressed from now on if they are compressed.
+
+    :raises DataError: for a binary format that is not read.
+    """
+    with source.looking_ahead():
+        start = first_bytes(source, SIGNATURE_BYTES)
+    if compression := compression_in(start):
+        source.decompress(compression)
+        return start_of(source)
+    binary = signature_of(start)
+    if binary and binary not in FORMATS:
+        hint = f"give it a name that ends in {binary}"
+        if source.is_stream:
+            hint = instead_of(binary, f"FILE{binary}")
+        raise DataError(f"{source.name}: its first bytes are those of {binary}; {hint}")
+    return start, binary
+
+
 def sniff(data: bytes, options: ReadOptions) -> Likely | None:
     """Return the table that a text may be; None if it cannot be one."""
     encoding = detect_encoding([data]) if options.encoding in (None, AUTO) else options.encoding
-    text = data[:SAMPLE_BYTES].decode(encoding or "utf-8", "replace").lstrip(BOM)
+    text = data[:_SAMPLE_BYTES].decode(encoding or "utf-8", "replace").lstrip(BOM)
     if (found := _JSON.match(text)) and options.encoding is None:  # JSON is UTF-8
         return Likely(replace(options, format="json" if found[1] else "jsonl"), (), 0)
     if SEPARATOR.match(text):
@@ -148,30 +194,3 @@ def lines_of_titles(records: Records, text_column: str | None, where: str) -> in
         return line - 1
     hint = f"if the header is line {line}, add {option('skip_lines', line - 1)}"
     raise DataError(f"{where}: the first line has one cell, {max(first)!r:.80}; {hint}")
-
-
-# By format, or by the suffix of files that are not read, see `registry.instead_of`.
-_SIGNATURES = {
-    name: re.compile(pattern, re.DOTALL)
-    for name, pattern in (
-        ("parquet", rb"PAR1\x15"),
-        ("arrow", rb"ARROW1\0\0|\xff{4}..\0\0"),  # a file or a stream
-        ("orc", rb"ORC.{0,16}[\0-\x06]"),
-        # By the name of the first part; of .ods too, about which the reader has a message.
-        ("xlsx", rb"PK\x03\x04.{26}(\[Content_Types\]|_rels/|docProps/|xl/|mimetype)"),
-        (".zip", rb"PK(\x03\x04|\x05\x06)"),
-        (".xls", rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
-        (".sqlite", rb"SQLite format 3\0"),
-        (".duckdb", rb".{8}DUCK.\0{7}"),
-        (".avro", rb"Obj\x01"),
-        (".pkl", rb"\x80[\x02-\x05][\x80-\xff\]}c(]"),
-        (".bz2", rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"),
-        (".xz", rb"\xfd7zXZ\0"),
-    )
-}
-SIGNATURE_BYTES = 64
-
-
-def signature_of(start: bytes) -> str:
-    """Return the binary format that the first bytes of an input show; empty for none of these."""
-    return next((name for name, pattern in _SIGNATURES.items() if pattern.match(start)), "")

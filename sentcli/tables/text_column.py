@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from sentcli.config import NOTE
@@ -46,53 +48,165 @@ class Choice(NamedTuple):
     notes: tuple[Note, ...] = ()
 
 
-def is_decided(
-    columns: Sequence[Any], others: Mapping[Any, str], wanted: str | None, values: Sequence[Sequence[Any]]
-) -> bool:
-    """Return whether the first rows decide what `find_texts` returns, whatever rows follow.
+@dataclass(frozen=True)
+class Sample:
+    """The columns of an input with their first values, which decide which of them hold the texts.
 
-    They do if they have the columns that the user named, or a word under the most usual name.
-    """
-    if wanted is not None:
-        return all(_match(columns, part) for part in _parts(columns, wanted))
-    groups = next(iter(_named(columns)), [])
-    return all(len(group) == 1 for group in groups) and any(
-        columns[place] not in others and _has_word(values[place]) for (place,) in groups
-    )
-
-
-def find_texts(
-    columns: Sequence[Any],
-    others: Mapping[Any, str],
-    wanted: str | None,
-    where: str,
-    values: Sequence[Sequence[Any]],
-) -> Choice:
-    """Choose the columns to score.
-
-    :param others: the columns that hold no texts, each with a reason such as `is int64, not a string`.
-    :param wanted: the name of a column, its number from 1, or several of these with commas between them.
+    :param columns: the names.
+    :param unfit: the columns that hold no texts, each with a reason such as `is int64, not a string`.
+    :param wanted: what the user asked for: the name of a column, its number from 1, or several of these with
+        commas between them.
+    :param name: that of the input, for messages.
     :param values: the first values of each column; only strings count.
-    :raises DataError: when no column or several columns qualify, or a chosen one holds no texts.
     """
-    if wanted is not None:
-        return Choice(tuple(_only(part, columns, others, where) for part in _parts(columns, wanted)))
-    named = _named(columns)
-    usable = [place for place, name in enumerate(columns) if name not in others]
-    for groups in named:
-        good = [
-            [place for place in group if place in usable and _has_word(values[place])] for group in groups
-        ]
-        if any(good):
-            chosen = [some or group for some, group in zip(good, groups, strict=True)]
-            choice = _one_of_each(chosen, columns, others, where)
-            outer = [place for place in usable if columns[place] == _OUTER and _has_word(values[place])]
-            if outer and "." in str(columns[choice.places[0]]):
-                raise _undecided(columns, [*outer, *choice.places], where)
-            return choice._replace(notes=_longer(choice, columns, usable, values, where))
-    if len(columns) == 1 and usable:
-        return Choice((0,))
-    return _by_values(columns, others, usable, values, named, where)
+
+    columns: Sequence[Any]
+    unfit: Mapping[Any, str]
+    wanted: str | None
+    name: str
+    values: Sequence[Sequence[Any]]
+
+    @cached_property
+    def _named(self) -> list[list[list[int]]]:
+        """The columns of each usual name, see `_usual`; also where it is the last part of a path."""
+        fields = [str(name).rpartition(".")[2] for name in self.columns]
+        return [*_usual(self.columns, TEXT_NAMES), *_usual(fields, TEXT_NAMES)]
+
+    def is_decided(self) -> bool:
+        """Return whether the first rows decide what `choose` returns, whatever rows follow.
+
+        They do if they have the columns that the user named, or a word under the most usual name.
+        """
+        if self.wanted is not None:
+            return all(map(self._match, self._parts(self.wanted)))
+        groups = next(iter(self._named), [])
+        return all(len(group) == 1 for group in groups) and any(self._has_word(place) for (place,) in groups)
+
+    def choose(self) -> Choice:
+        """Choose the columns to score.
+
+        :raises DataError: when no column or several columns qualify, or a chosen one holds no texts.
+        """
+        if self.wanted is not None:
+            return Choice(tuple(map(self.place_of, self._parts(self.wanted))))
+        usable = [place for place, name in enumerate(self.columns) if name not in self.unfit]
+        for groups in self._named:
+            good = [[*filter(self._has_word, group)] for group in groups]
+            if any(good):
+                return self._by_name([words or group for words, group in zip(good, groups, strict=True)])
+        if len(self.columns) == 1 and usable:
+            return Choice((0,))
+        return self._by_values(usable)
+
+    def place_of(self, wanted: str, field: str = "text_column") -> int:
+        """Return the index of the only column that a user may mean; `field` is the name of the option."""
+        places = self._match(wanted)
+        if not places:
+            hint = f"{list_columns(self.columns)}; try another {option(field)}"
+            raise DataError(f"{self.name}: no column {wanted!r:.200}; {hint}")
+        if len(places) > 1:
+            numbers = " or ".join(option(field, place + 1) for place in places[:_MOST_PROPOSED])
+            raise DataError(f"{self.name}: there are several columns {wanted!r:.200}; add {numbers}")
+        self._check_fit(places[0])
+        return places[0]
+
+    def _by_name(self, groups: Sequence[Sequence[int]]) -> Choice:
+        """Choose the columns of a usual name, with a note if the texts of another one are longer."""
+        places = self._one_of_each(groups)
+        outer = [place for place, name in enumerate(self.columns) if name == _OUTER and self._has_word(place)]
+        if outer and "." in str(self.columns[places[0]]):
+            raise self._undecided([*outer, *places])
+        usual = {group[0] for groups in _usual(self.columns, TEXT_NAMES + _WEAK_NAMES) for group in groups}
+        rivals = (place for place in usual if self.columns[place] not in self.unfit)
+        longest, first = max({*rivals, *places}, key=self._size), places[0]
+        size = sum(map(self._size, places))
+        if len(self.values[first]) < _FEWEST or self._size(longest) <= _AHEAD * size:
+            return Choice(places)
+        other = f"{self.columns[longest]!r:.200} has longer ones; for those: {self._proposed(longest)}"
+        taken = f"texts taken from {self.columns[first]!r:.200} by its name"
+        return Choice(places, ((NOTE, f"{self.name}: {taken}, but {other}"),))
+
+    def _by_values(self, usable: Sequence[int]) -> Choice:
+        """Choose the column with the longest texts, else by its name, else the only column of strings."""
+        sizes = {place: self._size(place) for place in usable}
+        ranked = sorted(usable, key=sizes.__getitem__, reverse=True)
+        rivals = [place for place in ranked if sizes[place] * _AHEAD > sizes[ranked[0]]]
+        weak = [groups for groups in _usual(self.columns, _WEAK_NAMES) if groups[0][0] in (rivals or usable)]
+        likely = [*self._named, *weak] if not rivals else weak if len(weak) == len(rivals) else []
+        if likely:
+            return Choice(self._one_of_each(likely[0]))
+        reason = "the column with the longest texts"
+        if not rivals:
+            reason = "the only column of strings"
+            rivals = [
+                place for place in usable if any(isinstance(text, str) for text in self.values[place] or [""])
+            ]
+        if len(rivals) != 1:
+            raise self._undecided(rivals)
+        rest = [place for place in ranked if place != rivals[0]]
+        other = f"; another one: {self._proposed(rest[0])}" if rest else ""
+        note = f"{self.name}: texts taken from {self.columns[rivals[0]]!r:.200}, {reason}{other}"
+        return Choice((rivals[0],), ((NOTE, note),))
+
+    def _one_of_each(self, groups: Sequence[Sequence[int]]) -> tuple[int, ...]:
+        """Return the only column of each group, which has a usual name."""
+        for group in groups:
+            # The other columns may be anything, such as a title.
+            self._check_fit(group[0], f"; try another {option('text_column')}; {list_columns(self.columns)}")
+            if len(group) > 1:
+                raise self._undecided(group)
+        return tuple(place for (place,) in groups)
+
+    def _check_fit(self, place: int, hint: str = "") -> None:
+        if reason := self.unfit.get(self.columns[place]):
+            raise DataError(f"{self.name}: the column {self.columns[place]!r:.200} {reason}{hint}")
+
+    def _undecided(self, places: Sequence[int]) -> DataError:
+        """Return an error that proposes the likely columns."""
+        proposed = " or ".join(map(self._proposed, places[:_MOST_PROPOSED]))
+        hint = f"Add {proposed}" if proposed else "None has strings"
+        return DataError(f"{self.name}: which column is the text? {hint}; {list_columns(self.columns)}")
+
+    def _proposed(self, place: int) -> str:
+        """Return the option for a column, by number where its name is long or not the only one."""
+        name = _printed(self.columns[place])
+        is_clear = len(name) <= _LONGEST_NAME and [*self.columns].count(self.columns[place]) == 1
+        return option("text_column", name if is_clear else place + 1)
+
+    def _parts(self, wanted: str) -> list[str]:
+        """Return the names of several columns, or the only one."""
+        several = [] if self._match(wanted) else [part.strip() for part in str(wanted).split(",")]
+        return several if len(several) > 1 else [wanted]
+
+    def _match(self, wanted: str) -> list[int]:
+        """Return the columns that a user may mean: by name, as it is printed, in another case, by number."""
+        printed = [*map(_printed, self.columns)]
+        folded = [name.strip().casefold() for name in printed]
+        for names, name in (
+            (self.columns, wanted),
+            (printed, wanted),
+            (folded, str(wanted).strip().casefold()),
+            (range(1, len(printed) + 1), int(wanted) if re.fullmatch("[0-9]{1,9}", str(wanted)) else 0),
+        ):
+            if name in names:
+                return [place for place, column in enumerate(names) if column == name]
+        return []
+
+    def _has_word(self, place: int) -> bool:
+        """Return whether any text of a column has a word, which numbers, ids, dates and links do not."""
+        texts = [] if self.columns[place] in self.unfit else self.values[place]
+        return any(isinstance(text, str) and _WORD.search(text[:_MOST]) for text in texts)
+
+    def _size(self, place: int) -> int:
+        """Return the characters of a column's different texts, if they are mostly words, and no JSON."""
+        texts = {value[:_MOST] for value in self.values[place] if isinstance(value, str)}
+        return sum(
+            len(text)
+            for text in texts
+            if len(text.split()) >= _LEAST_WORDS
+            and len(_NO_LETTER.sub("", text)) >= _LEAST_LETTERS * len(text)
+            and text[0] + text[-1] not in ("{}", "[]")
+        )
 
 
 def places_of(table: Table, names: Mapping[str, str]) -> list[Any]:
@@ -102,64 +216,8 @@ def places_of(table: Table, names: Mapping[str, str]) -> list[Any]:
     :raises DataError: for a column that does not exist, or exists several times.
     """
     columns, places = [name for name, _ in table.paths], [place for _, place in table.paths]
-    return [places[_only(name, columns, {}, table.name, field)] for name, field in names.items()]
-
-
-def _by_values(
-    columns: Sequence[Any],
-    others: Mapping[Any, str],
-    usable: Sequence[int],
-    values: Sequence[Sequence[Any]],
-    named: Sequence[list[list[int]]],
-    where: str,
-) -> Choice:
-    """Choose the column with the longest texts, else by its name, else the only column of strings."""
-    sizes = {place: _size(values[place]) for place in usable}
-    ranked = sorted(usable, key=sizes.__getitem__, reverse=True)
-    rivals = [place for place in ranked if sizes[place] * _AHEAD > sizes[ranked[0]]]
-    weak = [groups for groups in _usual(columns, _WEAK_NAMES) if groups[0][0] in (rivals or usable)]
-    likely = [*named, *weak] if not rivals else weak if len(weak) == len(rivals) else []
-    if likely:
-        return _one_of_each(likely[0], columns, others, where)
-    strings = [
-        place for place in usable if not values[place] or any(isinstance(each, str) for each in values[place])
-    ]
-    found = rivals or strings
-    if len(found) != 1:
-        raise _undecided(columns, found, where)
-    reason = "the column with the longest texts" if rivals else "the only column of strings"
-    rest = [place for place in ranked if place != found[0]]
-    other = f"; another one: {_proposed(columns, rest[0])}" if rest else ""
-    note = f"{where}: texts taken from {columns[found[0]]!r:.200}, {reason}{other}"
-    return Choice((found[0],), ((NOTE, note),))
-
-
-def _one_of_each(
-    groups: Sequence[Sequence[int]], columns: Sequence[Any], others: Mapping[Any, str], where: str
-) -> Choice:
-    """Choose the only column of each group, which has a usual name."""
-    for first, *further in groups:
-        if columns[first] in others:  # the other columns may be anything, such as a title
-            hint = f"try another {option('text_column')}; {list_columns(columns)}"
-            raise DataError(f"{where}: the column {columns[first]!r:.200} {others[columns[first]]}; {hint}")
-        if further:
-            raise _undecided(columns, [first, *further], where)
-    return Choice(tuple(first for (first,) in groups))
-
-
-def _longer(
-    choice: Choice, columns: Sequence[Any], usable: Sequence[int], values: Sequence[Sequence[Any]], where: str
-) -> tuple[Note, ...]:
-    """Return a note if another column whose name may mean a text has longer texts than the chosen ones."""
-    named = {group[0] for groups in _usual(columns, TEXT_NAMES + _WEAK_NAMES) for group in groups}
-    sizes = {place: _size(values[place]) for place in named.intersection(usable).union(choice.places)}
-    longest, first = max(sizes, key=sizes.__getitem__), choice.places[0]
-    if len(values[first]) < _FEWEST or sizes[longest] <= _AHEAD * sum(
-        sizes[place] for place in choice.places
-    ):
-        return ()
-    other = f"{columns[longest]!r:.200} has longer ones; for those: {_proposed(columns, longest)}"
-    return ((NOTE, f"{where}: texts taken from {columns[first]!r:.200} by its name, but {other}"),)
+    sample = Sample(columns, {}, None, table.name, ())
+    return [places[sample.place_of(name, field)] for name, field in names.items()]
 
 
 def find_usual(columns: Sequence[Any], usual: Sequence[str]) -> Any | None:
@@ -206,77 +264,5 @@ def _plain(name: Any) -> str:
     return re.sub(r"[\W_]+", "", str(name)).casefold()  # names in a data frame may not be strings
 
 
-def _named(columns: Sequence[Any]) -> list[list[list[int]]]:
-    fields = [str(name).rpartition(".")[2] for name in columns]  # of a path
-    return [*_usual(columns, TEXT_NAMES), *_usual(fields, TEXT_NAMES)]
-
-
-def _parts(columns: Sequence[Any], wanted: str) -> list[str]:
-    """Return the names of several columns, or the only one."""
-    several = [] if _match(columns, wanted) else [part.strip() for part in str(wanted).split(",")]
-    return several if len(several) > 1 else [wanted]
-
-
-def _match(columns: Sequence[Any], wanted: str) -> list[int]:
-    """Return the columns that a user may mean: by name, as it is printed, in another case, by number."""
-    printed = [*map(_printed, columns)]
-    for names, name in (
-        (columns, wanted),
-        (printed, wanted),
-        ([each.strip().casefold() for each in printed], str(wanted).strip().casefold()),
-    ):
-        if found := [place for place, each in enumerate(names) if each == name]:
-            return found
-    number = int(wanted) if re.fullmatch("[0-9]{1,9}", str(wanted)) else 0
-    return [number - 1] if 1 <= number <= len(columns) else []
-
-
-def _only(
-    wanted: str, columns: Sequence[Any], others: Mapping[Any, str], where: str, name: str = "text_column"
-) -> int:
-    found = _match(columns, wanted)
-    if not found:
-        hint = f"{list_columns(columns)}; try another {option(name)}"
-        raise DataError(f"{where}: no column {wanted!r:.200}; {hint}")
-    if len(found) > 1:
-        numbers = " or ".join(option(name, place + 1) for place in found[:_MOST_PROPOSED])
-        raise DataError(f"{where}: there are several columns {wanted!r:.200}; add {numbers}")
-    column = columns[found[0]]
-    if column in others:
-        raise DataError(f"{where}: the column {column!r:.200} {others[column]}")
-    return found[0]
-
-
 def _printed(name: Any) -> str:
     return repr(str(name))[1:-1]
-
-
-def _undecided(columns: Sequence[Any], places: Sequence[int], where: str) -> DataError:
-    """Return an error that proposes the likely columns."""
-    proposed = " or ".join(_proposed(columns, place) for place in places[:_MOST_PROPOSED])
-    hint = f"Add {proposed}" if proposed else "None has strings"
-    return DataError(f"{where}: which column is the text? {hint}; {list_columns(columns)}")
-
-
-def _proposed(columns: Sequence[Any], place: int) -> str:
-    """Return the option for a column, by number where its name is long or not the only one."""
-    name = _printed(columns[place])
-    is_clear = len(name) <= _LONGEST_NAME and [*columns].count(columns[place]) == 1
-    return option("text_column", name if is_clear else place + 1)
-
-
-def _has_word(values: Iterable[Any]) -> bool:
-    """Return whether any value has a word, which numbers, ids, dates and addresses of pages do not."""
-    return any(isinstance(value, str) and _WORD.search(value[:_MOST]) for value in values)
-
-
-def _size(values: Iterable[Any]) -> int:
-    """Return the characters of the different texts among values: those that are mostly words, and no JSON."""
-    texts = {value[:_MOST] for value in values if isinstance(value, str)}
-    return sum(
-        len(text)
-        for text in texts
-        if len(text.split()) >= _LEAST_WORDS
-        and len(_NO_LETTER.sub("", text)) >= _LEAST_LETTERS * len(text)
-        and text[0] + text[-1] not in ("{}", "[]")
-    )

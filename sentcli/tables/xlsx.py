@@ -31,7 +31,7 @@ from sentcli.tables.line_reader import too_long
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.sniff import SAMPLE_RECORDS, lines_of_titles
 from sentcli.tables.table import Note, Table, list_columns
-from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_texts, is_usual
+from sentcli.tables.text_column import SAMPLE_ROWS, Choice, Sample, is_usual
 from sentcli.tables.workbook import formulas_without_value
 
 _LONGEST = 32_767  # characters of a cell
@@ -94,7 +94,7 @@ def open_table(source: Source, options: ReadOptions, like: Table | None) -> Shee
         raise DataError(f"{name}: {list_columns(columns)}, in the first input {list_columns(like.columns)}")
     by_column = [*zip(*body[options.skip_rows :], strict=True)] or [()] * len(columns)
     wanted = options.text_column
-    choice = Choice(like.places) if like else find_texts(columns, {}, wanted, name, by_column)
+    choice = Choice(like.places) if like else Sample(columns, {}, wanted, name, by_column).choose()
     return SheetTable(
         name,
         options,

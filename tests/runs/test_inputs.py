@@ -367,7 +367,7 @@ def standard_input(monkeypatch):
 def test_a_live_input_is_looked_at_as_it_arrives(
     run, tmp_path, monkeypatch, standard_input, pause, parts, expected
 ):
-    monkeypatch.setattr("sentcli.tables.open.PAUSE", pause)
+    monkeypatch.setattr("sentcli.tables.sniff.PAUSE", pause)
     standard_input.write(parts[0])
 
     def write_rest():

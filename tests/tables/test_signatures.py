@@ -21,7 +21,7 @@ from xlsxwriter import Workbook
 
 from sentcli.errors import DataError
 from sentcli.tables.options import ReadOptions
-from sentcli.tables.sniff import signature_of
+from sentcli.tables.registry import signature_of
 
 TABLE = pa.table({"text": ["x", "xx"]})
 CSV = b"text\nx\nxx\n"
