@@ -13,7 +13,7 @@ from sentcli.errors import DataError
 from sentcli.files.source import Source
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor
 from sentcli.tables.options import ReadOptions
-from sentcli.tables.record_batches import ArrowTable, BatchReader, HashedFile, joined, table_of, translated
+from sentcli.tables.record_batches import ArrowTable, HashedFile, chunks_of, joined, table_of, translated
 from sentcli.tables.table import Table
 from sentcli.tables.text_column import SAMPLE_ROWS
 
@@ -33,7 +33,7 @@ def read(source: Source, table: ArrowTable, cursor: Cursor) -> Iterator[Chunk]:
     with translated(source.name, DataError):
         _, batches = _open(HashedFile(source.seekable(), cursor), table.format)
         pieces = ((rows, False) for rows in joined(_pieces(batches), CHUNK_ROWS))
-        yield from BatchReader(source, table, cursor).chunks(pieces)
+        yield from chunks_of(pieces, table, cursor)
         source.check_unchanged()
 
 

@@ -58,15 +58,13 @@ class Records(NamedTuple):
 
     def split(self, room: int, room_bytes: int) -> tuple["Records", "Records | None"]:
         """Return the rows that fit, the last of which may pass the limit of bytes, and the others if any."""
-        count = len(self.raw)
-        if count > room or sum(map(len, self.raw)) > room_bytes:
-            sizes = [*accumulate(map(len, self.raw[:room]))]
-            count = min(bisect_left(sizes, room_bytes) + 1, len(sizes))
-        if count == len(self.raw):
+        sizes = [*accumulate(map(len, self.raw))]
+        count = min(room, bisect_left(sizes, room_bytes) + 1)
+        if count >= len(sizes):
             return self, None
-        first = Records(self.texts[:count], self.rows[:count], self.raw[:count], self.line, self.offset)
-        offset = None if self.offset is None else self.offset + sizes[count - 1]
+        first = self._replace(texts=self.texts[:count], rows=self.rows[:count], raw=self.raw[:count])
         rest = self.texts[count:], self.rows[count:], self.raw[count:]
+        offset = None if self.offset is None else self.offset + sizes[count - 1]
         return first, Records(*rest, self.line + count, offset)
 
 
@@ -141,6 +139,7 @@ class Chunk:
     :param headers: the number of first rows that are further headers; they have no text.
     :param whole: False if the chunk was cut because a pipe paused; other chunks end at the same places in
         every run over the same inputs.
+    :param ends_group: True if a row group of Parquet ends after these rows.
     """
 
     table: Table
@@ -154,6 +153,7 @@ class Chunk:
     gaps: Sequence[tuple[int, bytes]] = ()
     headers: int = 0
     whole: bool = True
+    ends_group: bool = False
 
     @cached_property
     def rows(self) -> Any:
@@ -249,13 +249,11 @@ class Cursor:
 
     def __init__(self, limit: int | None = None) -> None:
         self._limit = limit
-        self._input = -1
-        self._offset = self._rows = self._rejected = 0
+        self._position = Position(input=-1, offset=0, rows=0, rejected=0, xxh3="")
         self._xxh3 = xxh3_128()
         self.consume: Callable[[bytes], None] = self._xxh3.update  # adds bytes to the hash of all read
         self._source: Source
-        self._is_small = False  # the input is a small file
-        self._progress = self._earlier = 0
+        self._earlier = 0  # bytes of the inputs before
 
     @property
     def chunk_rows(self) -> int:
@@ -263,21 +261,21 @@ class Cursor:
 
         They are few at first, so that workers begin early, except in a file of one or two chunks.
         """
-        rows = CHUNK_ROWS if self._is_small else max((self._rows + self._rejected) // 2, _FIRST_ROWS)
+        so_far = self._position.rows + self._position.rejected
+        is_small = 0 < (self._source.size or 0) <= _SMALL_BYTES
+        rows = CHUNK_ROWS if is_small else max(so_far // 2, _FIRST_ROWS)
         return min(rows, CHUNK_ROWS, self.rows_left)
 
     @property
     def rows_left(self) -> int:
         """The number of rows until the limit; without a limit, more than any input has."""
-        return sys.maxsize if self._limit is None else self._limit - self._rows
+        return sys.maxsize if self._limit is None else self._limit - self._position.rows
 
     def open(self, source: Source) -> None:
         """Move to the start of the next input."""
-        self._earlier = self._progress
         self._source = source
-        self._is_small = 0 < (source.size or 0) <= _SMALL_BYTES
-        self._input += 1
-        self._offset = 0
+        self._earlier = self._position.progress
+        self._position = replace(self._position, input=self._position.input + 1, offset=0)
 
     def advance(self, offset: int, rows: int, rejected: int, progress: int | None = None) -> Position:
         """Move to the end of the next chunk.
@@ -285,22 +283,19 @@ class Cursor:
         :param offset, rows, rejected: counts of that chunk alone.
         :param progress: bytes read of this input so far; None: ask its source.
         """
-        self._offset += offset
-        self._progress = self._earlier + (self._source.progress if progress is None else progress)
+        self._position = replace(
+            self._position,
+            offset=self._position.offset + offset,
+            xxh3=self._xxh3.hexdigest(),
+            progress=self._earlier + (self._source.progress if progress is None else progress),
+        )
         return self.recount(rows, rejected)
 
     def recount(self, rows: int, rejected: int) -> Position:
         """Add to the counts of rows and rejects at this position; less than 0 for rows that are left out."""
-        self._rows += rows
-        self._rejected += rejected
-        return Position(
-            input=self._input,
-            offset=self._offset,
-            rows=self._rows,
-            rejected=self._rejected,
-            xxh3=self._xxh3.hexdigest(),
-            progress=self._progress,
-        )
+        before = self._position
+        self._position = replace(before, rows=before.rows + rows, rejected=before.rejected + rejected)
+        return self._position
 
 
 class _Draft:

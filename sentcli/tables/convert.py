@@ -8,7 +8,7 @@ import base64
 import math
 import re
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from itertools import chain, islice
@@ -102,43 +102,17 @@ class LastLine:
         return end + data
 
 
-class Types:
-    """The types of the columns of all inputs of an output."""
-
-    def __init__(self) -> None:
-        self._seen: dict[str, _Seen] = {}
-
-    def add(self, name: str, values: Sequence[Any]) -> bool:
-        """Add values of a column, which have types; return whether the column may still have a type."""
-        self._seen.setdefault(name, _Seen()).add(values)
-        return True
-
-    def add_texts(self, name: str, texts: Sequence[str]) -> bool:
-        """Add values that are spelled, as in CSV; return whether the column may still have a type."""
-        seen = self._seen.setdefault(name, _Seen())
-        seen.add_texts(texts)
-        return str not in seen.kinds
-
-    def decide(self, texts: Collection[str]) -> tuple[dict[str, Any], list[str]]:
-        """Return the types of columns that are not text, and the columns with values of several types.
-
-        :param texts: the columns whose texts are scored, which stay text.
-        """
-        found = {name: seen.type() for name, seen in self._seen.items() if name not in texts}
-        types = {name: kind for name, kind in found.items() if kind not in (None, str)}
-        return types, [name for name, kind in found.items() if kind is None]
-
-
-class _Seen:
-    """What was seen of the values of a column, or of the items or a field of nested values."""
+class ColumnType:
+    """The type of the values of a column so far, or of the items or a field of nested values."""
 
     def __init__(self, depth: int = 0) -> None:
         self.kinds: set[type] = set()
         self._largest: dict[Any, float] = {int: 0, float: 0.0}  # numbers, without their signs
         self._depth = depth
-        self._fields: dict[str | None, _Seen] = {}  # None for the items of lists
+        self._fields: dict[str | None, ColumnType] = {}  # None for the items of lists
 
     def add(self, values: Iterable[Any]) -> None:
+        """Add values that have types."""
         present = [value for value in values if value is not None]
         kinds: set[Any] = {*map(type, present)}
         self.kinds |= kinds
@@ -148,23 +122,25 @@ class _Seen:
         if self.kinds == {list}:
             self._add_field(None, chain.from_iterable(present))
         elif self.kinds == {dict}:
-            for name, values in islice(_columns(present), _MOST_FIELDS + 1):
-                self._add_field(name, values)
+            names = dict.fromkeys(chain.from_iterable(present))
+            for name in islice(names, _MOST_FIELDS + 1):
+                self._add_field(name, (record[name] for record in present if name in record))
 
     def _add_field(self, name: str | None, values: Iterable[Any]) -> None:
         if name not in self._fields and (self._depth == _DEEPEST or len(self._fields) == _MOST_FIELDS):
             self.kinds.add(object)
         else:
-            self._fields.setdefault(name, _Seen(self._depth + 1)).add(values)
+            self._fields.setdefault(name, ColumnType(self._depth + 1)).add(values)
 
     def add_texts(self, texts: Sequence[str]) -> None:
-        present = {*texts} - {""} if str not in self.kinds else set()
+        """Add values that are spelled, as in CSV; what has no type any more stays text."""
+        present = set() if str in self.kinds else {*texts} - {""}
         if not present:
             return
         kind = next((kind for kind in _IN_TEXT if comes_back(present, kind)), str)
         self.kinds.add(kind)
         if kind is int:
-            self._largest[int] = max(self._largest[int], *map(abs, map(int, present)))
+            self.add(map(int, present))
         if self.kinds == {date, datetime} or self.type() is None:
             self.kinds = {str}
 
@@ -181,11 +157,6 @@ class _Seen:
         if is_large and self.kinds <= {int, float}:
             return None
         return _TYPES.get(frozenset(self.kinds))
-
-
-def _columns(records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[Any]]]:
-    for name in dict.fromkeys(chain.from_iterable(records)):
-        yield name, [record[name] for record in records if name in record]
 
 
 def comes_back(texts: Collection[str], kind: type) -> bool:

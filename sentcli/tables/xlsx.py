@@ -26,13 +26,12 @@ from sentcli.files.source import Source
 from sentcli.tables import writer
 from sentcli.tables.chunk import Chunk, Cursor, Event, Records, Reject, Results, Sheet, collect
 from sentcli.tables.convert import comes_back, parse, to_json, to_text
-from sentcli.tables.limits import check_workbook
 from sentcli.tables.line_reader import too_long
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.sniff import SAMPLE_RECORDS, lines_of_titles
 from sentcli.tables.table import Note, Table, list_columns
 from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_texts, is_usual
-from sentcli.tables.workbook import formulas_without_value
+from sentcli.tables.workbook import check_workbook, formulas_without_value
 
 _LONGEST = 32_767  # characters of a cell
 _LONGEST_COVER = 20  # rows of a sheet without a table
