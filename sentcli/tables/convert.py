@@ -60,16 +60,10 @@ def to_text(value: Any) -> str:
     return to_json(value).decode()
 
 
-def to_iso(value: date | time | timedelta) -> str:
-    """Return a date, a time or a duration as ISO 8601 has it, except for a space before the time of a day."""
+def _plain(value: Any) -> str:
+    """Return a value that JSON lacks: times as ISO 8601 has them, except for a space before those of a day."""
     if isinstance(value, timedelta):
         return f"PT{value.total_seconds():.6f}".rstrip("0").rstrip(".") + "S"
-    return str(value)
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, timedelta):
-        return to_iso(value)
     return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
 
 
@@ -89,17 +83,12 @@ class LastLine:
         """Return the next bytes of the output, after a line end if the line before them has none."""
         if not data:
             return data
-        end = self._end if self._is_open else b""
-        self._is_open = not data.endswith(self._encoding.newline)
-        if self._is_open:
-            lines, rest = self._encoding.split(data, universal=self._universal)
-            if self._universal and (last := self._encoding.line_end(rest)):
-                self._end, self._is_open = last, False
-            elif lines:
-                self._end = self._encoding.line_end(lines[-1])
-        else:
-            self._end = self._encoding.line_end(data)
-        return end + data
+        before, end = self._end if self._is_open else b"", self._encoding.line_end(data)
+        self._is_open = not (end and (self._universal or end.endswith(self._encoding.newline)))
+        lines = self._encoding.split(data, universal=self._universal)[0] if self._is_open else [data]
+        if lines:
+            self._end = self._encoding.line_end(lines[-1])
+        return before + data
 
 
 class ColumnType:
@@ -164,7 +153,7 @@ def comes_back(texts: Collection[str], kind: type) -> bool:
     with suppress(ValueError, KeyError, TypeError, ArithmeticError):
         values = [*map(_PARSERS.get(kind, float), texts)]
         is_json = kind in (bool, int, float)
-        written = to_json(values).decode()[1:-1] if is_json else ",".join(map(to_iso, values))
+        written = to_json(values).decode()[1:-1] if is_json else ",".join(map(_plain, values))
         joined = ",".join(texts)
         return joined == written or _ZEROS.sub(r"\1", joined) == _ZEROS.sub(r"\1", written)
     return False

@@ -120,13 +120,10 @@ def _schema(file: Any) -> pa.Schema:
 
 
 def _codec(file: Any) -> str | None:
-    if not file.num_row_groups:
-        return None
-    group = file.metadata.row_group(0)
-    found = {group.column(index).compression for index in range(group.num_columns)}
-    if len(found) > 1:
-        return None
-    codec: str = found.pop().lower()
+    """Return the compression of all columns of the first row group, if there is one."""
+    groups = [file.metadata.row_group(0)] if file.num_row_groups else []
+    names = {group.column(index).compression for group in groups for index in range(group.num_columns)}
+    codec: str | None = names.pop().lower() if len(names) == 1 else None
     return "none" if codec == "uncompressed" else codec
 
 

@@ -72,26 +72,22 @@ def open_table(source: Source, options: ReadOptions, like: Table | None) -> Shee
     """Return the table of a sheet by its first rows; see `tables.open.open_table`."""
     name = source.name
     sheet, notes, formulas = _open_sheet(source, options.sheet)
-    rows: Iterator[list[Any]] = sheet.iter_rows()
-    lead = [*islice(rows, options.skip_lines)]
-    for header in rows:
-        lead.append(header)
-        if any(cell != "" for cell in header):
-            break
-    else:
+    numbered = islice(enumerate(sheet.iter_rows()), options.skip_lines, None)
+    start = next((number for number, cells in numbered if any(cell != "" for cell in cells)), None)
+    if start is None:
         return SheetTable(name, options, is_empty=True, notes=notes, title=sheet.name, sheet=sheet)
-    body = [*islice(rows, options.skip_rows + SAMPLE_ROWS)]
-    rows_as_text = ([*map(_text, cells)] for cells in (header, *body[:SAMPLE_RECORDS]))
-    if count := lines_of_titles([*enumerate(rows_as_text, start=len(lead))], options.text_column, name):
+    skipped = start + 1 + options.skip_rows
+    rows = [*islice(sheet.iter_rows(), skipped + SAMPLE_RECORDS + SAMPLE_ROWS)]
+    sample = ([*map(_text, cells)] for cells in rows[start : start + 1 + SAMPLE_RECORDS])
+    if count := lines_of_titles([*enumerate(sample, start=start + 1)], options.text_column, name):
         note = f"the header is row {count + 1}: read with {option('skip_lines', count)}"
         notes = (*notes, (logging.WARNING, f"{name}: {note}"))
-        size = count + 1 - len(lead)
-        lead += body[:size]
-        header, body = lead[-1], [*body[size:], *islice(rows, size)]
+        start, skipped = count, skipped - start + count
+    lead, header, body = rows[: start + 1], rows[start], rows[skipped : skipped + SAMPLE_ROWS]
     columns = tuple(map(_text, header))
     if like and like.columns != columns:
         raise DataError(f"{name}: {list_columns(columns)}, in the first input {list_columns(like.columns)}")
-    by_column = [*zip(*body[options.skip_rows :], strict=True)] or [()] * len(columns)
+    by_column = [*zip(*body, strict=True)] or [()] * len(columns)
     wanted = options.text_column
     choice = Choice(like.places) if like else find_texts(columns, {}, wanted, name, by_column)
     return SheetTable(
@@ -100,7 +96,7 @@ def open_table(source: Source, options: ReadOptions, like: Table | None) -> Shee
         columns,
         texts=tuple(columns[place] for place in choice.places),
         places=choice.places,
-        lead=to_json([lead[:-1], header]),
+        lead=to_json(lead),
         formulas_without_value=formulas,
         notes=(*notes, *choice.notes),
         title=sheet.name,
@@ -117,12 +113,11 @@ def read(source: Source, table: SheetTable, cursor: Cursor) -> Iterator[Chunk]:
 def _events(source: Source, table: SheetTable) -> Iterator[Event]:
     """Yield the rows."""
     limit, skip = table.options.max_row_bytes, len(table.first_rows)
-    for number, cells in enumerate(islice(table.sheet.iter_rows(), skip, None)):
+    for line, cells in enumerate(islice(table.sheet.iter_rows(), skip, None), start=skip + 1):
         raw = to_json(cells) + b"\n"
         values = [*map(_value, cells)]
         text = " ".join(filter(None, (to_text(values[place]) for place in table.places)))
-        line = skip + number + 1
-        if number < table.options.skip_rows:
+        if line <= skip + table.options.skip_rows:
             yield Records((None,), (values,), (raw,), line, None, is_header=True)
         elif len(text.encode()) > limit:
             yield Reject(table.name, line, None, too_long(limit), raw)
@@ -252,11 +247,8 @@ class Writer(writer.Writer):
         return b""
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:
-        rows = chunk.values()
-        if self.converts:
-            rows = [[*map(_cell, values, self._kinds)] for values in rows]
-        for cells, *new in zip(rows, *results, strict=True):
-            self._write([*cells, *map(_held, new)])
+        for values, *new in zip(chunk.values(), *results, strict=True):
+            self._write([*map(_cell, values, self._kinds), *map(_held, new)])
         return b""
 
     def close(self, summary: Sheet = ()) -> bytes:
