@@ -253,6 +253,7 @@ class Cursor:
         self._xxh3 = xxh3_128()
         self.consume: Callable[[bytes], None] = self._xxh3.update  # adds bytes to the hash of all read
         self._source: Source
+        self._is_small = False  # the input is a small file
         self._earlier = 0  # bytes of the inputs before
 
     @property
@@ -262,8 +263,7 @@ class Cursor:
         They are few at first, so that workers begin early, except in a file of one or two chunks.
         """
         so_far = self._position.rows + self._position.rejected
-        is_small = 0 < (self._source.size or 0) <= _SMALL_BYTES
-        rows = CHUNK_ROWS if is_small else max(so_far // 2, _FIRST_ROWS)
+        rows = CHUNK_ROWS if self._is_small else max(so_far // 2, _FIRST_ROWS)
         return min(rows, CHUNK_ROWS, self.rows_left)
 
     @property
@@ -274,6 +274,7 @@ class Cursor:
     def open(self, source: Source) -> None:
         """Move to the start of the next input."""
         self._source = source
+        self._is_small = 0 < (source.size or 0) <= _SMALL_BYTES
         self._earlier = self._position.progress
         self._position = replace(self._position, input=self._position.input + 1, offset=0)
 
@@ -298,51 +299,6 @@ class Cursor:
         return self._position
 
 
-class _Draft:
-    """A chunk under construction.
-
-    :param room, room_bytes: the rows and rejects, and the bytes, that still fit.
-    :param size: the bytes so far.
-    :param is_rest: a pause has ended the chunk early, and its rest follows.
-    """
-
-    def __init__(self, room: int, room_bytes: int, size: int = 0, *, is_rest: bool = False) -> None:
-        self.room, self.room_bytes, self.size, self.is_rest = room, room_bytes, size, is_rest
-        self.texts: list[str | None] = []
-        self.rows: list[Any] = []
-        self.raw: list[bytes] = []
-        self.starts: list[Start] = []
-        self.rejects: list[Reject] = []
-        self.gaps: list[tuple[int, bytes]] = []
-        self.headers = 0
-
-    def add(self, event: Records | Reject | bytes, consume: Callable[[bytes], None]) -> Records | None:
-        """Add what a reader yielded; return the rows that do not fit.
-
-        :param consume: gets the bytes of the input.
-        """
-        rest, count = None, 1
-        if isinstance(event, Records):
-            new, rest = event.split(self.room, self.room_bytes)
-            self.starts.append((len(self.texts), new.line, new.offset))
-            self.headers += new.is_header
-            self.texts += new.texts
-            self.rows += new.rows
-            self.raw += new.raw
-            data, count = b"".join(new.raw), len(new.raw)
-        elif isinstance(event, Reject):
-            self.rejects.append(event)
-            data = event.raw
-        else:
-            self.gaps.append((len(self.texts), event))
-            data = event
-        consume(data)
-        self.size += len(data)
-        self.room_bytes -= len(data)
-        self.room -= count
-        return rest
-
-
 def collect(
     events: Iterable[Event], cursor: Cursor, table: Table, *, lead: bytes = b"", kind: type[Chunk] = Chunk
 ) -> Iterator[Chunk]:
@@ -350,27 +306,48 @@ def collect(
 
     The ends of whole chunks depend on the input alone: a pause cuts a chunk, but moves no later end.
     """
-    draft = _Draft(cursor.chunk_rows, CHUNK_BYTES - len(lead), len(lead))
+    parts: list[Event] = []
+    size, room, room_bytes = len(lead), cursor.chunk_rows, CHUNK_BYTES - len(lead)
+    is_rest = False  # a pause has ended the chunk early, and its rest follows
     cursor.consume(lead)
-
-    def finish(*, whole: bool) -> Chunk:
-        nonlocal draft
-        done = draft
-        position = cursor.advance(done.size, len(done.texts), len(done.rejects))
-        draft = _Draft(done.room, done.room_bytes, is_rest=True)
-        if whole:
-            draft = _Draft(cursor.chunk_rows, CHUNK_BYTES)
-        columns = done.texts, done.rows, done.raw, done.starts, done.rejects
-        return kind(table, *columns, position, done.size, done.gaps, done.headers, whole)
-
-    rest: Records | Reject | bytes | None
     for event in events:
-        if event is None and (draft.size or draft.texts):
-            yield finish(whole=False)
+        if event is None and (size or parts):
+            yield _chunk(parts, size, cursor, table, kind, whole=False)
+            parts, size, is_rest = [], 0, True
         rest = event
         while rest is not None:
-            rest = draft.add(rest, cursor.consume)
-            if draft.room <= 0 or draft.room_bytes <= 0:
-                yield finish(whole=True)
-    if draft.is_rest or draft.size or draft.texts:
-        yield finish(whole=True)
+            part, rest = rest.split(room, room_bytes) if isinstance(rest, Records) else (rest, None)
+            parts.append(part)
+            raw = part.raw if isinstance(part, Records) else [part.raw if isinstance(part, Reject) else part]
+            data = b"".join(raw)
+            cursor.consume(data)
+            size, room, room_bytes = size + len(data), room - len(raw), room_bytes - len(data)
+            if room <= 0 or room_bytes <= 0:
+                yield _chunk(parts, size, cursor, table, kind, whole=True)
+                parts, size, is_rest = [], 0, False
+                room, room_bytes = cursor.chunk_rows, CHUNK_BYTES
+    if is_rest or size or parts:
+        yield _chunk(parts, size, cursor, table, kind, whole=True)
+
+
+def _chunk(
+    parts: Iterable[Event], size: int, cursor: Cursor, table: Table, kind: type[Chunk], *, whole: bool
+) -> Chunk:
+    """Return the chunk of what a text reader has yielded, and move the cursor to its end."""
+    texts: list[str | None] = []
+    rows: list[Any] = []
+    raw: list[bytes] = []
+    starts, rejects, gaps, headers = [], [], [], 0
+    for part in parts:
+        if isinstance(part, Records):
+            starts.append((len(texts), part.line, part.offset))
+            headers += part.is_header
+            texts += part.texts
+            rows += part.rows
+            raw += part.raw
+        elif isinstance(part, Reject):
+            rejects.append(part)
+        elif part is not None:
+            gaps.append((len(texts), part))
+    position = cursor.advance(size, len(texts), len(rejects))
+    return kind(table, texts, rows, raw, starts, rejects, position, size, gaps, headers, whole)

@@ -61,7 +61,7 @@ def to_text(value: Any) -> str:
 
 
 def _plain(value: Any) -> str:
-    """Return a value that JSON lacks: times as ISO 8601 has them, except for a space before those of a day."""
+    """Return a value that JSON lacks; times as in ISO 8601, except for a space before that of a day."""
     if isinstance(value, timedelta):
         return f"PT{value.total_seconds():.6f}".rstrip("0").rstrip(".") + "S"
     return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)

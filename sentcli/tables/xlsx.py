@@ -58,12 +58,10 @@ _AS_GIVEN = {"constant_memory": True, "strings_to_formulas": False, "strings_to_
 class SheetTable(Table):
     """A sheet of a workbook.
 
-    :param title: its name.
     :param first_rows: its cells up to those of the header.
     :param sheet: the sheet itself, because a workbook takes long to open.
     """
 
-    title: str = ""
     first_rows: tuple[list[Any], ...] = ()
     sheet: Any = None
 
@@ -75,7 +73,7 @@ def open_table(source: Source, options: ReadOptions, like: Table | None) -> Shee
     numbered = islice(enumerate(sheet.iter_rows()), options.skip_lines, None)
     start = next((number for number, cells in numbered if any(cell != "" for cell in cells)), None)
     if start is None:
-        return SheetTable(name, options, is_empty=True, notes=notes, title=sheet.name, sheet=sheet)
+        return SheetTable(name, options, is_empty=True, notes=notes, sheet=sheet)
     skipped = start + 1 + options.skip_rows
     rows = [*islice(sheet.iter_rows(), skipped + SAMPLE_RECORDS + SAMPLE_ROWS)]
     sample = ([*map(_text, cells)] for cells in rows[start : start + 1 + SAMPLE_RECORDS])
@@ -99,7 +97,6 @@ def open_table(source: Source, options: ReadOptions, like: Table | None) -> Shee
         lead=to_json(lead),
         formulas_without_value=formulas,
         notes=(*notes, *choice.notes),
-        title=sheet.name,
         first_rows=tuple(lead),
         sheet=sheet,
     )
@@ -235,7 +232,7 @@ class Writer(writer.Writer):
     def begin(self) -> bytes:
         table, title, first_rows = self.table, "Sheet1", [[*self.table.columns]]
         if isinstance(table, SheetTable):
-            title, first_rows = table.title, [*table.first_rows]
+            title, first_rows = table.sheet.name, [*table.first_rows]
         self._begin_sheet(title)
         for cells in first_rows[:-1]:
             self._write(cells)
