@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sentcli.tables.convert import parse, to_text
+from sentcli.tables.convert import parse
 from sentcli.tables.options import ResultColumn
 from sentcli.tables.table import Table
 from sentcli.tables.text_column import SAMPLE_ROWS, Choice, find_texts
@@ -78,14 +78,10 @@ def batch_of(rows: Sequence[Sequence[Any]], table: Table) -> pa.RecordBatch:
     """Return rows as a record batch whose columns are `Table.kept_columns` with their types."""
     columns = [*zip(*rows, strict=True)] or [()] * len(table.kept)
     kinds = [table.types.get(name, str) for name in table.kept_columns]
-    arrays = [*map(_array, columns, kinds)]
+    arrays = [
+        pa.array(parse(values, kind), arrow_type(kind)) for values, kind in zip(columns, kinds, strict=True)
+    ]
     return pa.record_batch(arrays, names=[*table.kept_columns])
-
-
-def _array(values: Sequence[Any], kind: Any) -> pa.Array:
-    if kind is str:
-        return pa.array([value if value is None else to_text(value) for value in values], pa.string())
-    return pa.array(parse(values, kind), arrow_type(kind))
 
 
 def find_text_columns(
@@ -140,13 +136,9 @@ def column_at(rows: pa.RecordBatch, path: tuple[int, ...]) -> pa.Array:
 
 def has_valid_indices(column: pa.Array) -> bool:
     """Return whether all indices are within their dictionary. pyarrow does not check, and may crash."""
-    for leaf in leaves_of(column):
-        if pa.types.is_dictionary(leaf.type):
-            found = pc.min_max(leaf.indices)
-            low, high = found["min"].as_py(), found["max"].as_py()
-            if high is not None and not 0 <= low <= high < len(leaf.dictionary):
-                return False
-    return True
+    coded = [leaf for leaf in leaves_of(column) if pa.types.is_dictionary(leaf.type)]
+    ends = [(pc.min_max(leaf.indices).as_py(), len(leaf.dictionary)) for leaf in coded]
+    return all(end["max"] is None or 0 <= end["min"] <= end["max"] < size for end, size in ends)
 
 
 def has_finer(nanoseconds: pa.RecordBatch, microseconds: pa.RecordBatch) -> bool:

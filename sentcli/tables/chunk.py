@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, chain
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -233,14 +233,12 @@ class Chunk:
 
         :raises ValueError: when a column has more or fewer fields, because a row would be lost.
         """
-        width = len(columns)
-        fields = [b""] * (width * len(self.texts))
-        for number, column in enumerate(columns):
-            if len(column) != len(self.texts):
-                raise ValueError(f"fields of {len(column)} rows for {len(self.texts)} texts")
-            fields[number::width] = column
+        counts = [*map(len, columns)]
+        if {*counts} != {len(self.texts)}:
+            raise ValueError(f"fields of {counts} rows for {len(self.texts)} texts")
+        fields = [*chain.from_iterable(zip(*columns, strict=True))]
         for row, gap in reversed(gaps):
-            fields.insert(row * width, gap)
+            fields.insert(row * len(columns), gap)
         return b"".join(fields)
 
 

@@ -160,10 +160,12 @@ def comes_back(texts: Collection[str], kind: type) -> bool:
 
 
 def parse(values: Iterable[Any], kind: Any) -> list[Any]:
-    """Return values as those of a type, parsed if a reader has texts; an empty text is no value.
+    """Return values as those of a type, parsed if a reader has texts; an empty text is no value but a text.
 
     :raises ValueError: for a text of another type.
     """
+    if kind is str:
+        return [None if value is None else to_text(value) for value in values]
     parser = _PARSERS.get(kind, float) if isinstance(kind, type) else orjson.loads
     texts = (to_text(value) if isinstance(value, date) else value for value in values)
     return [None if text == "" else parser(text) if isinstance(text, str) else text for text in texts]

@@ -18,14 +18,7 @@ from sentcli.tables import writer
 from sentcli.tables.arrow import batch_of, has_finer, has_valid_indices, result_array, result_field
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor, Results, Sheet
 from sentcli.tables.options import ReadOptions
-from sentcli.tables.record_batches import (
-    ArrowTable,
-    HashedFile,
-    chunks_of,
-    joined,
-    table_of,
-    translated,
-)
+from sentcli.tables.record_batches import ArrowTable, HashedFile, chunks_of, joined, table_of, translated
 from sentcli.tables.table import Table
 from sentcli.tables.text_column import SAMPLE_ROWS
 
@@ -47,13 +40,12 @@ def open_table(source: Source, options: ReadOptions, like: Table | None) -> Arro
     with translated(source.name, DataError):
         file = source.seekable()
         limit = options.max_row_bytes
-        _check_row_groups(_open(file).metadata, file.seek(0, io.SEEK_END), limit, source.name)
-        _refuse_finer(file, source.name)
         opened = _open(file)
+        _check_row_groups(opened.metadata, file.seek(0, io.SEEK_END), limit, source.name)
         batches = _batches(opened, source.name, SAMPLE_ROWS)
         # Before the schema, which could crash on damaged columns.
         begin = [rows for rows, _ in islice(batches, 1)]
-        _refuse_intervals(opened, source.name)
+        _refuse_lossy(opened, _open(file, "ns"), source.name)
         schema = _schema(opened)
         return table_of(source.name, options, like, schema, begin, _codec(opened))
 
@@ -92,23 +84,26 @@ def _open(file: Any, int96: str = "us") -> Any:
     return pq.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER, coerce_int96_timestamp_unit=int96)
 
 
-def _refuse_finer(file: Any, name: str) -> None:
-    """Refuse columns of the type INT96 with times finer than a microsecond, which would be changed."""
-    in_both = [_open(file, "ns"), _open(file)]
-    for column in (column.path for column in in_both[0].schema if column.physical_type == "INT96"):
-        batches = (opened.iter_batches(_READ_ROWS, columns=[column], use_threads=False) for opened in in_both)
-        if any(map(has_finer, *batches)):
-            hint = "write the column as another type"
-            raise DataError(f"{name}: {column!r:.200} has INT96 times finer than a microsecond; {hint}")
+def _refuse_lossy(file: Any, in_nanoseconds: Any, name: str) -> None:
+    """Refuse columns whose values would change.
 
+    pyarrow reads INTERVAL as bytes, and does not write it; INT96 may be finer than a microsecond.
 
-def _refuse_intervals(file: Any, name: str) -> None:
-    """Refuse columns of the type INTERVAL, which pyarrow reads as bytes, and does not write."""
-    if lost := [column.path for column in file.schema if column.converted_type == "INTERVAL"]:
-        raise DataError(
-            f"{name}: the column {min(lost)!r:.200} is an INTERVAL, which cannot be kept; make it text: "
-            "CAST(... AS VARCHAR)"
-        )
+    :param in_nanoseconds: the same file with another unit for INT96.
+    """
+    in_both = in_nanoseconds, file
+    for column in file.schema:
+        where, path = f"{name}: the column {column.path!r:.200}", column.path
+        if column.converted_type == "INTERVAL":
+            hint = "make it text: CAST(... AS VARCHAR)"
+            raise DataError(f"{where} is an INTERVAL, which cannot be kept; {hint}")
+        if column.physical_type == "INT96":
+            batches = (
+                opened.iter_batches(_READ_ROWS, columns=[path], use_threads=False) for opened in in_both
+            )
+            if any(map(has_finer, *batches)):
+                hint = "write it as another type"
+                raise DataError(f"{where} has INT96 times finer than a microsecond; {hint}")
 
 
 def _schema(file: Any) -> pa.Schema:

@@ -1,4 +1,7 @@
-"""Tables that pyarrow reads in record batches: their text columns, and the chunks of their rows.
+"""Tables in record batches: Arrow IPC (as a file, which is Feather, or as a stream) and ORC, read by pyarrow.
+
+They are not written. Parquet shares their tables and chunks. pyarrow does not check what it reads, and could
+crash: each batch is validated.
 
 A row is rejected when its text is not UTF-8 or is longer than the limit; in its reject, `raw` is the text and
 `line` the number of the row.
@@ -9,17 +12,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import IO, Any
 
 import pyarrow as pa
 
 from sentcli.errors import DataError, SentcliError
+from sentcli.files.source import Source
 from sentcli.tables.arrow import column_at, find_text_columns, paths_of, python_type, size_of, to_rows
-from sentcli.tables.chunk import CHUNK_BYTES, Chunk, Cursor
+from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor
 from sentcli.tables.line_reader import too_long
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.table import Table
-from sentcli.tables.text_column import Choice, join_texts
+from sentcli.tables.text_column import SAMPLE_ROWS, Choice, join_texts
+
+_MARK = b"ARROW1"  # of a file; a stream has none
 
 
 @dataclass(frozen=True)
@@ -63,13 +70,50 @@ class ArrowChunk(Chunk):
         return pa.concat_batches([self.rows.slice(0, 0), *(self.rows.slice(row, 1) for row in kept)])
 
     def _raw_of(self, row: int) -> bytes:
-        texts = [column_at(self.rows.slice(row, 1), path)[0] for path in self.table.places]
-        return b" ".join(map(_raw, texts))
+        rows, binary = self.rows.slice(row, 1), pa.large_binary()  # which need not be UTF-8
+        texts = [column_at(rows, path).cast(binary)[0].as_py() for path in self.table.places]
+        return b" ".join(text or b"" for text in texts)
 
 
-def _raw(text: pa.Scalar) -> bytes:
-    buffer = (text.value if pa.types.is_dictionary(text.type) else text).as_buffer()
-    return b"" if buffer is None else buffer.to_pybytes()
+def open_table(source: Source, options: ReadOptions, like: Table | None) -> ArrowTable:
+    """Return the table of a file by its schema and its first rows; see `tables.open.open_table`."""
+    with translated(source.name, DataError):
+        schema, batches = _open(HashedFile(source.seekable(), Cursor()), options.format or "")
+        begin = [*islice(joined(_pieces(batches), SAMPLE_ROWS), 1)]
+        return table_of(source.name, options, like, schema, begin)
+
+
+def read(source: Source, table: ArrowTable, cursor: Cursor) -> Iterator[Chunk]:
+    """Read one file; see `tables.open.read`."""
+    with translated(source.name, DataError):
+        _, batches = _open(HashedFile(source.seekable(), cursor), table.format)
+        pieces = ((rows, False) for rows in joined(_pieces(batches), CHUNK_ROWS))
+        yield from chunks_of(pieces, table, cursor)
+        source.check_unchanged()
+
+
+def _open(file: Any, form: str) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    """Return the schema of a file, and its batches."""
+    if form == "orc":
+        from pyarrow.orc import ORCFile
+
+        stripes = ORCFile(file)
+        return stripes.schema, map(stripes.read_stripe, range(stripes.nstripes))
+    is_file = file.read(len(_MARK)) == _MARK
+    file.seek(0)
+    if not is_file:
+        stream = pa.ipc.open_stream(file)
+        return stream.schema, iter(stream)
+    batches = pa.ipc.open_file(file)
+    return batches.schema, map(batches.get_batch, range(batches.num_record_batches))
+
+
+def _pieces(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Cut large batches to the limits of a chunk."""
+    for rows in batches:
+        rows.validate(full=True)
+        most = min(CHUNK_ROWS, max(1, CHUNK_BYTES * len(rows) // max(1, rows.nbytes)))
+        yield from (rows.slice(start, most) for start in range(0, len(rows), most))
 
 
 def table_of(
@@ -183,9 +227,6 @@ class HashedFile(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
 
     def read(self, size: int = -1) -> bytes:
         left = self._size - self._file.tell()

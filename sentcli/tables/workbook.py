@@ -103,8 +103,7 @@ def formulas_without_value(file: IO[bytes], sheet: int) -> tuple[int, str]:
             ET.fromstring(parts.read(f"xl/{name}"))  # noqa: S314  # expat refuses entity bombs
             for name in ("workbook.xml", "_rels/workbook.xml.rels")
         )
-        properties = book.find("{*}calcPr")
-        is_open = properties is not None and properties.get("fullCalcOnLoad") in ("1", "true")
+        is_open = any(found.get("fullCalcOnLoad") in ("1", "true") for found in book.iterfind("{*}calcPr"))
         attributes = book.findall("{*}sheets/{*}sheet")[sheet].items()
         wanted = next(value for name, value in attributes if name.endswith("}id"))
         targets = {relation.get("Id"): relation.get("Target", "") for relation in relations}

@@ -254,13 +254,11 @@ class Writer(writer.Writer):
             self._sheet.autofilter(header, 0, last, old + len(self.results) - 1)
             for place, column in enumerate(self.results, start=old):
                 self._shade(header + 1, last, place, column.labels)
-        self._end_sheet()
         self._begin_sheet(next(name for name in _SUMMARIES if name.lower() != self._sheet.name.lower()))
         form = None
         for cells in summary:
             self._write((_Share(cell) if isinstance(cell, float) else cell for cell in cells), form)
             form = None if cells else self._bold  # after an empty row
-        self._end_sheet()
         self._book.close()
         return self._file.getvalue()
 
@@ -281,10 +279,6 @@ class Writer(writer.Writer):
         self._row = 0
         self._widths: dict[int, int] = {}
 
-    def _end_sheet(self) -> None:
-        for place, width in self._widths.items():
-            self._sheet.set_column(place, place, min(max(width + 2, _LEAST_WIDTH), _MOST_WIDTH))
-
     def _write(self, cells: Iterable[Any], form: Any = None) -> None:
         self._sheet.write_string(self._row, 0, "")  # a last row without any value would not be there
         for place, cell in enumerate(map(_writable, cells)):
@@ -295,7 +289,9 @@ class Writer(writer.Writer):
                 )
             if self._row < _WIDTH_ROWS:
                 shown = f"{cell:.9g}" if isinstance(cell, float) else str(cell).partition("\n")[0]
-                self._widths[place] = max(len(shown), self._widths.get(place, 0))
+                width = max(len(shown) + 2, self._widths.get(place, _LEAST_WIDTH))
+                self._widths[place] = min(width, _MOST_WIDTH)
+                self._sheet.set_column(place, place, self._widths[place])
         self._row += 1
 
 
@@ -313,12 +309,10 @@ def _cell(value: Any, kind: Any) -> Any:
     if kind in _CHECKED and not comes_back([value], kind):
         return value
     (cell,) = parse([value], kind)
-    is_kept = getattr(cell, "microsecond", 0) % 1000 == 0
-    if isinstance(cell, date):
-        is_kept &= cell.year >= _FIRST_YEAR
-    elif type(cell) is int:
-        is_kept = abs(cell) < _MOST_WHOLE
-    return cell if is_kept else value
+    is_early = isinstance(cell, date) and cell.year < _FIRST_YEAR
+    is_fine = getattr(cell, "microsecond", 0) % 1000 > 0
+    is_long = type(cell) is int and abs(cell) >= _MOST_WHOLE
+    return value if is_early or is_fine or is_long else cell
 
 
 def _writable(value: Any) -> Any:
