@@ -23,7 +23,7 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(  # pandas: pyarrow imports it where it is installed
     ["pytest", "pandas", "onnx", "sentcli.cli.score", "sentcli.runs.run"]
     + [f"sentcli.backends.{name}" for name in ("onnx", "onnx_check")]
-    + [f"sentcli.tables.{name}" for name in ("csv", "jsonl", "lines", "parquet", "arrow_orc", "xlsx")]
+    + [f"sentcli.tables.{name}" for name in ("csv", "jsonl", "lines", "parquet", "record_batches", "xlsx")]
 )
 _PATIENCE = 30  # seconds; a run that takes longer hangs
 _numbers = itertools.count()

@@ -1,8 +1,7 @@
 """Arrow columns, nested to any depth: their types, and their values in Python."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import islice, pairwise
@@ -12,13 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sentcli.tables.convert import parse, to_text
+from sentcli.tables.convert import parse
 from sentcli.tables.options import ResultColumn
 from sentcli.tables.table import Table
-from sentcli.tables.text_column import Choice, Sample
+from sentcli.tables.text_column import SAMPLE_ROWS, Choice, Sample
 
-_MOST_MICROSECONDS = (1 << 63) // 1000 - 1  # the last one before nanoseconds overflow
-_NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 1000, "ns": 1}
+_DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}  # of a fraction of a second
 _OUT_OF_RANGE = "<value out of range"  # pyarrow's text for such a time
 _ARROW_TYPES = {
     str: pa.string(),
@@ -80,19 +78,15 @@ def batch_of(rows: Sequence[Sequence[Any]], table: Table) -> pa.RecordBatch:
     """Return rows as a record batch whose columns are `Table.kept_columns` with their types."""
     columns = [*zip(*rows, strict=True)] or [()] * len(table.kept)
     kinds = [table.types.get(name, str) for name in table.kept_columns]
-    arrays = [*map(_array, columns, kinds)]
+    arrays = [
+        pa.array(parse(values, kind), arrow_type(kind)) for values, kind in zip(columns, kinds, strict=True)
+    ]
     return pa.record_batch(arrays, names=[*table.kept_columns])
-
-
-def _array(values: Sequence[Any], kind: Any) -> pa.Array:
-    if kind is str:
-        return pa.array([value if value is None else to_text(value) for value in values], pa.string())
-    return pa.array(parse(values, kind), arrow_type(kind))
 
 
 def find_text_columns(
     paths: Sequence[tuple[str, tuple[int, ...], pa.DataType]],
-    begin: Iterable[pa.RecordBatch],
+    begin: Sequence[pa.RecordBatch],
     wanted: str | None,
     where: str,
 ) -> Choice:
@@ -103,20 +97,15 @@ def find_text_columns(
         for name, _, kind in paths
         if not (is_text(kind) or pa.types.is_null(kind))
     }
+    samples = [rows.slice(0, SAMPLE_ROWS) for rows in begin]
     values = [
-        [value for rows in begin if name not in others for value in readable(column_at(rows, path))]
+        [row[0] for rows in samples for row in to_rows(rows, [path]) if isinstance(row, tuple)]
+        if name not in others
+        else []
         for name, path, _ in paths
     ]
     choice = Sample([name for name, _, _ in paths], others, wanted, where, values).choose()
     return choice._replace(places=tuple(paths[place][1] for place in choice.places))
-
-
-def readable(column: pa.Array, *other: Any) -> list[Any]:
-    """Return the values of a column, with `other` for each that cannot be read."""
-    with suppress(ValueError):
-        return to_values(column)
-    rows = [column.slice(row, 1) for row in range(len(column))]
-    return [*other] if len(rows) == 1 else [value for row in rows for value in readable(row, *other)]
 
 
 def result_field(column: ResultColumn) -> pa.Field:
@@ -147,27 +136,23 @@ def column_at(rows: pa.RecordBatch, path: tuple[int, ...]) -> pa.Array:
 
 def has_valid_indices(column: pa.Array) -> bool:
     """Return whether all indices are within their dictionary. pyarrow does not check, and may crash."""
-    for leaf in leaves_of(column):
-        if pa.types.is_dictionary(leaf.type):
-            found = pc.min_max(leaf.indices)
-            low, high = found["min"].as_py(), found["max"].as_py()
-            if high is not None and not 0 <= low <= high < len(leaf.dictionary):
-                return False
-    return True
+    coded = [leaf for leaf in leaves_of(column) if pa.types.is_dictionary(leaf.type)]
+    ends = [(pc.min_max(leaf.indices).as_py(), len(leaf.dictionary)) for leaf in coded]
+    return all(end["max"] is None or 0 <= end["min"] <= end["max"] < size for end, size in ends)
 
 
-def compare_times(nanoseconds: pa.RecordBatch, microseconds: pa.RecordBatch) -> tuple[bool, bool]:
-    """Compare the same columns of times, nested to any depth, read in two units.
+def has_finer(nanoseconds: pa.RecordBatch, microseconds: pa.RecordBatch) -> bool:
+    """Return whether a time is finer than a microsecond, by the same columns read in two units.
 
-    :returns: whether nanoseconds overflow for a time; whether a time is finer than a microsecond.
+    The columns may be nested to any depth. The product overflows as nanoseconds do.
     """
-    far = fine = False
-    for some in zip(nanoseconds.columns, microseconds.columns, strict=True):
-        for leaves in zip(*map(leaves_of, some), strict=True):
-            short, long = (np.asarray(leaf.cast(pa.int64()).fill_null(0)) for leaf in leaves)
-            far |= bool((np.abs(long) > _MOST_MICROSECONDS).any())
-            fine |= bool((short != long * 1000).any())  # overflows as nanoseconds do
-    return far, fine
+    fine, coarse = (
+        np.concatenate(
+            [leaf.cast(pa.int64()).fill_null(0) for column in rows.columns for leaf in leaves_of(column)]
+        )
+        for rows in (nanoseconds, microseconds)
+    )
+    return bool((fine != 1000 * coarse).any())
 
 
 def leaves_of(column: pa.Array) -> list[pa.Array]:
@@ -180,9 +165,10 @@ def leaves_of(column: pa.Array) -> list[pa.Array]:
     return leaves_of(column.values) if pa.types.is_nested(kind) else [column]
 
 
-def own_bytes(column: pa.Array) -> int:
-    """Return the size of a column in memory, without its dictionary, which batches share."""
-    return int(column.indices.nbytes if pa.types.is_dictionary(column.type) else column.nbytes)
+def size_of(rows: pa.RecordBatch) -> int:
+    """Return the size of rows in memory, without dictionaries, which batches share."""
+    columns = (column.indices if pa.types.is_dictionary(column.type) else column for column in rows.columns)
+    return sum(column.nbytes for column in columns)
 
 
 def to_values(column: pa.Array) -> list[Any]:
@@ -219,17 +205,25 @@ def to_values(column: pa.Array) -> list[Any]:
     return column.to_pylist()  # type: ignore[no-any-return]
 
 
+def to_rows(rows: pa.RecordBatch, paths: Sequence[tuple[int, ...]]) -> list[tuple[Any, ...] | str]:
+    """Return the values of some columns for each row, or why a row has a value that cannot be read."""
+    try:
+        return [*zip(*(to_values(column_at(rows, path)) for path in paths), strict=True)]
+    except ValueError as error:
+        if len(rows) == 1:
+            return [str(error)]
+    return [values for row in range(len(rows)) for values in to_rows(rows.slice(row, 1), paths)]
+
+
 def _durations(column: pa.Array) -> list[str | None]:
     """Return durations as ISO 8601 has them, in seconds: PT93603.5S."""
-    unit = _NANOSECONDS[column.type.unit]
+    digits = _DIGITS[column.type.unit]
     counts = column.cast(pa.int64()).to_pylist()
-    return [None if count is None else _iso_8601(count * unit) for count in counts]
+    return [None if count is None else _iso_8601(Decimal(count).scaleb(-digits)) for count in counts]
 
 
-def _iso_8601(nanoseconds: int) -> str:
-    seconds, fraction = divmod(abs(nanoseconds), 10**9)
-    exact = f"{seconds}.{fraction:09}".rstrip("0").rstrip(".")
-    return f"{'-' * (nanoseconds < 0)}PT{exact}S"
+def _iso_8601(seconds: Decimal) -> str:
+    return f"{'-' * (seconds < 0)}PT{abs(seconds).normalize():f}S"
 
 
 def _to_iso(column: pa.Array) -> pa.Array:
@@ -265,9 +259,7 @@ def _maps(column: pa.Array) -> list[list[tuple[Any, Any]] | None]:
     offsets = column.offsets.to_pylist()
     first, last = offsets[0], offsets[-1]
     keys, items = (to_values(part.slice(first, last - first)) for part in (column.keys, column.items))
-    pairs = [*zip(keys, items, strict=True)]
-    places = ((start - first, stop - first) for start, stop in pairwise(offsets))
+    pairs = zip(keys, items, strict=True)
+    maps = [[*islice(pairs, stop - start)] for start, stop in pairwise(offsets)]
     valid = column.is_valid().to_pylist()
-    return [
-        pairs[start:stop] if is_valid else None for is_valid, (start, stop) in zip(valid, places, strict=True)
-    ]
+    return [pairs if is_valid else None for is_valid, pairs in zip(valid, maps, strict=True)]

@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, chain
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -58,15 +58,13 @@ class Records(NamedTuple):
 
     def split(self, room: int, room_bytes: int) -> tuple["Records", "Records | None"]:
         """Return the rows that fit, the last of which may pass the limit of bytes, and the others if any."""
-        count = len(self.raw)
-        if count > room or sum(map(len, self.raw)) > room_bytes:
-            sizes = [*accumulate(map(len, self.raw[:room]))]
-            count = min(bisect_left(sizes, room_bytes) + 1, len(sizes))
-        if count == len(self.raw):
+        sizes = [*accumulate(map(len, self.raw))]
+        count = min(room, bisect_left(sizes, room_bytes) + 1)
+        if count >= len(sizes):
             return self, None
-        first = Records(self.texts[:count], self.rows[:count], self.raw[:count], self.line, self.offset)
-        offset = None if self.offset is None else self.offset + sizes[count - 1]
+        first = self._replace(texts=self.texts[:count], rows=self.rows[:count], raw=self.raw[:count])
         rest = self.texts[count:], self.rows[count:], self.raw[count:]
+        offset = None if self.offset is None else self.offset + sizes[count - 1]
         return first, Records(*rest, self.line + count, offset)
 
 
@@ -141,6 +139,7 @@ class Chunk:
     :param headers: the number of first rows that are further headers; they have no text.
     :param whole: False if the chunk was cut because a pipe paused; other chunks end at the same places in
         every run over the same inputs.
+    :param ends_group: True if a row group of Parquet ends after these rows.
     """
 
     table: Table
@@ -154,6 +153,7 @@ class Chunk:
     gaps: Sequence[tuple[int, bytes]] = ()
     headers: int = 0
     whole: bool = True
+    ends_group: bool = False
 
     @cached_property
     def rows(self) -> Any:
@@ -233,14 +233,12 @@ class Chunk:
 
         :raises ValueError: when a column has more or fewer fields, because a row would be lost.
         """
-        width = len(columns)
-        fields = [b""] * (width * len(self.texts))
-        for number, column in enumerate(columns):
-            if len(column) != len(self.texts):
-                raise ValueError(f"fields of {len(column)} rows for {len(self.texts)} texts")
-            fields[number::width] = column
+        counts = [*map(len, columns)]
+        if {*counts} != {len(self.texts)}:
+            raise ValueError(f"fields of {counts} rows for {len(self.texts)} texts")
+        fields = [*chain.from_iterable(zip(*columns, strict=True))]
         for row, gap in reversed(gaps):
-            fields.insert(row * width, gap)
+            fields.insert(row * len(columns), gap)
         return b"".join(fields)
 
 
@@ -249,13 +247,12 @@ class Cursor:
 
     def __init__(self, limit: int | None = None) -> None:
         self._limit = limit
-        self._input = -1
-        self._offset = self._rows = self._rejected = 0
+        self._position = Position(input=-1, offset=0, rows=0, rejected=0, xxh3="")
         self._xxh3 = xxh3_128()
         self.consume: Callable[[bytes], None] = self._xxh3.update  # adds bytes to the hash of all read
         self._source: Source
         self._is_small = False  # the input is a small file
-        self._progress = self._earlier = 0
+        self._earlier = 0  # bytes of the inputs before
 
     @property
     def chunk_rows(self) -> int:
@@ -263,21 +260,21 @@ class Cursor:
 
         They are few at first, so that workers begin early, except in a file of one or two chunks.
         """
-        rows = CHUNK_ROWS if self._is_small else max((self._rows + self._rejected) // 2, _FIRST_ROWS)
+        so_far = self._position.rows + self._position.rejected
+        rows = CHUNK_ROWS if self._is_small else max(so_far // 2, _FIRST_ROWS)
         return min(rows, CHUNK_ROWS, self.rows_left)
 
     @property
     def rows_left(self) -> int:
         """The number of rows until the limit; without a limit, more than any input has."""
-        return sys.maxsize if self._limit is None else self._limit - self._rows
+        return sys.maxsize if self._limit is None else self._limit - self._position.rows
 
     def open(self, source: Source) -> None:
         """Move to the start of the next input."""
-        self._earlier = self._progress
         self._source = source
         self._is_small = 0 < (source.size or 0) <= _SMALL_BYTES
-        self._input += 1
-        self._offset = 0
+        self._earlier = self._position.progress
+        self._position = replace(self._position, input=self._position.input + 1, offset=0)
 
     def advance(self, offset: int, rows: int, rejected: int, progress: int | None = None) -> Position:
         """Move to the end of the next chunk.
@@ -285,67 +282,19 @@ class Cursor:
         :param offset, rows, rejected: counts of that chunk alone.
         :param progress: bytes read of this input so far; None: ask its source.
         """
-        self._offset += offset
-        self._progress = self._earlier + (self._source.progress if progress is None else progress)
+        self._position = replace(
+            self._position,
+            offset=self._position.offset + offset,
+            xxh3=self._xxh3.hexdigest(),
+            progress=self._earlier + (self._source.progress if progress is None else progress),
+        )
         return self.recount(rows, rejected)
 
     def recount(self, rows: int, rejected: int) -> Position:
         """Add to the counts of rows and rejects at this position; less than 0 for rows that are left out."""
-        self._rows += rows
-        self._rejected += rejected
-        return Position(
-            input=self._input,
-            offset=self._offset,
-            rows=self._rows,
-            rejected=self._rejected,
-            xxh3=self._xxh3.hexdigest(),
-            progress=self._progress,
-        )
-
-
-class _Draft:
-    """A chunk under construction.
-
-    :param room, room_bytes: the rows and rejects, and the bytes, that still fit.
-    :param size: the bytes so far.
-    :param is_rest: a pause has ended the chunk early, and its rest follows.
-    """
-
-    def __init__(self, room: int, room_bytes: int, size: int = 0, *, is_rest: bool = False) -> None:
-        self.room, self.room_bytes, self.size, self.is_rest = room, room_bytes, size, is_rest
-        self.texts: list[str | None] = []
-        self.rows: list[Any] = []
-        self.raw: list[bytes] = []
-        self.starts: list[Start] = []
-        self.rejects: list[Reject] = []
-        self.gaps: list[tuple[int, bytes]] = []
-        self.headers = 0
-
-    def add(self, event: Records | Reject | bytes, consume: Callable[[bytes], None]) -> Records | None:
-        """Add what a reader yielded; return the rows that do not fit.
-
-        :param consume: gets the bytes of the input.
-        """
-        rest, count = None, 1
-        if isinstance(event, Records):
-            new, rest = event.split(self.room, self.room_bytes)
-            self.starts.append((len(self.texts), new.line, new.offset))
-            self.headers += new.is_header
-            self.texts += new.texts
-            self.rows += new.rows
-            self.raw += new.raw
-            data, count = b"".join(new.raw), len(new.raw)
-        elif isinstance(event, Reject):
-            self.rejects.append(event)
-            data = event.raw
-        else:
-            self.gaps.append((len(self.texts), event))
-            data = event
-        consume(data)
-        self.size += len(data)
-        self.room_bytes -= len(data)
-        self.room -= count
-        return rest
+        before = self._position
+        self._position = replace(before, rows=before.rows + rows, rejected=before.rejected + rejected)
+        return self._position
 
 
 def collect(
@@ -355,27 +304,48 @@ def collect(
 
     The ends of whole chunks depend on the input alone: a pause cuts a chunk, but moves no later end.
     """
-    draft = _Draft(cursor.chunk_rows, CHUNK_BYTES - len(lead), len(lead))
+    parts: list[Event] = []
+    size, room, room_bytes = len(lead), cursor.chunk_rows, CHUNK_BYTES - len(lead)
+    is_rest = False  # a pause has ended the chunk early, and its rest follows
     cursor.consume(lead)
-
-    def finish(*, whole: bool) -> Chunk:
-        nonlocal draft
-        done = draft
-        position = cursor.advance(done.size, len(done.texts), len(done.rejects))
-        draft = _Draft(done.room, done.room_bytes, is_rest=True)
-        if whole:
-            draft = _Draft(cursor.chunk_rows, CHUNK_BYTES)
-        columns = done.texts, done.rows, done.raw, done.starts, done.rejects
-        return kind(table, *columns, position, done.size, done.gaps, done.headers, whole)
-
-    rest: Records | Reject | bytes | None
     for event in events:
-        if event is None and (draft.size or draft.texts):
-            yield finish(whole=False)
+        if event is None and (size or parts):
+            yield _chunk(parts, size, cursor, table, kind, whole=False)
+            parts, size, is_rest = [], 0, True
         rest = event
         while rest is not None:
-            rest = draft.add(rest, cursor.consume)
-            if draft.room <= 0 or draft.room_bytes <= 0:
-                yield finish(whole=True)
-    if draft.is_rest or draft.size or draft.texts:
-        yield finish(whole=True)
+            part, rest = rest.split(room, room_bytes) if isinstance(rest, Records) else (rest, None)
+            parts.append(part)
+            raw = part.raw if isinstance(part, Records) else [part.raw if isinstance(part, Reject) else part]
+            data = b"".join(raw)
+            cursor.consume(data)
+            size, room, room_bytes = size + len(data), room - len(raw), room_bytes - len(data)
+            if room <= 0 or room_bytes <= 0:
+                yield _chunk(parts, size, cursor, table, kind, whole=True)
+                parts, size, is_rest = [], 0, False
+                room, room_bytes = cursor.chunk_rows, CHUNK_BYTES
+    if is_rest or size or parts:
+        yield _chunk(parts, size, cursor, table, kind, whole=True)
+
+
+def _chunk(
+    parts: Iterable[Event], size: int, cursor: Cursor, table: Table, kind: type[Chunk], *, whole: bool
+) -> Chunk:
+    """Return the chunk of what a text reader has yielded, and move the cursor to its end."""
+    texts: list[str | None] = []
+    rows: list[Any] = []
+    raw: list[bytes] = []
+    starts, rejects, gaps, headers = [], [], [], 0
+    for part in parts:
+        if isinstance(part, Records):
+            starts.append((len(texts), part.line, part.offset))
+            headers += part.is_header
+            texts += part.texts
+            rows += part.rows
+            raw += part.raw
+        elif isinstance(part, Reject):
+            rejects.append(part)
+        elif part is not None:
+            gaps.append((len(texts), part))
+    position = cursor.advance(size, len(texts), len(rejects))
+    return kind(table, texts, rows, raw, starts, rejects, position, size, gaps, headers, whole)

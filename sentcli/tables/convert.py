@@ -8,7 +8,7 @@ import base64
 import math
 import re
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from itertools import chain, islice
@@ -60,16 +60,10 @@ def to_text(value: Any) -> str:
     return to_json(value).decode()
 
 
-def to_iso(value: date | time | timedelta) -> str:
-    """Return a date, a time or a duration as ISO 8601 has it, except for a space before the time of a day."""
+def _plain(value: Any) -> str:
+    """Return a value that JSON lacks; times as in ISO 8601, except for a space before that of a day."""
     if isinstance(value, timedelta):
         return f"PT{value.total_seconds():.6f}".rstrip("0").rstrip(".") + "S"
-    return str(value)
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, timedelta):
-        return to_iso(value)
     return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
 
 
@@ -89,56 +83,25 @@ class LastLine:
         """Return the next bytes of the output, after a line end if the line before them has none."""
         if not data:
             return data
-        end = self._end if self._is_open else b""
-        self._is_open = not data.endswith(self._encoding.newline)
-        if self._is_open:
-            lines, rest = self._encoding.split(data, universal=self._universal)
-            if self._universal and (last := self._encoding.line_end(rest)):
-                self._end, self._is_open = last, False
-            elif lines:
-                self._end = self._encoding.line_end(lines[-1])
-        else:
-            self._end = self._encoding.line_end(data)
-        return end + data
+        before, end = self._end if self._is_open else b"", self._encoding.line_end(data)
+        self._is_open = not (end and (self._universal or end.endswith(self._encoding.newline)))
+        lines = self._encoding.split(data, universal=self._universal)[0] if self._is_open else [data]
+        if lines:
+            self._end = self._encoding.line_end(lines[-1])
+        return before + data
 
 
-class Types:
-    """The types of the columns of all inputs of an output."""
-
-    def __init__(self) -> None:
-        self._seen: dict[str, _Seen] = {}
-
-    def add(self, name: str, values: Sequence[Any]) -> bool:
-        """Add values of a column, which have types; return whether the column may still have a type."""
-        self._seen.setdefault(name, _Seen()).add(values)
-        return True
-
-    def add_texts(self, name: str, texts: Sequence[str]) -> bool:
-        """Add values that are spelled, as in CSV; return whether the column may still have a type."""
-        seen = self._seen.setdefault(name, _Seen())
-        seen.add_texts(texts)
-        return str not in seen.kinds
-
-    def decide(self, texts: Collection[str]) -> tuple[dict[str, Any], list[str]]:
-        """Return the types of columns that are not text, and the columns with values of several types.
-
-        :param texts: the columns whose texts are scored, which stay text.
-        """
-        found = {name: seen.type() for name, seen in self._seen.items() if name not in texts}
-        types = {name: kind for name, kind in found.items() if kind not in (None, str)}
-        return types, [name for name, kind in found.items() if kind is None]
-
-
-class _Seen:
-    """What was seen of the values of a column, or of the items or a field of nested values."""
+class ColumnType:
+    """The type of the values of a column so far, or of the items or a field of nested values."""
 
     def __init__(self, depth: int = 0) -> None:
         self.kinds: set[type] = set()
         self._largest: dict[Any, float] = {int: 0, float: 0.0}  # numbers, without their signs
         self._depth = depth
-        self._fields: dict[str | None, _Seen] = {}  # None for the items of lists
+        self._fields: dict[str | None, ColumnType] = {}  # None for the items of lists
 
     def add(self, values: Iterable[Any]) -> None:
+        """Add values that have types."""
         present = [value for value in values if value is not None]
         kinds: set[Any] = {*map(type, present)}
         self.kinds |= kinds
@@ -148,23 +111,25 @@ class _Seen:
         if self.kinds == {list}:
             self._add_field(None, chain.from_iterable(present))
         elif self.kinds == {dict}:
-            for name, values in islice(_columns(present), _MOST_FIELDS + 1):
-                self._add_field(name, values)
+            names = dict.fromkeys(chain.from_iterable(present))
+            for name in islice(names, _MOST_FIELDS + 1):
+                self._add_field(name, (record[name] for record in present if name in record))
 
     def _add_field(self, name: str | None, values: Iterable[Any]) -> None:
         if name not in self._fields and (self._depth == _DEEPEST or len(self._fields) == _MOST_FIELDS):
             self.kinds.add(object)
         else:
-            self._fields.setdefault(name, _Seen(self._depth + 1)).add(values)
+            self._fields.setdefault(name, ColumnType(self._depth + 1)).add(values)
 
     def add_texts(self, texts: Sequence[str]) -> None:
-        present = {*texts} - {""} if str not in self.kinds else set()
+        """Add values that are spelled, as in CSV; what has no type any more stays text."""
+        present = set() if str in self.kinds else {*texts} - {""}
         if not present:
             return
         kind = next((kind for kind in _IN_TEXT if comes_back(present, kind)), str)
         self.kinds.add(kind)
         if kind is int:
-            self._largest[int] = max(self._largest[int], *map(abs, map(int, present)))
+            self.add(map(int, present))
         if self.kinds == {date, datetime} or self.type() is None:
             self.kinds = {str}
 
@@ -183,27 +148,24 @@ class _Seen:
         return _TYPES.get(frozenset(self.kinds))
 
 
-def _columns(records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[Any]]]:
-    for name in dict.fromkeys(chain.from_iterable(records)):
-        yield name, [record[name] for record in records if name in record]
-
-
 def comes_back(texts: Collection[str], kind: type) -> bool:
     """Return whether the values of texts are written as these texts, except for zeros after the point."""
     with suppress(ValueError, KeyError, TypeError, ArithmeticError):
         values = [*map(_PARSERS.get(kind, float), texts)]
         is_json = kind in (bool, int, float)
-        written = to_json(values).decode()[1:-1] if is_json else ",".join(map(to_iso, values))
+        written = to_json(values).decode()[1:-1] if is_json else ",".join(map(_plain, values))
         joined = ",".join(texts)
         return joined == written or _ZEROS.sub(r"\1", joined) == _ZEROS.sub(r"\1", written)
     return False
 
 
 def parse(values: Iterable[Any], kind: Any) -> list[Any]:
-    """Return values as those of a type, parsed if a reader has texts; an empty text is no value.
+    """Return values as those of a type, parsed if a reader has texts; an empty text is no value but a text.
 
     :raises ValueError: for a text of another type.
     """
+    if kind is str:
+        return [None if value is None else to_text(value) for value in values]
     parser = _PARSERS.get(kind, float) if isinstance(kind, type) else orjson.loads
     texts = (to_text(value) if isinstance(value, date) else value for value in values)
     return [None if text == "" else parser(text) if isinstance(text, str) else text for text in texts]

@@ -15,18 +15,10 @@ import pyarrow.parquet as pq
 from sentcli.errors import DataError, OutputError, option
 from sentcli.files.source import Source
 from sentcli.tables import writer
-from sentcli.tables.arrow import batch_of, compare_times, has_valid_indices, result_array, result_field
+from sentcli.tables.arrow import batch_of, has_finer, has_valid_indices, result_array, result_field
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor, Results, Sheet
 from sentcli.tables.options import ReadOptions
-from sentcli.tables.record_batches import (
-    ArrowChunk,
-    ArrowTable,
-    BatchReader,
-    HashedFile,
-    joined,
-    table_of,
-    translated,
-)
+from sentcli.tables.record_batches import ArrowTable, HashedFile, chunks_of, joined, table_of, translated
 from sentcli.tables.table import Table
 from sentcli.tables.text_column import SAMPLE_ROWS
 
@@ -48,25 +40,23 @@ def open_table(source: Source, options: ReadOptions, like: Table | None) -> Arro
     with translated(source.name, DataError):
         file = source.seekable()
         limit = options.max_row_bytes
-        _check_row_groups(_open(file).metadata, file.seek(0, io.SEEK_END), limit, source.name)
-        int96 = _unit_of_int96(file, source.name)
-        opened = _open(file, int96)
+        opened = _open(file)
+        _check_row_groups(opened.metadata, file.seek(0, io.SEEK_END), limit, source.name)
         batches = _batches(opened, source.name, SAMPLE_ROWS)
-        begin = [
-            rows for rows, _ in islice(batches, 1)
-        ]  # before the schema: it could crash on damaged columns
-        _refuse_intervals(opened, source.name)
+        # Before the schema, which could crash on damaged columns.
+        begin = [rows for rows, _ in islice(batches, 1)]
+        _refuse_lossy(opened, _open(file, "ns"), source.name)
         schema = _schema(opened)
-        return table_of(source.name, options, like, schema, begin, codec=_codec(opened), int96=int96)
+        return table_of(source.name, options, like, schema, begin, _codec(opened))
 
 
 def read(source: Source, table: ArrowTable, cursor: Cursor) -> Iterator[Chunk]:
     """Read one file; see `tables.open.read`."""
     with translated(source.name, DataError):
-        file = _open(HashedFile(source.seekable(), cursor), table.int96)
+        file = _open(HashedFile(source.seekable(), cursor))
         # Progress counts rows, because a file is not read from its beginning to its end.
-        reader = BatchReader(source, table, cursor, file.metadata.num_rows)
-        yield from reader.chunks(_batches(file, source.name, CHUNK_ROWS))
+        row_size = (source.size or 0) / max(1, file.metadata.num_rows)
+        yield from chunks_of(_batches(file, source.name, CHUNK_ROWS), table, cursor, row_size)
         source.check_unchanged()
 
 
@@ -86,47 +76,34 @@ def _check_row_groups(metadata: Any, file_size: int, max_row_bytes: int, name: s
             )
 
 
-def _open(file: Any, int96: str | None = None) -> Any:
+def _open(file: Any, int96: str = "us") -> Any:
+    """Return an opened file, whose times of the type INT96, as older programs write it, are microseconds.
+
+    Nanoseconds overflow outside 1677 to 2262, and the year 9999 often means "never".
+    """
     return pq.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER, coerce_int96_timestamp_unit=int96)
 
 
-def _unit_of_int96(file: Any, name: str) -> str | None:
-    """Choose the unit for INT96.
+def _refuse_lossy(file: Any, in_nanoseconds: Any, name: str) -> None:
+    """Refuse columns whose values would change.
 
-    pyarrow uses nanoseconds, which overflow outside 1677 to 2262. The year 9999 often means "never".
+    pyarrow reads INTERVAL as bytes, and does not write it; INT96 may be finer than a microsecond.
 
-    :returns: None if nanoseconds fit all times, or there is no INT96.
+    :param in_nanoseconds: the same file with another unit for INT96.
     """
-    in_nanoseconds = _open(file)
-    columns = {column.path for column in in_nanoseconds.schema if column.physical_type == "INT96"}
-    if not columns:
-        return None
-    is_far = is_fine = False
-    pairs = zip(
-        *(
-            opened.iter_batches(_READ_ROWS, columns=sorted(columns), use_threads=False)
-            for opened in (in_nanoseconds, _open(file, "us"))
-        ),
-        strict=True,
-    )
-    for nanoseconds, microseconds in pairs:
-        far, fine = compare_times(nanoseconds, microseconds)
-        is_far, is_fine = is_far or far, is_fine or fine
-    if is_far and is_fine:
-        raise DataError(
-            f"{name}: the column {min(columns)!r:.200} has INT96 times outside the years 1677 to "
-            "2262, and also times finer than a microsecond; write the column as another type"
-        )
-    return "us" if is_far else None
-
-
-def _refuse_intervals(file: Any, name: str) -> None:
-    """Refuse columns of the type INTERVAL, which pyarrow reads as bytes, and does not write."""
-    if lost := [column.path for column in file.schema if column.converted_type == "INTERVAL"]:
-        raise DataError(
-            f"{name}: the column {min(lost)!r:.200} is an INTERVAL, which cannot be kept; make it text: "
-            "CAST(... AS VARCHAR)"
-        )
+    in_both = in_nanoseconds, file
+    for column in file.schema:
+        where, path = f"{name}: the column {column.path!r:.200}", column.path
+        if column.converted_type == "INTERVAL":
+            hint = "make it text: CAST(... AS VARCHAR)"
+            raise DataError(f"{where} is an INTERVAL, which cannot be kept; {hint}")
+        if column.physical_type == "INT96":
+            batches = (
+                opened.iter_batches(_READ_ROWS, columns=[path], use_threads=False) for opened in in_both
+            )
+            if any(map(has_finer, *batches)):
+                hint = "write it as another type"
+                raise DataError(f"{where} has INT96 times finer than a microsecond; {hint}")
 
 
 def _schema(file: Any) -> pa.Schema:
@@ -138,13 +115,10 @@ def _schema(file: Any) -> pa.Schema:
 
 
 def _codec(file: Any) -> str | None:
-    if not file.num_row_groups:
-        return None
-    group = file.metadata.row_group(0)
-    found = {group.column(index).compression for index in range(group.num_columns)}
-    if len(found) > 1:
-        return None
-    codec: str = found.pop().lower()
+    """Return the compression of all columns of the first row group, if there is one."""
+    groups = [file.metadata.row_group(0)] if file.num_row_groups else []
+    names = {group.column(index).compression for group in groups for index in range(group.num_columns)}
+    codec: str | None = names.pop().lower() if len(names) == 1 else None
     return "none" if codec == "uncompressed" else codec
 
 
@@ -177,48 +151,43 @@ class Writer(writer.Writer):
         super().__init__(*given)
         self._sink = io.BytesIO()
         self._writer: Any = None
-        self._schema: Any = None
         self._pending: list[pa.RecordBatch] = []
         self._size = self._rows = 0  # size and rows of the pending batches
 
     def begin(self) -> bytes:
-        table, codec = self.table, None
+        table, codec = self.table, _USUAL_CODEC
         if isinstance(table, ArrowTable):
             schema = pa.schema([*map(table.schema.field, table.kept)], table.schema.metadata)
-            codec = table.codec
+            codec = table.codec or codec
         else:
             schema = batch_of([], table).schema
         for column in self.results:
             schema = schema.append(result_field(column))
-        self._schema = schema
         with translated("the Parquet output", OutputError):
             self._writer = pq.ParquetWriter(
                 self._sink,
-                self._schema,
-                compression=codec or _USUAL_CODEC,
+                schema,
+                compression=codec,
                 use_compliant_nested_type=False,  # list items keep their name
             )
         return self._drain()
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:
-        added = map(result_array, self.results, results)
-        if chunk.texts or isinstance(chunk, ArrowChunk):
-            columns = [*chunk.arrow().columns, *added]
-            self._pending.append(pa.record_batch(columns, schema=self._schema))
+        columns = [*chunk.arrow().columns, *map(result_array, self.results, results)]
+        self._pending.append(pa.record_batch(columns, schema=self._writer.schema))
         if self.converts:
             # Each value has an offset, even a missing one. Sizes from Arrow would depend on pauses.
             self._size += _OFFSET * len(self.table.kept) * len(chunk.texts)
         self._size += chunk.size
         self._rows += len(chunk.texts)
-        ends_group = isinstance(chunk, ArrowChunk) and chunk.ends_group
         # Only at the end of whole chunks, so that the bytes do not depend on pauses of a pipe.
-        if ends_group or (chunk.whole and (self._size >= _GROUP_BYTES or self._rows >= _GROUP_ROWS)):
+        if chunk.ends_group or (chunk.whole and (self._size >= _GROUP_BYTES or self._rows >= _GROUP_ROWS)):
             self._end_group()
         return self._drain()
 
     def _end_group(self) -> None:
         if self._rows:
-            table = pa.Table.from_batches(self._pending, self._schema).combine_chunks()
+            table = pa.Table.from_batches(self._pending).combine_chunks()
             with translated("the Parquet output", OutputError):
                 self._writer.write_table(table, row_group_size=self._rows)
         self._pending.clear()

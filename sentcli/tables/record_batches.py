@@ -1,4 +1,7 @@
-"""Tables that pyarrow reads in record batches: their text columns, and the chunks of their rows.
+"""Tables in record batches: Arrow IPC (as a file, which is Feather, or as a stream) and ORC, read by pyarrow.
+
+They are not written. Parquet shares their tables and chunks. pyarrow does not check what it reads, and could
+crash: each batch is validated.
 
 A row is rejected when its text is not UTF-8 or is longer than the limit; in its reject, `raw` is the text and
 `line` the number of the row.
@@ -7,29 +10,24 @@ A row is rejected when its text is not UTF-8 or is longer than the limit; in its
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import IO, Any
 
 import pyarrow as pa
 
 from sentcli.errors import DataError, SentcliError
 from sentcli.files.source import Source
-from sentcli.tables.arrow import (
-    column_at,
-    find_text_columns,
-    own_bytes,
-    paths_of,
-    python_type,
-    readable,
-    to_values,
-)
-from sentcli.tables.chunk import CHUNK_BYTES, Chunk, Cursor
+from sentcli.tables.arrow import column_at, find_text_columns, paths_of, python_type, size_of, to_rows
+from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor
 from sentcli.tables.convert import to_text
 from sentcli.tables.line_reader import too_long
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.table import Table
-from sentcli.tables.text_column import SAMPLE_ROWS, Choice, join_columns
+from sentcli.tables.text_column import SAMPLE_ROWS, Choice, join_texts
+
+_MARK = b"ARROW1"  # of a file; a stream has none
 
 
 @dataclass(frozen=True)
@@ -37,12 +35,10 @@ class ArrowTable(Table):
     """A table whose columns have types.
 
     :param codec: the compression of all columns of the first row group of Parquet; None: the default one.
-    :param int96: the unit for INT96, the type of times in files of older programs; None: nanoseconds.
     """
 
     schema: pa.Schema = None
     codec: str | None = None
-    int96: str | None = None
 
     @cached_property
     def paths(self) -> Sequence[tuple[str, Any]]:
@@ -51,23 +47,19 @@ class ArrowTable(Table):
 
 @dataclass(frozen=True)
 class ArrowChunk(Chunk):
-    """Consecutive rows as a record batch; the place of a column is its indexes.
-
-    :param ends_group: whether a row group of Parquet ends after these rows.
-    """
-
-    ends_group: bool = False
+    """Consecutive rows as a record batch; the place of a column is its indexes."""
 
     def cells(self, place: Any) -> list[Any]:
         """Return the values of one column, None for one that cannot be read."""
-        return readable(column_at(self.rows, place), None)
+        return [None if isinstance(row, str) else row[0] for row in to_rows(self.rows, [place])]
 
     def texts_of(self, place: Any) -> list[str]:
-        return [*map(to_text, readable(column_at(self.rows, place), "(unreadable)"))]
+        rows = to_rows(self.rows, [place])
+        return ["(unreadable)" if isinstance(row, str) else to_text(row[0]) for row in rows]
 
     @cached_property
-    def _converted(self) -> list[Sequence[Any] | str]:
-        return _convert(self.arrow())
+    def _converted(self) -> list[tuple[Any, ...] | str]:
+        return to_rows(self.rows, [(place,) for place in self.table.kept])
 
     def values(self) -> Sequence[Sequence[Any]]:
         return [() if isinstance(row, str) else row for row in self._converted]
@@ -83,23 +75,50 @@ class ArrowChunk(Chunk):
         return pa.concat_batches([self.rows.slice(0, 0), *(self.rows.slice(row, 1) for row in kept)])
 
     def _raw_of(self, row: int) -> bytes:
-        texts = [column_at(self.rows.slice(row, 1), path)[0] for path in self.table.places]
-        return b" ".join(map(_raw, texts))
+        rows, binary = self.rows.slice(row, 1), pa.large_binary()  # which need not be UTF-8
+        texts = [column_at(rows, path).cast(binary)[0].as_py() for path in self.table.places]
+        return b" ".join(text or b"" for text in texts)
 
 
-def _raw(text: pa.Scalar) -> bytes:
-    buffer = (text.value if pa.types.is_dictionary(text.type) else text).as_buffer()
-    return b"" if buffer is None else buffer.to_pybytes()
+def open_table(source: Source, options: ReadOptions, like: Table | None) -> ArrowTable:
+    """Return the table of a file by its schema and its first rows; see `tables.open.open_table`."""
+    with translated(source.name, DataError):
+        schema, batches = _open(HashedFile(source.seekable(), Cursor()), options.format or "")
+        begin = [*islice(joined(_pieces(batches), SAMPLE_ROWS), 1)]
+        return table_of(source.name, options, like, schema, begin)
 
 
-def _convert(rows: pa.RecordBatch) -> list[Sequence[Any] | str]:
-    """Return the values of each row, or why it has none."""
-    try:
-        return [*zip(*map(to_values, rows.columns), strict=True)]
-    except ValueError as error:
-        if len(rows) == 1:
-            return [str(error)]
-    return [values for row in range(len(rows)) for values in _convert(rows.slice(row, 1))]
+def read(source: Source, table: ArrowTable, cursor: Cursor) -> Iterator[Chunk]:
+    """Read one file; see `tables.open.read`."""
+    with translated(source.name, DataError):
+        _, batches = _open(HashedFile(source.seekable(), cursor), table.format)
+        pieces = ((rows, False) for rows in joined(_pieces(batches), CHUNK_ROWS))
+        yield from chunks_of(pieces, table, cursor)
+        source.check_unchanged()
+
+
+def _open(file: Any, form: str) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    """Return the schema of a file, and its batches."""
+    if form == "orc":
+        from pyarrow.orc import ORCFile
+
+        stripes = ORCFile(file)
+        return stripes.schema, map(stripes.read_stripe, range(stripes.nstripes))
+    is_file = file.read(len(_MARK)) == _MARK
+    file.seek(0)
+    if not is_file:
+        stream = pa.ipc.open_stream(file)
+        return stream.schema, iter(stream)
+    batches = pa.ipc.open_file(file)
+    return batches.schema, map(batches.get_batch, range(batches.num_record_batches))
+
+
+def _pieces(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Cut large batches to the limits of a chunk."""
+    for rows in batches:
+        rows.validate(full=True)
+        most = min(CHUNK_ROWS, max(1, CHUNK_BYTES * len(rows) // max(1, rows.nbytes)))
+        yield from (rows.slice(start, most) for start in range(0, len(rows), most))
 
 
 def table_of(
@@ -108,27 +127,26 @@ def table_of(
     like: Table | None,
     schema: pa.Schema,
     begin: Sequence[pa.RecordBatch],
-    **facts: Any,
+    codec: str | None = None,
 ) -> ArrowTable:
-    """Return the table of a file by its schema and its first rows.
-
-    :param facts: further fields of the table.
-    """
+    """Return the table of a file by its schema and its first rows."""
     if isinstance(like, ArrowTable) and not like.schema.equals(schema):
         raise DataError(
             f"{name}: the schema differs from the first input: {_difference(like.schema, schema)}"
         )
-    table = ArrowTable(name, options, tuple(schema.names), schema=schema, **facts)
-    rows = [batch.slice(0, SAMPLE_ROWS) for batch in begin]
-    wanted = options.text_column
-    choice = Choice(like.places) if like else find_text_columns(paths_of(schema), rows, wanted, name)
-    names = {path: name for name, path in table.paths}
-    return replace(
-        table,
+    paths = paths_of(schema)
+    choice = Choice(like.places) if like else find_text_columns(paths, begin, options.text_column, name)
+    names = {path: name for name, path, _ in paths}
+    return ArrowTable(
+        name,
+        options,
+        tuple(schema.names),
         texts=tuple(names[path] for path in choice.places),
         places=choice.places,
         types={column.name: kind for column in schema if (kind := python_type(column.type))},
         notes=choice.notes,
+        schema=schema,
+        codec=codec,
     )
 
 
@@ -150,7 +168,7 @@ def joined(batches: Iterable[pa.RecordBatch], most: int) -> Iterator[pa.RecordBa
     size = count = 0
     for rows in batches:
         pending.append(rows)
-        size += sum(map(own_bytes, rows.columns))
+        size += size_of(rows)
         count += len(rows)
         if count >= most or size >= CHUNK_BYTES:
             yield pa.concat_batches(pending)
@@ -160,56 +178,44 @@ def joined(batches: Iterable[pa.RecordBatch], most: int) -> Iterator[pa.RecordBa
         yield pa.concat_batches(pending)
 
 
-class BatchReader:
-    """Makes chunks from the batches of a file, which is not trusted.
+def chunks_of(
+    batches: Iterable[tuple[pa.RecordBatch, bool]],
+    table: ArrowTable,
+    cursor: Cursor,
+    row_size: float | None = None,
+) -> Iterator[Chunk]:
+    """Yield the chunks of the batches of a file, which is not trusted.
 
-    :param rows: the number of rows of the file, to show the progress by them; None: by the bytes read.
+    :param batches: each with whether a row group ends after it.
+    :param row_size: bytes of the file for each row, to show the progress by; None: by the bytes read.
     """
+    start = 1  # the number of the next row
+    for batch, ends_group in batches:
+        rest = batch
+        while len(rest):
+            rows = rest.slice(0, cursor.rows_left)  # the last rows of --limit
+            rest = rest.slice(len(rows))
+            texts, bad = _texts(rows, table)
+            count, place = len(rows), [(0, start, None)]
+            start += count
+            progress = None if row_size is None else int(row_size * (start - 1))
+            position = cursor.advance(count, count - len(bad), len(bad), progress)
+            size, is_last = size_of(rows), ends_group and not len(rest)
+            chunk = ArrowChunk(table, texts, rows, (), place, [], position, size, ends_group=is_last)
+            yield chunk.take([row for row in range(count) if row not in bad], bad, position) if bad else chunk
 
-    def __init__(self, source: Source, table: ArrowTable, cursor: Cursor, rows: int | None = None) -> None:
-        self._size = source.size or 0
-        self._table = table
-        self._limit = table.options.max_row_bytes
-        self._cursor = cursor
-        self._rows = rows
-        self._row = 1  # number of the next row
 
-    def chunks(self, batches: Iterable[tuple[pa.RecordBatch, bool]]) -> Iterator[Chunk]:
-        """Yield the chunks of batches.
-
-        :param batches: each with whether a row group ends after it.
-        """
-        for rows, ends_group in batches:
-            while len(rows) > (room := self._cursor.rows_left):  # the last rows of --limit
-                yield self._chunk(rows.slice(0, room), ends_group=False)
-                rows = rows.slice(room)
-            yield self._chunk(rows, ends_group=ends_group)
-
-    def _chunk(self, rows: pa.RecordBatch, *, ends_group: bool) -> Chunk:
-        size, count = sum(map(own_bytes, rows.columns)), len(rows)
-        texts, bad = self._texts(rows)
-        start = self._row
-        self._row += count
-        progress = None if self._rows is None else self._size * (self._row - 1) // max(1, self._rows)
-        position = self._cursor.advance(count, count - len(bad), len(bad), progress)
-        chunk = ArrowChunk(
-            self._table, texts, rows, (), [(0, start, None)], [], position, size, ends_group=ends_group
-        )
-        return chunk.take([row for row in range(count) if row not in bad], bad, position) if bad else chunk
-
-    def _texts(self, rows: pa.RecordBatch) -> tuple[list[str | None], dict[int, str]]:
-        """Return the texts, and the rows without a usable one, each with the reason."""
-        try:
-            texts = join_columns([to_values(column_at(rows, path)) for path in self._table.places])
-        except ValueError as error:
-            if len(rows) == 1:
-                return [None], {0: str(error)}
-            parts = [self._texts(rows.slice(row, 1)) for row in range(len(rows))]
-            return [text for (text,), _ in parts], {row: bad[0] for row, (_, bad) in enumerate(parts) if bad}
+def _texts(rows: pa.RecordBatch, table: ArrowTable) -> tuple[list[str | None], dict[int, str]]:
+    """Return the texts, and the rows without a usable one, each with the reason."""
+    values = to_rows(rows, table.places)
+    bad = {row: reason for row, reason in enumerate(values) if isinstance(reason, str)}
+    texts = [None if isinstance(parts, str) else join_texts(parts) for parts in values]
+    limit = table.options.max_row_bytes
+    for row, text in enumerate(texts):
         # A character has at most four bytes, so only long texts must be encoded to know their size.
-        long = [row for row, text in enumerate(texts) if text and 4 * len(text) > self._limit]
-        is_too_long = (row for row in long if len((texts[row] or "").encode()) > self._limit)
-        return texts, dict.fromkeys(is_too_long, too_long(self._limit))
+        if text and 4 * len(text) > limit and len(text.encode()) > limit:
+            bad[row] = too_long(limit)
+    return texts, bad
 
 
 class HashedFile(io.RawIOBase):
@@ -226,9 +232,6 @@ class HashedFile(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
 
     def read(self, size: int = -1) -> bytes:
         left = self._size - self._file.tell()

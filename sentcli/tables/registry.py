@@ -55,8 +55,10 @@ _FORMATS = {
     "jsonl": Format("jsonl", (".jsonl", ".ndjson"), _COLUMNS, opener="json_header"),
     "json": Format("jsonl", (".json",), _COLUMNS, records="jsonl", opener="json_header"),
     "parquet": Format("parquet", (".parquet", ".pq"), _COLUMNS, has_types=True),
-    "arrow": Format("arrow_orc", (".arrow", ".feather", ".ipc"), _COLUMNS, "parquet", written_as="parquet"),
-    "orc": Format("arrow_orc", (".orc",), _COLUMNS, "parquet", written_as="parquet"),
+    "arrow": Format(
+        "record_batches", (".arrow", ".feather", ".ipc"), _COLUMNS, "parquet", written_as="parquet"
+    ),
+    "orc": Format("record_batches", (".orc",), _COLUMNS, "parquet", written_as="parquet"),
     "xlsx": Format("xlsx", (".xlsx",), _COLUMNS | {"sheet", "skip_lines", "skip_rows"}, has_types=True),
     "lines": Format("lines", (".txt", ".lines"), frozenset({"encoding"})),
     "documents": Format("documents", (), frozenset({"encoding", "keep", "drop"}), written_as="csv"),

@@ -1,7 +1,7 @@
 """Read the rows of inputs before they are scored, for an output that must know all of them."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from sentcli.errors import DataError, option
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor
-from sentcli.tables.convert import Types
+from sentcli.tables.convert import ColumnType
 from sentcli.tables.jsonl import JsonTable
 from sentcli.tables.open import read
 from sentcli.tables.registry import get_format
@@ -30,7 +30,7 @@ class Survey:
 
     def __init__(self, *, is_typed: bool) -> None:
         self._is_typed = is_typed
-        self._types = Types()
+        self._types: dict[str, ColumnType] = {}
         self._keys: dict[str, None] = {}
 
     def add(self, source: Source, table: Table) -> None:
@@ -39,8 +39,9 @@ class Survey:
         :raises DataError: for too many keys, because a chunk has a value for each of its rows and columns.
         """
         is_json = isinstance(table, JsonTable)
-        has_values = get_format(table.format).module in _UNTYPED
-        if table.is_empty or not has_values or not (is_json or self._is_typed):
+        module = get_format(table.format).module
+        is_spelled = module == "csv"
+        if table.is_empty or module not in _UNTYPED or not (is_json or self._is_typed):
             return
         if is_json and source.is_stream and table.options.keep:
             self._add_keys(table.options.keep, table.name)
@@ -54,10 +55,11 @@ class Survey:
             cursor.open(source)
             for chunk in read(source, table, cursor):
                 source.check()
-                is_decided = not self._add_chunk(chunk)
+                self._add_chunk(chunk, ColumnType.add_texts if is_spelled else ColumnType.add)
                 # Only whole chunks end at the same places in every run.
                 is_enough = source.is_stream and chunk.whole and chunk.position.offset >= _AHEAD_BYTES
-                if is_enough or is_decided or not cursor.rows_left:
+                is_text = is_spelled and all(str in column.kinds for column in self._types.values())
+                if is_enough or is_text or not cursor.rows_left:
                     break
 
     def decide(self, table: Table) -> Table:
@@ -66,13 +68,15 @@ class Survey:
             table = replace(table, columns=tuple(self._keys) or table.columns)
         if not self._is_typed:
             return table
-        found, mixed = self._types.decide(table.texts)
-        if named := ", ".join(filter(table.options.keeps, mixed)):
+        types = {name: seen.type() for name, seen in self._types.items() if name not in table.texts}
+        mixed = [name for name, kind in types.items() if kind is None and table.options.keeps(name)]
+        if mixed:
+            named = ", ".join(mixed)
             _log.warning("%s: columns with values of several types become text: %.400s", table.name, named)
-        return replace(table, types={**table.types, **found})
+        typed = {name: kind for name, kind in types.items() if kind not in (None, str)}
+        return replace(table, types={**table.types, **typed})
 
-    def _add_chunk(self, chunk: Chunk) -> bool:
-        """Add the values of a chunk; return whether further ones may change the columns or their types."""
+    def _add_chunk(self, chunk: Chunk, add: Callable[[ColumnType, list[Any]], None]) -> None:
         table = chunk.table
         if isinstance(table, JsonTable):
             keys = dict.fromkeys(chain.from_iterable(chunk.rows))
@@ -80,10 +84,8 @@ class Survey:
             columns = {key: [record.get(key) for record in chunk.rows] for key in keys}
         else:
             columns = {table.columns[place]: chunk.cells(place)[chunk.headers :] for place in table.kept}
-        is_spelled = get_format(table.format).module == "csv"
-        add = self._types.add_texts if is_spelled else self._types.add
-        may_have = [add(name, values) for name, values in columns.items()] if self._is_typed else []
-        return isinstance(table, JsonTable) or any(may_have)
+        for name, values in columns.items() if self._is_typed else ():
+            add(self._types.setdefault(name, ColumnType()), values)
 
     def _add_keys(self, keys: Sequence[Any], where: str) -> None:
         self._keys |= dict.fromkeys(keys)

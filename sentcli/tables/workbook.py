@@ -1,29 +1,92 @@
-"""The parts of an .xlsx file: which formulas of a sheet have no value.
+"""The parts of an .xlsx file: whether a library may read them, and which formulas of a sheet have no value.
 
-XML is searched, not parsed, and the sheet passes through memory row by row.
+calamine aborts the process where it cannot get the memory that a small file asks for. A workbook asks for
+it by the number of its strings, by a cell in the last column and row, or by parts that unpack to a thousand
+times their size. XML of sheets is searched, not parsed: where it may be read in two ways, the larger counts.
 """
 
 import posixpath
 import re
+import struct
 import zipfile
-from collections.abc import Iterator
 from contextlib import suppress
-from html import unescape
+from functools import reduce
 from typing import IO
+from xml.etree import ElementTree as ET
 
-_BLOCK = 1 << 20
-_BOOK, _RELATIONS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
+from sentcli.errors import DataError
+from sentcli.files.compression import damage
 
-_SHEET = re.compile(r"<(?:\w+:)?sheet\s[^<>]*>")
-_RELATION = re.compile(r"<Relationship\s[^<>]*>")
-_ATTRIBUTE = re.compile(r"""\s([\w:]+)\s*=\s*["']([^"']*)["']""")
-_RECALCULATES = re.compile(r"""fullCalcOnLoad\s*=\s*["'](1|true)""")
-_ROW_END = re.compile(rb"</(?:\w+:)?row\s*>|<(?:\w+:)?row(?:\s[^<>]*)?/>")
-_CELL = re.compile(rb"<(?:\w+:)?c(?=[\s/>])([^<>]*?)(?:/>|>(.*?)</(?:\w+:)?c\s*>)", re.DOTALL)
-_PLACE = re.compile(rb"""\sr=["']([A-Z]+\d+)["']""")
-_FORMULA = re.compile(rb"<(?:\w+:)?f[\s/>]")
-_VALUE = re.compile(rb"<(?:\w+:)?v>([^<]+)<")
+_RATIO = 100  # of unpacked bytes to those of the file, if they are many: the bound of Apache POI
+_UNPACKED = 64 << 20  # bytes of all parts that any workbook may have
+_AREA = 4_000_000  # cells, empty ones included, that any sheet may have
+_AREA_RATIO = 4  # more may be so many times the bytes of the file
+_ROW = re.compile(rb"row(?<=[<:]row)[\s/>]")
+_CELL = re.compile(rb"c(?<=[<:]c)[\s/>]")
+_CELL_WITHOUT_PLACE = re.compile(rb"c(?<=[<:]c)(?=[\s/>])(?!\s+r\s*=)")  # as far as one can see
+_EMPTY_CELL = re.compile(rb"""<(?:[\w.-]+:)?c(?:\s+[\w:.-]+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'))*\s*/>""")
+_FORMULA_CELL = re.compile(  # its attributes and its value
+    rb"<(?:\w+:)?c(\s[^<>]*)?>\s*<(?:\w+:)?f(?:\s[^<>]*)?(?:/>|>[^<]*</(?:\w+:)?f\s*>)\s*(?:<(?:\w+:)?v>([^<]*))?"
+)
+_PLACE = re.compile(rb"""r\s*=\s*["']([A-Za-z]*)(\d+)["']""")  # B2; of a row, 2
+_STRINGS = re.compile(rb"""uniqueCount\s*=\s*["']\+?(\d+)""")
 _IS_STRING = re.compile(rb"""\st=["']str["']""")  # of a formula whose value may be an empty string
+_UNCHECKED = (".xls", ".xlsb", ".ods")  # read where the user asks for it
+_PARTS_OF_OTHERS = {"xl/workbook.bin", "content.xml"}  # of .xlsb and .ods in the name of .xlsx
+_DAMAGE: tuple[type[Exception], ...] = (*damage(), struct.error, LookupError, RuntimeError, ValueError)
+
+
+def check_workbook(file: IO[bytes], name: str) -> None:
+    """Check that the memory for a workbook is in proportion to its size; leave the file at its start."""
+    if name.lower().endswith(_UNCHECKED):
+        return
+    size = file.seek(0, 2)
+    room, most_cells = max(_UNPACKED, _RATIO * size), max(_AREA, _AREA_RATIO * size)
+    try:
+        with zipfile.ZipFile(file) as book:
+            if not _PARTS_OF_OTHERS.isdisjoint(map(str.lower, book.namelist())):
+                raise DataError(
+                    f"{name}: not an .xlsx workbook; rename it to .xlsb or .ods, or save it as .xlsx"
+                )
+            for part in book.infolist():
+                with book.open(part) as stream:
+                    data = stream.read(room + 1)
+                room -= len(data)
+                if fault := "it is packed too densely" if room < 0 else _fault_of(data, most_cells):
+                    raise DataError(f"{name}: {fault}, too much for a file of {size:,} bytes; save it again")
+    except _DAMAGE as error:
+        raise DataError(
+            f"{name}: not a workbook that can be read: {error or type(error).__name__}"
+        ) from error
+    file.seek(0)
+
+
+def _fault_of(data: bytes, most_cells: int) -> str:
+    """Return what is out of proportion in a part; empty if nothing is."""
+    if (strings := max(map(int, _STRINGS.findall(data)), default=0)) > len(data):
+        return f"it says that it has {strings:,} strings"
+    rows, columns = _extent(data)
+    if rows * columns > most_cells and not _CELL_WITHOUT_PLACE.search(data):
+        rows, columns = _extent(_EMPTY_CELL.sub(b"", data))  # cells with a style and no value take no memory
+    return f"a sheet spans {rows:,} rows and {columns:,} columns" if rows * columns > most_cells else ""
+
+
+def _extent(data: bytes) -> tuple[int, int]:
+    """Return at least the numbers of rows and columns of a sheet; zeros for what is no sheet."""
+    if b"sheetData" not in data:
+        return 0, 0
+    places = _PLACE.findall(data)
+    height = max(map(int, {row for _, row in places}), default=0)
+    width = max(map(_column, {letters for letters, _ in places}), default=0)
+    if _CELL_WITHOUT_PLACE.search(data):  # it follows the one before
+        rows = _ROW.split(data)
+        return height + len(rows), width + max(len(_CELL.findall(row)) for row in rows)
+    return height, width
+
+
+def _column(letters: bytes) -> int:
+    """Return the number of a column, from 1, by its letters."""
+    return reduce(lambda number, letter: 26 * number + letter - ord("A") + 1, letters.upper(), 0)
 
 
 def formulas_without_value(file: IO[bytes], sheet: int) -> tuple[int, str]:
@@ -31,46 +94,27 @@ def formulas_without_value(file: IO[bytes], sheet: int) -> tuple[int, str]:
 
     A program that does not calculate writes no value, or 0 and a request to calculate all formulas.
 
+    :param file: a workbook that was checked.
     :param sheet: the index of the sheet among all; if it is not found, as in other formats, the count is 0.
     """
-    count, first = 0, ""
-    with suppress(zipfile.BadZipFile, LookupError, ValueError):
+    with suppress(zipfile.BadZipFile, LookupError, ValueError, ET.ParseError):
         parts = zipfile.ZipFile(file)
-        book, part = _find_sheet(parts, sheet)
-        is_open = _RECALCULATES.search(book)
-        for row in filter(_FORMULA.search, _rows(parts, part)):
-            for attributes, content in _CELL.findall(row):
-                value = _VALUE.search(content)
-                has_none = value[1] == b"0" and is_open if value else not _IS_STRING.search(attributes)
-                if has_none and _FORMULA.search(content):
-                    count += 1
-                    place = _PLACE.search(attributes)
-                    first = first or (place[1].decode() if place else "a cell without a name")
-    return count, first
-
-
-def _find_sheet(parts: zipfile.ZipFile, sheet: int) -> tuple[str, str]:
-    """Return the XML of the workbook, and the name of a sheet's part."""
-    book, relations = (parts.read(name).decode("utf-8", "replace") for name in (_BOOK, _RELATIONS))
-    found = map(_attributes, _RELATION.findall(relations))
-    targets = {relation["Id"]: relation["Target"] for relation in found}
-    of_sheet = _attributes(_SHEET.findall(book)[sheet])
-    wanted = next(value for name, value in of_sheet.items() if name.endswith(":id"))
-    return book, posixpath.join("/xl", targets[wanted]).lstrip("/")
-
-
-def _rows(parts: zipfile.ZipFile, part: str) -> Iterator[bytes]:
-    """Yield the XML of each row, the first with all before it."""
-    data = b""
-    with parts.open(part) as file:
-        while block := file.read(_BLOCK):
-            data += block
-            start = 0
-            for end in _ROW_END.finditer(data):
-                yield data[start : end.end()]
-                start = end.end()
-            data = data[start:]
-
-
-def _attributes(element: str) -> dict[str, str]:
-    return {name: unescape(value) for name, value in _ATTRIBUTE.findall(element)}
+        book, relations = (
+            ET.fromstring(parts.read(f"xl/{name}"))  # noqa: S314  # expat refuses entity bombs
+            for name in ("workbook.xml", "_rels/workbook.xml.rels")
+        )
+        is_open = any(found.get("fullCalcOnLoad") in ("1", "true") for found in book.iterfind("{*}calcPr"))
+        attributes = book.findall("{*}sheets/{*}sheet")[sheet].items()
+        wanted = next(value for name, value in attributes if name.endswith("}id"))
+        targets = {relation.get("Id"): relation.get("Target", "") for relation in relations}
+        cells = _FORMULA_CELL.findall(parts.read(posixpath.join("/xl", targets[wanted]).lstrip("/")))
+        missing = [
+            _PLACE.search(attributes)
+            for attributes, value in cells
+            if (is_open and value == b"0") or not (value or _IS_STRING.search(attributes))
+        ]
+        if missing:
+            return len(missing), b"".join(missing[0].groups()).decode() if missing[
+                0
+            ] else "a cell without a name"
+    return 0, ""

@@ -26,13 +26,12 @@ from sentcli.files.source import Source
 from sentcli.tables import writer
 from sentcli.tables.chunk import Chunk, Cursor, Event, Records, Reject, Results, Sheet, collect
 from sentcli.tables.convert import comes_back, parse, to_json, to_text
-from sentcli.tables.limits import check_workbook
 from sentcli.tables.line_reader import too_long
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.sniff import SAMPLE_RECORDS, lines_of_titles
 from sentcli.tables.table import Note, Table, list_columns
 from sentcli.tables.text_column import SAMPLE_ROWS, Choice, Sample, is_usual
-from sentcli.tables.workbook import formulas_without_value
+from sentcli.tables.workbook import check_workbook, formulas_without_value
 
 _LONGEST = 32_767  # characters of a cell
 _LONGEST_COVER = 20  # rows of a sheet without a table
@@ -59,12 +58,10 @@ _AS_GIVEN = {"constant_memory": True, "strings_to_formulas": False, "strings_to_
 class SheetTable(Table):
     """A sheet of a workbook.
 
-    :param title: its name.
     :param first_rows: its cells up to those of the header.
     :param sheet: the sheet itself, because a workbook takes long to open.
     """
 
-    title: str = ""
     first_rows: tuple[list[Any], ...] = ()
     sheet: Any = None
 
@@ -73,26 +70,22 @@ def open_table(source: Source, options: ReadOptions, like: Table | None) -> Shee
     """Return the table of a sheet by its first rows; see `tables.open.open_table`."""
     name = source.name
     sheet, notes, formulas = _open_sheet(source, options.sheet)
-    rows: Iterator[list[Any]] = sheet.iter_rows()
-    lead = [*islice(rows, options.skip_lines)]
-    for header in rows:
-        lead.append(header)
-        if any(cell != "" for cell in header):
-            break
-    else:
-        return SheetTable(name, options, is_empty=True, notes=notes, title=sheet.name, sheet=sheet)
-    body = [*islice(rows, options.skip_rows + SAMPLE_ROWS)]
-    rows_as_text = ([*map(_text, cells)] for cells in (header, *body[:SAMPLE_RECORDS]))
-    if count := lines_of_titles([*enumerate(rows_as_text, start=len(lead))], options.text_column, name):
+    numbered = islice(enumerate(sheet.iter_rows()), options.skip_lines, None)
+    start = next((number for number, cells in numbered if any(cell != "" for cell in cells)), None)
+    if start is None:
+        return SheetTable(name, options, is_empty=True, notes=notes, sheet=sheet)
+    skipped = start + 1 + options.skip_rows
+    rows = [*islice(sheet.iter_rows(), skipped + SAMPLE_RECORDS + SAMPLE_ROWS)]
+    sample = ([*map(_text, cells)] for cells in rows[start : start + 1 + SAMPLE_RECORDS])
+    if count := lines_of_titles([*enumerate(sample, start=start + 1)], options.text_column, name):
         note = f"the header is row {count + 1}: read with {option('skip_lines', count)}"
         notes = (*notes, (logging.WARNING, f"{name}: {note}"))
-        size = count + 1 - len(lead)
-        lead += body[:size]
-        header, body = lead[-1], [*body[size:], *islice(rows, size)]
+        start, skipped = count, skipped - start + count
+    lead, header, body = rows[: start + 1], rows[start], rows[skipped : skipped + SAMPLE_ROWS]
     columns = tuple(map(_text, header))
     if like and like.columns != columns:
         raise DataError(f"{name}: {list_columns(columns)}, in the first input {list_columns(like.columns)}")
-    by_column = [*zip(*body[options.skip_rows :], strict=True)] or [()] * len(columns)
+    by_column = [*zip(*body, strict=True)] or [()] * len(columns)
     wanted = options.text_column
     choice = Choice(like.places) if like else Sample(columns, {}, wanted, name, by_column).choose()
     return SheetTable(
@@ -101,10 +94,9 @@ def open_table(source: Source, options: ReadOptions, like: Table | None) -> Shee
         columns,
         texts=tuple(columns[place] for place in choice.places),
         places=choice.places,
-        lead=to_json([lead[:-1], header]),
+        lead=to_json(lead),
         formulas_without_value=formulas,
         notes=(*notes, *choice.notes),
-        title=sheet.name,
         first_rows=tuple(lead),
         sheet=sheet,
     )
@@ -118,12 +110,11 @@ def read(source: Source, table: SheetTable, cursor: Cursor) -> Iterator[Chunk]:
 def _events(source: Source, table: SheetTable) -> Iterator[Event]:
     """Yield the rows."""
     limit, skip = table.options.max_row_bytes, len(table.first_rows)
-    for number, cells in enumerate(islice(table.sheet.iter_rows(), skip, None)):
+    for line, cells in enumerate(islice(table.sheet.iter_rows(), skip, None), start=skip + 1):
         raw = to_json(cells) + b"\n"
         values = [*map(_value, cells)]
         text = " ".join(filter(None, (to_text(values[place]) for place in table.places)))
-        line = skip + number + 1
-        if number < table.options.skip_rows:
+        if line <= skip + table.options.skip_rows:
             yield Records((None,), (values,), (raw,), line, None, is_header=True)
         elif len(text.encode()) > limit:
             yield Reject(table.name, line, None, too_long(limit), raw)
@@ -241,7 +232,7 @@ class Writer(writer.Writer):
     def begin(self) -> bytes:
         table, title, first_rows = self.table, "Sheet1", [[*self.table.columns]]
         if isinstance(table, SheetTable):
-            title, first_rows = table.title, [*table.first_rows]
+            title, first_rows = table.sheet.name, [*table.first_rows]
         self._begin_sheet(title)
         for cells in first_rows[:-1]:
             self._write(cells)
@@ -253,11 +244,8 @@ class Writer(writer.Writer):
         return b""
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:
-        rows = chunk.values()
-        if self.converts:
-            rows = [[*map(_cell, values, self._kinds)] for values in rows]
-        for cells, *new in zip(rows, *results, strict=True):
-            self._write([*cells, *map(_held, new)])
+        for values, *new in zip(chunk.values(), *results, strict=True):
+            self._write([*map(_cell, values, self._kinds), *map(_held, new)])
         return b""
 
     def close(self, summary: Sheet = ()) -> bytes:
@@ -266,13 +254,11 @@ class Writer(writer.Writer):
             self._sheet.autofilter(header, 0, last, old + len(self.results) - 1)
             for place, column in enumerate(self.results, start=old):
                 self._shade(header + 1, last, place, column.labels)
-        self._end_sheet()
         self._begin_sheet(next(name for name in _SUMMARIES if name.lower() != self._sheet.name.lower()))
         form = None
         for cells in summary:
             self._write((_Share(cell) if isinstance(cell, float) else cell for cell in cells), form)
             form = None if cells else self._bold  # after an empty row
-        self._end_sheet()
         self._book.close()
         return self._file.getvalue()
 
@@ -293,10 +279,6 @@ class Writer(writer.Writer):
         self._row = 0
         self._widths: dict[int, int] = {}
 
-    def _end_sheet(self) -> None:
-        for place, width in self._widths.items():
-            self._sheet.set_column(place, place, min(max(width + 2, _LEAST_WIDTH), _MOST_WIDTH))
-
     def _write(self, cells: Iterable[Any], form: Any = None) -> None:
         self._sheet.write_string(self._row, 0, "")  # a last row without any value would not be there
         for place, cell in enumerate(map(_writable, cells)):
@@ -307,7 +289,9 @@ class Writer(writer.Writer):
                 )
             if self._row < _WIDTH_ROWS:
                 shown = f"{cell:.9g}" if isinstance(cell, float) else str(cell).partition("\n")[0]
-                self._widths[place] = max(len(shown), self._widths.get(place, 0))
+                width = max(len(shown) + 2, self._widths.get(place, _LEAST_WIDTH))
+                self._widths[place] = min(width, _MOST_WIDTH)
+                self._sheet.set_column(place, place, self._widths[place])
         self._row += 1
 
 
@@ -325,12 +309,10 @@ def _cell(value: Any, kind: Any) -> Any:
     if kind in _CHECKED and not comes_back([value], kind):
         return value
     (cell,) = parse([value], kind)
-    is_kept = getattr(cell, "microsecond", 0) % 1000 == 0
-    if isinstance(cell, date):
-        is_kept &= cell.year >= _FIRST_YEAR
-    elif type(cell) is int:
-        is_kept = abs(cell) < _MOST_WHOLE
-    return cell if is_kept else value
+    is_early = isinstance(cell, date) and cell.year < _FIRST_YEAR
+    is_fine = getattr(cell, "microsecond", 0) % 1000 > 0
+    is_long = type(cell) is int and abs(cell) >= _MOST_WHOLE
+    return value if is_early or is_fine or is_long else cell
 
 
 def _writable(value: Any) -> Any:

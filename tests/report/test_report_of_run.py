@@ -79,7 +79,10 @@ def test_lines_have_no_columns(source, tmp_path):
     score(*("-o", "out.txt", "--report", "lines.html"), stdin="an absolute joy, all of it and more\n")
     assert "1 review in" in (tmp_path / "lines.html").read_text("utf-8")
     dates = ("--report", "x.html", "--by-time", "when")
-    assert "no column 'when'; the columns are 'text'; try another --by-time" in fail("score", "-", *dates, stdin="a joy\n").message
+    assert (
+        "no column 'when'; the columns are 'text'; try another --by-time"
+        in fail("score", "-", *dates, stdin="a joy\n").message
+    )
 
 
 def test_a_folder_has_no_report(source):

@@ -13,7 +13,7 @@ from test_parquet import rich_table, strings
 
 from sentcli.errors import DataError, InterruptedRunError, OutputError, UsageError
 from sentcli.runs import ledger
-from sentcli.tables import arrow_orc, record_batches
+from sentcli.tables import record_batches
 from sentcli.tables.options import ReadOptions, WriteOptions
 
 
@@ -113,8 +113,7 @@ def test_small_batches_are_joined_and_large_ones_cut(tmp_path, monkeypatch):
         for name in ("small.arrow", "large.arrow")
     }
     assert sizes == {"small.arrow": [8200, 8200, 3600], "large.arrow": [8192, 8192, 3616]}
-    for module in (arrow_orc, record_batches):
-        monkeypatch.setattr(module, "CHUNK_BYTES", 100_000)
+    monkeypatch.setattr(record_batches, "CHUNK_BYTES", 100_000)
     assert max(len(chunk.texts) for chunk in read_chunks(tmp_path / "large.arrow")) < 2000
 
 

@@ -14,8 +14,8 @@ from test_xlsx import cells_of, workbook
 from sentcli.errors import DataError
 from sentcli.runs.run import score_files
 from sentcli.tables import parquet
-from sentcli.tables.limits import check_workbook
 from sentcli.tables.options import WriteOptions
+from sentcli.tables.workbook import check_workbook
 
 ROWS = [["id", "text"], *([number, f"good {number}"] for number in range(30))]
 SHEET, STRINGS = "xl/worksheets/sheet1.xml", "xl/sharedStrings.xml"
