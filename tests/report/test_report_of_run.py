@@ -79,7 +79,8 @@ def test_lines_have_no_columns(source, tmp_path):
     score(*("-o", "out.txt", "--report", "lines.html"), stdin="an absolute joy, all of it and more\n")
     assert "1 review in" in (tmp_path / "lines.html").read_text("utf-8")
     dates = ("--report", "x.html", "--by-time", "when")
-    assert (
+    failure = fail("score", "-", *dates, stdin="a joy\n")
+    assert "no column 'when'; the columns are 'text'; try another --by-time" in failure.message
         "no column 'when'; the columns are 'text'; try another --by-time"
         in fail("score", "-", *dates, stdin="a joy\n").message
     )
