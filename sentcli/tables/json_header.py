@@ -17,7 +17,7 @@ from sentcli.files.encodings import marked_encoding
 from sentcli.files.source import Source
 from sentcli.tables import jsonl
 from sentcli.tables.jsonl import JsonTable, parse, text_of
-from sentcli.tables.line_reader import awaited, first_bytes, lines_ahead, looking_ahead
+from sentcli.tables.line_reader import awaited, first_bytes, looking_ahead, physical_lines
 from sentcli.tables.table import Table, TextTable, list_columns
 from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, Choice, Sample, is_usual
 
@@ -75,22 +75,18 @@ class _JsonStart:
 
     def _read(self) -> Choice | None:
         """Read records until they decide on the columns of the texts, or are enough."""
-        size = 0
-        with looking_ahead(self._source, self._text):
-            for lines in self._lines():
+        size, source, text = 0, self._source, self._text
+        with looking_ahead(source, text):
+            records = jsonl.split_records(awaited(source), text) if self._is_array else None
+            for lines in records or filter(None, physical_lines(source, text)):
                 for line in lines:
-                    self._records += _objects(line, self._text)
+                    self._records += _objects(line, text)
                     size += len(line) if self._records else 0
                     if is_full := len(self._records) == SAMPLE_ROWS or size >= SAMPLE_SIZE:
                         break
                 if choice := self._choose(is_all=is_full):
                     return choice
         return None
-
-    def _lines(self) -> Iterator[list[bytes]]:
-        if self._is_array:
-            return jsonl.split_records(awaited(self._source), self._text)
-        return lines_ahead(self._source, self._text)
 
     def _choose(self, *, is_all: bool) -> Choice | None:
         """Choose the columns of the texts; None if the records do not decide, or none has a text."""
@@ -197,21 +193,20 @@ def _lists(record: dict[str, Any], path: str = "") -> Iterator[tuple[str, list[A
 
 
 def _empty_page(source: Source, text: TextTable, records: list[dict[str, Any]]) -> bytes:
-    """Return an input that is a page without records, as the last one of a service is; else empty bytes."""
-    if len(records) != 1 or not _is_empty(records[0]):
+    """Return an input that is a page without records, as the last one of a service is; else empty bytes.
+
+    It is one object with empty lists and no text.
+    """
+    lists = [rows for record in records for _, rows in _lists(record)]
+    if len(records) != 1 or not lists or any(lists):
+        return b""
+    flat = _flat(records[0])
+    words = (len(value.split()) for value in flat.values() if type(value) is str)
+    if _has_usual_text(flat) or max(words, default=0) > _MOST_WORDS:
         return b""
     data = _beginning(source, text)
     is_page = len(data) < SAMPLE_SIZE and _objects(data, text) == records
     return text.lead + data if is_page else b""
-
-
-def _is_empty(record: dict[str, Any]) -> bool:
-    """Return whether an object has empty lists and no text."""
-    lists = [rows for _, rows in _lists(record)]
-    flat = _flat(record)
-    texts = (value for value in flat.values() if type(value) is str)
-    has_text = _has_usual_text(flat) or any(len(text.split()) > _MOST_WORDS for text in texts)
-    return bool(lists) and not any(lists) and not has_text
 
 
 def _has_usual_text(record: dict[str, Any]) -> bool:

@@ -24,12 +24,6 @@ def looking_ahead(source: Source, table: TextTable) -> Iterator[None]:
         yield
 
 
-def lines_ahead(source: Source, table: TextTable, *, universal: bool = False) -> Iterator[list[bytes]]:
-    """Yield the lines of an input in lists; wait for those of a live input."""
-    limit = table.options.max_row_bytes
-    return filter(None, physical_lines(source, table.encoding, limit, universal=universal))
-
-
 class LineReader(ABC):
     """Reads one input of physical lines.
 
@@ -65,7 +59,7 @@ class LineReader(ABC):
 
     def lines(self) -> Iterator[list[bytes] | None]:
         """Yield lists of lines, and None when a live input pauses."""
-        return physical_lines(self._source, self.encoding, self._limit, universal=self.universal_line_ends)
+        return physical_lines(self._source, self.table, universal=self.universal_line_ends)
 
     def events(self) -> Iterator[Event]:
         for lines in self.lines():
@@ -115,9 +109,10 @@ def too_long(limit: int) -> str:
 
 
 def physical_lines(
-    source: Source, encoding: Encoding, limit: int, *, universal: bool = False
+    source: Source, table: TextTable, *, universal: bool = False
 ) -> Iterator[list[bytes] | None]:
     """Yield lists of lines; for a live input also None, now and then while it has no bytes."""
+    encoding = table.encoding
     pending: bytes | bytearray = b""  # the start of a line whose end was not read yet
     for block in blocks_of(source):
         if block is None:
@@ -133,7 +128,7 @@ def physical_lines(
                 yield lines
         elif isinstance(pending, bytes):
             pending = bytearray(pending)  # grows in place when the line is long
-        check_length(pending, limit, source.name)
+        check_length(pending, table.options.max_row_bytes, source.name)
     if pending:
         yield [bytes(pending)]
 
