@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sentcli.errors import DataError, option
 from sentcli.files.source import Source
 from sentcli.tables.csv import DELIMITERS, CsvTable, Dialect, decode_line, malformed, next_record
-from sentcli.tables.line_reader import bad_bytes, looking_ahead, physical_lines, too_long
+from sentcli.tables.line_reader import bad_bytes, physical_lines, too_long
 from sentcli.tables.sniff import LIKELY_DELIMITERS, SEPARATOR, lines_of_titles
 from sentcli.tables.table import Table, TextTable, list_columns
 from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, Choice, Sample, is_usual
@@ -21,7 +21,7 @@ _CHECKED_RECORDS = 100  # records that have to agree with a delimiter that --del
 
 def open_table(source: Source, text: TextTable, like: Table | None) -> CsvTable:
     """Decide on the dialect and the columns of CSV; see `tables.open.open_table`."""
-    with looking_ahead(source, text):
+    with source.looking_ahead(len(text.lead)):
         return _CsvStart(text, like, filter(None, physical_lines(source, text, universal=True))).table()
 
 

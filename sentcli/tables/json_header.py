@@ -3,7 +3,7 @@
 import logging
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
@@ -16,8 +16,8 @@ from sentcli.files.archive import split_member
 from sentcli.files.encodings import marked_encoding
 from sentcli.files.source import Source
 from sentcli.tables import jsonl
-from sentcli.tables.jsonl import JsonTable, parse, text_of
-from sentcli.tables.line_reader import awaited, first_bytes, looking_ahead, physical_lines
+from sentcli.tables.jsonl import JsonTable, parse
+from sentcli.tables.line_reader import awaited, first_bytes, physical_lines
 from sentcli.tables.table import Table, TextTable, list_columns
 from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, Choice, Sample, is_usual
 
@@ -34,8 +34,7 @@ def open_table(source: Source, text: TextTable, like: Table | None) -> JsonTable
     """Find the records and decide on their columns; see `tables.open.open_table`."""
     if not _is_document(source, text):
         return _JsonStart(source, text, like, is_array=False).table()
-    lead = _envelope(source, text)
-    return _JsonStart(source, replace(text, lead=lead or text.lead), like, is_array=True).table()
+    return _JsonStart(source, _inside(source, text) or text, like, is_array=True).table()
 
 
 class _JsonStart:
@@ -51,15 +50,11 @@ class _JsonStart:
     def table(self) -> JsonTable:
         """Return the table."""
         choice, records, text = self._read(), self._records, self._text
-        if not (choice or self._is_array) and len(records) == 1 and (lead := _envelope(self._source, text)):
-            return _JsonStart(self._source, replace(text, lead=lead), self._like, is_array=True).table()
+        if not (choice or self._is_array) and len(records) == 1 and (inner := _inside(self._source, text)):
+            return _JsonStart(self._source, inner, self._like, is_array=True).table()
         page = b"" if choice else _empty_page(self._source, text, records)
         choice = (None if page else choice or self._choose(is_all=True)) or Choice(())
-        notes = (*text.notes, *choice.notes)
-        if text.lead.endswith(b"["):
-            note = f"{text.name}: the rows are those of one array; what is around it is left out"
-            notes = ((logging.INFO, note), *notes)
-        first = next((record for record in records if _has_text(record, choice.places)), {})
+        first = next((record for record in records if not _flat(record).keys().isdisjoint(choice.places)), {})
         return JsonTable(
             text.name,
             text.options,
@@ -68,7 +63,7 @@ class _JsonStart:
             places=choice.places,
             lead=page or text.lead,
             is_empty=not choice.places,
-            notes=notes,
+            notes=(*text.notes, *choice.notes),
             is_array=self._is_array,
             keys=tuple(dict.fromkeys(key for record in records for key in _flat(record))),
         )
@@ -76,7 +71,7 @@ class _JsonStart:
     def _read(self) -> Choice | None:
         """Read records until they decide on the columns of the texts, or are enough."""
         size, source, text = 0, self._source, self._text
-        with looking_ahead(source, text):
+        with source.looking_ahead(len(text.lead)):
             records = jsonl.split_records(awaited(source), text) if self._is_array else None
             for lines in records or filter(None, physical_lines(source, text)):
                 for line in lines:
@@ -105,7 +100,7 @@ class _JsonStart:
                     return None
             choice = sample.choose()
             choice = choice._replace(places=tuple(sample.columns[place] for place in choice.places))
-        if any(_has_text(record, choice.places) for record in records):
+        if not all(_flat(record).keys().isdisjoint(choice.places) for record in records):
             return choice
         if not is_all:
             return None
@@ -126,13 +121,9 @@ class _JsonStart:
         return Sample([*columns], unfit, wanted, self._text.name, [*columns.values()])
 
 
-def _has_text(record: dict[str, Any], texts: Sequence[str]) -> bool:
-    return text_of(record, texts, jsonl.MISSING) is not jsonl.MISSING
-
-
 def _is_document(source: Source, text: TextTable) -> bool:
     """Return whether the records are those of an array, or take several lines each."""
-    with looking_ahead(source, text):
+    with source.looking_ahead(len(text.lead)):
         data = first_bytes(source, _DOCUMENT_START)
         if marked := marked_encoding(data):
             command = _command(source, f"iconv -f {marked} -t utf-8", "jsonl")
@@ -147,31 +138,23 @@ def _is_document(source: Source, text: TextTable) -> bool:
     return data.startswith(b"[") or (line.startswith(b"{") and not line.endswith(b"}"))
 
 
-def _envelope(source: Source, text: TextTable) -> bytes:
-    """Return the bytes before the first record of the one array in an object that is no record itself."""
-    data = _beginning(source, text)
+def _inside(source: Source, text: TextTable) -> TextTable | None:
+    """Return a text whose lead ends before the first record in the array of an object; None for a record."""
+    with source.looking_ahead(len(text.lead)):
+        data = first_bytes(source, SAMPLE_SIZE, is_line=False)
     body = data.lstrip()
     end = jsonl.end_of(body, 0) if body.startswith(b"{") else -1
     if not body.startswith(b"{") or (end >= 0 and body[end:].strip()):
-        return b""
+        return None
     if end >= 0:
         record = next(iter(_objects(body[:end], text)), {})
         arrays = [rows for _, rows in _lists(record) if rows and type(rows[0]) is dict]
         if len(arrays) != 1 or _has_usual_text(record):
-            return b""
-    place = jsonl.array_in(data)
-    return b"" if place is None else text.lead + data[:place]
-
-
-def _beginning(source: Source, text: TextTable) -> bytes:
-    """Return the bytes after the byte order mark, up to the size of a sample."""
-    data = b""
-    with looking_ahead(source, text):
-        for block in awaited(source):
-            data += block
-            if len(data) >= SAMPLE_SIZE:
-                break
-    return data
+            return None
+    if (place := jsonl.array_in(data)) is None:
+        return None
+    note = f"{text.name}: the rows are those of one array; what is around it is left out"
+    return replace(text, lead=text.lead + data[:place], notes=(*text.notes, (logging.INFO, note)))
 
 
 def _objects(line: bytes, text: TextTable) -> list[dict[str, Any]]:
@@ -204,7 +187,8 @@ def _empty_page(source: Source, text: TextTable, records: list[dict[str, Any]]) 
     words = (len(value.split()) for value in flat.values() if type(value) is str)
     if _has_usual_text(flat) or max(words, default=0) > _MOST_WORDS:
         return b""
-    data = _beginning(source, text)
+    with source.looking_ahead(len(text.lead)):
+        data = first_bytes(source, SAMPLE_SIZE, is_line=False)
     is_page = len(data) < SAMPLE_SIZE and _objects(data, text) == records
     return text.lead + data if is_page else b""
 

@@ -3,7 +3,6 @@
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 from sentcli.errors import DataError, option
@@ -14,14 +13,6 @@ from sentcli.tables.table import TextTable
 
 PAUSE = 0.1  # seconds to wait for a live input before its lines so far are scored
 _LONGEST = 16  # times --max-row-bytes; a longer line is an error
-
-
-@contextmanager
-def looking_ahead(source: Source, table: TextTable) -> Iterator[None]:
-    """Read an input after its lead, without consuming it."""
-    with source.looking_ahead():
-        source.skip(len(table.lead))
-        yield
 
 
 class LineReader(ABC):
@@ -160,12 +151,15 @@ def awaited(source: Source) -> Iterator[bytes]:
     return filter(None, blocks_of(source))
 
 
-def first_bytes(source: Source, size: int) -> bytes:
-    """Return the first bytes; fewer if they hold a line, because a live input may wait for an answer."""
+def first_bytes(source: Source, size: int, *, is_line: bool = True) -> bytes:
+    """Return the first bytes.
+
+    :param is_line: fewer do if they hold a line, because a live input may wait for an answer.
+    """
     data = b""
     for block in awaited(source):
         data += block
-        if len(data) >= size or b"\n" in data:
+        if len(data) >= size or (is_line and b"\n" in data):
             break
     return data
 

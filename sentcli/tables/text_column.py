@@ -107,8 +107,7 @@ class Sample:
         if len(places) > 1:
             numbers = " or ".join(option(field, place + 1) for place in places[:_MOST_PROPOSED])
             raise DataError(f"{self.name}: there are several columns {wanted!r:.200}; add {numbers}")
-        if self.columns[places[0]] in self.unfit:
-            raise self._unfit(places[0])
+        self._check_fit(places[0])
         return places[0]
 
     def _by_name(self, groups: Sequence[Sequence[int]]) -> Choice:
@@ -152,16 +151,15 @@ class Sample:
     def _one_of_each(self, groups: Sequence[Sequence[int]]) -> tuple[int, ...]:
         """Return the only column of each group, which has a usual name."""
         for group in groups:
-            if self.columns[group[0]] in self.unfit:  # the other columns may be anything, such as a title
-                hint = f"try another {option('text_column')}; {list_columns(self.columns)}"
-                raise self._unfit(group[0], f"; {hint}")
+            self._check_fit(group[0])  # the other columns may be anything, such as a title
             if len(group) > 1:
                 raise self._undecided(group)
         return tuple(place for (place,) in groups)
 
-    def _unfit(self, place: int, hint: str = "") -> DataError:
-        column = self.columns[place]
-        return DataError(f"{self.name}: the column {column!r:.200} {self.unfit[column]}{hint}")
+    def _check_fit(self, place: int) -> None:
+        if reason := self.unfit.get(self.columns[place]):
+            hint = f"try another {option('text_column')}; {list_columns(self.columns)}"
+            raise DataError(f"{self.name}: the column {self.columns[place]!r:.200} {reason}; {hint}")
 
     def _undecided(self, places: Sequence[int]) -> DataError:
         """Return an error that proposes the likely columns."""
