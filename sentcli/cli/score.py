@@ -25,7 +25,7 @@ from sentcli.cli.command import Command, argument, named, option
 from sentcli.errors import DataError, OutputError, UsageError, counted
 from sentcli.files.sink import Target, is_terminal, write_file
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
-from sentcli.tables.registry import FORMATS, OUTPUT_FORMATS, is_suffix, suffix_of
+from sentcli.tables.registry import FORMATS, OUTPUT_FORMATS, SUFFIXES, suffix_of
 
 if TYPE_CHECKING:
     from sentcli.runs.summary import Summary
@@ -298,7 +298,7 @@ def _check_inputs(options: ScoreOptions) -> None:
     if not (options.text or options.inputs) and is_terminal(sys.stdin):
         raise UsageError("nothing to score: name a file, or pipe text to stdin; see sentcli score --help")
     for name in options.inputs:
-        is_name = is_suffix(suffix_of(name)) or "://" in name or glob.glob(name)  # noqa: PTH207  # absolute
+        is_name = suffix_of(name) in SUFFIXES or "://" in name or glob.glob(name)  # noqa: PTH207  # absolute
         if " " in name.strip() and not is_name:
             text = shlex.quote(name if len(name) <= 80 else "...")
             raise UsageError(f"{name!r:.80}: no such file; if this is a text: sentcli score --text {text}")

@@ -18,7 +18,7 @@ from sentcli.datasets.labels import find_label_column
 from sentcli.errors import DataError, option
 from sentcli.tables.arrow import is_text
 from sentcli.tables.convert import to_text
-from sentcli.tables.registry import is_suffix, suffix_of
+from sentcli.tables.registry import SUFFIXES, suffix_of
 from sentcli.tables.table import list_columns, log_notes
 from sentcli.tables.text_column import SAMPLE_ROWS, Sample, join_columns
 
@@ -27,7 +27,7 @@ _log = logging.getLogger("sentcli")
 
 def load(spec: str, by: tuple[str, ...]) -> dict[str, partial[Any]]:
     """Download a data set of the hub, or take it from the cache; return a function that reads each split."""
-    if not HUB_ID.fullmatch(spec) or is_suffix(suffix_of(spec)):
+    if not HUB_ID.fullmatch(spec) or suffix_of(spec) in SUFFIXES:
         raise DataError(f"{spec:.200}: no such file or folder, and not a hub id such as {DEFAULT_DATASET}")
     with _translated(spec):
         source: dict[str, Any] = {"path": spec, "token": False}

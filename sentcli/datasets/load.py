@@ -12,7 +12,7 @@ from sentcli.errors import DataError, requires
 from sentcli.scoring import stop
 from sentcli.tables.open import read_files
 from sentcli.tables.options import ReadOptions
-from sentcli.tables.registry import SUFFIXES, format_of, get_format, is_suffix, suffix_of
+from sentcli.tables.registry import SUFFIXES, format_of, get_format, suffix_of
 from sentcli.tables.table import Table
 from sentcli.tables.text_column import places_of
 
@@ -120,7 +120,7 @@ def _read_files(
 
 def _known_options(name: str, options: ReadOptions, text_column: str | None) -> ReadOptions:
     """Return how to read a file: with the options that its format has."""
-    if not is_suffix(suffix_of(name)):
+    if suffix_of(name) not in SUFFIXES:
         raise DataError(f"{name:.200}: unknown format; known are {', '.join(SUFFIXES)}")
     form = format_of(name, "")
     known = {name: getattr(options, name) for name in (*get_format(form).options, "by")}

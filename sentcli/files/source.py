@@ -151,9 +151,10 @@ class Source:
         return data
 
     @contextmanager
-    def looking_ahead(self) -> Iterator[None]:
-        """Return to the start after the block; the bytes of a stream are kept in memory until then."""
+    def looking_ahead(self, start: int = 0) -> Iterator[None]:
+        """Skip `start` bytes; return to the start after the block, until which a stream is kept in memory."""
         self._bytes.keeps = self.is_stream
+        self.skip(start)
         yield
         self._bytes.keeps = False
         self._rewind()

@@ -23,7 +23,7 @@ from sentcli.files.remote import as_path, is_url
 from sentcli.files.sink import Target
 from sentcli.files.source import STANDARD, InputFile, inspect_input
 from sentcli.tables.options import ResultColumn
-from sentcli.tables.registry import format_of, get_format, is_known, is_suffix, suffix_of, written_format
+from sentcli.tables.registry import SUFFIXES, format_of, get_format, is_known, suffix_of, written_format
 
 _log = logging.getLogger("sentcli")
 
@@ -126,10 +126,10 @@ def _output_name(file: str, form: str | None) -> str:
     name = path_of(file)
     compression = compression_of(name)
     plain = PurePath(name[: len(name) - len(compression)])
-    if is_suffix(plain.suffix):
+    if plain.suffix.lower() in SUFFIXES:
         form = form or written_format(format_of(plain.name, "input_format"))
     if form and plain.suffix.lower() not in get_format(form).suffixes:
-        stem = plain.stem if is_suffix(plain.suffix) else plain.name
+        stem = plain.stem if plain.suffix.lower() in SUFFIXES else plain.name
         plain = plain.with_name(stem + get_format(form).suffixes[0])
         if form in ("parquet", "xlsx"):  # compressed inside
             return plain.name

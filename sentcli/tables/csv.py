@@ -129,7 +129,7 @@ class _CsvReader(LineReader):
 
     def finish(self, *, is_end: bool = True) -> Iterator[Event]:
         data, self._open = bytes(self._open), bytearray()
-        return self._records(self._split(data), is_end=is_end)
+        return self._records(self._split(data), is_end=is_end) if data else iter(())
 
     def _single_lines(self, lines: list[bytes]) -> list[list[str]]:
         """Return the fields of lines if each is a row; empty if any is not."""
@@ -250,30 +250,26 @@ def malformed(line: bytes, error: str, size: int, options: ReadOptions) -> str:
     return f"a quote is not closed{bound}"
 
 
-def _dialect_of(table: Table, write: WriteOptions) -> tuple[Dialect, bytes, str]:
-    """Return the dialect of an output, its byte order mark and its line end, as the input has them."""
-    dialect, mark, end = Dialect(DELIMITERS.get(write.format or "", ","), '"', UTF_8), b"", "\n"
-    if isinstance(table, CsvTable) and table.format == write.format:
-        dialect = table.dialect
-        mark = dialect.encoding.byte_order_mark(table.lead)
-        end = dialect.encoding.decode(dialect.encoding.line_end(table.lead)) or end
-    if delimiter := write.output_delimiter:
-        dialect = replace(dialect, delimiter=delimiter)
-    if name := write.output_encoding:
-        mark = "".encode(name)  # only with encodings that begin with one, such as utf-8-sig
-        dialect = replace(dialect, encoding=Encoding.named(name, mark))
-    if dialect.delimiter in (dialect.quotechar, dialect.escapechar):
-        raise UsageError(f"{option('output_delimiter', dialect.delimiter)} also quotes or escapes")
-    return dialect, mark, end
-
-
 class Writer(writer.Writer):
     """Appends the new fields to the records of the input; writes values of another format as new records."""
 
     def __init__(self, table: Table, write: WriteOptions, *others: Any) -> None:
         super().__init__(table, write, *others)
-        self._dialect, self._mark, self._end = _dialect_of(table, write)
-        self._last_line = LastLine(self._dialect.encoding, universal=True)
+        dialect = Dialect(DELIMITERS.get(write.format or "", ","), '"', UTF_8)
+        self._mark, self._end = b"", "\n"
+        if isinstance(table, CsvTable) and table.format == write.format:  # as the input has them
+            dialect = table.dialect
+            self._mark = dialect.encoding.byte_order_mark(table.lead)
+            self._end = dialect.encoding.decode(dialect.encoding.line_end(table.lead)) or self._end
+        if delimiter := write.output_delimiter:
+            dialect = replace(dialect, delimiter=delimiter)
+        if name := write.output_encoding:
+            self._mark = "".encode(name)  # only with encodings that begin with one, such as utf-8-sig
+            dialect = replace(dialect, encoding=Encoding.named(name, self._mark))
+        if dialect.delimiter in (dialect.quotechar, dialect.escapechar):
+            raise UsageError(f"{option('output_delimiter', dialect.delimiter)} also quotes or escapes")
+        self._dialect = dialect
+        self._last_line = LastLine(dialect.encoding, universal=True)
         self.has_bounds = write.output_encoding is not None
 
     def unfit(self, value: Any) -> str:
@@ -324,11 +320,9 @@ class Writer(writer.Writer):
 
     def _numbers(self, numbers: Sequence[float | None]) -> list[bytes]:
         """Return the numbers as fields, each with a delimiter before it; quoted if a digit is a separator."""
-        dialect = self._dialect
-        is_quoted = bool({*_DIGITS} & {dialect.delimiter, dialect.quotechar})
-        if not is_quoted and dialect.encoding.encode(_DIGITS) == _DIGITS.encode():
+        if self._field(_DIGITS) == self._field("") + _DIGITS.encode():
             return six_decimals(numbers, self._field(""), b"")
-        return [self._field(digits.decode()) for digits in six_decimals(numbers, b"", b"")]
+        return self._labels([digits.decode() for digits in six_decimals(numbers, b"", b"")])
 
     def _field(self, value: str) -> bytes:
         return self._dialect.encoding.encode(self._dialect.record(("", value)))

@@ -9,20 +9,20 @@ from typing import NamedTuple
 from sentcli.errors import DataError, option
 from sentcli.files.source import Source
 from sentcli.tables.csv import DELIMITERS, CsvTable, Dialect, decode_line, malformed, next_record
-from sentcli.tables.line_reader import bad_bytes, lines_ahead, looking_ahead, too_long
+from sentcli.tables.line_reader import bad_bytes, physical_lines, too_long
 from sentcli.tables.sniff import LIKELY_DELIMITERS, SEPARATOR, lines_of_titles
 from sentcli.tables.table import Table, TextTable, list_columns
 from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, Choice, Sample, is_usual
 
 _MOST_LINES = 100_000  # of the first record, whose quote would else not be closed
-_QUALTRICS, _SECOND_HEADERS = "ResponseId", 2  # a column of its exports, and their rows after the header
+_QUALTRICS = "ResponseId"  # a column of its exports, which have two more headers, of questions and of ids
 _CHECKED_RECORDS = 100  # records that have to agree with a delimiter that --delimiter does not name
 
 
 def open_table(source: Source, text: TextTable, like: Table | None) -> CsvTable:
     """Decide on the dialect and the columns of CSV; see `tables.open.open_table`."""
-    with looking_ahead(source, text):
-        return _CsvStart(text, like, lines_ahead(source, text, universal=True)).table()
+    with source.looking_ahead(len(text.lead)):
+        return _CsvStart(text, like, filter(None, physical_lines(source, text, universal=True))).table()
 
 
 class _Record(NamedTuple):
@@ -70,8 +70,11 @@ class _CsvStart:
                     self._start = lines
                     return self.table()
                 self._check_names(columns)
-                self._skip_second_headers(records)
-            self._compare(columns)
+                ids = records[2].fields if _QUALTRICS in columns and len(records) > 2 else []
+                if not options.skip_rows and any(cell.startswith('{"ImportId"') for cell in ids):
+                    self._options = replace(options, skip_rows=2)
+                    self._note(f"rows 2 and 3 are headers of Qualtrics: read with {option('skip_rows', 2)}")
+            self._check_like(columns)
             sample = self._sample(columns, records)
             choice = Choice(self._like.places) if self._like else sample.choose()
         elif any(map(bytes.strip, self._lines[: options.skip_lines])) and (
@@ -162,7 +165,7 @@ class _CsvStart:
 
     def _is_decided(self, columns: tuple[str, ...], records: Sequence[_Record]) -> bool:
         """Return whether further records would decide nothing."""
-        if _QUALTRICS in columns and len(records) <= _SECOND_HEADERS:
+        if _QUALTRICS in columns and len(records) < 3:
             return False
         is_clear = self._like or self._options.text_column is not None or len(columns) == 1
         return bool(is_clear) or self._sample(columns, records).is_decided()
@@ -249,20 +252,12 @@ class _CsvStart:
             taken = f"the first line, {names[0]!r:.80}, is taken for the header"
             self._note(f"{taken}; if it is a text, add {option('no_header')}")
 
-    def _skip_second_headers(self, records: Sequence[_Record]) -> None:
-        """Leave the questions and ids that Qualtrics writes after the header without a score."""
-        ids = [cell for record in records[_SECOND_HEADERS : _SECOND_HEADERS + 1] for cell in record.fields]
-        is_own = _QUALTRICS in records[0].fields and any(cell.startswith('{"ImportId"') for cell in ids)
-        if is_own and not self._options.skip_rows:
-            self._options = replace(self._options, skip_rows=_SECOND_HEADERS)
-            self._note(f"rows 2 and 3 are headers of Qualtrics: read with {option('skip_rows', 2)}")
-
-    def _compare(self, columns: tuple[str, ...]) -> None:
+    def _check_like(self, columns: tuple[str, ...]) -> None:
         """Refuse an input that does not fit the first one, except for its encoding."""
         like = self._like
-        if not isinstance(like, CsvTable):
-            return
-        if (like.columns, like.dialect) != (columns, replace(self._dialect, encoding=like.encoding)):
+        if isinstance(like, CsvTable) and (
+            like.columns != columns or like.dialect != replace(self._dialect, encoding=like.encoding)
+        ):
             raise DataError(
                 f"{self._text.name}: the columns or the dialect differ from the first input; "
                 f"{list_columns(columns)}, in the first input {list_columns(like.columns)}"

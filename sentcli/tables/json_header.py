@@ -3,7 +3,7 @@
 import logging
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
@@ -16,8 +16,8 @@ from sentcli.files.archive import split_member
 from sentcli.files.encodings import marked_encoding
 from sentcli.files.source import Source
 from sentcli.tables import jsonl
-from sentcli.tables.jsonl import JsonTable, parse, text_of
-from sentcli.tables.line_reader import awaited, first_bytes, lines_ahead, looking_ahead
+from sentcli.tables.jsonl import JsonTable, parse
+from sentcli.tables.line_reader import awaited, first_bytes, physical_lines
 from sentcli.tables.table import Table, TextTable, list_columns
 from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, Choice, Sample, is_usual
 
@@ -34,8 +34,7 @@ def open_table(source: Source, text: TextTable, like: Table | None) -> JsonTable
     """Find the records and decide on their columns; see `tables.open.open_table`."""
     if not _is_document(source, text):
         return _JsonStart(source, text, like, is_array=False).table()
-    lead = _envelope(source, text)
-    return _JsonStart(source, replace(text, lead=lead or text.lead), like, is_array=True).table()
+    return _JsonStart(source, _inside(source, text) or text, like, is_array=True).table()
 
 
 class _JsonStart:
@@ -51,15 +50,11 @@ class _JsonStart:
     def table(self) -> JsonTable:
         """Return the table."""
         choice, records, text = self._read(), self._records, self._text
-        if not (choice or self._is_array) and len(records) == 1 and (lead := _envelope(self._source, text)):
-            return _JsonStart(self._source, replace(text, lead=lead), self._like, is_array=True).table()
+        if not (choice or self._is_array) and len(records) == 1 and (inner := _inside(self._source, text)):
+            return _JsonStart(self._source, inner, self._like, is_array=True).table()
         page = b"" if choice else _empty_page(self._source, text, records)
         choice = (None if page else choice or self._choose(is_all=True)) or Choice(())
-        notes = (*text.notes, *choice.notes)
-        if text.lead.endswith(b"["):
-            note = f"{text.name}: the rows are those of one array; what is around it is left out"
-            notes = ((logging.INFO, note), *notes)
-        first = next((record for record in records if _has_text(record, choice.places)), {})
+        first = next((record for record in records if not _flat(record).keys().isdisjoint(choice.places)), {})
         return JsonTable(
             text.name,
             text.options,
@@ -68,29 +63,25 @@ class _JsonStart:
             places=choice.places,
             lead=page or text.lead,
             is_empty=not choice.places,
-            notes=notes,
+            notes=(*text.notes, *choice.notes),
             is_array=self._is_array,
             keys=tuple(dict.fromkeys(key for record in records for key in _flat(record))),
         )
 
     def _read(self) -> Choice | None:
         """Read records until they decide on the columns of the texts, or are enough."""
-        size = 0
-        with looking_ahead(self._source, self._text):
-            for lines in self._lines():
+        size, source, text = 0, self._source, self._text
+        with source.looking_ahead(len(text.lead)):
+            records = jsonl.split_records(awaited(source), text) if self._is_array else None
+            for lines in records or filter(None, physical_lines(source, text)):
                 for line in lines:
-                    self._records += _objects(line, self._text)
+                    self._records += _objects(line, text)
                     size += len(line) if self._records else 0
                     if is_full := len(self._records) == SAMPLE_ROWS or size >= SAMPLE_SIZE:
                         break
                 if choice := self._choose(is_all=is_full):
                     return choice
         return None
-
-    def _lines(self) -> Iterator[list[bytes]]:
-        if self._is_array:
-            return jsonl.split_records(awaited(self._source), self._text)
-        return lines_ahead(self._source, self._text)
 
     def _choose(self, *, is_all: bool) -> Choice | None:
         """Choose the columns of the texts; None if the records do not decide, or none has a text."""
@@ -109,7 +100,7 @@ class _JsonStart:
                     return None
             choice = sample.choose()
             choice = choice._replace(places=tuple(sample.columns[place] for place in choice.places))
-        if any(_has_text(record, choice.places) for record in records):
+        if not all(_flat(record).keys().isdisjoint(choice.places) for record in records):
             return choice
         if not is_all:
             return None
@@ -130,13 +121,9 @@ class _JsonStart:
         return Sample([*columns], unfit, wanted, self._text.name, [*columns.values()])
 
 
-def _has_text(record: dict[str, Any], texts: Sequence[str]) -> bool:
-    return text_of(record, texts, jsonl.MISSING) is not jsonl.MISSING
-
-
 def _is_document(source: Source, text: TextTable) -> bool:
     """Return whether the records are those of an array, or take several lines each."""
-    with looking_ahead(source, text):
+    with source.looking_ahead(len(text.lead)):
         data = first_bytes(source, _DOCUMENT_START)
         if marked := marked_encoding(data):
             command = _command(source, f"iconv -f {marked} -t utf-8", "jsonl")
@@ -151,31 +138,23 @@ def _is_document(source: Source, text: TextTable) -> bool:
     return data.startswith(b"[") or (line.startswith(b"{") and not line.endswith(b"}"))
 
 
-def _envelope(source: Source, text: TextTable) -> bytes:
-    """Return the bytes before the first record of the one array in an object that is no record itself."""
-    data = _beginning(source, text)
+def _inside(source: Source, text: TextTable) -> TextTable | None:
+    """Return a text whose lead ends before the first record in the array of an object; None for a record."""
+    with source.looking_ahead(len(text.lead)):
+        data = first_bytes(source, SAMPLE_SIZE, is_line=False)
     body = data.lstrip()
     end = jsonl.end_of(body, 0) if body.startswith(b"{") else -1
     if not body.startswith(b"{") or (end >= 0 and body[end:].strip()):
-        return b""
+        return None
     if end >= 0:
         record = next(iter(_objects(body[:end], text)), {})
         arrays = [rows for _, rows in _lists(record) if rows and type(rows[0]) is dict]
         if len(arrays) != 1 or _has_usual_text(record):
-            return b""
-    place = jsonl.array_in(data)
-    return b"" if place is None else text.lead + data[:place]
-
-
-def _beginning(source: Source, text: TextTable) -> bytes:
-    """Return the bytes after the byte order mark, up to the size of a sample."""
-    data = b""
-    with looking_ahead(source, text):
-        for block in awaited(source):
-            data += block
-            if len(data) >= SAMPLE_SIZE:
-                break
-    return data
+            return None
+    if (place := jsonl.array_in(data)) is None:
+        return None
+    note = f"{text.name}: the rows are those of one array; what is around it is left out"
+    return replace(text, lead=text.lead + data[:place], notes=(*text.notes, (logging.INFO, note)))
 
 
 def _objects(line: bytes, text: TextTable) -> list[dict[str, Any]]:
@@ -197,21 +176,21 @@ def _lists(record: dict[str, Any], path: str = "") -> Iterator[tuple[str, list[A
 
 
 def _empty_page(source: Source, text: TextTable, records: list[dict[str, Any]]) -> bytes:
-    """Return an input that is a page without records, as the last one of a service is; else empty bytes."""
-    if len(records) != 1 or not _is_empty(records[0]):
+    """Return an input that is a page without records, as the last one of a service is; else empty bytes.
+
+    It is one object with empty lists and no text.
+    """
+    lists = [rows for record in records for _, rows in _lists(record)]
+    if len(records) != 1 or not lists or any(lists):
         return b""
-    data = _beginning(source, text)
+    flat = _flat(records[0])
+    words = (len(value.split()) for value in flat.values() if type(value) is str)
+    if _has_usual_text(flat) or max(words, default=0) > _MOST_WORDS:
+        return b""
+    with source.looking_ahead(len(text.lead)):
+        data = first_bytes(source, SAMPLE_SIZE, is_line=False)
     is_page = len(data) < SAMPLE_SIZE and _objects(data, text) == records
     return text.lead + data if is_page else b""
-
-
-def _is_empty(record: dict[str, Any]) -> bool:
-    """Return whether an object has empty lists and no text."""
-    lists = [rows for _, rows in _lists(record)]
-    flat = _flat(record)
-    texts = (value for value in flat.values() if type(value) is str)
-    has_text = _has_usual_text(flat) or any(len(text.split()) > _MOST_WORDS for text in texts)
-    return bool(lists) and not any(lists) and not has_text
 
 
 def _has_usual_text(record: dict[str, Any]) -> bool:

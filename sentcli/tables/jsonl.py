@@ -43,7 +43,6 @@ _BETWEEN = re.compile(rb"[\s,\[\]]*+")
 _BLANKS = re.compile(rb"(%b)|\s++" % _STRING, re.DOTALL)
 _DEEP = 200  # brackets in a record that may be nested more deeply than orjson writes
 _TEXTS = {str, type(None)}
-MISSING: Any = object()
 _KINDS = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
 
 
@@ -71,8 +70,7 @@ class JsonChunk(Chunk):
     """Consecutive records; their rows are objects, with the place of a value as its key or dotted path."""
 
     def cells(self, place: Any) -> list[Any]:
-        values = (_value(record, place) for record in self.rows)
-        return [None if value is MISSING else value for value in values]
+        return [_value(record, place) for record in self.rows]
 
     @cached_property
     def exact(self) -> list[dict[str, Any] | str]:
@@ -244,14 +242,13 @@ def parse(line: bytes) -> Any:
         return orjson.loads(with_null)
 
 
-def text_of(record: dict[str, Any], names: Sequence[str], missing: Any = None) -> Any:
-    """Return the text of a record, or `missing`; of several columns, the first value that is no string."""
+def text_of(record: dict[str, Any], names: Sequence[str]) -> Any:
+    """Return the text of a record; of several columns, the first value that is no string."""
     if len(names) == 1:
-        text = _value(record, names[0])
-        return missing if text is MISSING else text
-    parts = [part for name in names if (part := _value(record, name)) is not MISSING]
+        return _value(record, names[0])
+    parts = [_value(record, name) for name in names]
     others = [part for part in parts if part is not None and type(part) is not str]
-    return others[0] if others else join_texts(parts) if parts else missing
+    return others[0] if others else join_texts(parts)
 
 
 def text_names(names: Sequence[str]) -> str:
@@ -259,12 +256,12 @@ def text_names(names: Sequence[str]) -> str:
 
 
 def _value(record: dict[str, Any], name: str) -> Any:
-    """Return the value of a key, else that of a dotted path."""
-    value = record.get(name, MISSING)
-    if value is MISSING and "." in name:
-        value = record
-        for key in name.split("."):
-            value = value.get(key, MISSING) if type(value) is dict else MISSING
+    """Return the value of a key, else that of a dotted path; None if there is neither."""
+    if name in record:
+        return record[name]
+    value: Any = record
+    for key in name.split("."):
+        value = value.get(key) if type(value) is dict else None
     return value
 
 

@@ -3,7 +3,6 @@
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any
 
 from sentcli.errors import DataError, option
@@ -14,20 +13,6 @@ from sentcli.tables.table import TextTable
 
 PAUSE = 0.1  # seconds to wait for a live input before its lines so far are scored
 _LONGEST = 16  # times --max-row-bytes; a longer line is an error
-
-
-@contextmanager
-def looking_ahead(source: Source, table: TextTable) -> Iterator[None]:
-    """Read an input after its lead, without consuming it."""
-    with source.looking_ahead():
-        source.skip(len(table.lead))
-        yield
-
-
-def lines_ahead(source: Source, table: TextTable, *, universal: bool = False) -> Iterator[list[bytes]]:
-    """Yield the lines of an input in lists; wait for those of a live input."""
-    limit = table.options.max_row_bytes
-    return filter(None, physical_lines(source, table.encoding, limit, universal=universal))
 
 
 class LineReader(ABC):
@@ -65,7 +50,7 @@ class LineReader(ABC):
 
     def lines(self) -> Iterator[list[bytes] | None]:
         """Yield lists of lines, and None when a live input pauses."""
-        return physical_lines(self._source, self.encoding, self._limit, universal=self.universal_line_ends)
+        return physical_lines(self._source, self.table, universal=self.universal_line_ends)
 
     def events(self) -> Iterator[Event]:
         for lines in self.lines():
@@ -115,9 +100,10 @@ def too_long(limit: int) -> str:
 
 
 def physical_lines(
-    source: Source, encoding: Encoding, limit: int, *, universal: bool = False
+    source: Source, table: TextTable, *, universal: bool = False
 ) -> Iterator[list[bytes] | None]:
     """Yield lists of lines; for a live input also None, now and then while it has no bytes."""
+    encoding = table.encoding
     pending: bytes | bytearray = b""  # the start of a line whose end was not read yet
     for block in blocks_of(source):
         if block is None:
@@ -133,7 +119,7 @@ def physical_lines(
                 yield lines
         elif isinstance(pending, bytes):
             pending = bytearray(pending)  # grows in place when the line is long
-        check_length(pending, limit, source.name)
+        check_length(pending, table.options.max_row_bytes, source.name)
     if pending:
         yield [bytes(pending)]
 
@@ -165,12 +151,15 @@ def awaited(source: Source) -> Iterator[bytes]:
     return filter(None, blocks_of(source))
 
 
-def first_bytes(source: Source, size: int) -> bytes:
-    """Return the first bytes; fewer if they hold a line, because a live input may wait for an answer."""
+def first_bytes(source: Source, size: int, *, is_line: bool = True) -> bytes:
+    """Return the first bytes.
+
+    :param is_line: fewer do if they hold a line, because a live input may wait for an answer.
+    """
     data = b""
     for block in awaited(source):
         data += block
-        if len(data) >= size or b"\n" in data:
+        if len(data) >= size or (is_line and b"\n" in data):
             break
     return data
 

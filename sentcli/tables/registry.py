@@ -163,11 +163,6 @@ def written_format(name: str) -> str:
     return get_format(name).written_as or name
 
 
-def is_suffix(suffix: str) -> bool:
-    """Return whether a suffix belongs to a format."""
-    return suffix.lower() in SUFFIXES
-
-
 def is_known(name: str) -> bool:
     """Return whether a file belongs to a format, which may be one that is not read."""
     return suffix_of(name) in (*SUFFIXES, *_foreign())

@@ -151,15 +151,15 @@ class Sample:
     def _one_of_each(self, groups: Sequence[Sequence[int]]) -> tuple[int, ...]:
         """Return the only column of each group, which has a usual name."""
         for group in groups:
-            # The other columns may be anything, such as a title.
-            self._check_fit(group[0], f"; try another {option('text_column')}; {list_columns(self.columns)}")
+            self._check_fit(group[0])  # the other columns may be anything, such as a title
             if len(group) > 1:
                 raise self._undecided(group)
         return tuple(place for (place,) in groups)
 
-    def _check_fit(self, place: int, hint: str = "") -> None:
+    def _check_fit(self, place: int) -> None:
         if reason := self.unfit.get(self.columns[place]):
-            raise DataError(f"{self.name}: the column {self.columns[place]!r:.200} {reason}{hint}")
+            hint = f"try another {option('text_column')}; {list_columns(self.columns)}"
+            raise DataError(f"{self.name}: the column {self.columns[place]!r:.200} {reason}; {hint}")
 
     def _undecided(self, places: Sequence[int]) -> DataError:
         """Return an error that proposes the likely columns."""

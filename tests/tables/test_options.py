@@ -9,7 +9,7 @@ import pytest
 
 from sentcli.errors import UsageError
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
-from sentcli.tables.registry import FORMATS, check_options, format_of, get_format, is_suffix, suffix_of
+from sentcli.tables.registry import FORMATS, SUFFIXES, check_options, format_of, get_format, suffix_of
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_too_many_rejects(limit, rejected, is_exceeded):
 )  # fmt: skip
 def test_a_suffix_tells_the_format(name, form):
     assert format_of(name, "input_format") == form
-    assert is_suffix(suffix_of(name))
+    assert suffix_of(name) in SUFFIXES
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_suffix_of_no_format_is_refused_with_a_way_out(name, message):
         format_of(name, "input_format")
     with pytest.raises(UsageError, match=r"what format .* csv, tsv, jsonl, json, parquet, xlsx, lines$"):
         format_of(name, "output_format")
-    assert not is_suffix(suffix_of(name))
+    assert suffix_of(name) not in SUFFIXES
 
 
 @pytest.mark.parametrize(
