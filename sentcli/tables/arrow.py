@@ -91,12 +91,7 @@ def find_text_columns(
     where: str,
 ) -> Choice:
     """Choose the columns to score among `paths_of` a schema; see `Sample.choose`."""
-    # A column of type null has only missing values; it may be the text column.
-    others = {
-        name: f"is {kind}, not a string"
-        for name, _, kind in paths
-        if not (is_text(kind) or pa.types.is_null(kind))
-    }
+    others = {name: f"is {kind}, not a string" for name, _, kind in paths if not _may_be_text(kind)}
     samples = [rows.slice(0, SAMPLE_ROWS) for rows in begin]
     values = [
         [row[0] for rows in samples for row in to_rows(rows, [path]) if isinstance(row, tuple)]
@@ -106,6 +101,11 @@ def find_text_columns(
     ]
     choice = Sample([name for name, _, _ in paths], others, wanted, where, values).choose()
     return choice._replace(places=tuple(paths[place][1] for place in choice.places))
+
+
+def _may_be_text(kind: pa.DataType) -> bool:
+    """Return whether a column may be the text column, as one whose values are all missing may."""
+    return is_text(kind) or pa.types.is_null(kind)
 
 
 def result_field(column: ResultColumn) -> pa.Field:

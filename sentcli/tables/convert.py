@@ -171,22 +171,15 @@ def parse(values: Iterable[Any], kind: Any) -> list[Any]:
     return [None if text == "" else parser(text) if isinstance(text, str) else text for text in texts]
 
 
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=None)  # a text with a zone does not come back
-
-
-def _duration(text: str) -> timedelta:
-    return timedelta(seconds=float(text.removeprefix("PT").removesuffix("S")))
-
-
 # The type of decimals is not among them: what is a number to others is `float`.
 _PARSERS: dict[type, Callable[[str], Any]] = {
     bool: {"true": True, "false": False}.__getitem__,
     int: int,
     float: float,
     date: date.fromisoformat,
-    datetime: _moment,
+    # A text with a zone does not come back.
+    datetime: lambda text: datetime.fromisoformat(text).replace(tzinfo=None),
     time: time.fromisoformat,
-    timedelta: _duration,
+    timedelta: lambda text: timedelta(seconds=float(text.removeprefix("PT").removesuffix("S"))),
 }
 _IN_TEXT = (bool, int, float, date, datetime)  # types of which a text of CSV may be

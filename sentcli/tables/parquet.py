@@ -70,10 +70,8 @@ def _check_row_groups(metadata: Any, file_size: int, max_row_bytes: int, name: s
         group = metadata.row_group(number)
         size, rows = group.total_byte_size, group.num_rows
         if size > limit and (size > limit * rows or size > _RATIO * file_size):
-            raise DataError(
-                f"{name}: row group {number} unpacks to {size:,} bytes for {rows:,} rows; if you trust the "
-                f"file, try a higher {option('max_row_bytes')}"
-            )
+            hint = f"if you trust the file, try a higher {option('max_row_bytes')}"
+            raise DataError(f"{name}: row group {number} unpacks to {size:,} bytes for {rows:,} rows; {hint}")
 
 
 def _open(file: Any, int96: str = "us") -> Any:

@@ -131,9 +131,8 @@ def table_of(
 ) -> ArrowTable:
     """Return the table of a file by its schema and its first rows."""
     if isinstance(like, ArrowTable) and not like.schema.equals(schema):
-        raise DataError(
-            f"{name}: the schema differs from the first input: {_difference(like.schema, schema)}"
-        )
+        difference = _difference(like.schema, schema)
+        raise DataError(f"{name}: the schema differs from the first input: {difference}")
     paths = paths_of(schema)
     choice = Choice(like.places) if like else find_text_columns(paths, begin, options.text_column, name)
     names = {path: name for name, path, _ in paths}

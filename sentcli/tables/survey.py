@@ -69,9 +69,8 @@ class Survey:
         if not self._is_typed:
             return table
         types = {name: seen.type() for name, seen in self._types.items() if name not in table.texts}
-        mixed = [name for name, kind in types.items() if kind is None and table.options.keeps(name)]
-        if mixed:
-            named = ", ".join(mixed)
+        mixed = [name for name, kind in types.items() if kind is None]
+        if named := ", ".join(filter(table.options.keeps, mixed)):
             _log.warning("%s: columns with values of several types become text: %.400s", table.name, named)
         typed = {name: kind for name, kind in types.items() if kind not in (None, str)}
         return replace(table, types={**table.types, **typed})

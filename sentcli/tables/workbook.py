@@ -45,9 +45,8 @@ def check_workbook(file: IO[bytes], name: str) -> None:
     try:
         with zipfile.ZipFile(file) as book:
             if not _PARTS_OF_OTHERS.isdisjoint(map(str.lower, book.namelist())):
-                raise DataError(
-                    f"{name}: not an .xlsx workbook; rename it to .xlsb or .ods, or save it as .xlsx"
-                )
+                hint = "rename it to .xlsb or .ods, or save it as .xlsx"
+                raise DataError(f"{name}: not an .xlsx workbook; {hint}")
             for part in book.infolist():
                 with book.open(part) as stream:
                     data = stream.read(room + 1)
@@ -55,9 +54,8 @@ def check_workbook(file: IO[bytes], name: str) -> None:
                 if fault := "it is packed too densely" if room < 0 else _fault_of(data, most_cells):
                     raise DataError(f"{name}: {fault}, too much for a file of {size:,} bytes; save it again")
     except _DAMAGE as error:
-        raise DataError(
-            f"{name}: not a workbook that can be read: {error or type(error).__name__}"
-        ) from error
+        reason = str(error) or type(error).__name__
+        raise DataError(f"{name}: not a workbook that can be read: {reason}") from error
     file.seek(0)
 
 

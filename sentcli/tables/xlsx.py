@@ -139,9 +139,8 @@ def _open_sheet(source: Source, wanted: str | None) -> tuple[Any, tuple[Note, ..
         elif (name := wanted if wanted in names else numbered.get(wanted)) is not None:
             sheet = book.get_sheet_by_name(name)
         else:
-            raise DataError(
-                f"{source.name}: no sheet {wanted!r:.200}; the sheets are {', '.join(names):.400}"
-            )
+            hint = f"the sheets are {', '.join(names):.400}"
+            raise DataError(f"{source.name}: no sheet {wanted!r:.200}; {hint}")
     except CalamineError as error:
         raise DataError(f"{source.name}: not a workbook that can be read: {error}") from error
     place = names.index(sheet.name)
@@ -225,9 +224,8 @@ class Writer(writer.Writer):
     def unfit(self, value: Any) -> str:
         text = to_text(value) if isinstance(value, str | list | dict | bytes) else ""
         size = len(text.encode("utf-16-le")) // 2 if 2 * len(text) > _LONGEST else 0
-        if size <= _LONGEST:
-            return ""
-        return f"{size:,} characters in a cell, Excel holds {_LONGEST:,}; try -o OUT.csv"
+        reason = f"{size:,} characters in a cell, Excel holds {_LONGEST:,}; try -o OUT.csv"
+        return reason if size > _LONGEST else ""
 
     def begin(self) -> bytes:
         table, title, first_rows = self.table, "Sheet1", [[*self.table.columns]]
