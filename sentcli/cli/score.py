@@ -266,7 +266,7 @@ def score(options: ScoreOptions) -> None:
             options.inputs or ("-",),
             options.output,
             JobOptions(read, write, rejects, options.overwrite, options.update, report=report),
-            shard=options.shard or (1, 1),
+            shard=options.shard,
             summary_file=options.summary,
             show_progress=talks,
             cluster=(options.ray, settings) if options.ray else None,

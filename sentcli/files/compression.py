@@ -58,7 +58,13 @@ class Compressor:
     """
 
     def __init__(self, suffix: str) -> None:
-        self._compress = _compressor(suffix)
+        self._compress: Callable[[bytes], bytes] | None = None
+        if suffix == _GZIP:
+            self._compress = partial(zlib.compress, level=6, wbits=31)  # wbits 31: a gzip member, with time 0
+        elif suffix == _ZSTD:
+            import pyarrow as pa
+
+            self._compress = partial(pa.Codec("zstd").compress, asbytes=True)
         self._pending = bytearray()
         self._is_empty = True
 
@@ -79,13 +85,3 @@ class Compressor:
         if self._compress is None or not (self._pending or self._is_empty):
             return b""
         return self._compress(bytes(self._pending))
-
-
-def _compressor(suffix: str) -> Callable[[bytes], bytes] | None:
-    if suffix == _GZIP:
-        return partial(zlib.compress, level=6, wbits=31)  # wbits 31: a gzip member, with time 0
-    if suffix == _ZSTD:
-        import pyarrow as pa
-
-        return partial(pa.Codec("zstd").compress, asbytes=True)
-    return None

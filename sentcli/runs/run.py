@@ -29,7 +29,7 @@ def score_files(  # the options of a run
     output: str,
     options: JobOptions = JobOptions(),  # noqa: B008  # frozen
     *,
-    shard: tuple[int, int] = (1, 1),
+    shard: tuple[int, int] | None = None,
     summary_file: str | None = None,
     show_progress: bool = False,
     cluster: tuple[str, Mapping[str, Any]] | None = None,
@@ -59,12 +59,12 @@ def score_files(  # the options of a run
     _check_files(files, target, pairs, options)
     progress = Progress(shown=show_progress)
     if not target.is_folder:
-        if shard != (1, 1) or options.update:
+        if shard or options.update:
             shards = "--shard divides the inputs of a folder among several runs"
             what = "--update makes outputs of a folder again" if options.update else shards
             raise UsageError(f"{what}; give -o FOLDER/")
         return score_output(scorer, *pairs[0], options, progress)
-    if shard != (1, 1):  # sorted, because all runs have to divide one list
+    if shard:  # sorted, because all runs have to divide one list
         pairs = sorted(pairs, key=lambda pair: (pair[0], pair[1].name))[shard[0] - 1 :: shard[1]]
     if cluster:
         from sentcli.runs.cluster import score_on_cluster  # few runs have one
