@@ -48,7 +48,7 @@ from sentcli.datasets.labels import label_ids
 from sentcli.datasets.load import load_split
 from sentcli.evaluation.metrics import evaluate
 from sentcli.model.bundle import default_bundle_path, load_bundle
-from sentcli.scoring.cores import usable_cores
+from sentcli.scoring.pool import usable_cores
 
 RESULTS = Path(__file__).parent / "results"
 TRAININGS = ("imdb", "mix")

@@ -43,7 +43,7 @@ from sklearn.metrics import f1_score
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.svm import LinearSVC
 
-from sentcli.scoring.groups import wilson_interval
+from sentcli.scoring.labels import wilson_interval
 
 GIVEN = ("trec", "banking", "sms", "chinese", "spanish")  # sets with a test file
 FILES = {"chinese": "zh"}

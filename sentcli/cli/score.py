@@ -320,7 +320,7 @@ def _write_summary(options: ScoreOptions, result: "Summary", scorer: "Scorer") -
     """Write the counts, and what made the scores: versions, model, and the command line with its defaults."""
     from importlib.metadata import version  # as slow as a third of numpy; few runs need it
 
-    from sentcli.scoring.groups import groups_by_column
+    from sentcli.scoring.labels import groups_by_column
 
     groups = groups_by_column(result.groups, scorer.labels[-1])
     values = {

@@ -9,7 +9,7 @@ import jinja2
 
 from sentcli.datasets.labels import RARE
 from sentcli.errors import counted, option, printable
-from sentcli.scoring.groups import wilson_interval
+from sentcli.scoring.labels import wilson_interval
 
 _FEW = 20  # texts of a class
 _LONGEST_NAME = 24  # characters

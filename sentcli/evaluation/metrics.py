@@ -11,8 +11,7 @@ from scipy.stats import rankdata
 from sklearn import metrics as sk
 
 from sentcli.datasets.labels import are_numbers
-from sentcli.scoring.groups import NORMAL_975, Interval, wilson_interval
-from sentcli.scoring.labels import Bools, Floats, choose_classes
+from sentcli.scoring.labels import NORMAL_975, Bools, Floats, Interval, choose_classes, wilson_interval
 
 Labels = npt.NDArray[np.int64]  # [examples], class numbers
 

@@ -14,8 +14,7 @@ from sentcli.datasets.labels import LabeledTexts
 from sentcli.evaluation.metrics import Evaluation, Labels
 from sentcli.files.atomic import resolve
 from sentcli.files.sink import Target, write_file
-from sentcli.scoring.groups import LabelCounter, groups_by_column
-from sentcli.scoring.labels import NEUTRAL, Floats, choose_classes
+from sentcli.scoring.labels import NEUTRAL, Floats, LabelCounter, choose_classes, groups_by_column
 
 Prediction = dict[str, Any]
 

@@ -12,8 +12,7 @@ import numpy as np
 from sentcli.errors import UsageError
 from sentcli.report.columns import Columns, day_of, stars_of
 from sentcli.scoring.extras import MIXED
-from sentcli.scoring.groups import LONGEST_VALUE, LabelCounter
-from sentcli.scoring.labels import NEUTRAL, Floats
+from sentcli.scoring.labels import LONGEST_VALUE, NEUTRAL, Floats, LabelCounter
 from sentcli.text.encoder import Numbers
 
 _BINS = 20

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sentcli.report.collector import LENGTH_BINS, SCORE_BINS, STARS, Collector
-from sentcli.scoring.groups import Group, groups_by_column
-from sentcli.scoring.labels import OTHERS
+from sentcli.scoring.labels import OTHERS, Group, groups_by_column
 
 _MOST_GROUPS = 40  # rows of a table
 _MOST_DAYS, _MOST_MONTHS = 62, 120  # points of a line

@@ -30,7 +30,7 @@ from sentcli.runs.output import Output
 from sentcli.runs.plan import partitions_of, refuse_inputs
 from sentcli.runs.summary import Bar, Progress, Summary
 from sentcli.scoring import stop
-from sentcli.scoring.labels import Counts, Groups
+from sentcli.scoring.labels import Counts, Groups, LabelCounter
 from sentcli.scoring.scorer import Scorer
 from sentcli.tables.chunk import Chunk, Results
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
@@ -200,8 +200,6 @@ class _Job:
         names, scorer, total = [file.name for file in self.files], self.scorer, Counts()
         ledger, report, counter = self.history.ledger, self.options.report, None
         if by := self.options.read.by if not inputs.table.is_empty else ():
-            from sentcli.scoring.groups import LabelCounter  # few runs count groups
-
             places = dict(zip(by, places_of(inputs.table, dict.fromkeys(by, "by")), strict=True))
             counter = LabelCounter(scorer.given_labels)
         if report:

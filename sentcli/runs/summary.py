@@ -9,7 +9,7 @@ from typing import Any
 
 from sentcli.errors import counted
 from sentcli.files.source import STANDARD
-from sentcli.scoring.labels import Counts, Groups
+from sentcli.scoring.labels import Counts, Groups, groups_by_column
 
 _MANY_UNKNOWN = 0.05  # of the rows with words
 _SILENCE = 600.0  # seconds between two progress lines in a log
@@ -64,8 +64,6 @@ class Summary(Counts):
 
         :param label: the label whose share in each group is given.
         """
-        from sentcli.scoring.groups import groups_by_column
-
         tables: list[list[Any]] = []
         for column, groups in groups_by_column(self.groups, label).items():
             tables += [[], [column, "rows", label, "at least", "at most"]]
@@ -119,8 +117,6 @@ class Summary(Counts):
 
     def tables(self, label: str) -> Iterator[str]:
         """Yield the largest groups of each column as lines of text, with the share of a label."""
-        from sentcli.scoring.groups import groups_by_column  # few runs have groups
-
         for column, groups in groups_by_column(self.groups, label).items():
             names = [f"{group.value or _EMPTY:.{_LONGEST_NAME}}" for group in groups[:_MOST_SHOWN]]
             width = max(map(len, (column, *names)))

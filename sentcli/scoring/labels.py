@@ -1,5 +1,6 @@
-"""From logits to probabilities, the band of neutral ones, and the labels and scores of many texts."""
+"""Labels and scores: from logits to probabilities, the band of neutral ones, and the counts of labels."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -15,10 +16,14 @@ Floats = npt.NDArray[np.float64]  # probabilities: [texts, classes]; scores: [te
 Bools = npt.NDArray[np.bool_]
 
 Sides = npt.NDArray[np.int64]  # [texts]: 0 is negative, 1 neutral, 2 positive
+Interval = tuple[float, float]
 
 NEUTRAL = "neutral"  # the label of a text whose probability lies in the band
 STARS = ("1", "2", "3", "4", "5")  # classes with an order, unless the user says otherwise
 MOST_VALUES, OTHERS = 10_000, "(other values)"  # of a column; further ones are counted together
+LONGEST_VALUE = 200  # characters; longer values that begin alike are counted together
+_NO_LABEL = ""
+NORMAL_975 = 1.959963984540054  # below it are 97.5 % of a standard normal distribution
 HEAD = "head"  # in place of a band: the label is the most probable one of the model's neutral head
 
 
@@ -104,9 +109,86 @@ class Groups(dict[str, dict[str, Counter[str]]]):
             for column, values in groups.items():
                 counts = total.setdefault(column, {})
                 for value, labels in values.items():
-                    name = value if value in counts or len(counts) < MOST_VALUES else OTHERS
-                    counts.setdefault(name, Counter()).update(labels)
+                    _count_of(counts, value).update(labels)
         return total
+
+
+def _count_of(counts: dict[str, Counter[Any]], value: str) -> Counter[Any]:
+    """Return the counts of a value, or those of `OTHERS` if there are many values already."""
+    name = value if value in counts or len(counts) < MOST_VALUES else OTHERS
+    return counts.setdefault(name, Counter())
+
+
+class LabelCounter:
+    """Counts the labels of rows by the values of columns.
+
+    Memory does not grow with the rows. The result does not depend on the ends of chunks.
+
+    :param labels: all labels that a row may have; a row may also have none.
+    """
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self._labels = (*labels, None)
+        self._columns: dict[str, dict[str, Counter[str | None]]] = {}
+
+    def add(self, columns: Mapping[str, Sequence[str]], labels: Sequence[str | None]) -> None:
+        """Count consecutive rows by the values of columns."""
+        for column, values in columns.items():
+            counts = self._columns.setdefault(column, {})
+            for (value, label), rows in Counter(zip(values, labels, strict=True)).items():
+                _count_of(counts, value[:LONGEST_VALUE])[label] += rows
+
+    @property
+    def groups(self) -> Groups:
+        """The counts so far, with the labels of each value in the order of all labels."""
+        return Groups(
+            {
+                column: {
+                    value: Counter({label or _NO_LABEL: rows[label] for label in self._labels if rows[label]})
+                    for value, rows in values.items()
+                }
+                for column, values in self._columns.items()
+                if values
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Group:
+    """The rows with one value of a column.
+
+    :param share: of one label among the rows that have a label, with its 95 % interval; None without any.
+    """
+
+    value: str
+    rows: int
+    labels: Mapping[str, int]
+    share: float | None
+    interval: Interval | None
+
+    @classmethod
+    def of(cls, value: str, counts: Mapping[str, int], label: str) -> "Group":
+        """Return the group of a value whose rows have these labels, with the share of one of them."""
+        labels = {name: count for name, count in counts.items() if name != _NO_LABEL}
+        labeled, share, interval = sum(labels.values()), None, None
+        if labeled:
+            successes = labels.get(label, 0)
+            share, interval = successes / labeled, wilson_interval(successes, labeled)
+        return cls(value, sum(counts.values()), labels, share, interval)
+
+    @property
+    def labeled(self) -> int:
+        """The number of rows that have a label."""
+        return sum(self.labels.values())
+
+
+def groups_by_column(groups: Groups, label: str) -> dict[str, list[Group]]:
+    """Return the groups of each column, the largest first, with the share of a label."""
+    by_column = {}
+    for column, values in groups.items():
+        rows = [Group.of(value, counts, label) for value, counts in values.items()]
+        by_column[column] = sorted(rows, key=lambda group: (-group.rows, group.value))
+    return by_column
 
 
 @dataclass(frozen=True, repr=False)
@@ -137,3 +219,15 @@ class Scores:
 
     def __repr__(self) -> str:
         return f"<Scores of {len(self):,} texts, the first {[*islice(self, 3)]!r:.200}>"
+
+
+def wilson_interval(successes: int, trials: int) -> Interval:
+    """Return Wilson's 95 % score interval of a proportion.
+
+    L. Brown, T. Cai and A. DasGupta, "Interval Estimation for a Binomial Proportion", Statistical Science 16
+    (2001), equation (4).
+    """
+    share, z = successes / trials, NORMAL_975
+    center = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    margin = z / (1 + z**2 / trials) * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
+    return max(0.0, center - margin), min(1.0, center + margin)

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
 
 from sentcli.evaluation.bands import band_figures, choose_band, shrink_band
-from sentcli.scoring.groups import wilson_interval
+from sentcli.scoring.labels import wilson_interval
 
 
 def invented(counts, seed=1):

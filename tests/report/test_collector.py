@@ -11,7 +11,7 @@ from sentcli.report import collector
 from sentcli.report.collector import LENGTH_BINS, LENGTHS, SHELF_SIZE, Collector
 from sentcli.report.columns import Columns
 from sentcli.report.figures import figures_of
-from sentcli.scoring import groups
+from sentcli.scoring import labels as counting
 
 LABELS = ("negative", "positive")
 ALL = ("negative", "neutral", "mixed", "positive")
@@ -123,7 +123,7 @@ def test_the_sample_is_drawn_evenly():
 
 
 def test_memory_is_bounded(monkeypatch):
-    monkeypatch.setattr(groups, "MOST_VALUES", 5)
+    monkeypatch.setattr(counting, "MOST_VALUES", 5)
     found = Collector(LABELS, Columns(("id",)))
     texts = [f"{row} {'x' * 10**6}" for row in range(20)]
     found.add(texts, ["positive"] * 20, [0.9] * 20, {"id": [*map(str, range(20))]})

@@ -8,7 +8,7 @@ import pytest
 from commands import fail, invoke
 from test_page import Elements
 
-from sentcli.scoring.groups import wilson_interval
+from sentcli.scoring.labels import wilson_interval
 
 pytest.importorskip("sklearn")
 REVIEWS = [*enumerate(invented.reviews(60, 6))]

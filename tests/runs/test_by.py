@@ -14,8 +14,7 @@ from jobs import ParityScorer, convert, run, score_files  # noqa: F401  # fixtur
 
 from sentcli.errors import DataError, InterruptedRunError, UsageError
 from sentcli.runs.summary import Summary
-from sentcli.scoring.groups import LabelCounter
-from sentcli.scoring.labels import Groups
+from sentcli.scoring.labels import Groups, LabelCounter
 from sentcli.tables.options import ReadOptions
 
 ROWS = [(n, ("b, c", "a", "", "\u00e9")[n % 7 % 4], 1 + n % 5, "x" * (n % 9)) for n in range(3000)]

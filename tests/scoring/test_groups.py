@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentcli.scoring import groups, labels
-from sentcli.scoring.groups import LabelCounter, groups_by_column, wilson_interval
-from sentcli.scoring.labels import OTHERS, Groups
+from sentcli.scoring import labels
+from sentcli.scoring.labels import OTHERS, Groups, LabelCounter, groups_by_column, wilson_interval
 
 ROWS = st.lists(
     st.tuples(
@@ -54,8 +53,7 @@ def test_the_largest_group_is_the_first_and_equal_ones_are_sorted():
 
 
 def test_further_values_are_one_group(monkeypatch):
-    for module in (groups, labels):
-        monkeypatch.setattr(module, "MOST_VALUES", 2)
+    monkeypatch.setattr(labels, "MOST_VALUES", 2)
     found = counted([((value,), "odd") for value in "abcad"], ["p"])
     assert {group.value: group.rows for group in groups_by_column(found, "odd")["p"]} == {
         "a": 2,
