@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import TensorProto, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 
 from sentcli.backends.onnx import EMBEDDING, INPUT_IDS, LENGTHS, LOGITS, NEUTRAL_LOGITS
 from sentcli.config import SIDES, ModelConfig
@@ -30,10 +30,6 @@ _ATTRIBUTE_FIELDS = frozenset({"name", "type", "i", "ints", "s"})  # integers an
 _TYPES = frozenset({TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.INT32, TensorProto.INT64})
 
 
-class _RefusedError(Exception):
-    """Something in a file that is not allowed."""
-
-
 def check_model(content: bytes, file: Path, config: ModelConfig) -> onnx.ModelProto:
     """Return the model of an ONNX file, checked before onnxruntime loads it."""
     try:
@@ -45,40 +41,42 @@ def check_model(content: bytes, file: Path, config: ModelConfig) -> onnx.ModelPr
         _require(not model.training_info, "training information is not allowed")
         opsets = [(opset.domain, opset.version) for opset in model.opset_import]
         _require(opsets == [("", OPSET)], f"the opsets {opsets!r:.200} are not allowed, only {OPSET} is")
-        _check_interface(model.graph, config)
-        shapes = _check_constants(model.graph)
-        shape, expected = shapes.get(EMBEDDING), (config.vocab_size, config.embedding_dim)
-        _require(shape == expected, f"the shape of the embedding is {shape!r:.200}, not {expected}")
-        _check_nodes(model.graph.node)
-    except _RefusedError as error:
+        for kind, expected in zip(("input", "output"), map(_signatures, interface(config)), strict=True):
+            actual = _signatures(getattr(model.graph, kind))
+            _require(actual == expected, f"the {kind}s are {actual!r:.200}, not {expected!r:.200}")
+        shapes = _check_graph(model.graph)
+        shape, claimed = shapes.get(EMBEDDING), (config.vocab_size, config.embedding_dim)
+        _require(shape == claimed, f"the shape of the embedding is {shape!r:.200}, not {claimed}")
+    except BundleError as error:
         raise BundleError(f"{file}: {error}; write the file again with `sentcli export`") from None
     return model
 
 
 def _require(condition: bool, message: str) -> None:
     if not condition:
-        raise _RefusedError(message)
+        raise BundleError(message)
 
 
-def _check_interface(graph: onnx.GraphProto, config: ModelConfig) -> None:
-    """Check that the names, types and shapes of the inputs and outputs are those that scoring uses."""
-    inputs = [(INPUT_IDS, TensorProto.INT64, [0, 0]), (LENGTHS, TensorProto.INT32, [0])]
-    outputs = [(LOGITS, TensorProto.FLOAT, [0, config.num_classes])]
-    outputs += [(NEUTRAL_LOGITS, TensorProto.FLOAT, [0, SIDES])] * config.neutral_head
-    for kind, values, expected in (("inputs", graph.input, inputs), ("outputs", graph.output, outputs)):
-        signatures = [_signature(value) for value in values]
-        _require(signatures == expected, f"the {kind} are {signatures!r:.200}, not {expected!r:.200}")
+def interface(config: ModelConfig) -> tuple[list[onnx.ValueInfoProto], list[onnx.ValueInfoProto]]:
+    """Return the inputs and the outputs of every ONNX model; an axis of variable size has a name instead."""
+    declare = helper.make_tensor_value_info
+    ids = declare(INPUT_IDS, TensorProto.INT64, ["batch", "tokens"])
+    lengths = declare(LENGTHS, TensorProto.INT32, ["batch"])
+    outputs = [declare(LOGITS, TensorProto.FLOAT, ["batch", config.num_classes])]
+    outputs += [declare(NEUTRAL_LOGITS, TensorProto.FLOAT, ["batch", SIDES])] * config.neutral_head
+    return [ids, lengths], outputs
 
 
-def _signature(value: onnx.ValueInfoProto) -> tuple[str, int, list[int]]:
-    """Return name, element type and shape, with 0 for an axis of any size."""
-    tensor = value.type.tensor_type
-    return value.name, tensor.elem_type, [axis.dim_value for axis in tensor.shape.dim]
+def _signatures(values: Iterable[onnx.ValueInfoProto]) -> list[tuple[str, int, list[int]]]:
+    """Return names, element types and shapes, with 0 for an axis of any size."""
+    tensors = [(value.name, value.type.tensor_type) for value in values]
+    return [(name, kind.elem_type, [axis.dim_value for axis in kind.shape.dim]) for name, kind in tensors]
 
 
-def _check_constants(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:
-    """Check the weights of a graph and return their shapes by name."""
+def _check_graph(graph: onnx.GraphProto, *, in_scan: bool = False) -> dict[str, tuple[int, ...]]:
+    """Check a graph and return the shapes of its weights by name."""
     _require(not graph.sparse_initializer, "sparse weights are not allowed")
+    _check_nodes(graph.node, in_scan=in_scan)
     shapes = {}
     for constant in graph.initializer:
         name = f"the constant {constant.name!r:.100}"
@@ -88,13 +86,13 @@ def _check_constants(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:
         try:
             values = numpy_helper.to_array(constant)
         except ValueError:
-            raise _RefusedError(f"the data of {name} does not fit its shape") from None
+            raise BundleError(f"the data of {name} does not fit its shape") from None
         _require(bool(np.isfinite(values).all()), f"{name} is not finite")
         shapes[constant.name] = values.shape
     return shapes
 
 
-def _check_nodes(nodes: Iterable[onnx.NodeProto], *, in_scan: bool = False) -> None:
+def _check_nodes(nodes: Iterable[onnx.NodeProto], *, in_scan: bool) -> None:
     """Check the nodes of a graph and those of the bodies of its Scans."""
     for node in nodes:
         operator = node.op_type
@@ -106,8 +104,7 @@ def _check_nodes(nodes: Iterable[onnx.NodeProto], *, in_scan: bool = False) -> N
         for attribute in node.attribute:
             fields = {field.name for field, _ in attribute.ListFields()}
             if operator == "Scan":
-                _check_constants(attribute.g)
-                _check_nodes(attribute.g.node, in_scan=True)
+                _check_graph(attribute.g, in_scan=True)
                 fields.discard("g")
             is_allowed = fields <= _ATTRIBUTE_FIELDS
             _require(is_allowed, f"the attribute {attribute.name!r:.100} of {operator} is not allowed")

@@ -1,7 +1,6 @@
 """Build ONNX graphs from nodes and constants by name, and from the weights in ONNX's layout."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,9 +10,9 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
 import sentcli
-from sentcli.backends.onnx import EMBEDDING, INPUT_IDS, LENGTHS, LOGITS, NEUTRAL_LOGITS, NGRAMS
-from sentcli.backends.onnx_check import OPSET
-from sentcli.config import SIDES, ModelConfig
+from sentcli.backends.onnx import EMBEDDING, LENGTHS, LOGITS, NEUTRAL_LOGITS, NGRAMS
+from sentcli.backends.onnx_check import OPSET, interface
+from sentcli.config import ModelConfig
 from sentcli.model.bilstm import HASH_FACTOR, HASH_TERM, BiLSTM
 
 # Pinned like OPSET: a runtime refuses a file that is newer than itself, so both follow the oldest supported
@@ -35,16 +34,10 @@ class Builder:
         self._constants[name] = numpy_helper.from_array(np.asarray(values, dtype), name)
         return name
 
-    def add(self, operator: str, inputs: Sequence[str], output: str, **attributes: Any) -> str:
-        """Append a node with one output."""
-        return self.add_multiple(operator, inputs, [output], **attributes)[0]
-
-    def add_multiple(
-        self, operator: str, inputs: Sequence[str], outputs: list[str], **attributes: Any
-    ) -> list[str]:
-        """Append a node with several outputs."""
+    def add(self, operator: str, inputs: Sequence[str], *outputs: str, **attributes: Any) -> str:
+        """Append a node; its last output is the one that is returned, and names the node."""
         self.nodes.append(helper.make_node(operator, inputs, outputs, name=outputs[-1], **attributes))
-        return outputs
+        return outputs[-1]
 
     def graph(
         self, name: str, inputs: list[onnx.ValueInfoProto], outputs: list[onnx.ValueInfoProto]
@@ -53,14 +46,8 @@ class Builder:
 
     def model(self, name: str, config: ModelConfig) -> onnx.ModelProto:
         """Return the graph as a model from `input_ids` and `lengths` to the logits."""
-        inputs = [
-            value(INPUT_IDS, "batch", "tokens", dtype=np.int64),
-            value(LENGTHS, "batch", dtype=np.int32),
-        ]
-        outputs = [value(LOGITS, "batch", config.num_classes)]
-        outputs += [value(NEUTRAL_LOGITS, "batch", SIDES)] * config.neutral_head
         model = helper.make_model(
-            self.graph(name, inputs, outputs),
+            self.graph(name, *interface(config)),
             opset_imports=[helper.make_opsetid("", OPSET)],
             ir_version=IR_VERSION,
             producer_name="sentcli",
@@ -70,38 +57,18 @@ class Builder:
         return model
 
 
-def value(name: str, *shape: int | str, dtype: npt.DTypeLike = np.float32) -> onnx.ValueInfoProto:
-    """Declare an input or output; an axis of variable size has a name instead."""
-    return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), shape)
-
-
-@dataclass(frozen=True)
-class Weights:
-    """One direction of one LSTM layer, its gates side by side."""
-
-    inputs: Array  # [input size, gates * hidden_size]
-    recurrent: Array  # [hidden_size, gates * hidden_size]
-    input_bias: Array  # [gates * hidden_size]
-    recurrent_bias: Array  # [gates * hidden_size]
-
-
-def lstm_weights(model: BiLSTM, gates: str) -> list[tuple[Weights, Weights]]:
-    """Return the forward and backward weights of each layer.
+def lstm_weights(model: BiLSTM, layer: int, gates: str) -> list[list[Array]]:
+    """Return the weights of both directions of a layer: of the inputs, of the state, and two biases.
 
     :param gates: the gates to return, in this order, of i (input), f (forget), g (cell) and o (output).
     """
 
-    def pick(kind: str, suffix: str) -> Array:
-        parameter = getattr(model.lstm, f"{kind}_{suffix}").detach().cpu().float().numpy()
-        parts = dict(zip("ifgo", np.split(parameter, 4), strict=True))  # PyTorch's order
-        return np.concatenate([parts[gate] for gate in gates]).T
+    def pick(parameter: Tensor) -> Array:
+        values = parameter.detach().cpu().float().numpy()
+        parts = dict(zip("ifgo", np.split(values, 4), strict=True))  # PyTorch's order
+        return np.concatenate([parts[gate] for gate in gates])
 
-    def direction(suffix: str) -> Weights:
-        return Weights(*(pick(kind, suffix) for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")))
-
-    return [
-        (direction(f"l{layer}"), direction(f"l{layer}_reverse")) for layer in range(model.config.num_layers)
-    ]
+    return [[*map(pick, direction)] for direction in model.lstm.all_weights[2 * layer :][:2]]
 
 
 def add_embedding(graph: Builder, model: BiLSTM) -> str:

@@ -16,19 +16,18 @@ masks, and one for the rest. The texts of a batch have similar lengths, so almos
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import onnx
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from sentcli.backends.onnx import INPUT_IDS, LENGTHS
 from sentcli.export.builder import (
     Builder,
-    Weights,
     add_classifier,
     add_embedding,
     add_is_token,
     add_lengths_column,
     lstm_weights,
-    value,
 )
 from sentcli.model.bilstm import BiLSTM, gates_of
 
@@ -50,46 +49,37 @@ def folded_graph(model: BiLSTM) -> onnx.ModelProto:
     embedding = graph.add("Cast", [add_embedding(graph, model)], "embedding_fp32", to=TensorProto.FLOAT)
     masks = _add_masks(graph, model.pooling, ids)
 
-    pooled = _POOLED[model.pooling]
-    layers = lstm_weights(model, gates)
+    top = model.config.num_layers - 1
     states = ""
-    for number, directions in enumerate(layers):
-        top = number == len(layers) - 1
+    for layer in range(top + 1):
+        pooled = _POOLED[model.pooling] if layer == top else {}
         results = []
-        for name, weights in zip(("forward", "backward"), directions, strict=True):
-            layer = _Layer(f"{name}_{number}", weights, gates, pooled if top else {})
-            inputs = graph.constant(f"{layer.name}_input_weight", weights.inputs)
-            bias = graph.constant(f"{layer.name}_bias", weights.input_bias + weights.recurrent_bias)
-            graph.constant(f"{layer.name}_recurrent", weights.recurrent)
-            if number == 0:
+        directions = zip(("forward", "backward"), lstm_weights(model, layer, gates), strict=True)
+        for side, (of_inputs, recurrent, *biases) in directions:
+            name = f"{side}_{layer}"
+            inputs = graph.constant(f"{name}_input_weight", of_inputs.T)
+            bias = graph.constant(f"{name}_bias", np.add(*biases))
+            graph.constant(f"{name}_recurrent", recurrent.T)
+            if layer == 0:
                 # [words, gates * hidden]
-                table = graph.add("Gemm", [embedding, inputs, bias], f"{layer.name}_table")
+                table = graph.add("Gemm", [embedding, inputs, bias], f"{name}_table")
                 steps = ids
             else:
-                product = graph.add("MatMul", [states, inputs], f"{layer.name}_product")
-                table, steps = "", graph.add("Add", [product, bias], f"{layer.name}_steps")
-            if name == "backward":
+                product = graph.add("MatMul", [states, inputs], f"{name}_product")
+                table, steps = "", graph.add("Add", [product, bias], f"{name}_steps")
+            if side == "backward":
                 steps = _reverse(graph, steps)
-            results.append(_add_direction(graph, layer, table, steps, masks))
-        if not top:
+            direction = _Direction(graph, name, gates, model.config.hidden_size, table, pooled)
+            results.append(direction.run(steps, masks))
+        if layer < top:
             forward, backward = (result["output"] for result in results)
-            states = graph.add("Concat", [forward, _reverse(graph, backward)], f"states_{number}", axis=2)
+            states = graph.add("Concat", [forward, _reverse(graph, backward)], f"states_{layer}", axis=2)
 
     parts = [graph.add("Concat", [result[name] for result in results], name, axis=1) for name in pooled]
     if "sum" in pooled:
         parts[-1] = graph.add("Div", ["sum", lengths], "mean")
     add_classifier(graph, model, graph.add("Concat", parts, "pooled", axis=1), "token_ids")
     return graph.model("folded", model.config)
-
-
-@dataclass(frozen=True)
-class _Layer:
-    """One direction of one layer."""
-
-    name: str
-    weights: Weights
-    gates: str  # the gates that the weights have, in their order
-    pooled: dict[str, str]  # see `_POOLED`; empty if the next layer needs all states
 
 
 def _add_ids(graph: Builder) -> str:
@@ -126,79 +116,82 @@ def _add_masks(graph: Builder, pooling: str, ids: str) -> dict[str, str]:
     return {"weight": weight, "penalty": graph.add("Sub", [weight, one], "penalties")}
 
 
-def _add_direction(
-    graph: Builder, layer: _Layer, table: str, steps: str, masks: dict[str, str]
-) -> dict[str, str]:
-    """Run one direction of a layer over time.
+@dataclass(frozen=True)
+class _Direction:
+    """One direction of one layer."""
 
-    :param table: the input products of all words; "" if `steps` has products instead of ids.
-    :returns: the final states by name, each `[batch, hidden]`; without pooling also the `output` of all
-        steps, `[steps, batch, hidden]`.
-    """
-    states = {"hidden": "zeros", "cell": "zeros", **layer.pooled}
-    if not layer.pooled:
-        return _add_scan(graph, layer, table, steps, states, {}, layer.name)
-    for part, start, end in (("full", "first", "shortest"), ("rest", "shortest", "end")):
-        name = f"{layer.name}_{part}"
-        part_steps = graph.add("Slice", [steps, start, end], f"{name}_steps")
-        states = _add_scan(graph, layer, table, part_steps, states, masks if part == "rest" else {}, name)
-    return states
+    graph: Builder
+    name: str
+    gates: str  # the gates to compute, in the order of the weights
+    hidden: int
+    table: str  # the input products of all words; "" if the steps are products instead of ids
+    pooled: dict[str, str]  # see `_POOLED`; empty if the next layer needs all states
+
+    def run(self, steps: str, masks: dict[str, str]) -> dict[str, str]:
+        """Run over time.
+
+        :returns: the final states by name, each `[batch, hidden]`; without pooling also the `output` of all
+            steps, `[steps, batch, hidden]`.
+        """
+        states = {"hidden": "zeros", "cell": "zeros", **self.pooled}
+        if not self.pooled:
+            return self._scan(self.name, steps, states, {})
+        for part, start, end in (("full", "first", "shortest"), ("rest", "shortest", "end")):
+            name = f"{self.name}_{part}"
+            part_steps = self.graph.add("Slice", [steps, start, end], f"{name}_steps")
+            states = self._scan(name, part_steps, states, masks if part == "rest" else {})
+        return states
+
+    def _scan(self, name: str, steps: str, states: dict[str, str], masks: dict[str, str]) -> dict[str, str]:
+        """Add one Scan over some steps.
+
+        :param states: initial values by their names in the body.
+        :param masks: the result of `_add_masks`; empty for steps without padding.
+        :returns: the final states by the same names, and without pooling the `output` of all steps.
+        """
+        body = Builder()
+        product = body.add("Gather", [self.table, "step"], "product") if self.table else "step"
+        sums = body.add("Gemm", ["hidden", f"{self.name}_recurrent", product], "gates")
+        _add_gates(body, self.gates, sums)
+        final = {"hidden": "state", "cell": "cell_out"}
+        candidate = masked = "state"
+        if "is_token" in masks:
+            # Padding does not change the state.
+            final["hidden"] = body.add("Where", ["is_token", "state", "hidden"], "hidden_out")
+        if "weight" in masks:
+            masked = body.add("Mul", ["state", "weight"], "masked")
+            # The penalty is -1 at padding, else 0: no state is below -1, so padding is never the maximum.
+            candidate = body.add("Add", [masked, "penalty"], "candidate")
+        if "max" in states:
+            final["max"] = body.add("Max", ["max", candidate], "max_out")
+            final["sum"] = body.add("Add", ["sum", masked], "sum_out")
+        if not self.pooled:
+            # An output of a Scan needs its own value.
+            final["output"] = body.add("Identity", ["state"], "output")
+
+        hidden, of_gates = self.hidden, len(self.gates) * self.hidden
+        step = _value("step", "batch", dtype=np.int64) if self.table else _value("step", "batch", of_gates)
+        columns = [
+            _value(mask, "batch", 1, dtype=bool if mask == "is_token" else np.float32) for mask in masks
+        ]
+        inputs = [*(_value(state, "batch", hidden) for state in states), step, *columns]
+        outputs = [_value(result, "batch", hidden) for result in final.values()]
+        results = {result: f"{name}_{result}" for result in final}
+        values = [*states.values(), steps, *masks.values()]
+        step_graph, scanned = body.graph("step", inputs, outputs), 1 + len(masks)
+        self.graph.add("Scan", values, *results.values(), body=step_graph, num_scan_inputs=scanned)
+        return results
 
 
-def _add_scan(
-    graph: Builder,
-    layer: _Layer,
-    table: str,
-    steps: str,
-    states: dict[str, str],
-    masks: dict[str, str],
-    name: str,
-) -> dict[str, str]:
-    """Add one Scan over some steps.
-
-    :param states: initial values by their names in the body.
-    :param masks: the result of `_add_masks`; empty for steps without padding.
-    :returns: the final states by the same names, and without pooling the `output` of all steps.
-    """
-    hidden, of_gates = layer.weights.recurrent.shape
-    body = Builder()
-    product = body.add("Gather", [table, "step"], "product") if table else "step"
-    sums = body.add("Gemm", ["hidden", f"{layer.name}_recurrent", product], "gates")
-    _add_gates(body, layer.gates, sums)
-    final = {"hidden": "state", "cell": "cell_out"}
-    candidate = masked = "state"
-    if "is_token" in masks:
-        # Padding does not change the state.
-        final["hidden"] = body.add("Where", ["is_token", "state", "hidden"], "hidden_out")
-    if "weight" in masks:
-        masked = body.add("Mul", ["state", "weight"], "masked")
-        # The penalty is -1 at padding, 0 elsewhere: no state is below -1, so padding is never the maximum.
-        candidate = body.add("Add", [masked, "penalty"], "candidate")
-    if "max" in states:
-        final["max"] = body.add("Max", ["max", candidate], "max_out")
-        final["sum"] = body.add("Add", ["sum", masked], "sum_out")
-    if not layer.pooled:
-        final["output"] = body.add("Identity", ["state"], "output")  # an output of a Scan needs its own value
-
-    step = value("step", "batch", dtype=np.int64) if table else value("step", "batch", of_gates)
-    columns = [value(mask, "batch", 1, dtype=bool if mask == "is_token" else np.float32) for mask in masks]
-    inputs = [*(value(state, "batch", hidden) for state in states), step, *columns]
-    outputs = [value(result, "batch", hidden) for result in final.values()]
-    results = {result: f"{name}_{result}" for result in final}
-    graph.add_multiple(
-        "Scan",
-        [*states.values(), steps, *masks.values()],
-        list(results.values()),
-        body=body.graph("step", inputs, outputs),
-        num_scan_inputs=1 + len(masks),
-    )
-    return results
+def _value(name: str, *shape: int | str, dtype: npt.DTypeLike = np.float32) -> onnx.ValueInfoProto:
+    """Declare an input or output of the body of a Scan; an axis of variable size has a name instead."""
+    return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), shape)
 
 
 def _add_gates(body: Builder, gates: str, sums: str) -> None:
     """Add the step of an LSTM cell: from `sums` and `cell`, compute `state` and `cell_out`."""
     # One Sigmoid for several gates would save an operator, but copy the gates once more.
-    body.add_multiple("Split", [sums, "gate_sizes"], [f"{gate}_sum" for gate in gates], axis=1)
+    body.add("Split", [sums, "gate_sizes"], *(f"{gate}_sum" for gate in gates), axis=1)
     for gate in gates:
         body.add("Tanh" if gate == "g" else "Sigmoid", [f"{gate}_sum"], gate)
     if gates == "fg":  # cell_out = f * cell + (1 - f) * g

@@ -26,23 +26,18 @@ def portable_graph(model: BiLSTM) -> onnx.ModelProto:
     words = graph.add("Gather", [add_embedding(graph, model), ids], "words")
     states = graph.add("Cast", [words], "words_fp32", to=TensorProto.FLOAT)  # [tokens, batch, embedding_dim]
     outputs = last = ""
-    for layer, directions in enumerate(lstm_weights(model, _GATES)):
+    for layer in range(model.config.num_layers):
         if layer > 0:
             side_by_side = graph.add("Transpose", [outputs], f"side_by_side_{layer}", perm=[0, 2, 1, 3])
             joined = graph.constant("joined_shape", [0, 0, 2 * hidden], np.int64)
             states = graph.add("Reshape", [side_by_side, joined], f"states_{layer}")
-        weights = graph.constant(f"W_{layer}", [part.inputs.T for part in directions])
-        recurrent = graph.constant(f"R_{layer}", [part.recurrent.T for part in directions])
-        bias = graph.constant(
-            f"B_{layer}", [np.concatenate([part.input_bias, part.recurrent_bias]) for part in directions]
-        )
-        outputs, last = graph.add_multiple(
-            "LSTM",
-            [states, weights, recurrent, bias, LENGTHS],
-            [f"outputs_{layer}", f"last_{layer}"],  # [tokens, 2, batch, hidden], [2, batch, hidden]
-            hidden_size=hidden,
-            direction="bidirectional",
-        )
+        of_inputs, recurrent, *biases = zip(*lstm_weights(model, layer, _GATES), strict=True)
+        graph.constant(f"W_{layer}", of_inputs)
+        graph.constant(f"R_{layer}", recurrent)
+        graph.constant(f"B_{layer}", np.hstack(biases))
+        inputs = [states, f"W_{layer}", f"R_{layer}", f"B_{layer}", LENGTHS]
+        outputs, last = f"outputs_{layer}", f"last_{layer}"  # [tokens, 2, batch, hidden], [2, batch, hidden]
+        graph.add("LSTM", inputs, outputs, last, hidden_size=hidden, direction="bidirectional")
     add_classifier(graph, model, _pool(graph, model, ids, outputs, last), ids)
     return graph.model("portable", model.config)
 
