@@ -171,11 +171,12 @@ class _CsvReader(LineReader):
             if problem or size > self._limit:
                 unread.append(self._split(raw))
                 raw, count = next(unread[-1]), 1
-                problem = self._malformed(raw, problem, size)
+                yield self.reject(raw, self._malformed(raw, problem, size))
                 parser = self._parser(texts())
-            if not raw:
+            elif raw:
+                yield self._event(fields, raw)
+            else:
                 return
-            yield self._event(fields, raw, problem)
             self.advance(count, len(raw))
 
     def _split(self, data: bytes) -> Iterator[bytes]:
@@ -187,15 +188,12 @@ class _CsvReader(LineReader):
         if rest:
             yield rest
 
-    def _event(self, fields: list[str], raw: bytes, problem: str) -> Event:
+    def _event(self, fields: list[str], raw: bytes) -> Event:
         """Return the event of a record."""
-        if not problem:
-            try:
-                self.encoding.decode(raw)
-            except UnicodeDecodeError as error:
-                problem = self.bad_bytes(raw, error, self.offset)
-        if problem:
-            return self.reject(raw, problem)
+        try:
+            self.encoding.decode(raw)
+        except UnicodeDecodeError as error:
+            return self.reject(raw, self.bad_bytes(raw, error, self.offset))
         if not fields:
             return raw
         is_header = self._rows_to_skip > 0

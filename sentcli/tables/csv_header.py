@@ -58,12 +58,11 @@ class _CsvStart:
         columns: tuple[str, ...] = ()
         choice, lead = Choice(()), self._lead()
         if header:
-            columns = tuple(map(str, range(1, len(header.fields) + 1)))
-            if options.header:
-                columns = tuple(header.fields)
-                lead += self._raw(header)
+            fields = header.fields
+            columns = tuple(fields if options.header else map(str, range(1, len(fields) + 1)))
             records = self._first_records(columns)
             if options.header:
+                lead += self._raw(header)
                 numbered = [(record.start + 1, record.fields) for record in records]
                 if lines := lines_of_titles(numbered, options.text_column, self._text.name):
                     self._note(f"the header is line {lines + 1}: read with {option('skip_lines', lines)}")

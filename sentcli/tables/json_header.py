@@ -3,7 +3,6 @@
 import logging
 import re
 import shlex
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
@@ -148,7 +147,7 @@ def _inside(source: Source, text: TextTable) -> TextTable | None:
         return None
     if end >= 0:
         record = next(iter(_objects(body[:end], text)), {})
-        arrays = [rows for _, rows in _lists(record) if rows and type(rows[0]) is dict]
+        arrays = [rows for rows in _lists(record).values() if rows and type(rows[0]) is dict]
         if len(arrays) != 1 or _has_usual_text(record):
             return None
     if (place := jsonl.array_in(data)) is None:
@@ -165,14 +164,9 @@ def _objects(line: bytes, text: TextTable) -> list[dict[str, Any]]:
     return []
 
 
-def _lists(record: dict[str, Any], path: str = "") -> Iterator[tuple[str, list[Any]]]:
-    """Yield the lists in an object, each with its path in the language of jq."""
-    for key, value in record.items():
-        place = f"{path}.{key if _PLAIN_KEY.fullmatch(key) else orjson.dumps(key).decode()}"
-        if type(value) is dict and len(place) < _LONGEST_PATH:
-            yield from _lists(value, place)
-        elif type(value) is list:
-            yield place, value
+def _lists(record: dict[str, Any]) -> dict[str, list[Any]]:
+    """Return the lists in an object, by their dotted paths."""
+    return {path: value for path, value in _flat(record).items() if type(value) is list}
 
 
 def _empty_page(source: Source, text: TextTable, records: list[dict[str, Any]]) -> bytes:
@@ -180,7 +174,7 @@ def _empty_page(source: Source, text: TextTable, records: list[dict[str, Any]]) 
 
     It is one object with empty lists and no text.
     """
-    lists = [rows for record in records for _, rows in _lists(record)]
+    lists = [rows for record in records for rows in _lists(record).values()]
     if len(records) != 1 or not lists or any(lists):
         return b""
     flat = _flat(records[0])
@@ -200,10 +194,11 @@ def _has_usual_text(record: dict[str, Any]) -> bool:
 
 def _refuse_envelope(record: dict[str, Any], source: Source) -> None:
     """Refuse an object without a usual text whose parts are the records; propose to extract these."""
-    lists = {path: len(rows) for path, rows in _lists(record) if rows and type(rows[0]) is dict}
+    lists = {path: len(rows) for path, rows in _lists(record).items() if rows and type(rows[0]) is dict}
     parts = [*record.values()]
     if lists:
-        path = max(lists, key=lists.__getitem__)
+        keys = max(lists, key=lists.__getitem__).split(".")
+        path = "".join(f".{key if _PLAIN_KEY.fullmatch(key) else orjson.dumps(key).decode()}" for key in keys)
     elif len(parts) > 1 and all(type(part) is dict and part for part in parts):
         path = _TRANSPOSED if all(map(str.isdecimal, parts[0])) else "[.[]]"
     else:

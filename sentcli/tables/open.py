@@ -37,7 +37,7 @@ def open_table(source: Source, options: ReadOptions, like: Table | None = None) 
     if not options.format:
         options = replace(options, format=format_of(source.name, "input_format"))
     form = get_format(options.format or "")
-    begin = _open_text(source, options, like) if form.is_text else options
+    begin = _open_text(source, options, like) if form.opener else options
     return form.load(form.opener).open_table(source, begin, like)  # type: ignore[no-any-return]
 
 

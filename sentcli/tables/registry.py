@@ -19,14 +19,14 @@ from sentcli.tables.options import ReadOptions, WriteOptions
 class Format:
     """One format.
 
-    :param module: the module with `read`, `Writer` and, if there is no opener, `open_table`; imported only
+    :param module: the module with `read`, `Writer` and, if the format is no text, `open_table`; imported only
         when needed, as pyarrow loads slowly.
     :param options: the options of `ReadOptions` that the format supports, except those of all formats.
     :param records: the format whose records are the same, so that a record is copied; empty: its own.
     :param has_types: its columns have types; from text formats, they are found by the values.
     :param written_as: of a format that can only be read, whose module has no `Writer`: the format of the
         output by default.
-    :param opener: the module with `open_table`; empty: that of the format.
+    :param opener: for texts, the module with `open_table`.
     """
 
     module: str
@@ -36,10 +36,6 @@ class Format:
     has_types: bool = False
     written_as: str = ""
     opener: str = ""
-
-    @property
-    def is_text(self) -> bool:
-        return self.module in ("csv", "jsonl", "lines")
 
     def load(self, module: str = "") -> Any:
         return importlib.import_module(f"sentcli.tables.{module or self.module}")
@@ -60,12 +56,12 @@ _FORMATS = {
     ),
     "orc": Format("record_batches", (".orc",), _COLUMNS, "parquet", written_as="parquet"),
     "xlsx": Format("xlsx", (".xlsx",), _COLUMNS | {"sheet", "skip_lines", "skip_rows"}, has_types=True),
-    "lines": Format("lines", (".txt", ".lines"), frozenset({"encoding"})),
+    "lines": Format("lines", (".txt", ".lines"), frozenset({"encoding"}), opener="lines"),
     "documents": Format("documents", (), frozenset({"encoding", "keep", "drop"}), written_as="csv"),
 }
 FORMATS = tuple(_FORMATS)
 OUTPUT_FORMATS = tuple(name for name, form in _FORMATS.items() if not form.written_as)
-SUFFIXES = tuple(suffix for form in _FORMATS.values() for suffix in form.suffixes)
+SUFFIXES = {suffix: name for name, form in _FORMATS.items() for suffix in form.suffixes}
 
 # The first bytes by format, or by the suffix of files that are not read, see `instead_of`.
 _SIGNATURES = {
@@ -111,9 +107,8 @@ def signature_of(start: bytes) -> str:
 def format_of(name: str, field: str) -> str:
     """Return the name of a file's format by its suffix, ignoring a compression suffix."""
     suffix = suffix_of(name)
-    for known, form in _FORMATS.items():
-        if suffix in form.suffixes:
-            return known
+    if suffix in SUFFIXES:
+        return SUFFIXES[suffix]
     if suffix in _foreign() and field == "input_format":
         raise UsageError(f"{name}: {suffix} is not a supported format; {instead_of(suffix, name)}")
     formats = FORMATS if field == "input_format" else OUTPUT_FORMATS

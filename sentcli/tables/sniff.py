@@ -90,8 +90,7 @@ def guess_format(source: Source, options: ReadOptions) -> Likely | None:
 
     Waits for the first bytes; if they may begin a table in a pipe, a short time for more.
     """
-    _, binary = start_of(source)
-    if binary:
+    if binary := start_of(source)[1]:
         return Likely(replace(options, format=binary), (), 0)
     with source.looking_ahead():
         data = more = source.read()
