@@ -214,7 +214,7 @@ class Scorer:
         holds four chunks, and one more for every four workers after the first four. An error of the iterable
         is raised after the chunks before it.
         """
-        with closing(self._inference.stream(chunks, lambda chunk: chunk.texts)) as parts:
+        with closing(self._inference.stream(chunks, lambda chunk: as_texts(chunk.texts))) as parts:
             for chunk, predictions in parts:
                 yield chunk, self.extras.add_to(self._scores(predictions), chunk.texts, self)
 
