@@ -28,7 +28,7 @@ from sentcli.evaluation.predictions import (
 )
 from sentcli.model.bundle import LEARNED, Bundle
 from sentcli.scoring.labels import NEUTRAL, Floats, choose_classes
-from sentcli.scoring.predict import predict
+from sentcli.scoring.scorer import predict
 from sentcli.tables.options import ReadOptions
 from sentcli.text.encoder import Encoder
 from sentcli.text.tokenizer import words_of
