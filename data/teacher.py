@@ -37,7 +37,7 @@ from sentcli.datasets.training_data import read_data_sets
 from sentcli.files.atomic import new_file
 from sentcli.model.bundle import default_bundle_path, load_bundle
 from sentcli.scoring.labels import Floats
-from sentcli.scoring.predict import predict
+from sentcli.scoring.scorer import predict
 from sentcli.training.classifier import uses_bf16
 from sentcli.training.corpus import DataSource, Texts, read_texts
 from sentcli.training.ngrams import classify_by_ngrams

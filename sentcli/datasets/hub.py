@@ -5,7 +5,6 @@ import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +13,18 @@ from datasets.packaged_modules.csv.csv import CsvConfig
 from huggingface_hub import utils as hub
 
 from sentcli.config import DEFAULT_DATASET, HUB_ID
-from sentcli.datasets.labels import find_label_column
-from sentcli.errors import DataError, option
-from sentcli.tables.arrow import is_text
-from sentcli.tables.convert import to_text
+from sentcli.errors import DataError
+from sentcli.tables.chunk import CHUNK_ROWS, Chunk, Cursor
+from sentcli.tables.options import ReadOptions
+from sentcli.tables.record_batches import chunks_of, table_of
 from sentcli.tables.registry import SUFFIXES, suffix_of
-from sentcli.tables.table import list_columns, log_notes
-from sentcli.tables.text_column import SAMPLE_ROWS, Sample, join_columns
+from sentcli.tables.table import Table, log_notes
 
 _log = logging.getLogger("sentcli")
 
 
-def load(spec: str, by: tuple[str, ...]) -> dict[str, partial[Any]]:
-    """Download a data set of the hub, or take it from the cache; return a function that reads each split."""
+def load(spec: str) -> dict[str, datasets.Dataset]:
+    """Download a data set of the hub, or take it from the cache; return its splits."""
     if not HUB_ID.fullmatch(spec) or suffix_of(spec) in SUFFIXES:
         raise DataError(f"{spec:.200}: no such file or folder, and not a hub id such as {DEFAULT_DATASET}")
     with _translated(spec):
@@ -37,10 +35,8 @@ def load(spec: str, by: tuple[str, ...]) -> dict[str, partial[Any]]:
             header = next(iter(datasets.load_dataset(**source, nrows=1).values())).column_names
             strings = datasets.Features(dict.fromkeys(header, datasets.Value("string")))
             source["features"] = builder.info.features or strings
-        splits = datasets.load_dataset(**source)
-    return {
-        name: partial(_read, f"{spec:.200}, split {name:.100}", data, by) for name, data in splits.items()
-    }
+        splits: dict[str, datasets.Dataset] = datasets.load_dataset(**source)
+        return splits
 
 
 def folder_layout(spec: str) -> tuple[dict[str, list[str]], dict[str, tuple[str, ...]]]:
@@ -51,42 +47,19 @@ def folder_layout(spec: str) -> tuple[dict[str, list[str]], dict[str, tuple[str,
     with _translated(spec), tempfile.TemporaryDirectory() as cache:
         builder = datasets.load_dataset_builder(whole, cache_dir=cache)
         files = {str(split): [*map(str, names)] for split, names in builder.config.data_files.items()}
-        return files, _classes(builder.info.features or {})
+        features = (builder.info.features or {}).items()
+        return files, {
+            column: tuple(kind.names) for column, kind in features if isinstance(kind, datasets.ClassLabel)
+        }
 
 
-def _read(
-    where: str,
-    data: datasets.Dataset,
-    by: tuple[str, ...],
-    text_column: str | None,
-    label_column: str | None,
-) -> tuple[list[str | None], list[Any], tuple[str, ...], list[dict[str, Any]], list[list[str]]]:
-    """Return the `datasets.load.Columns` of a split."""
-    if any(name and "." in name and name not in data.features for name in (text_column, label_column)):
-        data = data.flatten()
-    schema = data.features.arrow_schema
-    unfit = {field.name: f"is {field.type}, not a string" for field in schema if not is_text(field.type)}
-    table = data.with_format("arrow")[:]
-    values = [() if name in unfit else table.column(name)[:SAMPLE_ROWS].to_pylist() for name in schema.names]
-    places, notes = Sample(schema.names, unfit, text_column, where, values).choose()
-    log_notes(notes)
-    texts = join_columns([table.column(place).to_pylist() for place in places])
-    text_columns = [schema.names[place] for place in places]
-    label_column = find_label_column(schema.names, label_column, text_columns, where)
-    classes = _classes(data.features).get(label_column, ())
-    for name in {*by} - {*schema.names}:
-        hint = f"{list_columns(schema.names)}; try another {option('by')}"
-        raise DataError(f"{where}: no column {name!r:.200}; {hint}")
-    further = [[*map(to_text, table.column(name).to_pylist())] for name in by]
-    return texts, table.column(label_column).to_pylist(), classes, [], further
-
-
-def _classes(features: dict[str, Any]) -> dict[str, tuple[str, ...]]:
-    return {
-        column: tuple(feature.names)
-        for column, feature in features.items()
-        if isinstance(feature, datasets.ClassLabel)
-    }
+def read(data: datasets.Dataset, where: str, options: ReadOptions) -> Iterator[tuple[Table, Chunk]]:
+    """Yield the rows of a split, each chunk with the table; see `tables.open.read_files`."""
+    batches = data.with_format("arrow")[:].to_batches(CHUNK_ROWS)
+    table = table_of(where, options, None, data.features.arrow_schema, batches[:1])
+    log_notes(table.notes)
+    for chunk in chunks_of(((batch, False) for batch in batches), table, Cursor(), row_size=0):
+        yield table, chunk
 
 
 @contextmanager

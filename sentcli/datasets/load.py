@@ -1,27 +1,74 @@
-"""Read labeled texts from local files, as `sentcli score` reads them, from folders and from the hub."""
+"""Read labeled texts from files, as `sentcli score` reads them, folders and the hub; the rows left out."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+import logging
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sentcli.datasets.labels import LabeledTexts, find_label_column, label_name, normalize_label
-from sentcli.datasets.rejects import Rejects, rejected_row
-from sentcli.errors import DataError, requires
+from sentcli.datasets.labels import (
+    LabeledTexts,
+    find_label_column,
+    known_labels,
+    label_name,
+    normalize_label,
+)
+from sentcli.errors import DataError, RejectsError, counted, requires
+from sentcli.files.sink import Target, write_file
 from sentcli.scoring import stop
+from sentcli.tables.chunk import Chunk
 from sentcli.tables.open import read_files
-from sentcli.tables.options import ReadOptions
+from sentcli.tables.options import ReadOptions, RejectOptions
 from sentcli.tables.registry import SUFFIXES, format_of, get_format, suffix_of
 from sentcli.tables.table import Table
 from sentcli.tables.text_column import places_of
 
-NO_OPTIONS = ReadOptions()
+_log = logging.getLogger("sentcli")
 
-# The texts, the stored labels, the names of the classes if the data set states them, the entries of
-# rejected records, and the values of further columns. Arguments of `Read`: text column and label column.
-Columns = tuple[list[str | None], list[Any], tuple[str, ...], list[dict[str, Any]], list[list[str]]]
-Read = Callable[[str | None, str | None], Columns]
+NO_OPTIONS = ReadOptions()
+MOST = "1%"  # the default limit of rejected rows
+
+Rows = Iterator[tuple[Table, Chunk]]
+Classes = Mapping[str, tuple[str, ...]]  # names of classes, by the column of labels
+
+
+class Rejects:
+    """The rows that were left out of data sets.
+
+    :param limit: `N` rows, or `P%` of the rows, of one data set; None: no limit.
+    :ivar entries: one per row, in the fields of `Reject.to_json` or with `row`, `text` and `label`.
+    """
+
+    def __init__(self, limit: str | None = MOST, remedy: str = "correct them or leave them out") -> None:
+        self.entries: list[Mapping[str, Any]] = []
+        self._options, self._remedy = RejectOptions(limit=limit), remedy
+
+    def add(self, where: str, entries: Sequence[Mapping[str, Any]], read: int) -> None:
+        """Add the rows that were left out of the `read` rows of a data set; refuse to leave out too many."""
+        if not entries:
+            return
+        self.entries += entries
+        reason, count = Counter(entry["reason"] for entry in entries).most_common(1)[0]
+        first = next(entry for entry in entries if entry["reason"] == reason)
+        place = next(f"{name} {first[name]}" for name in ("line", "row") if name in first)
+        at = place if first["input"] == where else f"{first['input']}, {place}"
+        often = f"most often: {reason:.300} ({counted(count, 'row')}, first {at})"
+        problem = f"{len(entries):,} of {counted(read, 'row')} cannot be used"
+        if len(entries) == read:
+            raise RejectsError(f"{where}: {problem}; {often}")
+        if self._options.exceeded(len(entries), read):
+            limit = self._options.limit
+            raise RejectsError(f"{where}: {problem}; {often}; more than {limit}; {self._remedy}")
+        _log.info("%s: left out: %s; %s", where, problem, often)
+
+    def write(self, target: Target) -> None:
+        """Write the file of the rows, or remove that of an earlier run if no row was left out."""
+        if not self.entries:
+            target.remove()
+            return
+        write_file(target, b"".join(json.dumps(entry).encode() + b"\n" for entry in self.entries))
+        _log.info("%s: the rows that were left out", target.name)
 
 
 def load_split(
@@ -42,89 +89,82 @@ def load_split(
     :param weight_column: a further column, in place of those of `ReadOptions.by`.
     :param rejects: gets the rows and rejected records that are left out; None: the default limit holds.
     """
-    columns = {weight_column: "weight_column"} if weight_column else dict.fromkeys(options.by, "by")
-    splits = _open(spec, options, columns)
-    if Path(spec).is_file():
-        where, split = f"{spec:.200}", "train"
-    else:
-        where = f"{spec:.200}, split {split:.100}"
-    if split not in splits:
-        raise DataError(f"{spec:.200}: there is no split {split!r:.200}; the splits are {', '.join(splits)}")
-    texts, values, classes, found, further = splits[split](text_column, label_column)
-    labels = [label_name(value, classes, where) for value in values]
-    order, read = tuple(map(normalize_label, classes)), len(texts) + len(found)
-    rows = range(1, len(texts) + 1)
-    data = LabeledTexts(texts, labels, order, where, rows=rows, columns=further)  # type: ignore[arg-type]  # without None below
-    kept = []
-    for row, (text, label) in enumerate(zip(texts, labels, strict=True)):
-        if text is None or label is None:
-            found.append(rejected_row(data, row, "no text" if text is None else "no label"))
-        else:
-            kept.append(row)
-    (rejects or Rejects()).add(where, found, read)
-    return data.take(kept) if found else data
+    further = {weight_column: "weight_column"} if weight_column else dict.fromkeys(options.by, "by")
+    where, sources, classes = _open(spec, split, options, text_column)
+    data, entries = _read(where, sources, classes, label_column, further)
+    read = len(data) + len(entries)
+    if not read:
+        raise DataError(f"{where}: no rows")
+    pairs: Iterable[tuple[Any, Any]] = zip(data.texts, data.labels, strict=True)
+    missing = {
+        row: rejected_row(data, row, "no text" if text is None else "no label")
+        for row, (text, label) in enumerate(pairs)
+        if text is None or label is None
+    }
+    entries += missing.values()
+    (rejects or Rejects()).add(where, entries, read)
+    kept = [row for row in range(len(data)) if row not in missing]
+    return data.take(kept) if missing else data
 
 
-def _open(spec: str, options: ReadOptions, columns: Mapping[str, str]) -> Mapping[str, Read]:
-    """Return the splits of a data set by name; a file is a split called `train`."""
+def _read(
+    where: str,
+    sources: Sequence[Rows],
+    classes: Classes,
+    label_column: str | None,
+    further: Mapping[str, str],
+) -> tuple[LabeledTexts, list[dict[str, Any]]]:
+    """Return the rows of a split, in which texts and labels may be None, and the entries of rejected records.
+
+    :param further: columns, each with the option that names it.
+    """
+    texts: list[Any] = []
+    labels: list[Any] = []
+    order: tuple[str, ...] = ()
+    entries: list[dict[str, Any]] = []
+    columns: list[list[str]] = [[] for _ in further]
+    for rows in sources:
+        place: Any = None
+        for table, chunk in rows:
+            if place is None and table.columns:
+                name = find_label_column(table.columns, label_column, table.texts, table.name)
+                order = classes.get(name) or _stated_classes(table, name)
+                place, *places = places_of(table, {name: "label_column"}) + places_of(table, further)
+            entries += [json.loads(reject.to_json()) for reject in chunk.rejects]
+            texts += chunk.texts
+            if chunk.texts:
+                labels += [label_name(value, order, where) for value in chunk.cells(place)]
+                for values, column in zip(columns, places, strict=True):
+                    values += chunk.texts_of(column)
+    order, numbers = tuple(map(normalize_label, order)), range(1, len(texts) + 1)
+    return LabeledTexts(texts, labels, order, where, rows=numbers, columns=columns), entries
+
+
+def _open(
+    spec: str, split: str, options: ReadOptions, text_column: str | None
+) -> tuple[str, list[Rows], Classes]:
+    """Return what messages call a split, its rows by file, and the classes if a folder states them."""
     if Path(spec).is_file():
-        return {"train": partial(_read_files, [spec], options, columns, {})}
+        return f"{spec:.200}", [_read_file(spec, options, text_column)], {}
     with requires("evaluate"):
         from sentcli.datasets import hub  # imports datasets and pandas
 
-    if spec and Path(spec).is_dir():
-        files, classes = hub.folder_layout(spec)
-        return {
-            split: partial(_read_files, names, options, columns, classes) for split, names in files.items()
-        }
-    return hub.load(spec, tuple(columns))
+    where, is_folder = f"{spec:.200}, split {split:.100}", bool(spec) and Path(spec).is_dir()
+    splits, classes = hub.folder_layout(spec) if is_folder else (hub.load(spec), {})
+    if split not in splits:
+        raise DataError(f"{spec:.200}: there is no split {split!r:.200}; the splits are {', '.join(splits)}")
+    if is_folder:
+        return where, [_read_file(name, options, text_column) for name in splits[split]], classes
+    return where, [hub.read(splits[split], where, ReadOptions(text_column=text_column, by=options.by))], {}
 
 
-def _read_files(
-    names: Sequence[str],
-    options: ReadOptions,
-    columns: Mapping[str, str],
-    classes: Mapping[str, tuple[str, ...]],
-    text_column: str | None,
-    label_column: str | None,
-) -> Columns:
-    """Read a split from local files.
-
-    :param columns: further columns, each with the option that names it.
-    :param classes: the names of the classes by column, if the folder states them.
-    """
-    texts: list[str | None] = []
-    labels: list[Any] = []
-    stated: tuple[str, ...] = ()
-    rejected: list[dict[str, Any]] = []
-    further: list[list[str]] = [[] for _ in columns]
-    for name in names:
-        known = _known_options(name, options, text_column)
-        column: Any = None
-        for table, chunk in read_files([name], known, stop.check):
-            if column is None and table.columns:
-                label = find_label_column(table.columns, label_column, table.texts, name)
-                stated = classes.get(label) or _stated_classes(table, label)
-                (column,) = places_of(table, {label: "label_column"})
-                places = places_of(table, columns)
-            rejected += [json.loads(reject.to_json()) for reject in chunk.rejects]
-            texts += chunk.texts
-            if chunk.texts:
-                labels += chunk.cells(column)
-                for values, place in zip(further, places, strict=True):
-                    values += chunk.texts_of(place)
-    if not texts and not rejected:
-        raise DataError(f"{', '.join(names):.200}: no rows")
-    return texts, labels, stated, rejected, further
-
-
-def _known_options(name: str, options: ReadOptions, text_column: str | None) -> ReadOptions:
-    """Return how to read a file: with the options that its format has."""
+def _read_file(name: str, options: ReadOptions, text_column: str | None) -> Rows:
+    """Return the rows of a file, read with the options that its format has."""
     if suffix_of(name) not in SUFFIXES:
         raise DataError(f"{name:.200}: unknown format; known are {', '.join(SUFFIXES)}")
     form = format_of(name, "")
     known = {name: getattr(options, name) for name in (*get_format(form).options, "by")}
-    return ReadOptions(**known | {"text_column": text_column, "format": form})
+    return read_files([name], ReadOptions(**known | {"text_column": text_column, "format": form}), stop.check)
 
 
 def _stated_classes(table: Table, column: str) -> tuple[str, ...]:
@@ -133,3 +173,24 @@ def _stated_classes(table: Table, column: str) -> tuple[str, ...]:
     said = (schema.metadata if schema else None) or {}
     stated = json.loads(said.get(b"huggingface", b"{}"))
     return tuple(stated.get("info", {}).get("features", {}).get(column, {}).get("names", ()))
+
+
+def rejected_row(data: LabeledTexts, index: int, reason: str) -> dict[str, Any]:
+    """Return the entry of a row that was read but cannot be used."""
+    place = {"input": data.where, "row": data.rows[index] if data.rows else index + 1, "reason": reason}
+    return {**place, "text": data.texts[index], "label": data.labels[index]}
+
+
+def without_unknown(
+    data: LabeledTexts, names: Sequence[str], rejects: Rejects, also: Collection[str] = ()
+) -> LabeledTexts:
+    """Leave out the texts whose label is neither a class nor, in lower case, in `also`."""
+    known, why = known_labels(data.labels, names), f"; the model knows {', '.join(names):.200}"
+    kept, unknown = [], []
+    for row, label in enumerate(data.labels):
+        if label in known or label.strip().casefold() in also:
+            kept.append(row)
+        else:
+            unknown.append(rejected_row(data, row, f"unknown label {label!r:.200}{why}"))
+    rejects.add(data.where, unknown, len(data))
+    return data.take(kept) if unknown else data

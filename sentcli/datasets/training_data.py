@@ -17,8 +17,7 @@ from sentcli.datasets.labels import (
     known_labels,
     normalize_label,
 )
-from sentcli.datasets.load import NO_OPTIONS, load_split
-from sentcli.datasets.rejects import Rejects, rejected_row, without_unknown
+from sentcli.datasets.load import NO_OPTIONS, Rejects, load_split, rejected_row, without_unknown
 from sentcli.datasets.splits import warn_of_contradictions
 from sentcli.errors import DataError, UsageError, option
 from sentcli.scoring.labels import NEUTRAL

@@ -11,8 +11,7 @@ import numpy as np
 from sentcli.backends import choose
 from sentcli.config import DataSet
 from sentcli.datasets.labels import LabeledTexts, class_ids
-from sentcli.datasets.load import load_split
-from sentcli.datasets.rejects import Rejects, without_unknown
+from sentcli.datasets.load import Rejects, load_split, without_unknown
 from sentcli.datasets.splits import are_learned, learned_hashes
 from sentcli.datasets.training_data import with_targets
 from sentcli.errors import DataError, option
@@ -29,7 +28,7 @@ from sentcli.evaluation.predictions import (
 )
 from sentcli.model.bundle import LEARNED, Bundle
 from sentcli.scoring.labels import NEUTRAL, Floats, choose_classes
-from sentcli.scoring.predict import predict
+from sentcli.scoring.scorer import predict
 from sentcli.tables.options import ReadOptions
 from sentcli.text.encoder import Encoder
 from sentcli.text.tokenizer import words_of

@@ -78,9 +78,17 @@ def pad(sequences: Sequence[Sequence[int] | npt.NDArray[np.int32]]) -> tuple[Ids
     :param sequences: at least one, each of at least one id.
     :returns: ids `[batch, longest]` and lengths `[batch]`.
     """
+    ids, starts, lengths = join(sequences)
+    return gather(ids, starts, lengths, lengths.max())
+
+
+def join(
+    sequences: Sequence[Sequence[int] | npt.NDArray[np.int32]],
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the ids of sequences in one array, and the start and the length of each sequence."""
     lengths = np.fromiter(map(len, sequences), np.int64, len(sequences))
     ids = np.fromiter(chain.from_iterable(sequences), np.int32, lengths.sum())
-    return gather(ids, np.cumsum(lengths) - lengths, lengths, lengths.max())
+    return ids, np.cumsum(lengths) - lengths, lengths
 
 
 def gather(

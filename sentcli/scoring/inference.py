@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import Any, NamedTuple, TypeVar
 
@@ -11,14 +11,18 @@ import numpy.typing as npt
 
 from sentcli.backends import Backend, Logits
 from sentcli.model.bundle import Bundle
-from sentcli.scoring.batches import BATCH_ROWS, BATCH_TOKENS, gather, length_buckets, pad
-from sentcli.scoring.pool import Pools, prefetch, wait_for
-from sentcli.text.encoder import Encoded, Encoder
+from sentcli.scoring.batches import BATCH_ROWS, BATCH_TOKENS, gather, join, length_buckets
+from sentcli.scoring.pool import prefetch, wait_for
+from sentcli.text.encoder import Encoder, Ids, Numbers
 from sentcli.text.null_values import NullValues, is_missing
 
 _CHUNK_TEXTS, _CHUNK_CHARACTERS = 4096, 8 << 20  # limits of a chunk, as for files
 _OWN_WORDS = np.array([0.0, 1.0, -0.5, 0.0, 0.5])  # what a weight adds to the logits of classes and head
 _MANY = 1 << 16  # characters of a chunk that needs the whole model, because its batches are large
+
+# Encoding takes 10 to 20 % as long as the batches, so one encoder keeps four workers busy. More encoders
+# would wait for each other: encoding often takes the interpreter's lock, while a batch runs without it.
+_WORKERS_PER_ENCODER = 4
 
 Item = TypeVar("Item")
 Rows = npt.NDArray[np.intp]
@@ -27,7 +31,7 @@ Rows = npt.NDArray[np.intp]
 class Predictions(NamedTuple):
     """The logits and the lengths of a sequence of texts; see `Encoded`."""
 
-    logits: npt.NDArray[np.float64]  # [texts, outputs]; NaN for an empty text
+    logits: npt.NDArray[np.floating]  # [texts, outputs]; NaN for an empty text
     lengths: npt.NDArray[np.int64]  # before truncation
     words: npt.NDArray[np.int64]
     unknown: npt.NDArray[np.int64]
@@ -55,10 +59,16 @@ class Inference:
         self._max_tokens, self._classes = bundle.config.text.max_tokens, len(bundle.config.labels)
         factor = backend.batch_factor
         self._batch_limits = factor * BATCH_TOKENS, factor * BATCH_ROWS
-        self._pools = Pools(workers)
+        encoders = -(-workers // _WORKERS_PER_ENCODER)
+        self._in_flight = 2 + encoders  # chunks: one being written, one in the workers, one in each encoder
+        # In one pool, encoding would wait until all earlier batches have begun, and workers would idle.
+        self._encoders = ThreadPoolExecutor(encoders, "sentcli-encoder")
+        self._workers = ThreadPoolExecutor(workers, "sentcli-worker")
 
     def close(self) -> None:
-        self._pools.close()
+        """Wait for running tasks and cancel the others."""
+        for executor in (self._encoders, self._workers):  # in this order: encoders submit to workers
+            executor.shutdown(cancel_futures=True)
 
     def predict(self, texts: Iterable[str | None]) -> Predictions:
         """Return the predictions of texts, see `Scorer.score`."""
@@ -74,62 +84,70 @@ class Inference:
         is_cancelled = threading.Event()
 
         def begin(item: Item) -> "Future[Callable[[], Predictions]]":
-            return self._pools.encoders.submit(self._begin, as_texts(texts_of(item)), is_cancelled)
+            return self._encoders.submit(self._begin, texts_of(item), is_cancelled)
 
         try:
-            with closing(prefetch(items, begin, self._pools.in_flight)) as begun:
+            with closing(prefetch(items, begin, self._in_flight)) as begun:
                 for item, future in begun:
-                    finish = wait_for(future)
-                    yield item, finish()
+                    yield item, wait_for(future)()
         finally:
             is_cancelled.set()
 
     def _begin(self, texts: Sequence[str | None], is_cancelled: threading.Event) -> Callable[[], Predictions]:
-        """Encode the texts of a chunk, cut them into batches and submit the batches to the workers.
-
-        Equal texts are scored once. Batches of long texts come first, so that no worker idles at the end.
+        """Encode the texts of a chunk and submit them to the workers; equal texts are scored once.
 
         :returns: a function that waits for the batches and returns the predictions of the texts in order.
         """
         distinct, inverse = _distinct(texts)
         distinct = ["" if text in self._null_values else text for text in distinct]
         if sum(map(len, distinct)) > _MANY:
-            self._pools.workers.submit(self._backend.prepare)  # while this thread encodes
+            self._workers.submit(self._backend.prepare)  # while this thread encodes
         encoded = self._encoder.encode(distinct)
-        (rows,) = encoded.lengths.nonzero()
-        kept = np.minimum(encoded.lengths[rows], self._max_tokens)
-        batches = [rows[places] for places in length_buckets(kept, *self._batch_limits)]
-        run = self._pools.workers.submit
-        futures = [run(self._logits, encoded, batch, is_cancelled) for batch in batches]
+        await_logits = self._submit(encoded.ids, encoded.starts, encoded.lengths, is_cancelled)
         shifts = [*map(self._shift, distinct)] if self._shift else []
 
         def finish() -> Predictions:
-            logits = np.full((len(distinct), self._outputs), np.nan)
-            for batch, future in zip(batches, futures, strict=True):
-                logits[batch] = wait_for(future)
+            logits: npt.NDArray[np.floating] = await_logits()
             if shifts:
-                logits += np.outer(shifts, _OWN_WORDS[: self._outputs])
-            of_texts = encoded.lengths[inverse], encoded.words[inverse], encoded.unknown[inverse]
-            return Predictions(logits[inverse], *of_texts, encoded.shares[inverse])
+                logits = logits + np.outer(shifts, _OWN_WORDS[: self._outputs])
+            values: tuple[npt.NDArray[Any], ...] = (
+                logits,
+                encoded.lengths,
+                encoded.words,
+                encoded.unknown,
+                encoded.shares,
+            )
+            return Predictions(*(of_distinct[inverse] for of_distinct in values))
 
         return finish
 
-    def _logits(self, encoded: Encoded, rows: Rows, is_cancelled: threading.Event) -> Logits:
-        if is_cancelled.is_set():
-            raise CancelledError
-        ids, lengths = gather(encoded.ids, encoded.starts[rows], encoded.lengths[rows], self._max_tokens)
-        return self._backend.logits(ids, lengths)[:, : self._outputs]
-
     def begin_logits(self, sequences: Sequence[list[int]]) -> Callable[[], Logits]:
         """Submit sequences of ids, each of at least one id; return a function that waits for their logits."""
-        batches = length_buckets([*map(len, sequences)], *self._batch_limits)
-        run = self._pools.workers.submit
-        futures = [run(self._backend.logits, *pad([sequences[row] for row in rows])) for rows in batches]
+        await_logits = self._submit(*join(sequences), threading.Event())
+        return lambda: await_logits()[:, : self._classes]
+
+    def _submit(
+        self, ids: Ids, starts: Numbers, lengths: Numbers, is_cancelled: threading.Event
+    ) -> Callable[[], Logits]:
+        """Submit batches of sequences that lie in one array; return a function that waits for their logits.
+
+        Batches of long sequences come first, so that no worker idles at the end.
+        """
+        (rows,) = lengths.nonzero()
+        kept = np.minimum(lengths[rows], self._max_tokens)
+        batches = [rows[places] for places in length_buckets(kept, *self._batch_limits)]
+
+        def run(batch: Rows) -> Logits:
+            if is_cancelled.is_set():
+                raise CancelledError
+            return self._backend.logits(*gather(ids, starts[batch], lengths[batch], self._max_tokens))
+
+        futures = [self._workers.submit(run, batch) for batch in batches]
 
         def finish() -> Logits:
-            logits = np.empty((len(sequences), self._classes), np.float32)
-            for rows, future in zip(batches, futures, strict=True):
-                logits[rows] = wait_for(future)[:, : self._classes]
+            logits = np.full((len(lengths), self._outputs), np.nan, np.float32)
+            for batch, future in zip(batches, futures, strict=True):
+                logits[batch] = wait_for(future)[:, : self._outputs]
             return logits
 
         return finish

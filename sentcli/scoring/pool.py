@@ -1,4 +1,4 @@
-"""Threads: pools for chunks and their batches, a reader that prefetches chunks, and the cores to use."""
+"""Threads: a reader that prefetches chunks, waits that a signal ends, and the cores to use."""
 
 import gc
 import math
@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from queue import Empty, Queue
@@ -17,9 +17,6 @@ from sentcli.scoring import stop
 Item = TypeVar("Item")
 Value = TypeVar("Value")
 
-# Encoding takes 10 to 20 % as long as the batches, so one encoder keeps four workers busy. More encoders
-# would wait for each other: encoding often takes the interpreter's lock, while a batch runs without it.
-_WORKERS_PER_ENCODER = 4
 # Control groups of version 2: the file that names the group of this process, and the folder with all groups.
 _OWN_GROUP, _GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 _LAST_READ_SECONDS = 0.5  # to wait for the reader at the end; a read from a pipe may never return
@@ -50,26 +47,6 @@ def tune_interpreter() -> None:
     # Scoring threads need the interpreter's lock for microseconds between calls that release it. CPython's
     # default of 5 ms, for which a thread may keep it, is longer than most of these calls.
     sys.setswitchinterval(0.0005)
-
-
-class Pools:
-    """Two thread pools: one encodes chunks, the other runs their batches. `close` ends them.
-
-    In one pool, encoding would wait until all earlier batches have begun, and workers would idle.
-
-    :ivar in_flight: the number of chunks that keeps all threads busy.
-    """
-
-    def __init__(self, workers: int) -> None:
-        encoders = -(-workers // _WORKERS_PER_ENCODER)
-        self.in_flight = 2 + encoders  # one being written, one in the workers, one in each encoder
-        self.encoders = ThreadPoolExecutor(encoders, "sentcli-encoder")
-        self.workers = ThreadPoolExecutor(workers, "sentcli-worker")
-
-    def close(self) -> None:
-        """Wait for running tasks and cancel the others."""
-        for executor in (self.encoders, self.workers):  # in this order: encoders submit to workers
-            executor.shutdown(cancel_futures=True)
 
 
 def wait_for(future: "Future[Value]") -> Value:

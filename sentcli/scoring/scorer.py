@@ -1,7 +1,8 @@
 """The scorer: texts in, labels and scores out."""
 
+import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import astuple
 from functools import cached_property, partial
@@ -27,11 +28,15 @@ from sentcli.text.null_values import NULL_VALUES, NullValues
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    from tqdm import tqdm
 
     from sentcli.explain.explanation import Explanation
     from sentcli.explain.parts import Parts
 
 
+_PREDICTED = 8192  # texts between two steps of a progress bar
+
+Probabilities = npt.NDArray[np.float64]  # [texts, classes]
 ArrowRows = TypeVar("ArrowRows", "pa.Table", "pa.RecordBatch")
 
 
@@ -144,7 +149,7 @@ class Scorer:
         """Return the labels and scores of texts, as `score` does, without those of `extras`."""
         return self._scores(self._inference.predict(texts))
 
-    def probabilities(self, texts: Iterable[str | None]) -> npt.NDArray[np.float64]:
+    def probabilities(self, texts: Iterable[str | None]) -> Probabilities:
         """Return the probability of each of `classes`, `[texts, classes]`; NaN for an empty text.
 
         :param texts: as for `score`.
@@ -214,7 +219,7 @@ class Scorer:
         holds four chunks, and one more for every four workers after the first four. An error of the iterable
         is raised after the chunks before it.
         """
-        with closing(self._inference.stream(chunks, lambda chunk: chunk.texts)) as parts:
+        with closing(self._inference.stream(chunks, lambda chunk: as_texts(chunk.texts))) as parts:
             for chunk, predictions in parts:
                 yield chunk, self.extras.add_to(self._scores(predictions), chunk.texts, self)
 
@@ -258,6 +263,30 @@ class Scorer:
 
 
 load = Scorer  # reads as a call where a model is opened by its path
+
+
+def predict(
+    bundle: Bundle, texts: Sequence[str], *, title: str = "", quiet: bool, **options: Any
+) -> Probabilities:
+    """Return the probabilities that a model predicts, float64 `[texts, classes]`; NaN for a blank text."""
+    with (
+        Scorer(bundle, **options) as scorer,
+        progress_bar(quiet=quiet, total=len(texts), desc=title, unit="texts") as bar,
+    ):
+        parts = []
+        for start in range(0, max(1, len(texts)), _PREDICTED):
+            parts.append(scorer.probabilities(texts[start : start + _PREDICTED]))
+            bar.update(len(parts[-1]))
+    return np.concatenate(parts)
+
+
+def progress_bar(items: Iterable[Any] | None = None, *, quiet: bool, **options: Any) -> "tqdm[Any]":
+    """Return a progress bar on stderr; it is hidden if `quiet` is set or stderr is not a terminal."""
+    from tqdm import tqdm  # slow to import, and not needed for scoring
+
+    # stderr is None if it was closed at the start; tqdm would take that for a terminal.
+    is_off = True if quiet or sys.stderr is None else None
+    return tqdm(items, **{"leave": False, "disable": is_off} | options)
 
 
 def _band(bundle: Bundle, given: tuple[float, float] | bool) -> Band | str:

@@ -11,8 +11,7 @@ import numpy as np
 
 from sentcli.config import DataSet, TextConfig, TrainConfig
 from sentcli.datasets.labels import LabeledTexts, join
-from sentcli.datasets.load import NO_OPTIONS
-from sentcli.datasets.rejects import MOST, Rejects
+from sentcli.datasets.load import MOST, NO_OPTIONS, Rejects
 from sentcli.datasets.splits import split_data_sets, without_validation
 from sentcli.datasets.training_data import read_validation
 from sentcli.errors import DataError, option

@@ -20,7 +20,7 @@ from sentcli.errors import TrainingError, option
 from sentcli.evaluation.display import accuracy_of_texts
 from sentcli.model.bilstm import BiLSTM
 from sentcli.model.bundle import HISTORY
-from sentcli.scoring.predict import progress_bar
+from sentcli.scoring.scorer import progress_bar
 from sentcli.training.checkpoint import Checkpoint
 from sentcli.training.classifier import Classification
 from sentcli.training.examples import Examples, TokenIds, collate, epoch_batches

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sentcli.datasets.labels import LabeledTexts
-from sentcli.datasets.rejects import Rejects
+from sentcli.datasets.load import Rejects
 from sentcli.datasets.splits import are_learned
 from sentcli.datasets.training_data import read_data_sets
 from sentcli.errors import DataError, UsageError, option

@@ -4,13 +4,13 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
 from sentcli.errors import DataError, StopRequested
 from sentcli.scoring import stop
-from sentcli.scoring.pool import Pools, prefetch, wait_for
+from sentcli.scoring.pool import prefetch, wait_for
 
 
 def begin(item: int) -> str:
@@ -116,19 +116,19 @@ def test_a_stop_request_ends_a_wait_within_a_second(waits_for: str) -> None:
     more.set()
 
 
-def test_closing_waits_for_what_runs_and_cancels_the_rest() -> None:
-    pools, may_end, done = Pools(1), threading.Event(), []
+def test_a_task_of_a_closed_scorer_that_runs_ends_and_the_rest_say_that_it_is_closed() -> None:
+    workers, may_end, done = ThreadPoolExecutor(1), threading.Event(), []
 
     def work() -> int:
         may_end.wait(20)
         done.append(1)
         return 7
 
-    running, waiting = pools.workers.submit(work), pools.workers.submit(work)
+    running, waiting = workers.submit(work), workers.submit(work)
     while not running.running():
         time.sleep(0.001)
     threading.Timer(0.1, may_end.set).start()
-    pools.close()
+    workers.shutdown(cancel_futures=True)
     assert done == [1]
     assert wait_for(running) == 7
     with pytest.raises(RuntimeError, match="the scorer was closed"):

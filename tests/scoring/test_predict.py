@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from sentcli.errors import StopRequested
-from sentcli.scoring import predict as predicting
+from sentcli.scoring import scorer as scoring
 from sentcli.scoring import stop
-from sentcli.scoring.predict import predict, progress_bar
-from sentcli.scoring.scorer import Scorer
+from sentcli.scoring.scorer import Scorer, predict, progress_bar
 
 
 class Terminal(io.StringIO):
@@ -33,7 +32,7 @@ def test_nothing_is_drawn_where_stderr_was_closed(monkeypatch):
 
 
 def test_predictions_are_the_probabilities_of_the_scorer(trained, texts, monkeypatch):
-    monkeypatch.setattr(predicting, "_CHUNK", 50)
+    monkeypatch.setattr(scoring, "_PREDICTED", 50)
     with Scorer(trained, workers=1) as scorer:
         expected = scorer.probabilities(texts)
     assert np.array_equal(predict(trained, texts, quiet=True, workers=2), expected, equal_nan=True)
