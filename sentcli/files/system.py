@@ -17,7 +17,6 @@ else:
 
 # Flags for a file of our own: no links. With O_BINARY, Windows does not write \n as \r\n.
 OWN_FILE = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # a pipe that is opened would otherwise wait for a writer
 FOLDER_ENDS = ("/",) if IS_POSIX else ("/", "\\")  # how a user marks the name of a folder
 PIPE_ROOM = getattr(select, "PIPE_BUF", 0)  # bytes that a ready pipe takes at once; 0: pipes are never ready
 

@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from sentcli.config import BundleConfig
-from sentcli.errors import BundleError, OutputError, option
+from sentcli.errors import BundleError, OutputError, option, requires
 from sentcli.files import system
-from sentcli.model import hub
 from sentcli.text import normalize
 from sentcli.text.vocabulary import Vocab
 
@@ -38,6 +37,8 @@ MANIFEST = "manifest.json"
 _SCORED_WITH = (CONFIG, VOCAB, ".onnx", ".torchscript.pt")  # ends of file names
 _MAX_FILE = 2 << 30  # bytes; the limit of a protobuf message, and so of an ONNX file
 _DEFAULT = Path("exports", "imdb-bilstm")
+_HUB_NAME = re.compile(r"hf:/([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")  # of a Path, which has one slash less
+_HUB_FILES = ["*.json", VOCAB, ONNX, TORCHSCRIPT, HISTORY, LEARNED, REHEARSAL]  # no others are read
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,9 @@ class Bundle:
 
     @property
     def name(self) -> str:
-        return hub.model_of(self.path) or self.path.resolve().name
+        """The name of the folder; in the cache of the hub, where that is a commit, the name of the model."""
+        cached = re.search(r"/models--[^/]+--([^/]+)/snapshots/[^/]+$", self.path.as_posix())
+        return cached[1] if cached else self.path.resolve().name
 
     @property
     def digest(self) -> str:
@@ -67,23 +70,18 @@ class Bundle:
     @cached_property
     def vocab(self) -> Vocab:
         """The vocabulary of `vocab.txt`."""
-        content, path = self.read(VOCAB), self.path / VOCAB
+        content, path, size = self.read(VOCAB), self.path / VOCAB, self.config.model.vocab_size
         try:
             vocab = Vocab.from_text(content.decode())
-        except UnicodeDecodeError as error:
-            raise BundleError(f"{path}: not UTF-8 at byte {error.start}") from None
-        except BundleError as error:
+        except (UnicodeDecodeError, BundleError) as error:
             raise BundleError(f"{path}: {error}") from None
-        if len(vocab) != self.config.model.vocab_size:
-            raise BundleError(f"{path}: {len(vocab)} words, but vocab_size is {self.config.model.vocab_size}")
+        if len(vocab) != size:
+            raise BundleError(f"{path}: {len(vocab)} words, but vocab_size is {size}")
         return vocab
 
     def read(self, name: str) -> bytes:
         """Return the bytes of a file, checked against the SHA-256 in the manifest."""
-        if name not in self.digests:
-            hint = "the folder that `sentcli train` wrote has it"
-            raise BundleError(f"{self.path / MANIFEST}: the bundle has no {name}; {hint}")
-        return _read_checked(self.path / name, self.digests[name])
+        return _read_checked(self.path / name, self.digests)
 
 
 def default_bundle_path() -> Path:
@@ -102,7 +100,7 @@ def load_bundle(path: Path) -> Bundle:
         `hf://USER/MODEL@REVISION`.
     """
     if path.as_posix().startswith("hf:/"):
-        path = hub.download(path)
+        path = _download(path)
     try:
         if str(path) == _DEFAULT.name and not path.exists():
             path = default_bundle_path()
@@ -115,12 +113,30 @@ def load_bundle(path: Path) -> Bundle:
     if model_file is not None and not (folder / MANIFEST).exists():
         raise BundleError(f"{path}: not a file of a model folder: {folder} has no {MANIFEST}")
     digests = _read_manifest(folder / MANIFEST)
-    if CONFIG not in digests:
-        raise BundleError(f"{folder / MANIFEST}: the bundle has no {CONFIG}")
     if model_file is not None and model_file not in digests:
         raise BundleError(f"{path}: not a file of the bundle {folder}")
-    values = decode_json(folder / CONFIG, _read_checked(folder / CONFIG, digests[CONFIG]))
-    return Bundle(folder, BundleConfig.from_json(values, str(folder / CONFIG)), digests, model_file)
+    config = folder / CONFIG
+    values = decode_json(config, _read_checked(config, digests))
+    return Bundle(folder, BundleConfig.from_json(values, str(config)), digests, model_file)
+
+
+def _download(path: Path) -> Path:
+    """Return the folder of a model in the hub's own cache; first download what the hub has, if it answers.
+
+    :param path: `hf://USER/MODEL` or `hf://USER/MODEL@REVISION`.
+    """
+    name = path.as_posix().replace("/", "//", 1)
+    match = _HUB_NAME.fullmatch(path.as_posix())
+    if not match:
+        raise BundleError(f"{name}: not a model of the hub; try hf://USER/MODEL or hf://USER/MODEL@REVISION")
+    with requires("remote"):
+        from huggingface_hub import snapshot_download, utils
+    utils.disable_progress_bars()  # type: ignore[attr-defined]  # documented, yet not re-exported
+    try:
+        return Path(snapshot_download(match[1], revision=match[2], allow_patterns=_HUB_FILES))
+    except Exception as error:  # those of the hub, of its cache and of the network have no common base
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise BundleError(f"{name}: {reason:.300}; check the name, and the network") from error
 
 
 @contextmanager
@@ -135,16 +151,22 @@ def new_bundle(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
         place = target.resolve()
         place.parent.mkdir(parents=True, exist_ok=True)
         folder = place.with_name(f".{place.name}.{os.urandom(4).hex()}.tmp")
+        old = folder.with_suffix(".old")
         folder.mkdir()
         try:
             yield folder
             write_manifest(folder)
+            check_target(target, overwrite=overwrite)  # it may have appeared or changed since the first check
             if place.exists():
                 folder.chmod(stat.S_IMODE(place.stat().st_mode))
-            check_target(target, overwrite=overwrite)  # it may have appeared or changed since the first check
-            _replace(place, folder)
+                place.rename(old)
+            folder.rename(place)
+            system.sync(place.parent)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            if old.exists() and not place.exists():
+                old.rename(place)
+            shutil.rmtree(old, ignore_errors=True)
     except OSError as error:
         message = f"{target}: the model folder cannot be written: {error.strerror or error}"
         raise OutputError(message) from error
@@ -157,12 +179,10 @@ def check_target(target: Path, *, overwrite: bool) -> None:
             return
         if not overwrite:
             raise OutputError(f"{target} exists; give another name, or add {option('overwrite', True)}")
-        if target.samefile("."):  # the user's shell would be in a deleted folder
-            raise OutputError(f"{target} is the current folder, which is not replaced; try from another one")
-        if not os.access(target, os.W_OK):  # its files could not be deleted
-            raise OutputError(f"{target}: no permission to write there, so it is not replaced")
-        if target.resolve().is_mount():  # a volume of a container cannot be renamed
-            raise OutputError(f"{target} is a mount point, which cannot be replaced; name a folder in it")
+        check_writable(target)  # else its files could not be deleted
+        # The user's shell would be in a deleted folder, and a volume of a container cannot be renamed.
+        if target.samefile(".") or target.resolve().is_mount():
+            raise OutputError(f"{target} is the current folder or a mount point, which is not replaced")
         foreign = {file.name for file in target.iterdir()} - {MANIFEST}
         if foreign:
             foreign -= _read_manifest(target / MANIFEST).keys()
@@ -176,21 +196,6 @@ def check_writable(folder: Path) -> None:
     """Check that a folder can be written to, before hours of training."""
     if not os.access(folder, os.W_OK):
         raise OutputError(f"{folder}: no permission to write there")
-
-
-def _replace(target: Path, folder: Path) -> None:
-    """Rename a complete folder to `target`, then delete the old one; on failure, restore the old one."""
-    old = folder.with_suffix(".old")
-    try:
-        if target.exists():
-            target.rename(old)
-        folder.rename(target)
-    except BaseException:
-        if old.exists() and not target.exists():
-            old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-    system.sync(target.parent)
 
 
 def write_manifest(folder: Path) -> None:
@@ -226,10 +231,13 @@ def _read_manifest(path: Path) -> dict[str, str]:
     return digests
 
 
-def _read_checked(path: Path, digest: str) -> bytes:
+def _read_checked(path: Path, digests: Mapping[str, str]) -> bytes:
     """Return the bytes of a file, which are those that were hashed."""
+    if path.name not in digests:
+        manifest, hint = path.with_name(MANIFEST), "the folder that `sentcli train` wrote has it"
+        raise BundleError(f"{manifest}: the bundle has no {path.name}; {hint}")
     content = _read_file(path)
-    if hashlib.sha256(content).hexdigest() != digest:
+    if hashlib.sha256(content).hexdigest() != digests[path.name]:
         raise BundleError(f"{path}: damaged or changed: its SHA-256 is not the one in {MANIFEST}")
     return content
 
@@ -237,14 +245,12 @@ def _read_checked(path: Path, digest: str) -> bytes:
 def _read_file(path: Path) -> bytes:
     """Return the bytes of a regular file, or of one that a link points to; refuse devices and pipes."""
     try:
-        # A pipe would otherwise wait for a writer.
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | system.NO_WAIT)) as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise BundleError(f"{path}: not a regular file")
-            if status.st_size > _MAX_FILE:
-                raise BundleError(f"{path}: {status.st_size} bytes, more than a model file can have")
-            return file.read()
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise BundleError(f"{path}: not a regular file")
+        if status.st_size > _MAX_FILE:
+            raise BundleError(f"{path}: {status.st_size} bytes, more than a model file can have")
+        return path.read_bytes()
     except FileNotFoundError:
         raise BundleError(f"{path}: the file is missing from the model folder") from None
     except OSError as error:

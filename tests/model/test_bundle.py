@@ -256,7 +256,7 @@ def test_a_foreign_file_in_a_model_folder_is_not_lost(folder: Path) -> None:
 def test_the_current_folder_is_not_replaced(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = read_all(folder)
     monkeypatch.chdir(folder)
-    with pytest.raises(OutputError, match=r" is the current folder, which is not replaced"):
+    with pytest.raises(OutputError, match="is the current folder or a mount point, which is not replaced"):
         write(Path("../small"), {}, overwrite=True)
     assert read_all(Path()) == before
 
@@ -265,14 +265,14 @@ def test_a_mount_point_is_not_replaced(tmp_path: Path) -> None:
     """A volume of a container is one: its rename would fail after hours of training."""
     (tmp_path / "root").symlink_to("/")
     for spelling in (Path("/"), tmp_path / "root"):
-        with pytest.raises(OutputError, match=r" is a mount point, which cannot be replaced"):
+        with pytest.raises(OutputError, match="or a mount point, which is not replaced"):
             check_target(spelling, overwrite=True)
 
 
 def test_a_folder_without_permission_is_not_written(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check_writable(folder)
     monkeypatch.setattr("sentcli.model.bundle.os.access", lambda path, mode: mode != os.W_OK)
-    with pytest.raises(OutputError, match="no permission to write there, so it is not replaced"):
+    with pytest.raises(OutputError, match="no permission to write there"):
         check_target(folder, overwrite=True)
     with pytest.raises(OutputError, match="no permission to write there"):
         check_writable(folder)
@@ -451,7 +451,7 @@ def test_no_digest(folder: Path, digest: object) -> None:
 @pytest.mark.parametrize("values", [[], None, 3, "text", {}, {"sha256": None}, {"sha256": {}}])
 def test_a_manifest_without_digests(folder: Path, values: object) -> None:
     assert set_manifest(folder, values).startswith("it has no object 'sha256'")
-    assert set_manifest(folder, {"sha256": {VOCAB: DIGEST}}) == "the bundle has no config.json"
+    assert set_manifest(folder, {"sha256": {VOCAB: DIGEST}}).startswith("the bundle has no config.json; ")
 
 
 BAD_JSON = [
@@ -488,7 +488,7 @@ def test_a_config_that_is_not_valid(folder: Path, old: str, new: str, message: s
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"<pad>\n<unk>\nab\xff\n", "not UTF-8 at byte 14"),
+        (b"<pad>\n<unk>\nab\xff\n", "'utf-8' codec can't decode byte 0xff in position 14"),
         (b"<pad>\n<unk>\nfilm\n", "3 words, but vocab_size is 5"),
         (b"<pad>\n<unk>\na\nb\nb\n", "the vocabulary has the word 'b' twice"),
         (b"", "a vocabulary begins with"),
