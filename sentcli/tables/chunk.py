@@ -35,8 +35,8 @@ Results = Sequence[Sequence[Any]]
 # The rows of a sheet about the run, for formats with more than one sheet.
 Sheet = Sequence[Sequence[Any]]
 
-# Where the first of consecutive rows is: its number in the chunk, line and offset, see `Reject`.
-Start = tuple[int, int, int | None]
+# Where consecutive rows are: the number of the first in the chunk, all lines, and its offset, see `Reject`.
+Start = tuple[int, Sequence[int], int | None]
 
 
 class Records(NamedTuple):
@@ -45,14 +45,14 @@ class Records(NamedTuple):
     :param texts: what is scored of each row.
     :param rows: the values of each row, in the form of the chunks of the format.
     :param raw: the bytes of each row in the input.
-    :param line, offset: where the first row is, see `Reject`; the others follow line by line.
+    :param lines, offset: the line of each row, and the offset of the first one, see `Reject`.
     :param is_header: one row that is a further header, see `Chunk.headers`.
     """
 
     texts: Sequence[str | None]
     rows: Sequence[Any]
     raw: Sequence[bytes]
-    line: int
+    lines: Sequence[int]
     offset: int | None
     is_header: bool = False
 
@@ -63,9 +63,9 @@ class Records(NamedTuple):
         if count >= len(sizes):
             return self, None
         first = self._replace(texts=self.texts[:count], rows=self.rows[:count], raw=self.raw[:count])
-        rest = self.texts[count:], self.rows[count:], self.raw[count:]
+        rest = self.texts[count:], self.rows[count:], self.raw[count:], self.lines[count:]
         offset = None if self.offset is None else self.offset + sizes[count - 1]
-        return first, Records(*rest, self.line + count, offset)
+        return first, Records(*rest, offset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +206,7 @@ class Chunk:
             texts=[self.texts[row] for row in kept],
             parsed=self._rows_at(kept),
             raw=[self.raw[row] for row in kept] if self.raw else (),
-            starts=[(number, *self._place_of(row)) for number, row in enumerate(kept)],
+            starts=[self._start_of(row, number) for number, row in enumerate(kept)],
             rejects=sorted(rejects, key=attrgetter("line")),
             position=position,
             gaps=[(bisect_left(kept, row), gap) for row, gap in self.gaps],
@@ -216,14 +216,16 @@ class Chunk:
     def _rows_at(self, kept: Sequence[int]) -> Sequence[Any]:
         return [self.rows[row] for row in kept]
 
-    def _place_of(self, row: int) -> tuple[int, int | None]:
-        """Return the line and the offset of a row."""
-        first, line, offset = self.starts[bisect_right(self.starts, row, key=itemgetter(0)) - 1]
-        return line + row - first, None if offset is None else offset + sum(map(len, self.raw[first:row]))
+    def _start_of(self, row: int, number: int = 0) -> Start:
+        """Return where one row is, which gets another number."""
+        first, lines, offset = self.starts[bisect_right(self.starts, row, key=itemgetter(0)) - 1]
+        offset = None if offset is None else offset + sum(map(len, self.raw[first:row]))
+        return number, (lines[row - first],), offset
 
     def reject(self, row: int, reason: str) -> Reject:
         """Return the reject of a row of this chunk."""
-        return Reject(self.table.name, *self._place_of(row), reason, self._raw_of(row))
+        _, (line,), offset = self._start_of(row)
+        return Reject(self.table.name, line, offset, reason, self._raw_of(row))
 
     def _raw_of(self, row: int) -> bytes:
         return self.raw[row]
@@ -338,7 +340,7 @@ def _chunk(
     starts, rejects, gaps, headers = [], [], [], 0
     for part in parts:
         if isinstance(part, Records):
-            starts.append((len(texts), part.line, part.offset))
+            starts.append((len(texts), part.lines, part.offset))
             headers += part.is_header
             texts += part.texts
             rows += part.rows

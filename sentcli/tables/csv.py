@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from itertools import pairwise
 from operator import itemgetter
 from typing import Any
 
@@ -19,7 +20,7 @@ from sentcli.errors import DataError, OutputError, UsageError, counted, option
 from sentcli.files.encodings import UTF_8, Encoding
 from sentcli.files.source import Source
 from sentcli.tables import writer
-from sentcli.tables.chunk import Chunk, Cursor, Event, Results
+from sentcli.tables.chunk import Chunk, Cursor, Event, Records, Results
 from sentcli.tables.convert import LastLine, six_decimals, to_text
 from sentcli.tables.line_reader import LineReader
 from sentcli.tables.options import ReadOptions, ResultColumn, WriteOptions
@@ -119,25 +120,49 @@ class _CsvReader(LineReader):
     def parse(self, lines: list[bytes]) -> Iterator[Event]:
         if self._open:
             self._open += b"".join(lines)
-            if len(self._open) >= self._wait_for:
+            if len(self._open) < self._wait_for:
+                return
+            if len(self._open) > _SLICE:  # a list of its lines can be huge
                 yield from self.finish(is_end=False)
-        elif rows := self._single_lines(lines):
-            yield self.rows([*map(self._text, rows)], rows, lines)
-            self.advance(len(lines), sum(map(len, lines)))
-        else:
-            yield from self._records(iter(lines), is_end=False)
+                return
+            lines = [*self._split(bytes(self._open))]
+            self._open.clear()
+        rows, ends = self._rows(lines)
+        count = ends[-1]
+        if rows:
+            raw = lines[:count]
+            if len(rows) < count:
+                raw = [b"".join(lines[start:end]) for start, end in pairwise(ends)]
+            numbers = [self.line + start for start in ends[:-1]]
+            yield Records([*map(self._text, rows)], rows, raw, numbers, self.offset)
+            self.advance(count, sum(map(len, raw)))
+        if count < len(lines):
+            yield from self._records(iter(lines[count:]), is_end=False)
+
+    def _rows(self, lines: list[bytes]) -> tuple[list[list[str]], Sequence[int]]:
+        """Return the first records, if they are rows, and the line after each, with a 0 before them."""
+        rows: list[list[str]] = []
+        ends = [0]
+        if self._rows_to_skip:
+            return rows, ends
+        with suppress(csv.Error, UnicodeDecodeError):
+            rows = self.table.parse(lines)
+            if len(rows) == len(lines) and {*map(len, rows)} == {self._width}:
+                return rows, range(len(lines) + 1)
+        rows = []
+        parser = self._parser(map(self.encoding.decode, lines))
+        with suppress(csv.Error, UnicodeDecodeError):
+            for fields in parser:
+                size = sum(map(len, lines[ends[-1] : parser.line_num]))
+                if len(fields) != self._width or size > self._limit:
+                    break
+                rows.append(fields)
+                ends.append(parser.line_num)
+        return rows, ends
 
     def finish(self, *, is_end: bool = True) -> Iterator[Event]:
         data, self._open = bytes(self._open), bytearray()
         return self._records(self._split(data), is_end=is_end) if data else iter(())
-
-    def _single_lines(self, lines: list[bytes]) -> list[list[str]]:
-        """Return the fields of lines if each is a row; empty if any is not."""
-        rows: list[list[str]] = []
-        if not self._rows_to_skip:
-            with suppress(csv.Error, UnicodeDecodeError):
-                rows = self.table.parse(lines)
-        return rows if len(rows) == len(lines) and {*map(len, rows)} == {self._width} else []
 
     def _records(self, lines: Iterator[bytes], *, is_end: bool) -> Iterator[Event]:
         """Yield the events of records; keep the lines of a last one that may continue.

@@ -63,4 +63,4 @@ def _event(source: Source, options: ReadOptions, guessed: Counter[str]) -> Event
         return Reject(source.name, 1, 0, bad_bytes(data, error, 0, encoding, is_named=is_named), data)
     if not is_named and name not in ("ascii", "utf-8"):
         guessed[str(name)] += 1
-    return Records((text,), ((source.name, text),), (data,), 1, 0)
+    return Records((text,), ((source.name, text),), (data,), (1,), 0)

@@ -76,7 +76,8 @@ class LineReader(ABC):
 
     def rows(self, texts: Sequence[str | None], rows: Sequence[Any], raw: Sequence[bytes]) -> Records:
         """Return rows that begin at the next record."""
-        return Records(texts, rows, raw, self.line, self.offset if self.has_offsets else None)
+        lines = range(self.line, self.line + len(texts))
+        return Records(texts, rows, raw, lines, self.offset if self.has_offsets else None)
 
     def reject(self, raw: bytes, reason: str) -> Reject:
         return Reject(self.name, self.line, self.offset if self.has_offsets else None, reason, raw)

@@ -195,7 +195,7 @@ def chunks_of(
             rows = rest.slice(0, cursor.rows_left)  # the last rows of --limit
             rest = rest.slice(len(rows))
             texts, bad = _texts(rows, table)
-            count, place = len(rows), [(0, start, None)]
+            count, place = len(rows), [(0, range(start, start + len(rows)), None)]
             start += count
             progress = None if row_size is None else int(row_size * (start - 1))
             position = cursor.advance(count, count - len(bad), len(bad), progress)

@@ -115,11 +115,11 @@ def _events(source: Source, table: SheetTable) -> Iterator[Event]:
         values = [*map(_value, cells)]
         text = " ".join(filter(None, (to_text(values[place]) for place in table.places)))
         if line <= skip + table.options.skip_rows:
-            yield Records((None,), (values,), (raw,), line, None, is_header=True)
+            yield Records((None,), (values,), (raw,), (line,), None, is_header=True)
         elif len(text.encode()) > limit:
             yield Reject(table.name, line, None, too_long(limit), raw)
         else:
-            yield Records((text,), (values,), (raw,), line, None)
+            yield Records((text,), (values,), (raw,), (line,), None)
     source.check_unchanged()
 
 
