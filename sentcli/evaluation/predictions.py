@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sentcli.datasets.labels import LabeledTexts
-from sentcli.evaluation.metrics import Evaluation, Labels
+from sentcli.evaluation.metrics import Labels
 from sentcli.files.atomic import resolve
 from sentcli.files.sink import Target, write_file
 from sentcli.scoring.groups import LabelCounter, groups_by_column
@@ -85,12 +85,15 @@ def accuracy_by(
     }
 
 
-def confused_pairs(figures: Evaluation, limit: int = 10) -> list[dict[str, Any]]:
-    """Return the most frequent pairs of a label and another class that was predicted, with their counts."""
-    names = [row.name for row in figures.classes]
+def confused_pairs(figures: Mapping[str, Any], limit: int = 10) -> list[dict[str, Any]]:
+    """Return the most frequent pairs of a label and another class that was predicted, with their counts.
+
+    :param figures: the fields of `Evaluation`.
+    """
+    names = [row["name"] for row in figures["classes"]]
     pairs: list[dict[str, Any]] = [
         {"label": label, "predicted": predicted, "count": count}
-        for label, row in zip(names, figures.confusion, strict=True)
+        for label, row in zip(names, figures["confusion"], strict=True)
         for predicted, count in zip(names, row, strict=True)
         if count and predicted != label
     ]

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -64,7 +65,7 @@ def test_the_most_confident_errors_are_of_texts_with_a_class():
 
 def test_confused_pairs_are_sorted_and_exclude_right_predictions():
     labels, predicted = np.array([0, 0, 0, 1, 2, 2, 2]), np.array([0, 1, 1, 1, 0, 1, 1])
-    figures = evaluate(labels, np.eye(3)[predicted], ("a", "b", "c"))
+    figures = asdict(evaluate(labels, np.eye(3)[predicted], ("a", "b", "c")))
     pairs = [(of["label"], of["predicted"], of["count"]) for of in confused_pairs(figures, 10)]
     assert pairs == [("a", "b", 2), ("c", "b", 2), ("c", "a", 1)]
     assert len(confused_pairs(figures, 2)) == 2

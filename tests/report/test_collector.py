@@ -123,7 +123,7 @@ def test_the_sample_is_drawn_evenly():
 
 
 def test_memory_is_bounded(monkeypatch):
-    monkeypatch.setattr(groups, "_MOST_VALUES", 5)
+    monkeypatch.setattr(groups, "MOST_VALUES", 5)
     found = Collector(LABELS, Columns(("id",)))
     texts = [f"{row} {'x' * 10**6}" for row in range(20)]
     found.add(texts, ["positive"] * 20, [0.9] * 20, {"id": [*map(str, range(20))]})
