@@ -57,7 +57,9 @@ class Report:
         if self._places is None:
             columns = Columns(table.options.by, self._time)
             if not self._is_stream:
-                columns = _choose_columns(table, chunk, self._time)
+                names = [name for name in table.kept_columns if name not in table.texts]
+                first = {name: chunk.texts_of(place) for name, place in table.paths if name in names}
+                columns = find_columns(first, table.options.by, self._time)
             self.collected = Collector(self._scorer.labels, columns)
             fields = {name: "by" if name in columns.by else "by_time" for name in columns.names}
             self._places = dict(zip(fields, places_of(table, fields), strict=True))
@@ -72,7 +74,9 @@ class Report:
         self.begin(inputs)
         options, rejected = replace(options, drop=(*results,)), 0
         for table, chunk in read_files(inputs, options, stop.check):
-            _check_scored(table, results)
+            if missing := [column for column in results if column not in table.columns]:
+                hint = f"score it first, or add {option('prefix')}; {list_columns(table.columns)}"
+                raise DataError(f"{table.name}: no column {missing[0]!r:.200}; {hint}")
             rejected += len(chunk.rejects)
             if chunk.texts:
                 places = places_of(table, dict.fromkeys(results, "prefix"))
@@ -108,18 +112,3 @@ def _title_of(names: Sequence[str]) -> str:
     shown = ["standard input" if name == STANDARD else Path(name).name for name in names[:_MOST_NAMED]]
     more = len(names) - len(shown)
     return ", ".join(shown) + (f" and {more:,} more" if more else "")
-
-
-def _check_scored(table: Table, results: Sequence[str]) -> None:
-    """Refuse a file without the columns of the label and the score."""
-    for column in results:
-        if column not in table.columns:
-            hint = f"score it first, or add {option('prefix')}"
-            raise DataError(f"{table.name}: no column {column!r:.200}; {hint}; {list_columns(table.columns)}")
-
-
-def _choose_columns(table: Table, chunk: Chunk, time: str | None) -> Columns:
-    """Choose the columns of a report by the first rows; see `find_columns`."""
-    names = [name for name in table.kept_columns if name not in table.texts]
-    values = {name: chunk.texts_of(place) for name, place in table.paths if name in names}
-    return find_columns(values, table.options.by, time)

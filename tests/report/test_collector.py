@@ -10,7 +10,7 @@ from sentcli.errors import UsageError
 from sentcli.report import collector
 from sentcli.report.collector import LENGTH_BINS, LENGTHS, SHELF_SIZE, Collector
 from sentcli.report.columns import Columns
-from sentcli.report.figures import figures_of
+from sentcli.report.scored import figures_of
 from sentcli.scoring import groups
 
 LABELS = ("negative", "positive")
