@@ -194,8 +194,8 @@ def _by_learned(
 ) -> dict[str, dict[str, Any]]:
     """Return the accuracy on texts that the model has `learned`, with a warning, and on `other` ones."""
     is_learned = are_learned(texts, learned_hashes(bundle))
-    marks = {"learned": np.where(is_learned, "learned", "other").tolist()}
-    (groups,) = accuracy_by(marks, rows, bundle.config.labels).values()
+    marks = {"mark": np.where(is_learned, "learned", "other").tolist()}
+    groups = accuracy_by(marks, rows, bundle.config.labels)["mark"]
     found = {group.pop("value"): group for group in groups}
     if "learned" in found:
         advice = "use other texts"

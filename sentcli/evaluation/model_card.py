@@ -176,9 +176,8 @@ def check_card(model: bundle.Bundle) -> None:
         )
     bundle.check_target(model.path, overwrite=True)
     bundle.check_writable(model.path.resolve().parent)
-    metrics, history = read_metrics(model), own_epochs(model)
     try:
-        model_card(model.config, metrics, history, model.name, model.digests)
+        model_card(model.config, read_metrics(model), own_epochs(model), model.name, model.digests)
     except (jinja2.TemplateError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise BundleError(
             f"{model.path / bundle.METRICS}: unfit for a card ({error!r:.200}); train the model again"

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import math
 from collections.abc import Mapping, Sequence
 from heapq import nsmallest
 from pathlib import Path
@@ -28,17 +27,18 @@ def prediction_rows(
     :param labels: class numbers; the number after the last class is neutral.
     :param probabilities: `[texts, classes]`; NaN for an empty text, whose prediction is None.
     """
-    columns, called = [f"probability_{name}" for name in names], (*names, NEUTRAL)
-    rounded = np.round(probabilities.astype(np.float64), 6).tolist()
-    rows = []
-    for values, predicted, label, number, text in zip(
-        rounded, choose_classes(probabilities, names), labels, examples.rows, examples.texts, strict=True
-    ):
-        is_blank = all(map(math.isnan, values))
-        row = {"row": number, "text": text, "label": called[label]}
-        row |= {"predicted": None if is_blank else called[predicted]}
-        rows.append(row | dict(zip(columns, [None] * len(names) if is_blank else values, strict=True)))
-    return rows
+    called = np.array([*names, NEUTRAL, None], object)
+    is_blank = np.isnan(probabilities).all(axis=1)
+    rounded = probabilities.T.astype(np.float64).round(6).astype(object)
+    rounded[:, is_blank] = None
+    columns = {
+        "row": examples.rows,
+        "text": examples.texts,
+        "label": called[labels].tolist(),
+        "predicted": called[np.where(is_blank, -1, choose_classes(probabilities, names))].tolist(),
+        **{f"probability_{name}": values for name, values in zip(names, rounded.tolist(), strict=True)},
+    }
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def write_predictions(path: Path, rows: Sequence[Prediction]) -> None:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sentcli.errors import DataError, counted, option
 from sentcli.files.sink import Target, write_file
 from sentcli.files.source import STANDARD
-from sentcli.report.collector import Collector
-from sentcli.report.columns import Columns, find_columns
+from sentcli.report.collector import Collector, Columns, find_columns
 from sentcli.report.scored import render_scored
 from sentcli.scoring import stop
 from sentcli.tables.chunk import Chunk, Results
@@ -36,9 +35,7 @@ class Report:
     def __init__(self, scorer: "Scorer", target: Target, time: str | None) -> None:
         self.target = target
         self._scorer, self._time = scorer, time
-        self._inputs: Sequence[str] = ()
-        self._places: dict[str, Any] | None = None  # of the columns, once the first rows have shown them
-        self._is_stream = False
+        self.begin(())
         self.collected = Collector(scorer.labels, Columns())
         self.page = b""
 
@@ -48,7 +45,8 @@ class Report:
         :param table: is checked for the column of dates that the user named.
         :param is_stream: the first rows may be few; so only the columns that the user named are known.
         """
-        self._inputs, self._places, self._is_stream = inputs, None, is_stream
+        self._inputs, self._is_stream = inputs, is_stream
+        self._places: dict[str, Any] | None = None  # of the columns, once the first rows have shown them
         if table and self._time and not table.is_empty:
             places_of(table, {self._time: "by_time"})
 
@@ -87,7 +85,10 @@ class Report:
 
     def finish(self) -> None:
         """Make the page in memory, before the output gets its name."""
-        self.page = render_scored(self.collected, self._scorer, _title_of(self._inputs))
+        shown, more = self._inputs[:_MOST_NAMED], len(self._inputs) - _MOST_NAMED
+        title = ", ".join("standard input" if name == STANDARD else Path(name).name for name in shown)
+        title += f" and {more:,} more" if more > 0 else ""
+        self.page = render_scored(self.collected, self._scorer, title)
 
     def publish(self) -> None:
         write_file(self.target, self.page)
@@ -105,10 +106,3 @@ def _read_results(where: str, labels: Sequence[str], found: Sequence[str], score
         hint = f"try {option('prefix')}"
         raise DataError(f"{where}: a score is not a number: {error!s:.200}; {hint}") from None
     return [label or None for label in found], numbers
-
-
-def _title_of(names: Sequence[str]) -> str:
-    """Return what a page calls its inputs."""
-    shown = ["standard input" if name == STANDARD else Path(name).name for name in names[:_MOST_NAMED]]
-    more = len(names) - len(shown)
-    return ", ".join(shown) + (f" and {more:,} more" if more else "")

@@ -3,6 +3,7 @@
 import calendar
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from sentcli.report.words import Term, Terms
 from sentcli.scoring.groups import Group, groups_by_column
 from sentcli.scoring.labels import OTHERS
 from sentcli.scoring.scorer import Scorer
+
+Card = tuple[Review, Spans]  # a row with its text as it is shown
 
 _MOST_GROUPS = 40  # rows of a table
 _MOST_DAYS, _MOST_MONTHS = 62, 120  # points of a line
@@ -64,16 +67,14 @@ def _words(collected: Collector, scorer: Scorer) -> dict[str, Any]:
     return {"sides": sides, "topics": topics, "sample": len(sample)}
 
 
-def _quoted(
-    terms: Sequence[Term], sample: Sequence[Review], scorer: Scorer
-) -> list[tuple[Term, list[tuple[Review, Spans]]]]:
+def _quoted(terms: Sequence[Term], sample: Sequence[Review], scorer: Scorer) -> list[tuple[Term, list[Card]]]:
     """Return each term with the rows of its quotes."""
     quotes = [sample[text]._replace(text=quote) for term in terms for text, quote in term.quotes]
     cards = iter(_cards(quotes, scorer, _QUOTE))
     return [(term, [next(cards) for _ in term.quotes]) for term in terms]
 
 
-def _cards(rows: Sequence[Review], scorer: Scorer, limit: int = EXCERPT) -> list[tuple[Review, Spans]]:
+def _cards(rows: Sequence[Review], scorer: Scorer, limit: int = EXCERPT) -> list[Card]:
     """Return rows, each with its text as it is shown, in at most so many characters."""
     return [*zip(rows, shade([row.text for row in rows], scorer, limit), strict=True)]
 
@@ -86,7 +87,6 @@ def figures_of(collected: Collector) -> dict[str, Any]:
         {group.value: group for group in counts.get(column, ()) if group.labeled}
         for column in ("day", "stars", "length", "score")
     )
-    tables = [_table(column, groups) for column, groups in by.items()]
     bins = [scores.get(name, Group.of(name, {}, last)) for name in SCORE_BINS]
     low, high = (_sum_labels(stars[star] for star in pair if star in stars) for pair in ("12", "45"))
     agreement = {"disagree": low[last] + high[first], "agree": low[first] + high[last]}
@@ -97,7 +97,7 @@ def figures_of(collected: Collector) -> dict[str, Any]:
         "unsure": sum(group.labeled for group in bins if group.value in _UNSURE) / max(1, everyone.labeled),
         "bins": [(group, max(collected.labels, key=Counter(group.labels).__getitem__)) for group in bins],
         "lengths": [lengths[name] for name in LENGTH_BINS if name in lengths],
-        "groups": [table for table in tables if len(table["rows"]) > 1],
+        "groups": [table for table in map(_table, by, by.values()) if len(table["rows"]) > 1],
         "time": time if len(time) > 1 else [],
         "halves": [Group.of("", _sum_labels(part), last) for part in (time[:half], time[half:])],
         "stars": [stars[star] for star in STARS[:0:-1] if star in stars],
@@ -124,10 +124,8 @@ def _time(days: Mapping[str, Group], label: str) -> list[Group]:
     dated = sorted(days.keys() - {"", OTHERS})
     months = {day[:7] for day in dated}
     size = 10 if len(dated) <= _MOST_DAYS and len(months) <= 2 else 7 if len(months) <= _MOST_MONTHS else 4
-    spans: dict[str, list[Group]] = {}
-    for day in dated:
-        spans.setdefault(day[:size], []).append(days[day])
-    return [Group.of(_written(name), _sum_labels(span), label) for name, span in spans.items()]
+    spans = groupby(dated, lambda day: day[:size])
+    return [Group.of(_written(name), _sum_labels(map(days.__getitem__, span)), label) for name, span in spans]
 
 
 def _written(date: str) -> str:

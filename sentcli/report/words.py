@@ -7,6 +7,7 @@ equation (22).
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,14 +28,13 @@ _FEWEST, _FEWEST_SHARE = 5, 1 / 400  # sentences with a term, and their number b
 _LEAST_Z, _LEAST_SHARE = 1.5, 0.6  # of a term, and of its sentences on one side
 _NOUN, _JUDGING, _NEUTRAL = 0.15, 2.0, 3.0  # see `Terms.of`
 _PAIR_SHARE = 0.4  # of a word's occurrences, from which on a pair replaces it
-_QUOTES, _QUOTE_CHARACTERS = 3, (25, 200)
+_QUOTES, _QUOTE_CHARACTERS = 3, range(25, 201)
 _SPREAD = 12  # steps through the ranked sentences, so that quotes differ
 
-# A noun stands after one of these, and not before another content word.
-_BEFORE_NOUNS = frozenset(
-    "the a an my our your their his her its this these those no any some every each".split()  # noqa: SIM905
-)
-_BEFORE_SOME_NOUNS = frozenset(("of", "for", "with", "in", "on", "at", "from", "about"))
+# The evidence for a noun: the word before it. Nor does another content word follow it.
+_EVIDENCE = dict.fromkeys("the a an my our your their his her its this that these those".split(), 1.0)  # noqa: SIM905
+_EVIDENCE |= dict.fromkeys(("no", "any", "some", "every", "each"), 1.0)
+_EVIDENCE |= dict.fromkeys(("of", "for", "with", "in", "on", "at", "from", "about"), 0.5)
 _FOLDER = Path(__file__).parent
 # Words without a subject or a judgment of their own; the apostrophe of "isn't" separates its parts.
 _EMPTY = frozenset((_FOLDER / "empty_words.txt").read_text("utf-8").split())
@@ -76,8 +76,8 @@ class Terms:
         )
         table = np.fromiter(every, [("term", np.int64), ("sentence", np.int64), ("noun", np.float64)])
         counts = np.bincount(table["term"], minlength=len(ids))
-        is_frequent, names = counts >= _FEWEST, [*ids]
-        self._names = [names[term] for term in np.flatnonzero(is_frequent).tolist()]
+        is_frequent = counts >= _FEWEST
+        self._names = [*compress(ids, is_frequent)]
         self._is_special = np.array([name.split()[-1] not in _GENERAL for name in self._names], bool)
         nouns = np.bincount(table["term"], table["noun"], len(ids))
         self._nouns = nouns[is_frequent] / counts[is_frequent]
@@ -134,8 +134,7 @@ class Terms:
         """Return a term with quotes of the sentences that have it, the clearest first."""
         sentences = np.unique(owners)
         ranked = sentences[np.argsort(-np.abs(self._odds[sentences]), kind="stable")].tolist()
-        shortest, longest = _QUOTE_CHARACTERS
-        good = [row for row in ranked if shortest <= len(self._sentences[row]) <= longest] or ranked
+        good = [row for row in ranked if len(self._sentences[row]) in _QUOTE_CHARACTERS] or ranked
         quotes: dict[int, str] = {}
         for sentence in good[:: max(1, len(good) // _SPREAD)]:
             quotes.setdefault(int(self._text_of[sentence]), self._sentences[sentence])
@@ -144,16 +143,13 @@ class Terms:
 
 def _terms_of(tokens: Sequence[str]) -> Iterator[tuple[str, float]]:
     """Yield the terms of a sentence, each with the evidence that it is a noun, from 0 to 1."""
-    is_word = [len(token) > 1 and token.isalpha() and token not in _EMPTY for token in tokens]
-    is_word += [False, False]
-    before = ""
-    for place, token in enumerate(tokens):
+    is_word = [len(token) > 1 and token.isalpha() and token not in _EMPTY for token in [*tokens, "", ""]]
+    for place, (before, token) in enumerate(zip(["", *tokens], tokens, strict=False)):
         if is_word[place]:
-            evidence = 1.0 if before in _BEFORE_NOUNS else 0.5 if before in _BEFORE_SOME_NOUNS else 0.0
+            evidence = _EVIDENCE.get(before, 0.0)
             yield token, 0.0 if is_word[place + 1] else evidence
             if is_word[place + 1]:
                 yield f"{token} {tokens[place + 1]}", 0.0 if is_word[place + 2] else evidence
-        before = token
 
 
 def _z_scores(own: Numbers, other: Numbers, every: Numbers) -> Floats:

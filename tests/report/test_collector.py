@@ -8,8 +8,7 @@ import pytest
 
 from sentcli.errors import UsageError
 from sentcli.report import collector
-from sentcli.report.collector import LENGTH_BINS, LENGTHS, SHELF_SIZE, Collector
-from sentcli.report.columns import Columns
+from sentcli.report.collector import LENGTH_BINS, LENGTHS, SHELF_SIZE, Collector, Columns
 from sentcli.report.scored import figures_of
 from sentcli.scoring import groups
 
