@@ -1,9 +1,8 @@
-"""The predictions of an evaluation as a table, and the worst of them."""
+"""The predictions for labeled texts as a table, and its file."""
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
-from heapq import nsmallest
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from sentcli.datasets.labels import LabeledTexts
 from sentcli.evaluation.metrics import Labels
 from sentcli.files.atomic import resolve
 from sentcli.files.sink import Target, write_file
-from sentcli.scoring.groups import LabelCounter, groups_by_column
 from sentcli.scoring.labels import NEUTRAL, Floats, choose_classes
 
 Prediction = dict[str, Any]
@@ -48,53 +46,3 @@ def write_predictions(path: Path, rows: Sequence[Prediction]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     write_file(Target(resolve(path)), stream.getvalue().encode())
-
-
-def confident_errors(rows: Sequence[Prediction], names: Sequence[str], limit: int) -> list[Prediction]:
-    """Return the errors with the least probable labels, of which most are wrong if any labels are.
-
-    The order is that of C. Northcutt et al., "Confident Learning", JAIR 2021. Neutral texts count only if
-    `names` has it.
-    """
-    wrong = [row for row in rows if row["label"] in names and row["predicted"] not in (None, row["label"])]
-    shown = ("row", "text", "label", "predicted")
-    return [
-        {name: row[name] for name in shown} | {"probability": row[f"probability_{row['predicted']}"]}
-        for row in nsmallest(limit, wrong, key=lambda row: row[f"probability_{row['label']}"])
-    ]
-
-
-def accuracy_by(
-    columns: Mapping[str, Sequence[str]], rows: Sequence[Prediction], names: Sequence[str]
-) -> dict[str, list[dict[str, Any]]]:
-    """Return for each column the accuracy on the texts with each of its values, the most frequent first."""
-    is_right = [
-        str(row["label"] == row["predicted"]) if row["label"] in names and row["predicted"] else None
-        for row in rows
-    ]
-    counter = LabelCounter((str(False), str(True)))
-    counter.add(columns, is_right)
-    return {
-        column: [
-            {"value": group.value, "examples": group.labeled}
-            | {"accuracy": group.share, "accuracy_interval": group.interval}
-            for group in groups
-            if group.labels
-        ]
-        for column, groups in groups_by_column(counter.groups, str(True)).items()
-    }
-
-
-def confused_pairs(figures: Mapping[str, Any], limit: int = 10) -> list[dict[str, Any]]:
-    """Return the most frequent pairs of a label and another class that was predicted, with their counts.
-
-    :param figures: the fields of `Evaluation`.
-    """
-    names = [row["name"] for row in figures["classes"]]
-    pairs: list[dict[str, Any]] = [
-        {"label": label, "predicted": predicted, "count": count}
-        for label, row in zip(names, figures["confusion"], strict=True)
-        for predicted, count in zip(names, row, strict=True)
-        if count and predicted != label
-    ]
-    return sorted(pairs, key=lambda pair: -pair["count"])[:limit]

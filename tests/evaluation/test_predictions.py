@@ -9,13 +9,9 @@ import pytest
 
 from sentcli.datasets.labels import LabeledTexts
 from sentcli.errors import OutputError
+from sentcli.evaluation.evaluate import confident_errors, confused_pairs
 from sentcli.evaluation.metrics import evaluate
-from sentcli.evaluation.predictions import (
-    confident_errors,
-    confused_pairs,
-    prediction_rows,
-    write_predictions,
-)
+from sentcli.evaluation.predictions import prediction_rows, write_predictions
 
 NAMES = ("negative", "positive")
 TEXTS = ["a\rb", "NA", 'q"x\ny', "", "é" * 300]
