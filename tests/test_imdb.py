@@ -13,7 +13,7 @@ pytest.importorskip("sklearn")
 from commands import invoke
 
 from sentcli.datasets.load import load_split
-from sentcli.evaluation.metrics_file import read_metrics
+from sentcli.evaluation.model_card import read_metrics
 from sentcli.export.export import export_bundle
 from sentcli.model.bundle import default_bundle_path, load_bundle
 from sentcli.scoring.scorer import Scorer

@@ -105,14 +105,15 @@ def evaluate(options: EvaluateOptions) -> None:
     del hardware["model"]
     csv = ReadOptions(**named(options, ReadOptions))
     chosen = named(options, evaluate_bundle) | {"against": against} | hardware
-    measured, record = evaluate_bundle(bundle, data, csv=csv, **chosen)
+    measured = evaluate_bundle(bundle, data, csv=csv, **chosen)
+    record = measured.record
 
     click.echo(json.dumps(record, indent=2) if options.json else as_text(record))
     if options.report:
-        from sentcli.report.evaluated import render_evaluation
+        from sentcli.report.measured import render_evaluation
 
         with Scorer(bundle, **hardware) as scorer:
-            write_file(Target(options.report), render_evaluation(measured, record, scorer))
+            write_file(Target(options.report), render_evaluation(measured, scorer))
     if options.card:
         for name in ("errors", "by"):  # a model folder contains no texts
             record.pop(name)

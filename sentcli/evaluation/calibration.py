@@ -1,12 +1,13 @@
-"""The calibration of logits: their temperature, and the correction for rare classes."""
+"""What is fitted to validation texts: the temperature, the correction for rare classes, the band."""
 
+import logging
 import math
 
 import numpy as np
 import numpy.typing as npt
 
-from sentcli.evaluation.metrics import Labels
-from sentcli.scoring.labels import softmax
+from sentcli.evaluation.metrics import Ends, Labels, scores_beyond
+from sentcli.scoring.labels import Floats, Sides, softmax
 
 TEMPERATURES = (0.1, 10.0)  # lowest and highest; real networks have 0.5 to 5
 _PRIOR_TEXTS, _MANY = 50, 1000  # with many texts, the prior is left out
@@ -14,6 +15,12 @@ _PRIOR_TEXTS, _MANY = 50, 1000  # with many texts, the prior is left out
 STRENGTHS = (0.25, 0.5, 0.75, 1.0)  # of the correction
 _LEAST_GAIN, _MOST_LOSS = 0.01, 0.01  # of macro F1 and of accuracy
 _DRAWS, _QUANTILE = 200, 0.05  # of the bootstrap of the gain
+
+_USUAL: Ends = (0.3, 0.7)  # the band of a model whose base has none
+_FEW = 50  # neutral texts
+_STEPS = 401  # quantiles of the scores that are tried as ends of a band
+
+_log = logging.getLogger("sentcli")
 
 
 def fit_temperature(
@@ -80,3 +87,33 @@ def _macro_f1(labels: Labels, predicted: Labels, classes: int) -> float:
     right = np.bincount(labels[labels == predicted], minlength=classes)
     counts = support + given
     return float((2 * right[counts > 0] / counts[counts > 0]).mean())
+
+
+def choose_band(scores: Floats, sides: Sides) -> Ends:
+    """Return the band with the highest macro F1 of negative, neutral and positive texts.
+
+    All three count equally, however many texts they have. Both ends belong to the band.
+
+    :param sides: the true class of each example: 0 negative, 1 neutral, 2 positive; each occurs.
+    :returns: the ends, with 0 <= low <= 0.5 <= high <= 1; of equally good bands, the lowest.
+    """
+    tried = np.unique([*np.quantile(scores, np.linspace(0, 1, _STEPS)).round(4), 0.5])
+    lows, highs = tried[tried <= 0.5], tried[tried >= 0.5]
+    by_side = [scores[sides == side] for side in range(3)]
+    # Shares of the texts of each class below `lows`, `[classes, lows, 1]`, and above `highs`.
+    below = np.array([scores_beyond(own, lows, 0) / len(own) for own in by_side])[:, :, np.newaxis]
+    above = np.array([scores_beyond(own, highs, 2) / len(own) for own in by_side])[:, np.newaxis]
+    shares_of = (below, 1 - below - above, above)
+    f1 = [2 * shares[side] / (shares.sum(axis=0) + 1) for side, shares in enumerate(shares_of)]
+    macro_f1 = np.mean(np.broadcast_arrays(*f1), axis=0)
+    low, high = np.unravel_index(macro_f1.argmax(), macro_f1.shape)
+    return float(lows[low]), float(highs[high])
+
+
+def shrink_band(chosen: Ends, neutral_texts: int, base: Ends | None) -> Ends:
+    """Return a band nearer to that of the base model, or to 0.3 to 0.7; few texts do not choose one."""
+    kept, own = min(_FEW / neutral_texts, 1), base or _USUAL
+    low, high = (round(kept * old + (1 - kept) * new, 4) for old, new in zip(own, chosen, strict=True))
+    values = low, high, neutral_texts, 100 * kept, *own
+    _log.info("neutral band %g to %g: chosen on %d neutral texts, and %d %% of %g to %g", *values)
+    return low, high

@@ -17,10 +17,7 @@ _LONGEST_NAME = 24  # characters
 
 def as_text(record: Mapping[str, Any]) -> str:
     """Lay out a record of `sentcli.evaluation.evaluate.evaluate_bundle` for a terminal."""
-    template = Path(__file__).with_name("evaluated.txt.jinja")
-    filters = {"aligned": _aligned, "short": _short}
-    filters |= {"counted": counted, "printable": printable}
-    return fill_in(template, filters, record=record, rarest=rarest(record)).rstrip("\n")
+    return fill_in(Path(__file__).with_name("evaluated.txt.jinja"), {}, record=record).rstrip("\n")
 
 
 def fill_in(template: Path, filters: Mapping[str, Any], **values: Any) -> str:
@@ -36,14 +33,9 @@ def fill_in(template: Path, filters: Mapping[str, Any], **values: Any) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {
-        "four": four,
-        "interval": _interval,
-        "lengths": lengths_of,
-        "metrics": metrics_of,
-        "thousands": "{:,}".format,
-        **filters,
-    }
+    environment.filters |= {"aligned": _aligned, "counted": counted, "printable": printable, "short": _short}
+    environment.filters |= {"four": four, "interval": _interval, "thousands": "{:,}".format}
+    environment.filters |= {"lengths": lengths_of, "metrics": metrics_of, "rarest": rarest, **filters}
     return environment.get_template(template.name).render(values)
 
 
@@ -61,9 +53,8 @@ def metrics_of(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     if len(figures["classes"]) > 2:
         del names["f1"]
     intervals = {"accuracy": figures["accuracy_interval"], **figures["intervals"]}
-    ordered = figures.get("ordered", {})
     return [
-        *((name.replace("_", " "), four(value), "-") for name, value in ordered.items()),
+        *((name.replace("_", " "), four(value), "-") for name, value in figures.get("ordered", {}).items()),
         *((shown, four(figures[name]), _interval(intervals.get(name))) for name, shown in names.items()),
     ]
 

@@ -1,10 +1,11 @@
 """Measure a model on a labeled data set: read the data, score it, and compute a record of metrics."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from heapq import nsmallest
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,22 +16,14 @@ from sentcli.datasets.load import Rejects, load_split, without_unknown
 from sentcli.datasets.splits import are_learned, learned_hashes
 from sentcli.datasets.training_data import with_targets
 from sentcli.errors import DataError, option
-from sentcli.evaluation.bands import band_figures, three_way
 from sentcli.evaluation.display import accuracy_of_texts
-from sentcli.evaluation.metrics import Evaluation, Labels, evaluate, scores_by_length
-from sentcli.evaluation.predictions import (
-    Prediction,
-    accuracy_by,
-    confident_errors,
-    confused_pairs,
-    prediction_rows,
-    write_predictions,
-)
+from sentcli.evaluation.metrics import Ends, Labels, band_figures, evaluate, scores_by_length, three_way
+from sentcli.evaluation.predictions import Prediction, prediction_rows, write_predictions
 from sentcli.model.bundle import LEARNED, Bundle
-from sentcli.scoring.labels import NEUTRAL, Floats, choose_classes
+from sentcli.scoring.labels import NEUTRAL, Floats, LabelCounter, choose_classes, groups_by_column
 from sentcli.scoring.scorer import predict
 from sentcli.tables.options import ReadOptions
-from sentcli.text.encoder import Encoder
+from sentcli.text.encoder import Encoder, Numbers
 from sentcli.text.tokenizer import words_of
 
 _ON_PAGE, _SHORT_TEXT = 12, 200  # errors on the page; characters of a text in a record
@@ -38,22 +31,13 @@ _ON_PAGE, _SHORT_TEXT = 12, 200  # errors on the page; characters of a text in a
 _log = logging.getLogger("sentcli")
 
 
-@dataclass(frozen=True)
-class Measurement:
-    """All measurements, on the texts that have a word.
+class Measurement(NamedTuple):
+    """What `evaluate_bundle` measured: the record, and what the page shows besides."""
 
-    Neutral texts, for which a model with two classes has no class, count only in the figures of bands.
-    """
-
-    labels: Labels
-    probabilities: Floats  # `[examples, classes]`
-    blank: int  # empty texts, which were left out
-    neutral: int
-    figures: Evaluation
-    by_length: list[dict[str, Any]]
-    bands: dict[str, Any]  # see `band_figures`
-    comparison: dict[str, float] | None  # with another model, see `compare`
-    errors: Sequence[dict[str, Any]] = ()  # the most confident ones, see `confident_errors`
+    record: dict[str, Any]  # as `sentcli evaluate --json` prints it
+    labels: Labels  # of the measured texts
+    probabilities: Floats  # `[measured texts, classes]`
+    errors: Sequence[dict[str, Any]]  # the most confident ones, see `confident_errors`
 
 
 def evaluate_bundle(  # noqa: PLR0913  # what to measure, and what to return of it
@@ -68,17 +52,17 @@ def evaluate_bundle(  # noqa: PLR0913  # what to measure, and what to return of 
     suspects: int = 5,
     quiet: bool = False,
     **runtime: Any,
-) -> tuple[Measurement, dict[str, Any]]:
-    """Measure a model; return the measurement, and a record of it as `sentcli evaluate --json` prints it.
+) -> Measurement:
+    """Measure a model.
 
     :param suspects: the number of errors in the record, see `confident_errors`.
     :param against: another model with the same labels, to compare with; its file decides its backend.
     :param runtime: `backend`, `device`, `precision` and `workers` of `Scorer`.
     """
     name, file = choose(runtime.get("backend"), bundle)
-    precision = runtime.get("precision")
+    precision, config = runtime.get("precision"), bundle.config
     examples, left_out = _read(bundle, data, split, csv)
-    texts, names = examples.texts, bundle.config.labels
+    texts, names = examples.texts, config.labels
     labels = _class_ids(examples, names)
     probabilities = predict(bundle, texts, quiet=quiet, **runtime)
     other, of_other = None, None
@@ -87,17 +71,19 @@ def evaluate_bundle(  # noqa: PLR0913  # what to measure, and what to return of 
         other = {"model": against.name, "file": other_file, "backend": backend}
         device = None if backend == "onnx" else runtime.get("device")
         of_other = predict(against, texts, quiet=quiet, workers=runtime.get("workers"), device=device)
-    band = bundle.config.neutral
-    measured = measure_texts(texts, labels, probabilities, names, of_other, band, target_precision)
-    if bundle.config.model.neutral_head and measured.bands["three_way"]:
+    kept, figures = measure_texts(
+        texts, labels, probabilities, names, of_other, config.neutral, target_precision
+    )
+    if config.model.neutral_head and figures["three_way"]:
         of_head = predict(bundle, texts, quiet=quiet, neutral=True, **runtime)
-        measured.bands["three_way"] = three_way(labels, of_head, names)
+        figures["three_way"] = three_way(labels, of_head, names)
     rows = prediction_rows(examples, labels, probabilities, names)
-    measured = replace(measured, errors=confident_errors(rows, names, max(suspects, _ON_PAGE)))
-    learned = _by_learned(bundle, examples, rows) if LEARNED in bundle.digests else None
+    errors = confident_errors(rows, names, max(suspects, _ON_PAGE))
+    by_column = dict(zip(dict.fromkeys(csv.by), examples.columns, strict=True))
+    learned = _by_learned(bundle, texts, rows) if LEARNED in bundle.digests else None
     if predictions:
         write_predictions(predictions, rows)
-    return measured, {
+    record = {
         "kind": "comparison" if against else "texts",
         "model": bundle.name,
         "file": file,
@@ -109,18 +95,16 @@ def evaluate_bundle(  # noqa: PLR0913  # what to measure, and what to return of 
         "text_column": data.text_column,
         "label_column": data.label_column,
         "left_out": left_out,
-        "blank": measured.blank,
-        "truncated": int((Encoder(bundle.vocab).encode(texts).lengths > bundle.config.text.max_tokens).sum()),
-        "neutral": measured.neutral,
+        "blank": figures["blank"],
+        "truncated": int((Encoder(bundle.vocab).encode(texts).lengths > config.text.max_tokens).sum()),
+        "neutral": figures["neutral"],
         "learned": learned,
-        **asdict(measured.figures),
-        "by_length": measured.by_length,
-        "by": accuracy_by(dict(zip(dict.fromkeys(csv.by), examples.columns, strict=True)), rows, names),
-        **measured.bands,
-        "comparison": measured.comparison,
-        "errors": [row | {"text": row["text"][:_SHORT_TEXT]} for row in measured.errors[:suspects]],
-        "confused": confused_pairs(measured.figures),
+        **figures,
+        "by": accuracy_by(by_column, rows, names),
+        "errors": [row | {"text": row["text"][:_SHORT_TEXT]} for row in errors[:suspects]],
+        "confused": confused_pairs(figures),
     }
+    return Measurement(record, labels[kept], probabilities[kept], errors)
 
 
 def measure_texts(
@@ -129,37 +113,36 @@ def measure_texts(
     probabilities: Floats,
     names: Sequence[str],
     against: Floats | None = None,
-    band: tuple[float, float] | None = None,
+    band: Ends | None = None,
     target_precision: float | None = None,
-) -> Measurement:
-    """Compute all metrics of a model.
+) -> tuple[Numbers, dict[str, Any]]:
+    """Measure the texts that have a word, with `against` for both models.
+
+    Neutral texts, for which a model with two classes has no class, count only in the figures of bands.
 
     :param labels: the true class of each text; 2 is neutral for a model with two classes.
-    :param probabilities: `[texts, classes]`, a row of NaN for an empty text.
+    :param probabilities, against: `[texts, classes]`, a row of NaN for an empty text.
     :param band, target_precision: see `band_figures`.
+    :returns: the numbers of the texts, and their figures as in a record, without columns in `by`.
     """
-    if against is not None:  # compare on the texts that both models score
-        missing = np.isnan(probabilities + against)
-        probabilities, against = (np.where(missing, np.nan, part) for part in (probabilities, against))
-    has_words = ~np.isnan(probabilities).all(axis=1)
-    rows = np.flatnonzero(has_words & (labels < len(names)))  # not neutral
-    if not rows.size:
+    has_words = ~np.isnan(probabilities if against is None else probabilities + against).all(axis=1)
+    kept = np.flatnonzero(has_words & (labels < len(names)))  # not neutral
+    if not kept.size:
         raise DataError(
             f"all {len(labels)} texts are empty or neutral; try another {option('text_column')} or "
             f"{option('split')}"
         )
-    kept, of_model = labels[rows], probabilities[rows]
-    tokens = [len(words_of(texts[row])) for row in rows.tolist()]
-    return Measurement(
-        labels=kept,
-        probabilities=of_model,
-        blank=int((~has_words).sum()),
-        neutral=int(has_words.sum()) - len(rows),
-        figures=evaluate(kept, of_model, names),
-        by_length=scores_by_length(choose_classes(of_model, names) == kept, tokens),
-        bands=band_figures(labels[has_words], probabilities[has_words], names, band, target_precision),
-        comparison=None if against is None else compare(kept, of_model, against[rows], names),
-    )
+    own, of_model = labels[kept], probabilities[kept]
+    tokens = [len(words_of(texts[row])) for row in kept.tolist()]
+    return kept, {
+        "blank": int((~has_words).sum()),
+        "neutral": int(has_words.sum()) - len(kept),
+        **asdict(evaluate(own, of_model, names)),
+        "by_length": scores_by_length(choose_classes(of_model, names) == own, tokens),
+        "by": {},
+        **band_figures(labels[has_words], probabilities[has_words], names, band, target_precision),
+        "comparison": None if against is None else compare(own, of_model, against[kept], names),
+    }
 
 
 def compare(labels: Labels, probabilities: Floats, against: Floats, names: Sequence[str]) -> dict[str, float]:
@@ -177,6 +160,56 @@ def compare(labels: Labels, probabilities: Floats, against: Floats, names: Seque
         "accuracy": float((predicted == labels).mean()),
         "against_accuracy": float((other == labels).mean()),
     }
+
+
+def confident_errors(rows: Sequence[Prediction], names: Sequence[str], limit: int) -> list[Prediction]:
+    """Return the errors with the least probable labels, of which most are wrong if any labels are.
+
+    The order is that of C. Northcutt et al., "Confident Learning", JAIR 2021. Neutral texts count only if
+    `names` has it.
+    """
+    wrong = [row for row in rows if row["label"] in names and row["predicted"] not in (None, row["label"])]
+    shown = ("row", "text", "label", "predicted")
+    return [
+        {name: row[name] for name in shown} | {"probability": row[f"probability_{row['predicted']}"]}
+        for row in nsmallest(limit, wrong, key=lambda row: row[f"probability_{row['label']}"])
+    ]
+
+
+def accuracy_by(
+    columns: Mapping[str, Sequence[str]], rows: Sequence[Prediction], names: Sequence[str]
+) -> dict[str, list[dict[str, Any]]]:
+    """Return for each column the accuracy on the texts with each of its values, the most frequent first."""
+    is_right = [
+        str(row["label"] == row["predicted"]) if row["label"] in names and row["predicted"] else None
+        for row in rows
+    ]
+    counter = LabelCounter((str(False), str(True)))
+    counter.add(columns, is_right)
+    return {
+        column: [
+            {"value": group.value, "examples": group.labeled}
+            | {"accuracy": group.share, "accuracy_interval": group.interval}
+            for group in groups
+            if group.labels
+        ]
+        for column, groups in groups_by_column(counter.groups, str(True)).items()
+    }
+
+
+def confused_pairs(figures: Mapping[str, Any], limit: int = 10) -> list[dict[str, Any]]:
+    """Return the most frequent pairs of a label and another class that was predicted, with their counts.
+
+    :param figures: the fields of `Evaluation`.
+    """
+    names = [row["name"] for row in figures["classes"]]
+    pairs: list[dict[str, Any]] = [
+        {"label": label, "predicted": predicted, "count": count}
+        for label, row in zip(names, figures["confusion"], strict=True)
+        for predicted, count in zip(names, row, strict=True)
+        if count and predicted != label
+    ]
+    return sorted(pairs, key=lambda pair: -pair["count"])[:limit]
 
 
 def _class_ids(examples: LabeledTexts, names: Sequence[str]) -> Labels:
@@ -200,18 +233,18 @@ def _read(bundle: Bundle, data: DataSet, split: str, csv: ReadOptions) -> tuple[
 
 
 def _by_learned(
-    bundle: Bundle, examples: LabeledTexts, rows: Sequence[Prediction]
+    bundle: Bundle, texts: Sequence[str], rows: Sequence[Prediction]
 ) -> dict[str, dict[str, Any]]:
     """Return the accuracy on texts that the model has `learned`, with a warning, and on `other` ones."""
-    is_learned = are_learned(examples.texts, learned_hashes(bundle))
-    marks = {"learned": np.where(is_learned, "learned", "other").tolist()}
-    (groups,) = accuracy_by(marks, rows, bundle.config.labels).values()
+    is_learned = are_learned(texts, learned_hashes(bundle))
+    marks = {"mark": np.where(is_learned, "learned", "other").tolist()}
+    groups = accuracy_by(marks, rows, bundle.config.labels)["mark"]
     found = {group.pop("value"): group for group in groups}
     if "learned" in found:
-        known, other, advice = found["learned"]["examples"], found.get("other"), "use other texts"
-        if other:
+        advice = "use other texts"
+        if other := found.get("other"):
             accuracy = accuracy_of_texts(other["accuracy"], other["examples"])
             advice = f"without them, the accuracy is {accuracy}"
-        texts = known + (other["examples"] if other else 0)
-        _log.warning("%s has learned %d of %d texts; %s", bundle.name, known, texts, advice)
+        known, measured = found["learned"]["examples"], sum(group["examples"] for group in groups)
+        _log.warning("%s has learned %d of %d texts; %s", bundle.name, known, measured, advice)
     return found

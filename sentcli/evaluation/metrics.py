@@ -1,8 +1,8 @@
-"""Metrics of a classifier: point estimates, 95 % intervals and calibration, from labels and probabilities."""
+"""Metrics of a classifier: estimates with 95 % intervals, calibration, and the figures of neutral bands."""
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,24 +11,27 @@ from scipy.stats import rankdata
 from sklearn import metrics as sk
 
 from sentcli.datasets.labels import are_numbers
-from sentcli.scoring.labels import NORMAL_975, Bools, Floats, Interval, choose_classes, wilson_interval
+from sentcli.scoring.labels import (
+    NEUTRAL,
+    NORMAL_975,
+    Band,
+    Bools,
+    Floats,
+    Interval,
+    choose_classes,
+    wilson_interval,
+)
 
 Labels = npt.NDArray[np.int64]  # [examples], class numbers
+Ends = tuple[float, float]  # the lowest and the highest score of a band
 
 ECE_BINS = 15
 _STARTS = (1, 32, 64, 128, 256, 512)  # tokens; where each slice of lengths begins
 _DRAWS = 1000  # of the bootstrap
-
-
-@dataclass(frozen=True)
-class ClassScores:
-    """The scores of one class against all others; None where the denominator is 0."""
-
-    name: str
-    support: int  # examples with this label
-    precision: float | None
-    recall: float | None
-    f1: float | None
+_OF_CLASS = ("precision", "recall", "f1")
+_BANDS: list[Ends] = [(0.4, 0.6), (0.3, 0.7), (0.2, 0.8), (0.1, 0.9)]  # measured for every model
+_SIDE_OF = np.array([0, 2, 1])  # of the classes and of 2, which is neutral
+_THREE = ("examples", "accuracy", "accuracy_interval", "macro_f1", "intervals", "classes", "confusion")
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ class Evaluation:
     log_loss: float
     expected_calibration_error: float  # over `by_confidence`
     ordered: dict[str, float]  # see `ordered_errors`
-    classes: tuple[ClassScores, ...]
+    # Of each class its `name`, its `support` (examples with this label), `precision`, `recall` and `f1`.
+    classes: tuple[dict[str, Any], ...]
     confusion: tuple[tuple[int, ...], ...]  # counts, `[label][predicted class]`
     intervals: dict[str, Interval | None]  # 95 %, of `f1`, `macro_f1`, `roc_auc` and `log_loss`
     by_confidence: tuple[dict[str, Any], ...]  # in `ECE_BINS` bins, see `scores_by_confidence`
@@ -54,25 +58,25 @@ class Evaluation:
 
 def evaluate(labels: Labels, probabilities: Floats, names: Sequence[str]) -> Evaluation:
     """Measure predictions `[examples, classes]`: the first class with the highest probability."""
-    classes, examples = len(names), len(labels)
-    numbers = np.arange(classes)
+    count, examples = len(names), len(labels)
+    numbers = np.arange(count)
     predicted = choose_classes(probabilities, names)
     confusion = sk.confusion_matrix(labels, predicted, labels=numbers)
     by_class = sk.precision_recall_fscore_support(labels, predicted, labels=numbers, zero_division=np.nan)
-    scores = tuple(
-        ClassScores(name, int(support), *map(_defined, of_class))
-        for name, support, *of_class in zip(names, by_class[3], *by_class[:3], strict=True)
+    classes = tuple(
+        {"name": name, "support": int(support), **dict(zip(_OF_CLASS, map(_defined, scores), strict=True))}
+        for name, support, *scores in zip(names, by_class[3], *by_class[:3], strict=True)
     )
-    absent = [repr(score.name) for score in scores if not score.support]
+    absent = [repr(row["name"]) for row in classes if not row["support"]]
     loss = log_loss(labels, probabilities)
     of_label = np.maximum(probabilities[np.arange(examples), labels], np.finfo(probabilities.dtype).eps)
     losses = -np.log(of_label)
     of_loss = _normal_interval(loss, losses.var(ddof=1) / examples, math.inf) if examples > 1 else None
     auc = of_auc = None
     if not absent:
-        ranked = probabilities[:, 1] if classes == 2 else probabilities
+        ranked = probabilities[:, 1] if count == 2 else probabilities
         auc = float(sk.roc_auc_score(labels, ranked, multi_class="ovr"))
-        of_auc = _auc_interval(labels, ranked, auc) if classes == 2 else None
+        of_auc = _auc_interval(labels, ranked, auc) if count == 2 else None
     of_f1, of_macro_f1 = _f1_intervals(confusion)
     correct, by_confidence = int(confusion.trace()), scores_by_confidence(labels, probabilities)
     return Evaluation(
@@ -80,14 +84,14 @@ def evaluate(labels: Labels, probabilities: Floats, names: Sequence[str]) -> Eva
         accuracy=correct / examples,
         accuracy_interval=wilson_interval(correct, examples),
         balanced_accuracy=float(np.nanmean(by_class[1])),
-        f1=scores[1].f1 if classes == 2 else None,
+        f1=classes[1]["f1"] if count == 2 else None,
         macro_f1=float(np.nanmean(by_class[2])),
         roc_auc=auc,
         roc_auc_reason=f"no example of {', '.join(absent):.200}" if absent else None,
         log_loss=loss,
         expected_calibration_error=calibration_error(by_confidence),
         ordered=ordered_errors(labels, predicted, names),
-        classes=scores,
+        classes=classes,
         confusion=tuple(tuple(row) for row in confusion.tolist()),
         intervals={"f1": of_f1, "macro_f1": of_macro_f1, "roc_auc": of_auc, "log_loss": of_loss},
         by_confidence=tuple(by_confidence),
@@ -208,3 +212,60 @@ def accuracy_of(is_right: Bools) -> dict[str, Any]:
     right, examples = int(is_right.sum()), len(is_right)
     interval = wilson_interval(right, examples) if examples else None
     return {"accuracy": right / examples if examples else None, "accuracy_interval": interval}
+
+
+def band_figures(
+    labels: Labels, probabilities: Floats, names: Sequence[str], own: Ends | None, precision: float | None
+) -> dict[str, Any]:
+    """Report coverage and accuracy of a binary model when scores inside a neutral band are left out.
+
+    :param labels: the class of each text; 2 is neutral.
+    :returns: `bands`, for each the share of texts outside (`coverage`) and the accuracy on them; `three_way`,
+        the metrics of three labels with `own`, None without neutral texts; and `thresholds`, for each class
+        the score nearest to 0.5 beyond which it has the precision, and the share of texts there
+        (`coverage`), both None if no score reaches it. With more classes, all are empty.
+    """
+    figures: dict[str, Any] = {"bands": [], "three_way": None, "thresholds": []}
+    if len(names) > 2:
+        return figures
+    scores, sides = probabilities[:, 1], _SIDE_OF[labels]
+    for ends in dict.fromkeys([*_BANDS, *([own] if own else [])]):
+        predicted = Band(*ends).sides(scores)
+        kept = predicted != 1
+        band = {"low": ends[0], "high": ends[1], "of_model": ends == own, "coverage": float(kept.mean())}
+        figures["bands"].append(band | accuracy_of((predicted == sides)[kept]))
+    if own and (sides == 1).any():
+        figures["three_way"] = three_way(labels, np.eye(3)[Band(*own).sides(scores)], names, own)
+    if precision:
+        figures["thresholds"] = [
+            {"label": name, "precision": precision, **_threshold(scores, sides == side, side, precision)}
+            for name, side in zip(names, (0, 2), strict=True)
+        ]
+    return figures
+
+
+def three_way(
+    labels: Labels, probabilities: Floats, names: Sequence[str], band: Ends | None = None
+) -> dict[str, Any]:
+    """Return the figures of three labels from `[texts, 3]` probabilities, which a band may have made."""
+    scored = ~np.isnan(probabilities[:, 0])
+    three = evaluate(_SIDE_OF[labels[scored]], probabilities[scored], [names[0], NEUTRAL, names[1]])
+    low, high = band or (None, None)
+    return {"low": low, "high": high, **{name: asdict(three)[name] for name in _THREE}}
+
+
+def _threshold(scores: Floats, is_right: Bools, side: int, precision: float) -> dict[str, float | None]:
+    """Return `threshold` and `coverage` of the class on one side of 0.5; see `band_figures`."""
+    ends = (0.5 + (side - 1) * np.linspace(0, 0.5, 5001)).round(4)
+    count = scores_beyond(scores, ends, side)
+    reached = scores_beyond(scores[is_right], ends, side) / np.maximum(count, 1) >= precision
+    if not reached.any():
+        return {"threshold": None, "coverage": None}
+    first = reached.argmax()
+    return {"threshold": float(ends[first]), "coverage": float(count[first] / len(scores))}
+
+
+def scores_beyond(scores: Floats, ends: Floats, side: int) -> npt.NDArray[np.intp]:
+    """Return how many scores are below each end, for side 0, or above it, for side 2."""
+    below = np.searchsorted(np.sort(scores), ends, "right" if side else "left")
+    return len(scores) - below if side else below

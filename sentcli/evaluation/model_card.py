@@ -1,81 +1,128 @@
-"""The model card: the README of a model folder, filled in from its `metrics.json` and `history.csv`.
+"""The figures in a model folder, `metrics.json` and `history.csv`, and its README, the model card.
 
-It also shows measurements made after the training, which are written into the folder.
+The card also shows measurements made after the training, which are written into the folder.
 """
 
+import io
 import json
 import re
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import jinja2
+from pyarrow import csv
 
 from sentcli.config import DEFAULT_DATASET, HUB_ID, BundleConfig, ModelConfig
 from sentcli.errors import BundleError, UsageError, option, printable
 from sentcli.evaluation.display import fill_in
 from sentcli.evaluation.metrics import ECE_BINS
-from sentcli.evaluation.metrics_file import Metrics, learners, own_epochs, read_history, read_metrics
 from sentcli.model import bundle
 from sentcli.scoring.labels import NEUTRAL
 from sentcli.text.tokenizer import head_tokens
+
+MODEL_STAGE = "model"  # stage of the epochs of the model itself in `history.csv`
 
 _GLOVE_NAME = re.compile(r"(glove\.)?(6B|42B|840B|twitter\.27B)\..*", re.IGNORECASE)
 _FREE_GATES = {"separate": 4, "forget": 2}  # gates with weights, including the cell gate
 
 
+Epochs = Sequence[Mapping[str, Any]]  # records of `history.csv`
+
+
+class Metrics(TypedDict):
+    """The fields of the file in their order. `evaluations` is measured after the training.
+
+    The included model was trained before `baseline`, `prior_strength`, `fill_vocab` and `folds` existed.
+    """
+
+    command: str  # the command line of the training
+    licence: str | None  # license of the model, as the hub names it: `apache-2.0`; None if unknown
+    output: str  # the folder as `sentcli train` got it; commands on the card name it
+    dataset: str  # the first data set, as `sentcli train` got it
+    # Of each data set: the fields of `DataSet`, `hub_id` (its id on the Hugging Face hub or None), and
+    # `texts` (the number of texts to train on).
+    data: list[dict[str, Any]]
+    # The model that was fine-tuned: its `name`, `dataset`, `data`, `glove` and `base`.
+    base: dict[str, Any] | None
+    validation_data: str | None  # its source; None: a part of the data sets
+    training: dict[str, Any]  # the fields of `TrainConfig`, and `bf16`, `device`, `seconds`
+    versions: dict[str, str]  # versions of `sentcli`, `torch`, `python`
+    validation: dict[str, Any]  # the fields of `Evaluation`, with the weights of `best_epoch`
+    # `temperature`, `prior_strength`, and log loss and calibration error of the validation split before and
+    # after them: `log_loss_before`, `error_before`, `log_loss_after`, `error_after`.
+    calibration: dict[str, float]
+    # What n-grams have in the logits: `share`, `accuracy_before` and `accuracy_after`; empty for none.
+    ngrams: NotRequired[dict[str, float]]
+    # The model of n-grams on the same texts: `accuracy`, `accuracy_interval`, `macro_f1`, `log_loss`,
+    # `seconds`, and whether more texts are right beyond chance with the network, `is_beaten`, or without it,
+    # `is_better`, which the included model lacks.
+    baseline: NotRequired[dict[str, Any]]
+    # Of the base model alone: `accuracy`, and `own`, the accuracies before and after on its own sentences.
+    start: NotRequired[dict[str, Any]]
+    best_epoch: int  # 0: the weights are those of the base model
+    examples: dict[str, int]  # numbers in `train` and `validation`, without empty texts; both all in folds
+    glove: dict[str, Any]  # `source`, and the four counts of `Coverage`
+
+    evaluations: NotRequired[list[dict[str, Any]]]  # see `record_evaluation`
+
+
+def read_metrics(model: bundle.Bundle) -> Metrics:
+    """Read the metrics of a trained model."""
+    metrics: Metrics = bundle.decode_json(model.path / bundle.METRICS, model.read(bundle.METRICS))
+    if not isinstance(metrics, dict) or not Metrics.__required_keys__ <= metrics.keys():
+        raise BundleError(
+            f"{model.path / bundle.METRICS}: not written by `sentcli train`; train the model again"
+        )
+    return metrics
+
+
+def read_history(model: bundle.Bundle) -> list[dict[str, Any]]:
+    """Return the records of `history.csv`: one for each epoch, those of its base models first."""
+    try:
+        return list(csv.read_csv(io.BytesIO(model.read(bundle.HISTORY))).to_pylist())
+    except ValueError as error:
+        raise BundleError(f"{model.path / bundle.HISTORY}: cannot be read: {error!s:.200}") from None
+
+
+def own_epochs(model: bundle.Bundle) -> list[dict[str, Any]]:
+    """Return the records of the model itself, without those of its base models."""
+    return [record for record in read_history(model) if record["stage"] == MODEL_STAGE]
+
+
 def model_card(
-    config: BundleConfig,
-    metrics: Metrics,
-    history: Sequence[Mapping[str, float]],
-    *,
-    name: str,
-    files: Collection[str],
-) -> str:
+    config: BundleConfig, metrics: Metrics, history: Epochs, name: str, files: Iterable[str]
+) -> bytes:
     """Fill in the template: Markdown with the front matter of the Hugging Face hub.
 
-    :param files: the names of all files of the folder.
+    :param files: the names of all files of the folder; the manifest, which is written last, may be missing.
     """
-    measured = metrics.get("evaluations", ())
-    return fill_in(
+    learners: list[Mapping[str, Any]] = [metrics]  # the model, then each model that it was fine-tuned from
+    while base := learners[-1]["base"]:
+        learners.append(base)
+    card = fill_in(
         Path(__file__).with_name("card.md.jinja"),
         {"code": _code, "cell": _cell, "block": _block, "json": json.dumps},
         title=printable(name),
         where=shlex.quote(metrics["output"]),
         config=config,
         metrics=metrics,
-        learners=[*learners(metrics)],
+        learners=learners,
         history=history,
         columns=[name for name in history[0] if name.startswith(("train_", "validation_"))],
-        files=files,
+        files={*files, bundle.MANIFEST},
         bundle=bundle,
-        data=metrics["data"],
         default_dataset=DEFAULT_DATASET,
         ece_bins=ECE_BINS,
         has_bands=len(config.labels) == 2 and NEUTRAL not in config.labels,
         parameters=count_parameters(config.model, metrics["training"]["gates"]),
         head=head_tokens(config.text.max_tokens),
-        shown=next(iter(measured), None),
-        measured=measured,
+        measured=metrics.get("evaluations", ()),
         measured_on=_measured_on,
         is_glove=_GLOVE_NAME.fullmatch,
     )
-
-
-def write_card(
-    folder: Path,
-    config: BundleConfig,
-    metrics: Metrics,
-    history: Sequence[Mapping[str, float]],
-    *,
-    name: str,
-) -> None:
-    """Write the card of a model folder after its other files; see `model_card` for the parameters."""
-    files = {file.name for file in folder.iterdir()} | {bundle.MANIFEST}
-    card = model_card(config, metrics, history, name=name, files=files)
-    # A path in a command need not be valid UTF-8.
-    (folder / bundle.CARD).write_text(card, "utf-8", "backslashreplace")
+    return card.encode("utf-8", "backslashreplace")  # a path in a command need not be valid UTF-8
 
 
 def count_parameters(model: ModelConfig, gates: str = "separate") -> int:
@@ -129,9 +176,8 @@ def check_card(model: bundle.Bundle) -> None:
         )
     bundle.check_target(model.path, overwrite=True)
     bundle.check_writable(model.path.resolve().parent)
-    metrics, history = read_metrics(model), own_epochs(read_history(model))
     try:
-        model_card(model.config, metrics, history, name=model.name, files=model.digests)
+        model_card(model.config, read_metrics(model), own_epochs(model), model.name, model.digests)
     except (jinja2.TemplateError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise BundleError(
             f"{model.path / bundle.METRICS}: unfit for a card ({error!r:.200}); train the model again"
@@ -143,11 +189,12 @@ def record_evaluation(model: bundle.Bundle, record: Mapping[str, Any]) -> None:
     now = bundle.load_bundle(model.path)  # another evaluation may have been recorded in the meantime
     if now.digest != model.digest:
         raise BundleError(f"{model.path}: the model changed while it was measured; measure it again")
-    metrics, history = read_metrics(now), own_epochs(read_history(now))
+    metrics = read_metrics(now)
     records = {old["command"]: old for old in [*metrics.get("evaluations", ()), dict(record)]}
     metrics["evaluations"] = [*records.values()]
     with bundle.new_bundle(model.path, overwrite=True) as folder:
         for name in now.digests:
             (folder / name).write_bytes(now.read(name))
         (folder / bundle.METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
-        write_card(folder, model.config, metrics, history, name=model.name)
+        card = model_card(model.config, metrics, own_epochs(now), model.name, now.digests)
+        (folder / bundle.CARD).write_bytes(card)

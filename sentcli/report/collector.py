@@ -1,31 +1,47 @@
-"""Collect what a report shows, chunk by chunk, in memory that does not grow with the rows.
+"""Find the columns of a report, and collect what it shows, in memory that does not grow with the rows.
 
 The result depends on the rows and their order alone, not on the ends of chunks.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from sentcli.errors import UsageError
-from sentcli.report.columns import Columns, day_of, stars_of
 from sentcli.scoring.extras import MIXED
 from sentcli.scoring.labels import LONGEST_VALUE, NEUTRAL, Floats, LabelCounter
-from sentcli.text.encoder import Numbers
+from sentcli.tables.text_column import find_usual
 
 _BINS = 20
 _SCORE_EDGES = np.arange(_BINS + 1) / _BINS
-SCORE_BINS = [f"{low:.2f} to {high:.2f}" for low, high in pairwise(_SCORE_EDGES)]
+SCORE_BINS = np.array([f"{low:.2f} to {high:.2f}" for low, high in pairwise(_SCORE_EDGES)], object)
 LENGTHS = (1, 100, 250, 500, 1000, 2000)  # characters; where each slice begins
-LENGTH_BINS = [*(f"{start} to {stop - 1}" for start, stop in pairwise(LENGTHS)), f"{LENGTHS[-1]} or more"]
-STARS = ("", "1", "2", "3", "4", "5")  # "" without stars
+_UP_TO = [f"{start} to {stop - 1}" for start, stop in pairwise(LENGTHS)]
+LENGTH_BINS = np.array([*_UP_TO, f"{LENGTHS[-1]} or more"], object)
+STARS = np.array(["", *"12345"], object)  # "" without stars
 _OPINIONS = np.array([0, -1, -1, 0, 1, 1])  # of a number of stars
 _LONGEST_TEXT = 4_000  # characters that are kept
 SAMPLE_SIZE, _SEED = 5_000, 20_261_201
-SHELF_SIZE = 12
+SHELF_SIZE, _SHELVES = 12, ("negative", "positive", "uncertain", "surprising")
 _LONG_ENOUGH = 30  # characters of a text that is worth reading; shorter ones come last
+
+_USUAL_STARS = ("stars", "starrating", "reviewstars", "rating", "reviewrating", "ratings", "overall", "score")
+_TIME = re.compile(
+    r"date|time|day$|month|created|updated|published|posted|(^|_)(at|ts)$|unix|epoch", re.IGNORECASE
+)
+_DAY = re.compile(r"[12]\d{3}([-/])(0[1-9]|1[0-2])(\1(0[1-9]|[12]\d|3[01]))?(?!\d)")
+_SECONDS = range(10**8, 2**32)  # since 1970, of years that reviews have
+_NUMBER = re.compile(r"[-+.,\d]+")
+_MOST_SHARE = 0.95  # of the first values of a column of dates or stars
+_MOST_GROUP_COLUMNS = 3  # that are found without --by
+_MOST_GROUPS, _ROWS_PER_GROUP, _LONGEST_GROUP = 30, 5, 60
+_CACHED = 1 << 14  # values that are read once
 
 
 class Review(NamedTuple):
@@ -39,9 +55,6 @@ class Review(NamedTuple):
     stars: int
 
 
-_Fields = tuple[str, str, float, tuple[str, ...], str, int]  # making a `Review` of them takes longer
-
-
 class Shelf:
     """Keeps the rows with the smallest keys.
 
@@ -50,30 +63,21 @@ class Shelf:
 
     def __init__(self, size: int, *, distinct: bool) -> None:
         self._size, self._distinct = size, distinct
-        self._kept: list[tuple[float, int, _Fields]] = []
+        self._kept: list[tuple[float, int, Review]] = []
         self._worst = np.inf
 
-    def add(self, keys: Floats, first: int, take: Callable[[Numbers], Iterable[_Fields]]) -> None:
+    def add(self, keys: Floats, first: int, take: Callable[[int], Review]) -> None:
         """Offer consecutive rows, of which the first one has this number."""
-        places = np.flatnonzero(keys < self._worst)
-        places = places[np.argsort(keys[places], kind="stable")]  # the best rows first: few of them are taken
-        for start in range(0, len(places), self._size):
-            best = places[start : start + self._size]
-            if keys[best[0]] >= self._worst:
-                break
-            self._kept += zip(keys[best].tolist(), (first + best).tolist(), take(best), strict=True)
-            if len(self._kept) > 2 * self._size:
-                self._sort()
+        places = np.flatnonzero(keys < self._worst).tolist()
+        self._kept += [(float(keys[place]), first + place, take(place)) for place in places]
+        if len(self._kept) > 2 * self._size:
+            self._sort()
 
     def _sort(self) -> None:
-        self._kept.sort()
-        if self._distinct:
-            first: dict[str, tuple[float, int, _Fields]] = {}
-            for entry in self._kept:
-                *_, (text, *_) = entry
-                first.setdefault(text[:60].casefold(), entry)
-            self._kept = [*first.values()]
-        del self._kept[self._size :]
+        rows: dict[Any, tuple[float, int, Review]] = {}
+        for key, number, row in sorted(self._kept):
+            rows.setdefault(row.text[:60].casefold() if self._distinct else number, (key, number, row))
+        self._kept = [*rows.values()][: self._size]
         if len(self._kept) == self._size:
             self._worst = self._kept[-1][0]
 
@@ -81,7 +85,74 @@ class Shelf:
     def rows(self) -> list[Review]:
         """The rows, in the order of their keys."""
         self._sort()
-        return [Review(*row) for *_, row in self._kept]
+        return [row for *_, row in self._kept]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The names of the columns that a report reads in addition to the texts."""
+
+    by: tuple[str, ...] = ()
+    time: str | None = None
+    stars: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*self.by, *(name for name in (self.time, self.stars) if name is not None))
+
+
+def find_columns(values: Mapping[str, Sequence[str]], by: tuple[str, ...], time: str | None) -> Columns:
+    """Choose the columns of a report among those that are neither texts nor results.
+
+    :param values: the first values of each column as text, "" for a missing one.
+    :param by, time: the columns that the user named; those that are not named are found by their values.
+    """
+    filled = {name: [value for value in column if value] for name, column in values.items()}
+    free = {name: column for name, column in filled.items() if column and name not in (*by, time)}
+    stars = find_usual([name for name in free if _are(stars_of, free[name])], _USUAL_STARS)
+    dates = [name for name in free if name != stars and _are(day_of, free[name])]
+    # Other numbers look like seconds too.
+    dates = [name for name in dates if _TIME.search(name) or not _are(_NUMBER.fullmatch, free[name])]
+    if time is None and dates:
+        time = next(filter(_TIME.search, dates), dates[0])
+    if not by:
+        groups = (name for name in free if name not in (*dates, stars) and _are_groups(free[name]))
+        by = tuple(groups)[:_MOST_GROUP_COLUMNS]
+    return Columns(by, time, stars)
+
+
+def _are(read: Callable[[str], object], values: Sequence[str]) -> bool:
+    """Return whether nearly all values can be read in this way."""
+    return sum(map(bool, map(read, values))) >= _MOST_SHARE * len(values)
+
+
+def _are_groups(values: Sequence[str]) -> bool:
+    """Return whether these are few names, and not only numbers."""
+    names = {*values}
+    limit = min(_MOST_GROUPS, max(1, len(values) // _ROWS_PER_GROUP))
+    is_short = max(map(len, names)) <= _LONGEST_GROUP
+    return len(names) <= limit and is_short and not all(map(_NUMBER.fullmatch, names))
+
+
+@lru_cache(_CACHED)
+def stars_of(value: str) -> int:
+    """Return the nearest whole number of a value from 1 to 5, such as 4.0; 0 for anything else."""
+    is_rating = re.fullmatch(r"\s*([1-4]([.,]\d*)?|5([.,]0*)?)\s*", value)
+    return int(float(value.replace(",", ".")) + 0.5) if is_rating else 0
+
+
+@lru_cache(_CACHED)
+def day_of(value: str) -> str:
+    """Return the day of an ISO date, a timestamp, or a number of seconds or milliseconds since 1970.
+
+    :returns: such as 2024-01-31, or 2024-01 for a month; "" for anything else.
+    """
+    start = value[:10]  # of milliseconds, the seconds
+    if found := _DAY.match(start):
+        return found[0].replace("/", "-")
+    if start.isdecimal() and int(start) in _SECONDS:
+        return date.fromordinal(date(1970, 1, 1).toordinal() + int(start) // 86_400).isoformat()
+    return ""
 
 
 class Collector:
@@ -102,8 +173,7 @@ class Collector:
         self.rows, self.by, self.counts = 0, LabelCounter(self.labels), LabelCounter(self.labels)
         self._random = np.random.default_rng(_SEED)
         self.sample = Shelf(SAMPLE_SIZE, distinct=False)
-        names = ("negative", "positive", "uncertain", "surprising")
-        self.shelves = {name: Shelf(SHELF_SIZE, distinct=True) for name in names}
+        self.shelves = {name: Shelf(SHELF_SIZE, distinct=True) for name in _SHELVES}
 
     def add(
         self,
@@ -123,34 +193,25 @@ class Collector:
         stars = np.fromiter(map(stars_of, values.get(columns.stars, blank)), np.int64, len(texts))
         lengths = np.array([len(text) if text else 0 for text in texts], np.int64)
         exact = np.array(scores, np.float64).round(6)  # as files have them; NaN for None
-        self.by.add(by, labels)
-        counted = {
-            "stars": (STARS, stars),
-            "length": (LENGTH_BINS, np.searchsorted(LENGTHS[1:], lengths, "right")),
-            "score": (SCORE_BINS, np.searchsorted(_SCORE_EDGES[1:-1], exact, "right")),
+        counted: dict[str, Any] = {
+            "day": days,
+            "stars": STARS[stars],
+            "length": LENGTH_BINS[np.searchsorted(LENGTHS[1:], lengths, "right")],
+            "score": SCORE_BINS[np.searchsorted(_SCORE_EDGES[1:-1], exact, "right")],
         }
-        names = {column: np.array(bins, object)[places] for column, (bins, places) in counted.items()}
-        self.counts.add({"day": days, **names}, labels)
+        self.by.add(by, labels)
+        self.counts.add(counted, labels)
 
-        def take(places: Numbers) -> Iterable[_Fields]:
-            numbers = places.tolist()
-            kept = [texts[place][:_LONGEST_TEXT] for place in numbers]
-            groups = [[column[place][:LONGEST_VALUE] for place in numbers] for column in by.values()]
-            named, dated = ([column[place] for place in numbers] for column in (labels, days))
-            of_rows = zip(*groups, strict=True) if by else [()] * len(numbers)
-            scored, rated = exact[places].tolist(), stars[places].tolist()
-            return zip(kept, named, scored, of_rows, dated, rated, strict=True)
+        def take(place: int) -> Review:
+            text, score, rating = texts[place][:_LONGEST_TEXT], float(exact[place]), int(stars[place])
+            groups = tuple(column[place][:LONGEST_VALUE] for column in by.values())
+            return Review(text, labels[place], score, groups, days[place], rating)
 
         is_labeled = [label is not None for label in labels]
         self.sample.add(np.where(is_labeled, self._random.random(len(texts)), np.inf), self.rows, take)
         unsure = np.abs(exact - 0.5)
-        is_against = _OPINIONS[stars] * (exact - 0.5) < 0
+        against = np.where(_OPINIONS[stars] * (exact - 0.5) < 0, 0.5 - unsure, np.inf)
         late = np.where(lengths < _LONG_ENOUGH, 2.0, 0.0)  # NaN, of rows without a score, is no key
-        for name, keys in (
-            ("negative", exact),
-            ("positive", 1 - exact),
-            ("uncertain", unsure),
-            ("surprising", np.where(is_against, 0.5 - unsure, np.inf)),
-        ):
-            self.shelves[name].add(keys + late, self.rows, take)
+        for shelf, keys in zip(self.shelves.values(), (exact, 1 - exact, unsure, against), strict=True):
+            shelf.add(keys + late, self.rows, take)
         self.rows += len(texts)

@@ -4,7 +4,6 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,8 @@ Spans = list[tuple[str, float]]
 def fill(template: str, **values: Any) -> bytes:
     """Return the page of a template."""
     filters = {
-        "percent": partial(_percent, 0),
-        "exact": partial(_percent, 1),
+        "percent": _percent,
+        "exact": lambda share: _percent(share, 1),
         "place": lambda share: f"{100 * share:.4g}%",
         "zip": zip,
     }
@@ -35,7 +34,7 @@ def fill(template: str, **values: Any) -> bytes:
     return page.encode("utf-8", "replace")
 
 
-def _percent(digits: int, share: float | None) -> str:
+def _percent(share: float | None, digits: int = 0) -> str:
     return "-" if share is None else f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
 
 

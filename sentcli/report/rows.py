@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sentcli.errors import DataError, counted, option
 from sentcli.files.sink import Target, write_file
 from sentcli.files.source import STANDARD
-from sentcli.report.collector import Collector
-from sentcli.report.columns import Columns, find_columns
+from sentcli.report.collector import Collector, Columns, find_columns
 from sentcli.report.scored import render_scored
 from sentcli.scoring import stop
 from sentcli.tables.chunk import Chunk, Results
@@ -36,9 +35,7 @@ class Report:
     def __init__(self, scorer: "Scorer", target: Target, time: str | None) -> None:
         self.target = target
         self._scorer, self._time = scorer, time
-        self._inputs: Sequence[str] = ()
-        self._places: dict[str, Any] | None = None  # of the columns, once the first rows have shown them
-        self._is_stream = False
+        self.begin(())
         self.collected = Collector(scorer.labels, Columns())
         self.page = b""
 
@@ -48,7 +45,8 @@ class Report:
         :param table: is checked for the column of dates that the user named.
         :param is_stream: the first rows may be few; so only the columns that the user named are known.
         """
-        self._inputs, self._places, self._is_stream = inputs, None, is_stream
+        self._inputs, self._is_stream = inputs, is_stream
+        self._places: dict[str, Any] | None = None  # of the columns, once the first rows have shown them
         if table and self._time and not table.is_empty:
             places_of(table, {self._time: "by_time"})
 
@@ -57,7 +55,9 @@ class Report:
         if self._places is None:
             columns = Columns(table.options.by, self._time)
             if not self._is_stream:
-                columns = _choose_columns(table, chunk, self._time)
+                names = [name for name in table.kept_columns if name not in table.texts]
+                first = {name: chunk.texts_of(place) for name, place in table.paths if name in names}
+                columns = find_columns(first, table.options.by, self._time)
             self.collected = Collector(self._scorer.labels, columns)
             fields = {name: "by" if name in columns.by else "by_time" for name in columns.names}
             self._places = dict(zip(fields, places_of(table, fields), strict=True))
@@ -72,7 +72,9 @@ class Report:
         self.begin(inputs)
         options, rejected = replace(options, drop=(*results,)), 0
         for table, chunk in read_files(inputs, options, stop.check):
-            _check_scored(table, results)
+            if missing := [column for column in results if column not in table.columns]:
+                hint = f"score it first, or add {option('prefix')}; {list_columns(table.columns)}"
+                raise DataError(f"{table.name}: no column {missing[0]!r:.200}; {hint}")
             rejected += len(chunk.rejects)
             if chunk.texts:
                 places = places_of(table, dict.fromkeys(results, "prefix"))
@@ -83,7 +85,10 @@ class Report:
 
     def finish(self) -> None:
         """Make the page in memory, before the output gets its name."""
-        self.page = render_scored(self.collected, self._scorer, _title_of(self._inputs))
+        shown, more = self._inputs[:_MOST_NAMED], len(self._inputs) - _MOST_NAMED
+        title = ", ".join("standard input" if name == STANDARD else Path(name).name for name in shown)
+        title += f" and {more:,} more" if more > 0 else ""
+        self.page = render_scored(self.collected, self._scorer, title)
 
     def publish(self) -> None:
         write_file(self.target, self.page)
@@ -101,25 +106,3 @@ def _read_results(where: str, labels: Sequence[str], found: Sequence[str], score
         hint = f"try {option('prefix')}"
         raise DataError(f"{where}: a score is not a number: {error!s:.200}; {hint}") from None
     return [label or None for label in found], numbers
-
-
-def _title_of(names: Sequence[str]) -> str:
-    """Return what a page calls its inputs."""
-    shown = ["standard input" if name == STANDARD else Path(name).name for name in names[:_MOST_NAMED]]
-    more = len(names) - len(shown)
-    return ", ".join(shown) + (f" and {more:,} more" if more else "")
-
-
-def _check_scored(table: Table, results: Sequence[str]) -> None:
-    """Refuse a file without the columns of the label and the score."""
-    for column in results:
-        if column not in table.columns:
-            hint = f"score it first, or add {option('prefix')}"
-            raise DataError(f"{table.name}: no column {column!r:.200}; {hint}; {list_columns(table.columns)}")
-
-
-def _choose_columns(table: Table, chunk: Chunk, time: str | None) -> Columns:
-    """Choose the columns of a report by the first rows; see `find_columns`."""
-    names = [name for name in table.kept_columns if name not in table.texts]
-    values = {name: chunk.texts_of(place) for name, place in table.paths if name in names}
-    return find_columns(values, table.options.by, time)

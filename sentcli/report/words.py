@@ -6,16 +6,15 @@ Selection and Evaluation for Identifying the Content of Political Conflict", Pol
 equation (22).
 """
 
-from array import array
 from collections.abc import Callable, Iterator, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from sentcli.explain.pieces import sentences_of
-from sentcli.scoring.labels import Floats
+from sentcli.scoring.labels import Bools, Floats
 from sentcli.text.encoder import Numbers
 from sentcli.text.tokenizer import words_of
 
@@ -29,14 +28,13 @@ _FEWEST, _FEWEST_SHARE = 5, 1 / 400  # sentences with a term, and their number b
 _LEAST_Z, _LEAST_SHARE = 1.5, 0.6  # of a term, and of its sentences on one side
 _NOUN, _JUDGING, _NEUTRAL = 0.15, 2.0, 3.0  # see `Terms.of`
 _PAIR_SHARE = 0.4  # of a word's occurrences, from which on a pair replaces it
-_QUOTES, _QUOTE_CHARACTERS = 3, (25, 200)
+_QUOTES, _QUOTE_CHARACTERS = 3, range(25, 201)
 _SPREAD = 12  # steps through the ranked sentences, so that quotes differ
 
-# A noun stands after one of these, and not before another content word.
-_BEFORE_NOUNS = frozenset(
-    "the a an my our your their his her its this these those no any some every each".split()  # noqa: SIM905
-)
-_BEFORE_SOME_NOUNS = frozenset(("of", "for", "with", "in", "on", "at", "from", "about"))
+# The evidence for a noun: the word before it. Nor does another content word follow it.
+_EVIDENCE = dict.fromkeys("the a an my our your their his her its this that these those".split(), 1.0)  # noqa: SIM905
+_EVIDENCE |= dict.fromkeys(("no", "any", "some", "every", "each"), 1.0)
+_EVIDENCE |= dict.fromkeys(("of", "for", "with", "in", "on", "at", "from", "about"), 0.5)
 _FOLDER = Path(__file__).parent
 # Words without a subject or a judgment of their own; the apostrophe of "isn't" separates its parts.
 _EMPTY = frozenset((_FOLDER / "empty_words.txt").read_text("utf-8").split())
@@ -71,22 +69,21 @@ class Terms:
         self._text_of = np.array([text for text, *_ in spans], np.int64)
         self._odds = _log_odds(score(self._sentences))
         ids: dict[str, int] = {}
-        terms, owners, nouns = array("i"), array("i"), array("d")
-        for number, sentence in enumerate(self._sentences):
-            for term, noun in _terms_of(words_of(sentence)):
-                terms.append(ids.setdefault(term, len(ids)))
-                owners.append(number)
-                nouns.append(noun)
-        numbers = np.array(terms, np.int64)
-        counts = np.bincount(numbers, minlength=len(ids))
-        is_frequent, names = counts >= _FEWEST, [*ids]
-        self._names = [names[term] for term in np.flatnonzero(is_frequent).tolist()]
+        every = (
+            (ids.setdefault(term, len(ids)), number, noun)
+            for number, sentence in enumerate(self._sentences)
+            for term, noun in _terms_of(words_of(sentence))
+        )
+        table = np.fromiter(every, [("term", np.int64), ("sentence", np.int64), ("noun", np.float64)])
+        counts = np.bincount(table["term"], minlength=len(ids))
+        is_frequent = counts >= _FEWEST
+        self._names = [*compress(ids, is_frequent)]
         self._is_special = np.array([name.split()[-1] not in _GENERAL for name in self._names], bool)
-        self._nouns = np.bincount(numbers, nouns, len(ids))[is_frequent] / counts[is_frequent]
+        nouns = np.bincount(table["term"], table["noun"], len(ids))
+        self._nouns = nouns[is_frequent] / counts[is_frequent]
         self._own = np.nan_to_num(_log_odds(score(self._names)))
-        is_kept = is_frequent[numbers]
-        self._terms = (np.cumsum(is_frequent) - 1)[numbers[is_kept]]
-        self._owners = np.array(owners, np.int64)[is_kept]
+        table = table[is_frequent[table["term"]]]
+        self._terms, self._owners = (np.cumsum(is_frequent) - 1)[table["term"]], table["sentence"]
 
     def of(self, texts: Numbers, sign: int, topics: int, judging: int) -> tuple[list[Term], list[Term]]:
         """Return the terms that set apart the sentences of one side: topics, and words that judge.
@@ -98,21 +95,21 @@ class Terms:
         is_read = np.isin(self._text_of, texts)[self._owners]
         terms, owners = self._terms[is_read], self._owners[is_read]
         odds = sign * self._odds[owners]
-        is_clear_side, size = odds > _CLEAR, len(self._names)
-        every = np.bincount(terms, minlength=size)
-        own, other = (np.bincount(terms[rows], minlength=size) for rows in (is_clear_side, odds < -_CLEAR))
+        is_own, size = odds > _CLEAR, len(self._names)
+        every, own, other = (
+            np.bincount(terms[rows], minlength=size) for rows in (slice(None), is_own, odds < -_CLEAR)
+        )
         every[every < max(_FEWEST, _FEWEST_SHARE * len(texts))] = 0
         z = np.where(every, _z_scores(own, other, every), 0.0)
         is_clear = self._is_special & (z > _LEAST_Z) & (own >= _LEAST_SHARE * (own + other))
-        clear = np.flatnonzero(is_clear)
-        ranked = clear[np.argsort(-z[clear], kind="stable")].tolist()
         is_topic = (self._nouns >= _NOUN) & (sign * self._own < _NEUTRAL)
         judges = ~is_topic & (sign * self._own >= _JUDGING)
-        places = terms[is_clear_side], owners[is_clear_side]
 
-        def best(is_kind: npt.NDArray[np.bool_], limit: int) -> list[Term]:
-            kept = self._distinct([term for term in ranked if is_kind[term]], every)[:limit]
-            return [self._term(term, *places) for term in kept]
+        def best(is_kind: Bools, limit: int) -> list[Term]:
+            clear = np.flatnonzero(is_clear & is_kind)
+            ranked = clear[np.argsort(-z[clear], kind="stable")].tolist()
+            kept = self._distinct(ranked, every)[:limit]
+            return [self._term(term, owners[is_own & (terms == term)]) for term in kept]
 
         return best(is_topic, topics), best(judges, judging)
 
@@ -125,23 +122,19 @@ class Terms:
         kept: list[int] = []
         taken: set[str] = set()
         for term in ranked:
-            usual = [
-                pair
-                for pair in pairs.get(self._names[term], ())
-                if counts[pair] >= _PAIR_SHARE * counts[term]
-            ]
-            best = max(usual, key=counts.__getitem__, default=term)
+            best = max(pairs.get(self._names[term], [term]), key=counts.__getitem__)
+            best = best if counts[best] >= _PAIR_SHARE * counts[term] else term
             stems = {word.removesuffix("s") for word in self._names[best].split()}
             if not stems & taken:
                 kept.append(best)
             taken |= stems
         return kept
 
-    def _term(self, term: int, terms: Numbers, owners: Numbers) -> Term:
-        sentences = np.unique(owners[terms == term])
+    def _term(self, term: int, owners: Numbers) -> Term:
+        """Return a term with quotes of the sentences that have it, the clearest first."""
+        sentences = np.unique(owners)
         ranked = sentences[np.argsort(-np.abs(self._odds[sentences]), kind="stable")].tolist()
-        shortest, longest = _QUOTE_CHARACTERS
-        good = [row for row in ranked if shortest <= len(self._sentences[row]) <= longest] or ranked
+        good = [row for row in ranked if len(self._sentences[row]) in _QUOTE_CHARACTERS] or ranked
         quotes: dict[int, str] = {}
         for sentence in good[:: max(1, len(good) // _SPREAD)]:
             quotes.setdefault(int(self._text_of[sentence]), self._sentences[sentence])
@@ -150,16 +143,13 @@ class Terms:
 
 def _terms_of(tokens: Sequence[str]) -> Iterator[tuple[str, float]]:
     """Yield the terms of a sentence, each with the evidence that it is a noun, from 0 to 1."""
-    is_word = [len(token) > 1 and token.isalpha() and token not in _EMPTY for token in tokens]
-    is_word += [False, False]
-    before = ""
-    for place, token in enumerate(tokens):
+    is_word = [len(token) > 1 and token.isalpha() and token not in _EMPTY for token in [*tokens, "", ""]]
+    for place, (before, token) in enumerate(zip(["", *tokens], tokens, strict=False)):
         if is_word[place]:
-            evidence = 1.0 if before in _BEFORE_NOUNS else 0.5 if before in _BEFORE_SOME_NOUNS else 0.0
+            evidence = _EVIDENCE.get(before, 0.0)
             yield token, 0.0 if is_word[place + 1] else evidence
             if is_word[place + 1]:
                 yield f"{token} {tokens[place + 1]}", 0.0 if is_word[place + 2] else evidence
-        before = token
 
 
 def _z_scores(own: Numbers, other: Numbers, every: Numbers) -> Floats:
@@ -169,11 +159,9 @@ def _z_scores(own: Numbers, other: Numbers, every: Numbers) -> Floats:
     # More than the prior, so that a single term does not have the whole total.
     total_x, total_y = (side[every > 0].sum() + _PRIOR + 1 for side in (own, other))
     difference = np.log(x / (total_x - x)) - np.log(y / (total_y - y))
-    z: Floats = difference / np.sqrt(1 / x + 1 / y)
-    return z
+    return np.asarray(difference / np.sqrt(1 / x + 1 / y))
 
 
 def _log_odds(scores: Floats) -> Floats:
     bounded = np.clip(scores, 1e-9, 1 - 1e-9)
-    odds: Floats = np.log(bounded / (1 - bounded))
-    return odds
+    return np.asarray(np.log(bounded / (1 - bounded)))

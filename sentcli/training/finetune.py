@@ -12,7 +12,7 @@ from sentcli.config import BundleConfig
 from sentcli.datasets.labels import known_labels
 from sentcli.datasets.load import load_split
 from sentcli.datasets.splits import Hashes, learned_hashes
-from sentcli.evaluation.metrics_file import read_history, read_metrics
+from sentcli.evaluation.model_card import read_history, read_metrics
 from sentcli.model.bilstm import BiLSTM, gates_of
 from sentcli.model.bundle import REHEARSAL, Bundle, load_bundle
 from sentcli.text.tokenizer import words_of

@@ -11,8 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
 from sentcli.config import PROBABILITY, SIDES, DataSet
-from sentcli.evaluation.bands import choose_band
-from sentcli.evaluation.calibration import choose_strength, fit_temperature, shrink_temperature
+from sentcli.evaluation.calibration import choose_band, choose_strength, fit_temperature, shrink_temperature
 from sentcli.evaluation.metrics import Evaluation, calibration_error, evaluate, log_loss, scores_by_confidence
 from sentcli.model.bilstm import BiLSTM, round_embedding
 from sentcli.scoring.labels import Floats, softmax

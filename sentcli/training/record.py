@@ -15,14 +15,13 @@ import torch
 from sentcli import __version__
 from sentcli.config import BundleConfig, DataSet, settable
 from sentcli.datasets.splits import digest_texts, hash_texts
-from sentcli.evaluation.bands import shrink_band
-from sentcli.evaluation.metrics_file import MODEL_STAGE, Metrics
-from sentcli.evaluation.model_card import hub_id_of, write_card
+from sentcli.evaluation.calibration import shrink_band
+from sentcli.evaluation.model_card import MODEL_STAGE, Metrics, hub_id_of, model_card
 from sentcli.evaluation.predictions import prediction_rows, write_predictions
 from sentcli.export.export import write_onnx
 from sentcli.model import bundle
 from sentcli.model.bilstm import choose_device
-from sentcli.report.trained import render_training
+from sentcli.report.measured import render_training
 from sentcli.training.classifier import uses_bf16
 from sentcli.training.corpus import Corpus, Texts
 from sentcli.training.heads import Calibrated, Fitted
@@ -65,7 +64,8 @@ class Record:
         (folder / bundle.LEARNED).write_bytes(learned.tobytes())
         self._write_validation(folder / bundle.VALIDATION)
         (folder / bundle.TRAINING).write_bytes(render_training(metrics, self.epochs, output.name))
-        write_card(folder, config, metrics, self.epochs, name=output.name)  # last: it lists all files
+        files = [file.name for file in folder.iterdir()]
+        (folder / bundle.CARD).write_bytes(model_card(config, metrics, self.epochs, output.name, files))
 
     def _neutral(self) -> tuple[float, float] | None:
         """Return the band of neutral texts, which starts from that of the model to fine-tune."""

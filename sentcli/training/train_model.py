@@ -115,11 +115,11 @@ def _report(name: str, record: Record, seconds: float) -> None:
 
 def _warn_of_chance(name: str, figures: Evaluation, *, is_balanced: bool) -> None:
     """Warn if a model is no better than one label for every text."""
-    classes = [scores for scores in figures.classes if scores.support]
-    most_frequent = max(classes, key=lambda scores: scores.support)
+    classes = [row for row in figures.classes if row["support"]]
+    most_frequent = max(classes, key=lambda row: row["support"])
     if figures.balanced_accuracy > 1 / len(classes):
         return
-    is_skewed = most_frequent.support * len(classes) > _SKEWED * figures.examples
+    is_skewed = most_frequent["support"] * len(classes) > _SKEWED * figures.examples
     advice = f", or {option('class_weight', 'balanced')}" if is_skewed and not is_balanced else ""
     problem = "%s: on validation texts, it is no better than %r for every text; try more texts%s"
-    _log.warning(problem, name, most_frequent.name, advice)
+    _log.warning(problem, name, most_frequent["name"], advice)

@@ -113,7 +113,7 @@ def test_a_full_disk_leaves_the_folder_as_it_was_after_printing_the_metrics(mode
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(model_card, "write_card", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     result = invoke("evaluate", "model", "--dataset", "test.csv", "--card")
     assert result.exit_code == 1
     assert result.stderr == "Error: model: the model folder cannot be written: No space left on device\n"

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
 
-from sentcli.evaluation.bands import band_figures, choose_band, shrink_band
+from sentcli.evaluation.calibration import choose_band, shrink_band
+from sentcli.evaluation.metrics import band_figures
 from sentcli.scoring.labels import wilson_interval
 
 

@@ -62,10 +62,10 @@ class TestEvaluate:
         predicted = np.array([0, 0, 0, 1, 1, 2, 1])
         figures = evaluate(labels, np.eye(3)[predicted], ("a", "b", "c"))
         a, b, c = figures.classes
-        assert (a.name, a.support, a.precision, a.recall) == ("a", 4, 1.0, 0.75)
+        assert [a[name] for name in ("name", "support", "precision", "recall")] == ["a", 4, 1.0, 0.75]
         assert figures.balanced_accuracy == pytest.approx((0.75 + 0.5 + 0) / 3)
-        assert (b.support, b.precision, b.recall) == (2, pytest.approx(1 / 3), 0.5)
-        assert (c.support, c.precision, c.recall, c.f1) == (1, 0.0, 0.0, 0.0)
+        assert (b["support"], b["precision"], b["recall"]) == (2, pytest.approx(1 / 3), 0.5)
+        assert c == {"name": "c", "support": 1, "precision": 0.0, "recall": 0.0, "f1": 0.0}
         assert figures.macro_f1 == pytest.approx((6 / 7 + 0.4) / 3)
         assert figures.f1 is None
         assert figures.confusion == ((3, 1, 0), (0, 1, 1), (0, 1, 0))
@@ -111,10 +111,10 @@ class TestEvaluate:
     def test_undefined_metrics_are_none(self):
         figures = evaluate(np.array([0, 1]), np.eye(3)[[1, 1]], ("a", "b", "c"))
         a, b, c = figures.classes
-        assert (a.precision, a.recall, a.f1) == (None, 0, 0)
-        assert (c.precision, c.recall, c.f1) == (None, None, None)
+        assert (a["precision"], a["recall"], a["f1"]) == (None, 0, 0)
+        assert (c["precision"], c["recall"], c["f1"]) == (None, None, None)
         assert figures.balanced_accuracy == 0.5  # over `a` and `b`, which occur as labels
-        assert figures.macro_f1 == pytest.approx(b.f1 / 2)  # over `a` and `b`, which occur
+        assert figures.macro_f1 == pytest.approx(b["f1"] / 2)  # over `a` and `b`, which occur
         assert (figures.roc_auc, figures.roc_auc_reason) == (None, "no example of 'c'")
 
 

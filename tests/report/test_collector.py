@@ -8,9 +8,8 @@ import pytest
 
 from sentcli.errors import UsageError
 from sentcli.report import collector
-from sentcli.report.collector import LENGTH_BINS, LENGTHS, SHELF_SIZE, Collector
-from sentcli.report.columns import Columns
-from sentcli.report.figures import figures_of
+from sentcli.report.collector import LENGTH_BINS, LENGTHS, SHELF_SIZE, Collector, Columns
+from sentcli.report.scored import figures_of
 from sentcli.scoring import labels as counting
 
 LABELS = ("negative", "positive")

@@ -1,6 +1,6 @@
 import pytest
 
-from sentcli.report.columns import Columns, day_of, find_columns, stars_of
+from sentcli.report.collector import Columns, day_of, find_columns, stars_of
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from test_page import Elements
 
 pytest.importorskip("sklearn")
 
-from sentcli.evaluation.metrics_file import read_metrics
+from sentcli.evaluation.model_card import read_metrics
 from sentcli.model.bundle import default_bundle_path, load_bundle
-from sentcli.report.trained import render_training
+from sentcli.report.measured import render_training
 
 BOX = load_bundle(default_bundle_path())
 METRICS = {**read_metrics(BOX), "best_epoch": 3}

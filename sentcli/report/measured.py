@@ -1,0 +1,98 @@
+"""The pages of an evaluation and of a training."""
+
+import math
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import auc, precision_recall_curve, roc_curve
+
+from sentcli.evaluation.evaluate import Measurement
+from sentcli.evaluation.model_card import Epochs, Metrics
+from sentcli.report.page import EXCERPT, fill, shade
+from sentcli.scoring.labels import Bools, Floats
+from sentcli.scoring.scorer import Scorer
+
+Curve = list[tuple[float, float]]  # points from 0 to 1
+
+_MOST_CURVES = 6  # in a ROC plot
+_STEPS = np.linspace(0, 1, 101)  # of a curve
+_PARTS, _MOST_TICKS = ("train", "validation"), 12  # of a plot of epochs
+
+
+def render_evaluation(measured: Measurement, scorer: Scorer) -> bytes:
+    """Return the page of an evaluation; the measured model, as a scorer, finds the parts of words."""
+    labels, probabilities = measured.labels, measured.probabilities
+    classes = [row["name"] for row in measured.record["classes"]]
+    shown = [1] if len(classes) == 2 else range(min(_MOST_CURVES, len(classes)))
+    return fill(
+        "evaluated.html.jinja",
+        record=measured.record,
+        classes=classes,
+        roc=[
+            (classes[number], *_roc(labels == number, probabilities[:, number]))
+            for number in shown
+            if 0 < (labels == number).sum() < len(labels)
+        ],
+        thresholds=_thresholds(labels == 1, probabilities[:, 1]) if len(classes) == 2 else None,
+        errors=measured.errors,
+        excerpts=shade([row["text"] for row in measured.errors], scorer, EXCERPT),
+    )
+
+
+def _roc(is_class: Bools, scores: Floats) -> tuple[float, Curve]:
+    """Return the ROC curve of a class, and before it the area under it."""
+    false, true, _ = roc_curve(is_class, scores)
+    places = np.linspace(0, len(false) - 1, len(_STEPS)).astype(int)
+    return float(auc(false, true)), _points(false[places], true[places])
+
+
+def _thresholds(is_second: Bools, scores: Floats) -> dict[str, Curve]:
+    """Return precision and recall of the second class by threshold."""
+    precision, recall, ends = precision_recall_curve(is_second, scores)
+    steps = _STEPS[ends[-1] >= _STEPS]
+    places = np.searchsorted(ends, steps)
+    return {"precision": _points(steps, precision[places]), "recall": _points(steps, recall[places])}
+
+
+def _points(x: Floats, y: Floats) -> Curve:
+    return [*zip(x.tolist(), y.tolist(), strict=True)]
+
+
+def render_training(metrics: Metrics, epochs: Epochs, name: str) -> bytes:
+    """Return the page of a training, which shows no texts.
+
+    :param epochs: the records of `history.csv` of the model itself.
+    """
+    count = len(epochs)
+    ticks = [1, count] if count > _MOST_TICKS else [*range(1, count + 1)]
+    return fill(
+        "trained.html.jinja",
+        name=name,
+        metrics=metrics,
+        validation=metrics["validation"],
+        baseline=metrics.get("baseline"),
+        epochs=epochs,
+        curves={metric: _curves(metric, epochs) for metric in ("loss", "accuracy")},
+        ticks=ticks if count > 1 else ["", 1, ""],
+        best=_place(max(metrics["best_epoch"], 1) - 1, count),
+    )
+
+
+def _curves(metric: str, epochs: Epochs) -> dict[str, Any]:
+    """Return the curves of a metric over the epochs in points from 0 to 1, and the ticks of its values."""
+    values = np.array([[epoch[f"{part}_{metric}"] for epoch in epochs] for part in _PARTS], np.float64)
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    step = 10.0 ** math.floor(math.log10(max(high - low, 1e-4)))
+    step /= 1 if high - low > 3 * step else 2
+    first, digits = math.floor(low / step), max(0, -math.floor(math.log10(step)))
+    size = max(1, math.ceil(high / step) - first)
+    places = [_place(number, len(epochs)) for number in range(len(epochs))]
+    lines = ((values / step - first) / size).tolist()
+    return {
+        "y": [(tick / size, f"{(first + tick) * step:.{digits}f}") for tick in range(size + 1)],
+        "lines": [(f"l{number}", [*zip(places, line, strict=True)]) for number, line in enumerate(lines)],
+    }
+
+
+def _place(epoch: int, epochs: int) -> float:
+    return epoch / (epochs - 1) if epochs > 1 else 0.5
