@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from sentcli.config import BACKENDS, DEVICES
+from sentcli.config import BACKENDS, DEVICES, SCORING_PRECISIONS
 from sentcli.errors import BundleError, UsageError, option, requires
 from sentcli.model.bundle import ONNX, TORCHSCRIPT, Bundle
 
@@ -31,7 +31,6 @@ class Backend(Protocol):
 
     def prepare(self) -> None:
         """Load what the first large batch would otherwise wait for; may raise as `logits`."""
-        ...
 
     def logits(self, ids: Ids, lengths: Lengths) -> Logits:
         """Return the logits of a batch.
@@ -42,7 +41,6 @@ class Backend(Protocol):
         :raises BundleError: when the model fails, or returns anything else.
         :raises MemoryError: when there is too little memory.
         """
-        ...
 
 
 def load_backend(
@@ -54,9 +52,11 @@ def load_backend(
     :param device: one of `DEVICES`; None: CUDA if there is a device; for onnx the CPU.
     :param precision: the precision of matrix products, one of `SCORING_PRECISIONS`; None: fp32.
     """
+    allowed = {"backend": BACKENDS, "device": DEVICES, "precision": SCORING_PRECISIONS}
+    for (kind, choices), value in zip(allowed.items(), (name, device, precision), strict=True):
+        if value not in (None, *choices):
+            raise UsageError(f"the {kind} {value!r:.100} is unknown; choose from {', '.join(choices)}")
     name, file = choose(name, bundle)
-    if device not in (None, *DEVICES):
-        raise UsageError(f"the device {device!r:.100} is unknown; choose from {', '.join(DEVICES)}")
     if precision not in (None, "fp32") and name != "torch":
         given, torch_only = option("precision", precision), option("backend", "torch")
         raise UsageError(f"{given} is for {torch_only}, not for {name}")
@@ -76,17 +76,15 @@ def load_backend(
     with requires("train"):
         import torch
 
-        from sentcli.backends.torch import TorchBackend, TorchScriptBackend
+        from sentcli.backends.torch import load_torch, load_torchscript
     torch.set_num_threads(1)  # for the whole process; several callers with one thread each are faster
     if name == "torch":
-        return TorchBackend(bundle, device, precision=precision or "fp32")
-    return TorchScriptBackend(bundle.read(file), path, bundle.config.model, device)
+        return load_torch(bundle, device, precision or "fp32")
+    return load_torchscript(bundle.read(file), path, bundle.config.model, device)
 
 
 def choose(name: str | None, bundle: Bundle) -> tuple[str, str]:
     """Return the name of the backend to use, and the name of its file; see `load_backend`."""
-    if name is not None and name not in BACKENDS:
-        raise UsageError(f"the backend {name!r:.100} is unknown; choose from {', '.join(BACKENDS)}")
     if bundle.model_file is not None:
         needed = _backend_for(bundle.path / bundle.model_file)
         if name not in (None, needed):

@@ -4,8 +4,7 @@ import pytest
 import tiny_models
 import torch
 
-from sentcli.backends.torch import TorchBackend
-from sentcli.backends.weights import load_model
+from sentcli.backends.torch import load_model, load_torch
 from sentcli.errors import BundleError
 from sentcli.export.export import export_bundle
 from sentcli.model.bilstm import gates_of, tie_gates
@@ -55,5 +54,5 @@ def test_a_graph_of_another_shape_is_refused(make_bundle, tmp_path):
     config.write_text(config.read_text().replace('"hidden_size": 6', '"hidden_size": 7'))
     write_manifest(tmp_path / "model")
     with pytest.raises(BundleError, match=r"model\.onnx: .*size mismatch") as caught:
-        TorchBackend(load_bundle(tmp_path / "model"), "cpu")
+        load_torch(load_bundle(tmp_path / "model"), "cpu")
     assert "\n" not in str(caught.value)

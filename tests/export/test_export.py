@@ -12,7 +12,7 @@ import torch
 from tiny_models import make_batch, make_model, torch_logits
 
 from sentcli.backends import load_backend
-from sentcli.backends.torch import TorchScriptBackend
+from sentcli.backends.torch import load_torchscript
 from sentcli.config import POOLINGS
 from sentcli.errors import ExportError, OutputError
 from sentcli.export import GRAPHS
@@ -71,7 +71,7 @@ def test_the_model_itself_is_never_replaced(trained, overwrite):
 def test_an_export_that_fails_keeps_the_old_folder(tmp_path, trained, monkeypatch):
     export_bundle(trained, tmp_path / "exported")
     for name in ("_TOLERANCE", "_ROUNDING"):
-        monkeypatch.setattr(f"sentcli.export.parity.{name}", -1.0)
+        monkeypatch.setattr(f"sentcli.export.export.{name}", -1.0)
     with pytest.raises(ExportError, match=r"model\.onnx: its probabilities differ"):
         export_bundle(trained, tmp_path / "exported", overwrite=True)
     assert load_bundle(tmp_path / "exported").digests.keys() >= {"model.onnx"}
@@ -110,7 +110,7 @@ def test_logits_of_torchscript_are_those_of_pytorch(tmp_path, pooling, layers):
         warnings.simplefilter("error")
         assert write_torchscript(model, path, max_tokens=20).difference < 1e-5
     ids, lengths = make_batch(7, 25)
-    found = TorchScriptBackend(path.read_bytes(), path, model.config).logits(ids, lengths)
+    found = load_torchscript(path.read_bytes(), path, model.config).logits(ids, lengths)
     assert np.abs(found - torch_logits(model, ids, lengths)).max() < 1e-5
 
 

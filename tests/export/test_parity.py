@@ -9,7 +9,7 @@ import torch
 from tiny_models import make_model, torch_logits
 
 from sentcli.errors import ExportError
-from sentcli.export.parity import check_parity, parity_batches
+from sentcli.export.export import check_parity, parity_batches
 
 FILE = Path("somewhere", "model.onnx")
 
