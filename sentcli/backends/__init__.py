@@ -85,12 +85,15 @@ def load_backend(
 
 def choose(name: str | None, bundle: Bundle) -> tuple[str, str]:
     """Return the name of the backend to use, and the name of its file; see `load_backend`."""
-    if bundle.model_file is not None:
-        needed = _backend_for(bundle.path / bundle.model_file)
+    if file := bundle.model_file:
+        if not file.endswith((".onnx", ".torchscript.pt")):
+            raise BundleError(
+                f"{bundle.path / file}: not a model file; its name ends in .onnx or .torchscript.pt"
+            )
+        needed = "onnx" if file.endswith(".onnx") else "torchscript"
         if name not in (None, needed):
-            hint = f"leave out {option('backend')}"
-            raise UsageError(f"{bundle.model_file} is for {needed}, not for {name}; {hint}")
-        return needed, bundle.model_file
+            raise UsageError(f"{file} is for {needed}, not for {name}; leave out {option('backend')}")
+        return needed, file
     candidates = {name: _FILES[name]} if name else _FILES
     for candidate, file in candidates.items():
         if file in bundle.digests:
@@ -100,13 +103,6 @@ def choose(name: str | None, bundle: Bundle) -> tuple[str, str]:
         hint = f"try: sentcli export {shlex.quote(str(bundle.path))} --format torchscript -o OUT"
     missing = " or ".join(dict.fromkeys(candidates.values()))
     raise BundleError(f"{bundle.path}: the bundle has no {missing}; {hint}")
-
-
-def _backend_for(path: Path) -> str:
-    for name, suffix in (("onnx", ".onnx"), ("torchscript", ".torchscript.pt")):
-        if path.name.endswith(suffix):
-            return name
-    raise BundleError(f"{path}: not a model file; its name ends in .onnx or .torchscript.pt")
 
 
 def check_logits(logits: object, shape: tuple[int, int], file: Path) -> Logits:

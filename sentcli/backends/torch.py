@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from onnx import numpy_helper
+from torch import nn
 
 from sentcli.backends import Ids, Lengths, Logits, check_logits, first_line
 from sentcli.backends.onnx import EMBEDDING, NGRAMS
@@ -36,13 +37,7 @@ class TorchBackend:
     """
 
     def __init__(
-        self,
-        name: str,
-        module: torch.nn.Module,
-        device: torch.device,
-        file: Path,
-        config: ModelConfig,
-        precision: str = "fp32",
+        self, name: str, module: nn.Module, device: torch.device, file: Path, outputs: int, precision: str
     ) -> None:
         if precision == "fp16" and device.type != "cuda":
             raise UsageError(f"{option('precision', precision)} is for CUDA; try bf16")
@@ -52,7 +47,7 @@ class TorchBackend:
         self._module = module
         self._device = device
         self._file = file
-        self._outputs = config.num_outputs
+        self._outputs = outputs
         self._dtype = _DTYPES.get(precision)
 
     def prepare(self) -> None:
@@ -79,8 +74,8 @@ class TorchBackend:
 
 def load_torch(bundle: Bundle, device: str | None = None, precision: str = "fp32") -> TorchBackend:
     """Return the BiLSTM of `sentcli.model.bilstm` with the weights of a model folder."""
-    place, config = choose_device(device), bundle.config.model
-    return TorchBackend("torch", load_model(bundle).to(place), place, bundle.path / ONNX, config, precision)
+    place, outputs = choose_device(device), bundle.config.model.num_outputs
+    return TorchBackend("torch", load_model(bundle).to(place), place, bundle.path / ONNX, outputs, precision)
 
 
 def load_torchscript(
@@ -98,7 +93,7 @@ def load_torchscript(
             module = torch.jit.load(io.BytesIO(content), place)  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError) as error:
         raise BundleError(f"{file}: {first_line(error)}") from None
-    return TorchBackend("torchscript", module.eval(), place, file, config)
+    return TorchBackend("torchscript", module.eval(), place, file, config.num_outputs, "fp32")
 
 
 def load_model(bundle: Bundle) -> BiLSTM:

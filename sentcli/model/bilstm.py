@@ -173,8 +173,7 @@ def tie_gates(model: BiLSTM, gates: str) -> None:
 
 
 def _open_output_gate(parameter: nn.Parameter) -> None:
-    *_, of_output = parameter.data.chunk(4)
-    of_output.fill_(OPEN if parameter.ndim == 1 else 0.0)
+    parameter.data.chunk(4)[3].fill_(OPEN if parameter.ndim == 1 else 0.0)
 
 
 def gates_of(model: BiLSTM) -> str:
