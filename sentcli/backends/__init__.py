@@ -57,14 +57,13 @@ def load_backend(
         if value not in (None, *choices):
             raise UsageError(f"the {kind} {value!r:.100} is unknown; choose from {', '.join(choices)}")
     name, file = choose(name, bundle)
+    torch_only = option("backend", "torch")
     if precision not in (None, "fp32") and name != "torch":
-        given, torch_only = option("precision", precision), option("backend", "torch")
-        raise UsageError(f"{given} is for {torch_only}, not for {name}")
+        raise UsageError(f"{option('precision', precision)} is for {torch_only}, not for {name}")
     path = bundle.path / file
     if name == "onnx":
         if device == "cuda":
-            cuda = f"{option('backend', 'torch')} {option('device', 'cuda')}"
-            raise UsageError(f"onnx runs on the CPU; try {cuda}")
+            raise UsageError(f"onnx runs on the CPU; try {torch_only} {option('device', 'cuda')}")
         from sentcli.backends.onnx import OnnxBackend
 
         content = bundle.read(file)
@@ -87,9 +86,7 @@ def choose(name: str | None, bundle: Bundle) -> tuple[str, str]:
     """Return the name of the backend to use, and the name of its file; see `load_backend`."""
     if file := bundle.model_file:
         if not file.endswith((".onnx", ".torchscript.pt")):
-            raise BundleError(
-                f"{bundle.path / file}: not a model file; its name ends in .onnx or .torchscript.pt"
-            )
+            raise BundleError(f"{bundle.path / file}: not a model, which ends in .onnx or .torchscript.pt")
         needed = "onnx" if file.endswith(".onnx") else "torchscript"
         if name not in (None, needed):
             raise UsageError(f"{file} is for {needed}, not for {name}; leave out {option('backend')}")

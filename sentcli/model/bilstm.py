@@ -204,6 +204,5 @@ def is_short_of_memory(error: Exception) -> bool:
 def choose_device(name: str | None) -> torch.device:
     """Return the device of this name; None: CUDA if there is a device, else the CPU."""
     if name == "cuda" and not torch.cuda.is_available():
-        cuda, cpu = option("device", "cuda"), option("device", "cpu")
-        raise UsageError(f"{cuda}: PyTorch finds no CUDA device here; try {cpu}")
+        raise UsageError(f"PyTorch finds no CUDA device here; try {option('device', 'cpu')}")
     return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
