@@ -156,7 +156,7 @@ def headed(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 @pytest.fixture(scope="session")
 def headless(headed: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """The same model without its head, as older versions wrote it."""
-    from sentcli.backends.weights import load_model
+    from sentcli.backends.torch import load_model
     from sentcli.export.export import write_onnx
 
     model = load_model(headed)

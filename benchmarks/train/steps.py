@@ -30,7 +30,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sentcli.backends.weights import load_model
+from sentcli.backends.torch import load_model
 from sentcli.config import DEFAULT_DATASET, BundleConfig, DataSet, ModelConfig
 from sentcli.datasets.labels import label_ids
 from sentcli.datasets.load import load_split

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from sentcli.config import BACKENDS, DEVICES
+from sentcli.config import BACKENDS, DEVICES, SCORING_PRECISIONS
 from sentcli.errors import BundleError, UsageError, option, requires
 from sentcli.model.bundle import ONNX, TORCHSCRIPT, Bundle
 
@@ -31,7 +31,6 @@ class Backend(Protocol):
 
     def prepare(self) -> None:
         """Load what the first large batch would otherwise wait for; may raise as `logits`."""
-        ...
 
     def logits(self, ids: Ids, lengths: Lengths) -> Logits:
         """Return the logits of a batch.
@@ -42,7 +41,6 @@ class Backend(Protocol):
         :raises BundleError: when the model fails, or returns anything else.
         :raises MemoryError: when there is too little memory.
         """
-        ...
 
 
 def load_backend(
@@ -54,17 +52,18 @@ def load_backend(
     :param device: one of `DEVICES`; None: CUDA if there is a device; for onnx the CPU.
     :param precision: the precision of matrix products, one of `SCORING_PRECISIONS`; None: fp32.
     """
+    allowed = {"backend": BACKENDS, "device": DEVICES, "precision": SCORING_PRECISIONS}
+    for (kind, choices), value in zip(allowed.items(), (name, device, precision), strict=True):
+        if value not in (None, *choices):
+            raise UsageError(f"the {kind} {value!r:.100} is unknown; choose from {', '.join(choices)}")
     name, file = choose(name, bundle)
-    if device not in (None, *DEVICES):
-        raise UsageError(f"the device {device!r:.100} is unknown; choose from {', '.join(DEVICES)}")
+    torch_only = option("backend", "torch")
     if precision not in (None, "fp32") and name != "torch":
-        given, torch_only = option("precision", precision), option("backend", "torch")
-        raise UsageError(f"{given} is for {torch_only}, not for {name}")
+        raise UsageError(f"{option('precision', precision)} is for {torch_only}, not for {name}")
     path = bundle.path / file
     if name == "onnx":
         if device == "cuda":
-            cuda = f"{option('backend', 'torch')} {option('device', 'cuda')}"
-            raise UsageError(f"onnx runs on the CPU; try {cuda}")
+            raise UsageError(f"onnx runs on the CPU; try {torch_only} {option('device', 'cuda')}")
         from sentcli.backends.onnx import OnnxBackend
 
         content = bundle.read(file)
@@ -76,23 +75,22 @@ def load_backend(
     with requires("train"):
         import torch
 
-        from sentcli.backends.torch import TorchBackend, TorchScriptBackend
+        from sentcli.backends.torch import load_torch, load_torchscript
     torch.set_num_threads(1)  # for the whole process; several callers with one thread each are faster
     if name == "torch":
-        return TorchBackend(bundle, device, precision=precision or "fp32")
-    return TorchScriptBackend(bundle.read(file), path, bundle.config.model, device)
+        return load_torch(bundle, device, precision or "fp32")
+    return load_torchscript(bundle.read(file), path, bundle.config.model, device)
 
 
 def choose(name: str | None, bundle: Bundle) -> tuple[str, str]:
     """Return the name of the backend to use, and the name of its file; see `load_backend`."""
-    if name is not None and name not in BACKENDS:
-        raise UsageError(f"the backend {name!r:.100} is unknown; choose from {', '.join(BACKENDS)}")
-    if bundle.model_file is not None:
-        needed = _backend_for(bundle.path / bundle.model_file)
+    if file := bundle.model_file:
+        if not file.endswith((".onnx", ".torchscript.pt")):
+            raise BundleError(f"{bundle.path / file}: not a model, which ends in .onnx or .torchscript.pt")
+        needed = "onnx" if file.endswith(".onnx") else "torchscript"
         if name not in (None, needed):
-            hint = f"leave out {option('backend')}"
-            raise UsageError(f"{bundle.model_file} is for {needed}, not for {name}; {hint}")
-        return needed, bundle.model_file
+            raise UsageError(f"{file} is for {needed}, not for {name}; leave out {option('backend')}")
+        return needed, file
     candidates = {name: _FILES[name]} if name else _FILES
     for candidate, file in candidates.items():
         if file in bundle.digests:
@@ -102,13 +100,6 @@ def choose(name: str | None, bundle: Bundle) -> tuple[str, str]:
         hint = f"try: sentcli export {shlex.quote(str(bundle.path))} --format torchscript -o OUT"
     missing = " or ".join(dict.fromkeys(candidates.values()))
     raise BundleError(f"{bundle.path}: the bundle has no {missing}; {hint}")
-
-
-def _backend_for(path: Path) -> str:
-    for name, suffix in (("onnx", ".onnx"), ("torchscript", ".torchscript.pt")):
-        if path.name.endswith(suffix):
-            return name
-    raise BundleError(f"{path}: not a model file; its name ends in .onnx or .torchscript.pt")
 
 
 def check_logits(logits: object, shape: tuple[int, int], file: Path) -> Logits:

@@ -86,12 +86,8 @@ class OnnxBackend:
         options.enable_cpu_mem_arena = False  # it never returns the memory of a long batch
         options.log_severity_level = _FATAL
         try:
-            return onnxruntime.InferenceSession(
-                content,
-                options,
-                providers=["CPUExecutionProvider"],
-                enable_fallback=0,  # it prints to stdout and tries the same again
-            )
+            # A fallback prints to stdout and tries the same again.
+            return onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"], enable_fallback=0)
         except Exception as error:  # onnxruntime's exceptions have no other common base
             raise self._failure(error) from None
 

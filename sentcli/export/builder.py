@@ -119,10 +119,8 @@ def _add_ngram_logits(graph: Builder, table: Tensor, config: ModelConfig, ids: s
     pairs = graph.add("Slice", [ids, number(0), number(-1)], "first_of_pair")
     second = graph.add("Slice", [ids, number(1), number(np.iinfo(np.int64).max)], "second_of_pair")
     buckets, words = number(config.ngram_buckets), number(config.vocab_size)
-    for operator, by in (
-        *(("Mul", number(HASH_FACTOR)), ("Add", number(HASH_TERM)), ("Mul", second)),
-        *(("Mod", buckets), ("Add", words)),
-    ):
+    operands = number(HASH_FACTOR), number(HASH_TERM), second, buckets, words
+    for operator, by in zip(("Mul", "Add", "Mul", "Mod", "Add"), operands, strict=True):
         pairs = graph.add(operator, [pairs, by], f"pair_{len(graph.nodes)}")
     rows = graph.add("Concat", [ids, pairs], "ngram_rows", axis=0)
     weights = graph.constant(NGRAMS, table.detach().cpu().numpy(), np.float16)

@@ -28,14 +28,9 @@ class BiLSTM(nn.Module):
         self.pooling = config.pooling
         self.embedding = nn.Embedding(config.vocab_size, config.embedding_dim, padding_idx=PAD_ID)
         self.embedding_dropout = nn.Dropout(config.embedding_dropout)
-        self.lstm = nn.LSTM(
-            config.embedding_dim,
-            config.hidden_size,
-            config.num_layers,
-            batch_first=True,
-            dropout=config.embedding_dropout if config.num_layers > 1 else 0.0,
-            bidirectional=True,
-        )
+        shape = config.embedding_dim, config.hidden_size, config.num_layers
+        dropout = config.embedding_dropout if config.num_layers > 1 else 0.0
+        self.lstm = nn.LSTM(*shape, batch_first=True, dropout=dropout, bidirectional=True)
         self.dropout = nn.Dropout(config.dropout)
         self.classifier = nn.Linear(config.pooled_size, config.num_classes)
         self.neutral_head = nn.Linear(config.pooled_size, SIDES) if config.neutral_head else None
@@ -50,11 +45,10 @@ class BiLSTM(nn.Module):
                     nn.init.orthogonal_(gate)
             elif "weight_ih" in name:
                 nn.init.xavier_uniform_(parameter.data)
-            elif "bias" in name:
+            else:
                 parameter.data.zero_()
                 if "bias_ih" in name:  # forget gates start open (Jozefowicz et al., 2015)
-                    hidden = self.config.hidden_size
-                    parameter.data[hidden : 2 * hidden] = 1.0
+                    parameter.data.chunk(4)[1].fill_(1.0)
 
     def forward(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Return the logits `[batch, outputs]` of ids `[batch, tokens]` and lengths `[batch]`, each >= 1."""
@@ -99,16 +93,13 @@ class BiLSTM(nn.Module):
     @torch.jit.unused
     def _padded_states(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         order = _reversed_order(embedded, lengths)
-        forward, backward = self._run_layer(0, embedded, order)
-        for layer in range(1, self.config.num_layers):
-            states = self.embedding_dropout(torch.cat([forward, backward], 2))
-            forward, backward = self._run_layer(layer, states, order)
-        return forward, backward  # each [tokens, batch, hidden_size]
-
-    def _run_layer(self, layer: int, inputs: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
-        forward = self._run_direction(2 * layer, inputs)
-        backward = self._run_direction(2 * layer + 1, _reorder(inputs, order))
-        return forward, _reorder(backward, order)
+        states = [embedded]
+        for layer in range(self.config.num_layers):
+            inputs = self.embedding_dropout(torch.cat(states, 2)) if layer > 0 else embedded
+            forward = self._run_direction(2 * layer, inputs)
+            backward = self._run_direction(2 * layer + 1, _reorder(inputs, order))
+            states = [forward, _reorder(backward, order)]
+        return states[0], states[1]  # each [tokens, batch, hidden_size]
 
     def _run_direction(self, index: int, inputs: Tensor) -> Tensor:
         weights: list[Tensor] = [*self.lstm.all_weights[index]]
@@ -182,8 +173,7 @@ def tie_gates(model: BiLSTM, gates: str) -> None:
 
 
 def _open_output_gate(parameter: nn.Parameter) -> None:
-    *_, of_output = parameter.data.chunk(4)
-    of_output.fill_(OPEN if parameter.ndim == 1 else 0.0)
+    parameter.data.chunk(4)[3].fill_(OPEN if parameter.ndim == 1 else 0.0)
 
 
 def gates_of(model: BiLSTM) -> str:
@@ -214,6 +204,5 @@ def is_short_of_memory(error: Exception) -> bool:
 def choose_device(name: str | None) -> torch.device:
     """Return the device of this name; None: CUDA if there is a device, else the CPU."""
     if name == "cuda" and not torch.cuda.is_available():
-        cuda, cpu = option("device", "cuda"), option("device", "cpu")
-        raise UsageError(f"{cuda}: PyTorch finds no CUDA device here; try {cpu}")
+        raise UsageError(f"PyTorch finds no CUDA device here; try {option('device', 'cpu')}")
     return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))

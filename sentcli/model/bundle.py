@@ -16,6 +16,7 @@ from typing import Any
 from sentcli.config import BundleConfig
 from sentcli.errors import BundleError, OutputError, option, requires
 from sentcli.files import system
+from sentcli.files.atomic import output_errors
 from sentcli.text import normalize
 from sentcli.text.vocabulary import Vocab
 
@@ -101,16 +102,15 @@ def load_bundle(path: Path) -> Bundle:
     """
     if path.as_posix().startswith("hf:/"):
         path = _download(path)
+    if path == Path(_DEFAULT.name) and not path.exists():
+        path = default_bundle_path()
     try:
-        if str(path) == _DEFAULT.name and not path.exists():
-            path = default_bundle_path()
-        folder, model_file = (path, None) if path.is_dir() else (path.parent, path.name)
-        exists = path.exists()
-    except OSError as error:  # the name is too long, or a folder may not be entered
-        raise BundleError(f"{path}: {error.strerror}") from None
-    if not exists:
-        raise BundleError(f"{path}: no such model; give a folder that `sentcli train` or `export` wrote")
-    if model_file is not None and not (folder / MANIFEST).exists():
+        is_folder = stat.S_ISDIR(path.stat().st_mode)
+    except OSError as error:
+        hint = "give a folder that `sentcli train` or `export` wrote"
+        raise BundleError(f"{path}: no such model ({error.strerror}); {hint}") from None
+    folder, model_file = (path, None) if is_folder else (path.parent, path.name)
+    if not is_folder and not (folder / MANIFEST).exists():
         raise BundleError(f"{path}: not a file of a model folder: {folder} has no {MANIFEST}")
     digests = _read_manifest(folder / MANIFEST)
     if model_file is not None and model_file not in digests:
@@ -147,7 +147,7 @@ def new_bundle(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
     `target` is a link, the folder that it points to is replaced.
     """
     check_target(target, overwrite=overwrite)
-    try:
+    with output_errors(f"{target}: the model folder cannot be written"):
         place = target.resolve()
         place.parent.mkdir(parents=True, exist_ok=True)
         folder = place.with_name(f".{place.name}.{os.urandom(4).hex()}.tmp")
@@ -167,9 +167,6 @@ def new_bundle(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
             if old.exists() and not place.exists():
                 old.rename(place)
             shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        message = f"{target}: the model folder cannot be written: {error.strerror or error}"
-        raise OutputError(message) from error
 
 
 def check_target(target: Path, *, overwrite: bool) -> None:
@@ -200,15 +197,12 @@ def check_writable(folder: Path) -> None:
 
 def write_manifest(folder: Path) -> None:
     """Write the SHA-256 of each file of a folder to `manifest.json`, and sync all of them to disk."""
-    digests = {}
-    for file in sorted(folder.iterdir()):
-        if file.name != MANIFEST:
-            digests[file.name] = hashlib.sha256(file.read_bytes()).hexdigest()
-            system.sync(file)
     manifest = folder / MANIFEST
+    files = sorted({*folder.iterdir()} - {manifest})
+    digests = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
     manifest.write_text(json.dumps({"sha256": digests}, indent=2) + "\n")
-    system.sync(manifest)
-    system.sync(folder)
+    for path in (*files, manifest, folder):
+        system.sync(path)
 
 
 def write_config(folder: Path, config: BundleConfig) -> None:

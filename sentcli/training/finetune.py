@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sentcli.backends.weights import load_model
+from sentcli.backends.torch import load_model
 from sentcli.config import BundleConfig
 from sentcli.datasets.labels import known_labels
 from sentcli.datasets.load import load_split

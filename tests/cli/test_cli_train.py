@@ -14,7 +14,7 @@ import torch
 from commands import fail, invoke
 
 import sentcli
-from sentcli.backends.weights import load_model
+from sentcli.backends.torch import load_model
 from sentcli.errors import StopRequested, TrainingError
 from sentcli.files.lock import Lock
 from sentcli.model.bilstm import gates_of

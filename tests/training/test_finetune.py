@@ -17,7 +17,7 @@ import torch
 from commands import fail, invoke
 from torch import nn
 
-from sentcli.backends.weights import load_model
+from sentcli.backends.torch import load_model
 from sentcli.config import DataSet
 from sentcli.datasets.splits import hash_texts, learned_hashes
 from sentcli.errors import BundleError, UsageError
