@@ -34,11 +34,15 @@ def score_pandas(
 
     columns = list(frame.columns)
     check_room(columns, [column.name for column in added], _FRAME)
-    unfit: dict[Any, str] = {
-        name: f"does not hold only texts: it has {other!r:.100} ({type(other).__name__}); "
-        "pass strings, and None or NaN for no text"
+    odd = {
+        name: next((value for value in column if not (isinstance(value, str) or is_missing(value))), None)
         for name, column in frame.items()
-        if (other := _other_than_text(column)) is not None
+    }
+    unfit: dict[Any, str] = {
+        name: f"does not hold only texts: it has {value!r:.100} ({type(value).__name__}); "
+        "pass strings, and None or NaN for no text"
+        for name, value in odd.items()
+        if value is not None
     }
     begin = [() if name in unfit else [*column.iloc[:SAMPLE_ROWS]] for name, column in frame.items()]
     choice = Sample(columns, unfit, text_column, _FRAME, begin).choose()
@@ -50,11 +54,6 @@ def score_pandas(
         for column in added
     }
     return frame.assign(**new)
-
-
-def _other_than_text(column: "pd.Series[Any]") -> Any:
-    """Return the first value that is neither a string nor missing, or None."""
-    return next((value for value in column if not (isinstance(value, str) or is_missing(value))), None)
 
 
 def score_arrow(

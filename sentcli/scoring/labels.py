@@ -184,11 +184,14 @@ class Group:
 
 def groups_by_column(groups: Groups, label: str) -> dict[str, list[Group]]:
     """Return the groups of each column, the largest first, with the share of a label."""
-    by_column = {}
-    for column, values in groups.items():
-        rows = [Group.of(value, counts, label) for value, counts in values.items()]
-        by_column[column] = sorted(rows, key=lambda group: (-group.rows, group.value))
-    return by_column
+    by_column = {
+        column: [Group.of(value, counts, label) for value, counts in values.items()]
+        for column, values in groups.items()
+    }
+    return {
+        column: sorted(rows, key=lambda group: (-group.rows, group.value))
+        for column, rows in by_column.items()
+    }
 
 
 @dataclass(frozen=True, repr=False)
