@@ -10,10 +10,9 @@ import numpy as np
 
 from sentcli.backends import choose
 from sentcli.config import DataSet
-from sentcli.datasets.labels import LabeledTexts, class_ids
-from sentcli.datasets.load import Rejects, load_split, without_unknown
+from sentcli.datasets.labels import LabeledTexts, label_ids
+from sentcli.datasets.load import Rejects, load_split, with_targets, without_unknown
 from sentcli.datasets.splits import are_learned, learned_hashes
-from sentcli.datasets.training_data import with_targets
 from sentcli.errors import DataError, option
 from sentcli.evaluation.bands import band_figures, three_way
 from sentcli.evaluation.display import accuracy_of_texts
@@ -183,9 +182,9 @@ def _class_ids(examples: LabeledTexts, names: Sequence[str]) -> Labels:
     """Return the class of each text; 2 if it is labeled neutral and the model has two other classes."""
     is_neutral = [label.strip().casefold() == NEUTRAL for label in examples.labels]
     if len(names) > 2 or NEUTRAL in names or all(is_neutral):
-        return class_ids(examples, names)
+        return label_ids(examples.labels, names, examples.where)
     named = replace(examples, labels=np.where(is_neutral, names[0], examples.labels).tolist())
-    return np.where(is_neutral, 2, class_ids(named, names))
+    return np.where(is_neutral, 2, label_ids(named.labels, names, named.where))
 
 
 def _read(bundle: Bundle, data: DataSet, split: str, csv: ReadOptions) -> tuple[LabeledTexts, int]:

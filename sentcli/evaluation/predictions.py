@@ -14,7 +14,7 @@ from sentcli.datasets.labels import LabeledTexts
 from sentcli.evaluation.metrics import Evaluation, Labels
 from sentcli.files.atomic import resolve
 from sentcli.files.sink import Target, write_file
-from sentcli.scoring.labels import NEUTRAL, Floats, LabelCounter, choose_classes, groups_by_column
+from sentcli.scoring.labels import NEUTRAL, Floats, Groups, choose_classes, groups_by_column
 
 Prediction = dict[str, Any]
 
@@ -71,8 +71,8 @@ def accuracy_by(
         str(row["label"] == row["predicted"]) if row["label"] in names and row["predicted"] else None
         for row in rows
     ]
-    counter = LabelCounter((str(False), str(True)))
-    counter.add(columns, is_right)
+    counts = Groups()
+    counts.add(columns, is_right)
     return {
         column: [
             {"value": group.value, "examples": group.labeled}
@@ -80,7 +80,7 @@ def accuracy_by(
             for group in groups
             if group.labels
         ]
-        for column, groups in groups_by_column(counter.groups, str(True)).items()
+        for column, groups in groups_by_column(counts, str(True)).items()
     }
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from sentcli.errors import UsageError
 from sentcli.report.columns import Columns, day_of, stars_of
 from sentcli.scoring.extras import MIXED
-from sentcli.scoring.labels import LONGEST_VALUE, NEUTRAL, Floats, LabelCounter
+from sentcli.scoring.labels import LONGEST_VALUE, NEUTRAL, Floats, Groups
 from sentcli.text.encoder import Numbers
 
 _BINS = 20
@@ -99,7 +99,7 @@ class Collector:
             hint = "sentcli score --by COLUMN --summary FILE counts other labels"
             raise UsageError(f"a report is for models with two labels, not {len(labels)}; {hint}")
         self.labels, self.columns = (labels[0], NEUTRAL, MIXED, labels[1]), columns
-        self.rows, self.by, self.counts = 0, LabelCounter(self.labels), LabelCounter(self.labels)
+        self.rows, self.by, self.counts = 0, Groups(), Groups()
         self._random = np.random.default_rng(_SEED)
         self.sample = Shelf(SAMPLE_SIZE, distinct=False)
         names = ("negative", "positive", "uncertain", "surprising")
