@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Self
 
@@ -95,8 +95,7 @@ class Counts:
 
     def __add__(self, other: "Counts") -> Self:
         """Return a copy with the fields of `other` added."""
-        names = [field.name for field in fields(other)]
-        sums = {name: getattr(self, name) + getattr(other, name) for name in names}
+        sums = {name: getattr(self, name) + value for name, value in vars(other).items()}
         return replace(self, **sums)
 
 
