@@ -32,8 +32,8 @@ from transformers import AutoModel, AutoTokenizer
 
 from sentcli.config import DataSet, TrainConfig
 from sentcli.datasets.labels import LabeledTexts, label_ids
+from sentcli.datasets.load import read_data_sets
 from sentcli.datasets.splits import digest_texts, normalize_copy
-from sentcli.datasets.training_data import read_data_sets
 from sentcli.files.atomic import new_file
 from sentcli.model.bundle import default_bundle_path, load_bundle
 from sentcli.scoring.labels import Floats

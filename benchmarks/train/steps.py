@@ -33,8 +33,7 @@ from torch import Tensor, nn
 from sentcli.backends.torch import load_model
 from sentcli.config import DEFAULT_DATASET, BundleConfig, DataSet, ModelConfig
 from sentcli.datasets.labels import label_ids
-from sentcli.datasets.load import load_split
-from sentcli.datasets.training_data import read_data_sets
+from sentcli.datasets.load import load_split, read_data_sets
 from sentcli.evaluation.calibration import fit_temperature
 from sentcli.evaluation.metrics import evaluate
 from sentcli.export.export import write_onnx

@@ -169,30 +169,20 @@ def _merged(data: LabeledTexts) -> Counter[str]:
     return merged
 
 
-def class_ids(data: LabeledTexts, names: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Return the id of each text's class; warn if numbers stand for names."""
-    ids = label_ids(data.labels, names, data.where)
-    taken = {label: names[number] for label, number in zip(data.labels, ids.tolist(), strict=True)}
-    if said := ", ".join(
-        f"{label} is taken for {name!r:.100}"
-        for label, name in sorted(taken.items())
-        if label.isdecimal() and label != normalize_label(name)
-    ):
-        _log.warning("%s: labels are numbers; %.300s; if that is wrong, use names", data.where, said)
-    return ids
-
-
 def label_ids(labels: Sequence[str], names: Sequence[str], where: str) -> npt.NDArray[np.int64]:
-    """Return the id of each label's class, see `known_labels`."""
+    """Return the id of each label's class, see `known_labels`; warn if numbers stand for names."""
     ids = known_labels(labels, names)
-    try:
-        return np.array([ids[label] for label in labels], np.int64)
-    except KeyError as error:
-        row = labels.index(error.args[0]) + 1
+    if unknown := {*labels} - {*ids}:
+        row = next(row for row, label in enumerate(labels) if label in unknown)
         raise DataError(
-            f"{where}: unknown label {error.args[0]!r:.200} in row {row}; "
+            f"{where}: unknown label {labels[row]!r:.200} in row {row + 1}; "
             f"the model knows {', '.join(names):.200}"
-        ) from None
+        )
+    taken = [(label, names[ids[label]]) for label in sorted({*labels}) if label.isdecimal()]
+    said = [f"{label} is taken for {name!r:.100}" for label, name in taken if label != normalize_label(name)]
+    if said:
+        _log.warning("%s: labels are numbers; %.300s; if that is wrong, use names", where, ", ".join(said))
+    return np.array([ids[label] for label in labels], np.int64)
 
 
 def known_labels(labels: Iterable[str], names: Sequence[str]) -> dict[str, int]:

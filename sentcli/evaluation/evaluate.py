@@ -11,16 +11,15 @@ import numpy as np
 
 from sentcli.backends import choose
 from sentcli.config import DataSet
-from sentcli.datasets.labels import LabeledTexts, class_ids
-from sentcli.datasets.load import Rejects, load_split, without_unknown
+from sentcli.datasets.labels import LabeledTexts, label_ids
+from sentcli.datasets.load import Rejects, load_split, with_targets, without_unknown
 from sentcli.datasets.splits import are_learned, learned_hashes
-from sentcli.datasets.training_data import with_targets
 from sentcli.errors import DataError, option
 from sentcli.evaluation.display import accuracy_of_texts
 from sentcli.evaluation.metrics import Ends, Labels, band_figures, evaluate, scores_by_length, three_way
 from sentcli.evaluation.predictions import Prediction, prediction_rows, write_predictions
 from sentcli.model.bundle import LEARNED, Bundle
-from sentcli.scoring.labels import NEUTRAL, Floats, LabelCounter, choose_classes, groups_by_column
+from sentcli.scoring.labels import NEUTRAL, Floats, Groups, choose_classes, groups_by_column
 from sentcli.scoring.scorer import predict
 from sentcli.tables.options import ReadOptions
 from sentcli.text.encoder import Encoder, Numbers
@@ -184,8 +183,8 @@ def accuracy_by(
         str(row["label"] == row["predicted"]) if row["label"] in names and row["predicted"] else None
         for row in rows
     ]
-    counter = LabelCounter((str(False), str(True)))
-    counter.add(columns, is_right)
+    counts = Groups()
+    counts.add(columns, is_right)
     return {
         column: [
             {"value": group.value, "examples": group.labeled}
@@ -193,7 +192,7 @@ def accuracy_by(
             for group in groups
             if group.labels
         ]
-        for column, groups in groups_by_column(counter.groups, str(True)).items()
+        for column, groups in groups_by_column(counts, str(True)).items()
     }
 
 
@@ -216,9 +215,9 @@ def _class_ids(examples: LabeledTexts, names: Sequence[str]) -> Labels:
     """Return the class of each text; 2 if it is labeled neutral and the model has two other classes."""
     is_neutral = [label.strip().casefold() == NEUTRAL for label in examples.labels]
     if len(names) > 2 or NEUTRAL in names or all(is_neutral):
-        return class_ids(examples, names)
+        return label_ids(examples.labels, names, examples.where)
     named = replace(examples, labels=np.where(is_neutral, names[0], examples.labels).tolist())
-    return np.where(is_neutral, 2, class_ids(named, names))
+    return np.where(is_neutral, 2, label_ids(named.labels, names, named.where))
 
 
 def _read(bundle: Bundle, data: DataSet, split: str, csv: ReadOptions) -> tuple[LabeledTexts, int]:

@@ -42,11 +42,8 @@ class Word(NamedTuple):
     shift: float = 0.0
 
 
-class _Cut(NamedTuple):
-    """The tokens of a text, and its words, still without their parts, each with the places of its tokens."""
-
-    tokens: list[str]
-    words: list[tuple[Word, int, int]]
+# The tokens of a text, and its words, still without their parts, each with the places of its tokens.
+_Cut = tuple[list[str], list[tuple[Word, int, int]]]
 
 
 class Parts:
@@ -118,7 +115,7 @@ class Parts:
             count = max(_FEWEST, -(-len(words) // _SHARE))
             kept = nlargest(count, words, key=lambda word: (word[0].shift != 0, word[0].alone))
             words = sorted(kept, key=itemgetter(1))
-        return _Cut(tokens, words)
+        return tokens, words
 
     def _read_alone(self, tokens: set[str]) -> None:
         """Score tokens as texts of their own, each once."""
@@ -132,14 +129,14 @@ class Parts:
 
         Only the tokens around a word are encoded again, up to the next places that no bigram spans.
         """
-        tokens, encode = cut.tokens, self._vocab.encode
+        (tokens, words), encode = cut, self._vocab.encode
         pairs = enumerate(pairwise(tokens), start=1)
         places = [0, *(place for place, pair in pairs if " ".join(pair) not in self._vocab), len(tokens)]
         runs = [encode(tokens[start:end]) for start, end in pairwise(places)]
         before = dict(zip(places, accumulate(map(len, runs), initial=0), strict=True))  # ids
         ids = [*chain.from_iterable(runs)]
         yield truncate(ids, self._max_tokens) or [UNK_ID]
-        for _, first, last in cut.words:
+        for _, first, last in words:
             start = places[max(bisect_left(places, first) - 1, 0)]
             end = places[min(bisect_right(places, last), len(places) - 1)]
             middle = encode(tokens[start:first] + tokens[last:end])
@@ -148,11 +145,11 @@ class Parts:
 
     def _finish(self, cuts: Sequence[_Cut], finish: Callable[[], Logits]) -> Iterator[list[Word]]:
         """Yield the words of each text with their parts."""
-        ends = np.cumsum([1 + len(cut.words) for cut in cuts])
-        for cut, logits in zip(cuts, np.split(finish(), ends[:-1]), strict=True):
+        ends = np.cumsum([1 + len(words) for _, words in cuts])
+        for (_, words), logits in zip(cuts, np.split(finish(), ends[:-1]), strict=True):
             odds = self._log_odds(logits.astype(np.float64))
-            parts = np.round(odds[0] - odds[1:] + [word.shift for word, *_ in cut.words], 6).tolist()
-            yield [word._replace(part=part) for (word, *_), part in zip(cut.words, parts, strict=True)]
+            parts = np.round(odds[0] - odds[1:] + [word.shift for word, *_ in words], 6).tolist()
+            yield [word._replace(part=part) for (word, *_), part in zip(words, parts, strict=True)]
 
     def _log_odds(self, logits: Floats) -> Floats:
         """Return the log odds of the second of two classes, or of the class that the first row predicts."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from sentcli.errors import UsageError
 from sentcli.scoring.extras import MIXED
-from sentcli.scoring.labels import LONGEST_VALUE, NEUTRAL, Floats, LabelCounter
+from sentcli.scoring.labels import LONGEST_VALUE, NEUTRAL, Floats, Groups
 from sentcli.tables.text_column import find_usual
 
 _BINS = 20
@@ -170,7 +170,7 @@ class Collector:
             hint = "sentcli score --by COLUMN --summary FILE counts other labels"
             raise UsageError(f"a report is for models with two labels, not {len(labels)}; {hint}")
         self.labels, self.columns = (labels[0], NEUTRAL, MIXED, labels[1]), columns
-        self.rows, self.by, self.counts = 0, LabelCounter(self.labels), LabelCounter(self.labels)
+        self.rows, self.by, self.counts = 0, Groups(), Groups()
         self._random = np.random.default_rng(_SEED)
         self.sample = Shelf(SAMPLE_SIZE, distinct=False)
         self.shelves = {name: Shelf(SHELF_SIZE, distinct=True) for name in _SHELVES}

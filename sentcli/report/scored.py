@@ -81,7 +81,7 @@ def _cards(rows: Sequence[Review], scorer: Scorer, limit: int = EXCERPT) -> list
 def figures_of(collected: Collector) -> dict[str, Any]:
     """Return the figures of what was collected, by their names in the template."""
     first, *_, last = collected.labels
-    counts, by = (groups_by_column(rows.groups, last) for rows in (collected.counts, collected.by))
+    counts, by = (groups_by_column(rows, last) for rows in (collected.counts, collected.by))
     days, stars, lengths, scores = (
         {group.value: group for group in counts.get(column, ()) if group.labeled}
         for column in ("day", "stars", "length", "score")

@@ -30,7 +30,7 @@ from sentcli.runs.output import Output
 from sentcli.runs.plan import partitions_of, refuse_inputs
 from sentcli.runs.summary import Bar, Progress, Summary
 from sentcli.scoring import stop
-from sentcli.scoring.labels import Counts, Groups, LabelCounter
+from sentcli.scoring.labels import Counts, Groups
 from sentcli.scoring.scorer import Scorer
 from sentcli.tables.chunk import Chunk, Results
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
@@ -198,17 +198,15 @@ class _Job:
         :returns: the summary of all rows, and how many of them the stopped run scored.
         """
         names, scorer, total = [file.name for file in self.files], self.scorer, Counts()
-        ledger, report, counter = self.history.ledger, self.options.report, None
-        if by := self.options.read.by if not inputs.table.is_empty else ():
-            places = dict(zip(by, places_of(inputs.table, dict.fromkeys(by, "by")), strict=True))
-            counter = LabelCounter(scorer.given_labels)
+        ledger, report, groups = self.history.ledger, self.options.report, Groups()
+        by = () if inputs.table.is_empty else self.options.read.by
+        places = dict(zip(by, places_of(inputs.table, dict.fromkeys(by, "by")), strict=True))
         if report:
             report.begin(names, inputs.table, is_stream=self.files[0].is_stream)
 
         def write(chunk: Chunk, results: Results) -> None:
             output.write(chunk, inputs.with_partitions(chunk, results))
-            if counter:
-                counter.add({name: chunk.texts_of(place) for name, place in places.items()}, results[0])
+            groups.add({name: chunk.texts_of(place) for name, place in places.items()}, results[0])
             if report:
                 report.add(inputs.table, chunk, results)
 
@@ -227,7 +225,7 @@ class _Job:
         summary = Summary(
             **vars(total),
             rows=output.rows,
-            groups=counter.groups if counter else Groups(),
+            groups=groups,
             rejected=output.rejected,
             formulas_without_value=inputs.formulas_without_value,
             text_columns=inputs.text_columns,

@@ -27,7 +27,8 @@ def length_buckets(
     """Group rows of similar length, longest first, so that all batches together take the least time.
 
     Small batches have little padding; large batches share the fixed cost of a step among more rows. The
-    cheapest cuts through the sorted lengths balance the two.
+    cheapest cuts through the sorted lengths balance the two. Dynamic programming finds them: the cheapest
+    cuts up to a place extend the cheapest cuts up to an earlier place.
 
     :param lengths: tokens of each row.
     :param batch_tokens: upper bound of a batch's number of rows times its longest length.
@@ -38,16 +39,9 @@ def length_buckets(
     """
     lengths = np.asarray(lengths, dtype=np.int64)
     order = np.argsort(-lengths, kind="stable")
-    return np.split(order, _cheapest_cuts(lengths[order], batch_tokens, batch_rows)) if len(order) else []
-
-
-def _cheapest_cuts(lengths: npt.NDArray[np.int64], batch_tokens: int, batch_rows: int) -> list[int]:
-    """Return the places where all batches but the first begin.
-
-    Dynamic programming: the cheapest cuts up to a place extend the cheapest cuts up to an earlier place.
-
-    :param lengths: at least one, in descending order.
-    """
+    if not len(order):
+        return []
+    lengths = lengths[order]
     stride = max(2, min(_STRIDE, batch_rows // 8, batch_tokens // (8 * max(1, int(lengths[0])))))
     cuts = np.append(np.arange(0, max(len(lengths) - 1, 1), stride), len(lengths))
     starts, stops = cuts[:-1], cuts[1:]
@@ -69,7 +63,7 @@ def _cheapest_cuts(lengths: npt.NDArray[np.int64], batch_tokens: int, batch_rows
     while end:
         chosen.append(int(cuts[end]))
         end = begins[end]
-    return chosen[::-1]
+    return np.split(order, chosen[::-1])
 
 
 def pad(sequences: Sequence[Sequence[int] | npt.NDArray[np.int32]]) -> tuple[Ids, Lengths]:

@@ -14,8 +14,7 @@ from sentcli.scoring.labels import Scores
 from sentcli.tables.options import ResultColumn
 
 if TYPE_CHECKING:
-    from sentcli.explain.columns import Aspects
-    from sentcli.explain.explanation import Sentence
+    from sentcli.explain.explanation import Aspects, Sentence
     from sentcli.explain.phrases import OwnWords
     from sentcli.scoring.scorer import Scorer
 
@@ -98,7 +97,7 @@ class Extras:
         """The aspects whose clauses are scored, if there are any."""
         if not self.about:
             return None
-        from sentcli.explain.columns import Aspects
+        from sentcli.explain.explanation import Aspects
 
         return Aspects(self.about)
 
@@ -130,15 +129,14 @@ class Extras:
 
     def _values(self, texts: Sequence[str], scorer: "Scorer") -> dict[str, Sequence[Any]]:
         """Return the values of each column for texts with a label, and whether each is mixed."""
-        from sentcli.explain import columns
-        from sentcli.explain.explanation import score_sentences
+        from sentcli.explain.explanation import deciding_words, score_sentences, sentences_json
 
         values: dict[str, Sequence[Any]] = {}
         if self.explain:
-            values[_WORDS] = columns.deciding_words(texts, scorer.parts, self.explain)
+            values[_WORDS] = deciding_words(texts, scorer.parts, self.explain)
         if self.sentences or self.mixed:
             sentences = score_sentences(texts, scorer.score_alone)
-            values[_SENTENCES] = [*map(columns.sentences_json, sentences)]
+            values[_SENTENCES] = [*map(sentences_json, sentences)]
             values[MIXED] = [self.mixed and _is_mixed(parts) for parts in sentences]
         if self.aspects:
             of_aspects = self.aspects.scores(texts, scorer.parts, scorer.score_alone)

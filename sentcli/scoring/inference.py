@@ -98,8 +98,9 @@ class Inference:
 
         :returns: a function that waits for the batches and returns the predictions of the texts in order.
         """
-        distinct, inverse = _distinct(texts)
-        distinct = ["" if text in self._null_values else text for text in distinct]
+        places: dict[str | None, int] = {}
+        inverse = np.array([places.setdefault(text, len(places)) for text in texts], np.intp)
+        distinct = ["" if text is None or text in self._null_values else text for text in places]
         if sum(map(len, distinct)) > _MANY:
             self._workers.submit(self._backend.prepare)  # while this thread encodes
         encoded = self._encoder.encode(distinct)
@@ -110,14 +111,8 @@ class Inference:
             logits: npt.NDArray[np.floating] = await_logits()
             if shifts:
                 logits = logits + np.outer(shifts, _OWN_WORDS[: self._outputs])
-            values: tuple[npt.NDArray[Any], ...] = (
-                logits,
-                encoded.lengths,
-                encoded.words,
-                encoded.unknown,
-                encoded.shares,
-            )
-            return Predictions(*(of_distinct[inverse] for of_distinct in values))
+            words = encoded.lengths[inverse], encoded.words[inverse], encoded.unknown[inverse]
+            return Predictions(logits[inverse], *words, encoded.shares[inverse])
 
         return finish
 
@@ -159,13 +154,6 @@ def _chunks(texts: Sequence[str | None]) -> list[Sequence[str | None]]:
     count = 1 + max((len(texts) - 1) // _CHUNK_TEXTS, characters // _CHUNK_CHARACTERS)
     size = max(1, -(-len(texts) // count))
     return [texts[start : start + size] for start in range(0, max(1, len(texts)), size)]
-
-
-def _distinct(texts: Sequence[str | None]) -> tuple[list[str], Rows]:
-    """Return the different texts, with "" for None, and for each text its place among them."""
-    places: dict[str | None, int] = {}
-    inverse = [places.setdefault(text, len(places)) for text in texts]
-    return [text or "" for text in places], np.array(inverse, np.intp)
 
 
 def as_texts(texts: Iterable[Any]) -> list[str | None]:

@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Self
 
@@ -95,62 +95,35 @@ class Counts:
 
     def __add__(self, other: "Counts") -> Self:
         """Return a copy with the fields of `other` added."""
-        names = [field.name for field in fields(other)]
-        sums = {name: getattr(self, name) + getattr(other, name) for name in names}
+        sums = {name: getattr(self, name) + value for name, value in vars(other).items()}
         return replace(self, **sums)
 
 
 class Groups(dict[str, dict[str, Counter[str]]]):
-    """Counts of labels by column and value, as JSON has them. They add up over outputs."""
+    """Counts of labels by column and value, as JSON has them. They add up over outputs.
+
+    Memory does not grow with the rows. The result does not depend on the ends of chunks.
+    """
+
+    def add(self, columns: Mapping[str, Sequence[str]], labels: Sequence[str | None]) -> None:
+        """Count the labels of consecutive rows by the values of columns."""
+        for column, values in columns.items():
+            for (value, label), rows in Counter(zip(values, labels, strict=True)).items():
+                self._labels_of(column, value[:LONGEST_VALUE])[label or _NO_LABEL] += rows
 
     def __add__(self, other: Mapping[str, Mapping[str, Mapping[str, int]]]) -> "Groups":
         total = Groups()
         for groups in (self, other):
             for column, values in groups.items():
-                counts = total.setdefault(column, {})
                 for value, labels in values.items():
-                    _count_of(counts, value).update(labels)
+                    total._labels_of(column, value).update(labels)
         return total
 
-
-def _count_of(counts: dict[str, Counter[Any]], value: str) -> Counter[Any]:
-    """Return the counts of a value, or those of `OTHERS` if there are many values already."""
-    name = value if value in counts or len(counts) < MOST_VALUES else OTHERS
-    return counts.setdefault(name, Counter())
-
-
-class LabelCounter:
-    """Counts the labels of rows by the values of columns.
-
-    Memory does not grow with the rows. The result does not depend on the ends of chunks.
-
-    :param labels: all labels that a row may have; a row may also have none.
-    """
-
-    def __init__(self, labels: Sequence[str]) -> None:
-        self._labels = (*labels, None)
-        self._columns: dict[str, dict[str, Counter[str | None]]] = {}
-
-    def add(self, columns: Mapping[str, Sequence[str]], labels: Sequence[str | None]) -> None:
-        """Count consecutive rows by the values of columns."""
-        for column, values in columns.items():
-            counts = self._columns.setdefault(column, {})
-            for (value, label), rows in Counter(zip(values, labels, strict=True)).items():
-                _count_of(counts, value[:LONGEST_VALUE])[label] += rows
-
-    @property
-    def groups(self) -> Groups:
-        """The counts so far, with the labels of each value in the order of all labels."""
-        return Groups(
-            {
-                column: {
-                    value: Counter({label or _NO_LABEL: rows[label] for label in self._labels if rows[label]})
-                    for value, rows in values.items()
-                }
-                for column, values in self._columns.items()
-                if values
-            }
-        )
+    def _labels_of(self, column: str, value: str) -> Counter[str]:
+        """Return the counts of a value, or those of `OTHERS` if the column has many values already."""
+        values = self.setdefault(column, {})
+        name = value if value in values or len(values) < MOST_VALUES else OTHERS
+        return values.setdefault(name, Counter())
 
 
 @dataclass(frozen=True)
@@ -169,7 +142,7 @@ class Group:
     @classmethod
     def of(cls, value: str, counts: Mapping[str, int], label: str) -> "Group":
         """Return the group of a value whose rows have these labels, with the share of one of them."""
-        labels = {name: count for name, count in counts.items() if name != _NO_LABEL}
+        labels = {name: count for name, count in sorted(counts.items()) if name != _NO_LABEL}
         labeled, share, interval = sum(labels.values()), None, None
         if labeled:
             successes = labels.get(label, 0)

@@ -14,16 +14,17 @@ import numpy.typing as npt
 
 from sentcli.backends import load_backend
 from sentcli.config import SIDES
-from sentcli.errors import UsageError, option
+from sentcli.errors import DataError, UsageError, option
 from sentcli.model.bundle import Bundle, default_bundle_path, load_bundle
 from sentcli.scoring.extras import MIXED, Extras
-from sentcli.scoring.frames import score_arrow, score_pandas
 from sentcli.scoring.inference import Inference, Predictions, as_texts
 from sentcli.scoring.labels import HEAD, NEUTRAL, STARS, Band, Counts, Scores, choose_classes, softmax
 from sentcli.scoring.pool import usable_cores
 from sentcli.tables.chunk import Chunk
 from sentcli.tables.options import ResultColumn, WriteOptions
-from sentcli.text.null_values import NULL_VALUES, NullValues
+from sentcli.tables.table import check_room, log_notes
+from sentcli.tables.text_column import SAMPLE_ROWS, Sample, join_columns
+from sentcli.text.null_values import NULL_VALUES, NullValues, is_missing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from sentcli.explain.parts import Parts
 
 
+_FRAME, _BATCH = "the data frame", "the batch"  # for messages
 _PREDICTED = 8192  # texts between two steps of a progress bar
 
 Probabilities = npt.NDArray[np.float64]  # [texts, classes]
@@ -191,7 +193,34 @@ class Scorer:
             values (None, NaN, NA); for a new column that already exists; for columns of several levels.
         :raises BundleError, MemoryError, RuntimeError: as `score`.
         """
-        return score_pandas(frame, text_column, self._columns(prefix), self.score)
+        if not hasattr(getattr(frame, "columns", None), "nlevels"):  # a series, a frame of polars
+            raise TypeError(f"frame is a {type(frame)!r:.200}; pass a pandas data frame")
+        if hasattr(frame.columns, "levels"):  # a MultiIndex, even of one level
+            levels = f"the columns have {frame.columns.nlevels} levels"
+            raise DataError(f"{_FRAME}: {levels}; give them plain names")
+        import pandas as pd
+
+        columns = list(frame.columns)
+        added = self._columns(prefix, columns, _FRAME)
+        odd = {
+            name: next((value for value in column if not (isinstance(value, str) or is_missing(value))), None)
+            for name, column in frame.items()
+        }
+        unfit: dict[Any, str] = {
+            name: f"does not hold only texts: it has {value!r:.100} ({type(value).__name__}); "
+            "pass strings, and None or NaN for no text"
+            for name, value in odd.items()
+            if value is not None
+        }
+        begin = [() if name in unfit else [*column.iloc[:SAMPLE_ROWS]] for name, column in frame.items()]
+        choice = Sample(columns, unfit, text_column, _FRAME, begin).choose()
+        log_notes(choice.notes)
+        scores = self.score(join_columns([as_texts(frame.iloc[:, place]) for place in choice.places]))
+        new: dict[str, Any] = {
+            column.name: pd.Series(column.values(scores), frame.index, float if column.is_number else object)
+            for column in added
+        }
+        return frame.assign(**new)
 
     def score_arrow(
         self, batch: "ArrowRows", text_column: str | None = None, prefix: str = ""
@@ -207,10 +236,33 @@ class Scorer:
             already exists.
         :raises BundleError, MemoryError, RuntimeError: as `score`.
         """
-        return score_arrow(batch, text_column, self._columns(prefix), self.score)
+        import pyarrow as pa
 
-    def _columns(self, prefix: str) -> tuple[ResultColumn, ...]:
-        return WriteOptions(prefix=prefix).columns(self.shown_classes, self.extras.columns)
+        from sentcli.tables import arrow
+
+        if not isinstance(batch, pa.Table | pa.RecordBatch):
+            raise TypeError(f"batch is a {type(batch)!r:.200}; pass a pyarrow Table or RecordBatch")
+        table = batch if isinstance(batch, pa.Table) else pa.Table.from_batches([batch])
+        added = self._columns(prefix, table.column_names, _BATCH)
+        paths, parts = arrow.paths_of(table.schema), table.to_batches()
+        begin = table.slice(0, SAMPLE_ROWS).to_batches()
+        choice = arrow.find_text_columns(paths, begin, text_column, _BATCH)
+        log_notes(choice.notes)
+        columns = [
+            [text for part in parts for text in arrow.to_values(arrow.column_at(part, path))]
+            for path in choice.places
+        ]
+        scores = self.score(join_columns(columns))
+        for column in added:
+            new = arrow.result_array(column, column.values(scores))
+            batch = batch.append_column(arrow.result_field(column), new)
+        return batch
+
+    def _columns(self, prefix: str, taken: Sequence[Any], where: str) -> tuple[ResultColumn, ...]:
+        """Return the columns to add; refuse names that are taken."""
+        added = WriteOptions(prefix=prefix).columns(self.shown_classes, self.extras.columns)
+        check_room(taken, [column.name for column in added], where)
+        return added
 
     def stream(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, Scores]]:
         """Score chunks in order, and prefetch the next ones meanwhile.

@@ -11,9 +11,8 @@ import numpy as np
 
 from sentcli.config import DataSet, TextConfig, TrainConfig
 from sentcli.datasets.labels import LabeledTexts, join
-from sentcli.datasets.load import MOST, NO_OPTIONS, Rejects
+from sentcli.datasets.load import MOST, NO_OPTIONS, Rejects, read_validation
 from sentcli.datasets.splits import split_data_sets, without_validation
-from sentcli.datasets.training_data import read_validation
 from sentcli.errors import DataError, option
 from sentcli.scoring import stop
 from sentcli.tables.options import ReadOptions

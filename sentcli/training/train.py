@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from sentcli.datasets.labels import LabeledTexts
-from sentcli.datasets.load import Rejects
+from sentcli.datasets.load import Rejects, read_data_sets
 from sentcli.datasets.splits import are_learned
-from sentcli.datasets.training_data import read_data_sets
 from sentcli.errors import DataError, UsageError, option
 from sentcli.files.atomic import output_errors, resolve
 from sentcli.files.lock import Lock

@@ -6,8 +6,7 @@ import pytest
 from data_sets import csv_of, write
 
 from sentcli.config import DataSet
-from sentcli.datasets.load import Rejects, load_split
-from sentcli.datasets.training_data import read_validation
+from sentcli.datasets.load import Rejects, load_split, read_validation
 from sentcli.errors import RejectsError
 from sentcli.files.sink import Target
 from sentcli.tables.options import ReadOptions

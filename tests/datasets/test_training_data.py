@@ -6,8 +6,7 @@ from dataclasses import replace
 import pytest
 
 from sentcli.config import DataSet
-from sentcli.datasets.load import NO_OPTIONS, Rejects, load_split
-from sentcli.datasets.training_data import read_data_sets, read_validation
+from sentcli.datasets.load import NO_OPTIONS, Rejects, load_split, read_data_sets, read_validation
 from sentcli.errors import DataError, UsageError
 
 

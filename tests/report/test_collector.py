@@ -48,7 +48,7 @@ def collect(rows, size):
 
 def everything(found):
     shelves = {name: shelf.rows for name, shelf in found.shelves.items()}
-    return found.rows, found.by.groups, found.counts.groups, found.sample.rows, shelves
+    return found.rows, found.by, found.counts, found.sample.rows, shelves
 
 
 @pytest.mark.parametrize("size", [1, 7, 512, ROWS])

@@ -14,7 +14,7 @@ from jobs import ParityScorer, convert, run, score_files  # noqa: F401  # fixtur
 
 from sentcli.errors import DataError, InterruptedRunError, UsageError
 from sentcli.runs.summary import Summary
-from sentcli.scoring.labels import Groups, LabelCounter
+from sentcli.scoring.labels import Groups
 from sentcli.tables.options import ReadOptions
 
 ROWS = [(n, ("b, c", "a", "", "\u00e9")[n % 7 % 4], 1 + n % 5, "x" * (n % 9)) for n in range(3000)]
@@ -176,10 +176,10 @@ def test_lines_have_no_columns_and_an_empty_table_no_groups(run, tmp_path):  # n
 
 
 def test_the_table_of_the_largest_groups():
-    counter = LabelCounter(["even", "odd"])
+    counts = Groups()
     values = [f"{number:02}" for number in range(25) for _ in range(number)]
-    counter.add({"product": [*values, *[""] * 100]}, [*["odd"] * len(values), *[None] * 100])
-    lines = [*Summary(groups=counter.groups).tables("odd")]
+    counts.add({"product": [*values, *[""] * 100]}, [*["odd"] * len(values), *[None] * 100])
+    lines = [*Summary(groups=counts).tables("odd")]
     assert lines[:3] == [
         "product        rows       odd  95 % interval",
         "(empty)         100         -",

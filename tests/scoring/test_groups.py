@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentcli.scoring import labels
-from sentcli.scoring.labels import OTHERS, Groups, LabelCounter, groups_by_column, wilson_interval
+from sentcli.scoring.labels import OTHERS, Groups, groups_by_column, wilson_interval
 
 ROWS = st.lists(
     st.tuples(
@@ -16,10 +16,10 @@ ROWS = st.lists(
 
 
 def counted(rows, columns=("p", "q")):
-    counter = LabelCounter(("odd", "even"))
+    counts = Groups()
     values = zip(*(sides for sides, _ in rows), strict=True)
-    counter.add(dict(zip(columns, values, strict=False)), [label for _, label in rows])
-    return counter.groups
+    counts.add(dict(zip(columns, values, strict=False)), [label for _, label in rows])
+    return counts
 
 
 def rows_by_value(found):

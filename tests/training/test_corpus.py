@@ -8,8 +8,7 @@ import pytest
 
 from sentcli.config import DataSet, TextConfig, TrainConfig
 from sentcli.datasets.labels import LabeledTexts
-from sentcli.datasets.load import load_split
-from sentcli.datasets.training_data import read_data_sets
+from sentcli.datasets.load import load_split, read_data_sets
 from sentcli.errors import DataError
 from sentcli.text.tokenizer import tokenize
 from sentcli.training.corpus import DataSource, Texts, encode_texts, read_texts
