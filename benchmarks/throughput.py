@@ -38,6 +38,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from ending import run
+from sentcli.scoring.cores import usable_cores
 from systems import ALL_REVIEWS, CORE, ENTRIES, SHORT_ROWS, Entry
 from systems.base import LABELS, kibibytes
 from throughput_pictures import draw
@@ -48,7 +49,6 @@ from sentcli.datasets.labels import label_ids
 from sentcli.datasets.load import load_split
 from sentcli.evaluation.metrics import evaluate
 from sentcli.model.bundle import default_bundle_path, load_bundle
-from sentcli.scoring.cores import usable_cores
 
 RESULTS = Path(__file__).parent / "results"
 TRAININGS = ("imdb", "mix")

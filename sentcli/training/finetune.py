@@ -17,7 +17,7 @@ from sentcli.model.bilstm import BiLSTM, gates_of
 from sentcli.model.bundle import REHEARSAL, Bundle, load_bundle
 from sentcli.text.tokenizer import words_of
 from sentcli.text.vocabulary import Vocab
-from sentcli.training.examples import Examples
+from sentcli.training.corpus import Examples
 from sentcli.training.glove import Coverage
 
 # Only training uses dropouts, so each training sets its own; it also fits its own neutral head and n-grams.

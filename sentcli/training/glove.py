@@ -61,7 +61,7 @@ def check_source(source: str | Path, dim: int) -> None:
         )
 
 
-def download(name: str, *, quiet: bool = False) -> Path:
+def download(name: str) -> Path:
     """Return the archive of GloVe vectors from the cache of the Hugging Face hub; download it if needed."""
     import huggingface_hub
     from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]  # documented
@@ -71,7 +71,7 @@ def download(name: str, *, quiet: bool = False) -> Path:
     if isinstance(cached, str):
         return Path(cached)
     _log.info("%s: downloading %.2f GB from huggingface.co/%s, once", file, gigabytes, HUB_REPOSITORY)
-    if quiet:
+    if not _log.isEnabledFor(logging.INFO):
         disable_progress_bars()
     try:
         return Path(huggingface_hub.hf_hub_download(HUB_REPOSITORY, file, token=False))
@@ -85,13 +85,7 @@ def download(name: str, *, quiet: bool = False) -> Path:
 
 
 def load_glove(
-    source: str | Path,
-    words: Sequence[str],
-    dim: int,
-    counts: Mapping[str, int],
-    seed: int,
-    *,
-    quiet: bool = False,
+    source: str | Path, words: Sequence[str], dim: int, counts: Mapping[str, int], seed: int
 ) -> tuple[Matrix, Coverage]:
     """Build the embedding from a file of vectors, without holding the file in memory.
 
@@ -103,7 +97,7 @@ def load_glove(
         without the header line of word2vec.
     :param words: the vocabulary by id, `<pad>` and `<unk>` first.
     """
-    path = download(str(source), quiet=quiet) if source in GLOVE_DIMS else Path(source)
+    path = download(str(source)) if source in GLOVE_DIMS else Path(source)
     ids = {word.encode(): index for index, word in enumerate(words) if index not in (PAD_ID, UNK_ID)}
     matrix = np.zeros((len(words), dim), np.float32)
     has_vector = np.zeros(len(words), bool)
@@ -124,9 +118,9 @@ def load_glove(
     return matrix, Coverage(int(has_vector.sum()), len(ids), covered, sum(counts.values()))
 
 
-def frequent_words(source: str | Path, dim: int, count: int, *, quiet: bool = False) -> list[str]:
+def frequent_words(source: str | Path, dim: int, count: int) -> list[str]:
     """Return the first words of a file of vectors, which has frequent words first; tokens of texts alone."""
-    path = download(str(source), quiet=quiet) if source in GLOVE_DIMS else Path(source)
+    path = download(str(source)) if source in GLOVE_DIMS else Path(source)
     words = (word.decode("utf-8", "replace") for _, word, _ in islice(_rows(path, dim), count))
     return [word for word in words if words_of(word) == [word]]
 
@@ -188,8 +182,7 @@ def _open(path: Path, dim: int, stack: ExitStack) -> Any:
     """Open a file of vectors, compressed or not; iterating yields its lines."""
     if path.suffix.lower() != ".zip":
         raw = stack.enter_context(path.open("rb"))
-        compression = compression_of(path.name)
-        return io.BufferedReader(decompressed(raw, compression)) if compression else raw
+        return io.BufferedReader(decompressed(raw, compression_of(path.name)))
     archive = stack.enter_context(zipfile.ZipFile(path))
     names = [name for name in archive.namelist() if not name.endswith("/")]
     matching = names if len(names) == 1 else [name for name in names if name.endswith(f".{dim}d.txt")]

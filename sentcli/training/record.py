@@ -43,7 +43,7 @@ class Record:
     initial: InitialModel
     fitted: Fitted
     calibrated: Calibrated
-    baseline: dict[str, Any]  # see `Baseline.compare`
+    baseline: dict[str, Any]  # see `compare_with_ngrams`
     epochs: Sequence[Mapping[str, float]]
     seconds: float  # the time of all epochs, those of folds included
 
@@ -100,7 +100,7 @@ class Record:
             },
             "versions": versions,
             "validation": asdict(self.calibrated.figures),
-            "calibration": self.calibrated.to_json(),
+            "calibration": self.calibrated.record,
             "ngrams": self.fitted.ngrams,
             "baseline": self.baseline,
             "start": self.initial.figures,
@@ -113,7 +113,7 @@ class Record:
         """Write the predictions for the validation texts, by models that did not learn from them."""
         texts, validation = self.data.texts, self.data.validation
         labels = np.where(validation.has_label, validation.labels, len(texts.labels))
-        rows = prediction_rows(texts.validation, labels, self.calibrated.of_all, texts.labels)
+        rows = prediction_rows(texts.validation, labels, self.calibrated.probabilities, texts.labels)
         for row, *data_set in zip(rows, *texts.validation.columns, strict=True):
             del row["text"]
             row |= dict(zip(["data_set"], data_set, strict=False))

@@ -81,8 +81,7 @@ def train_bundle(
         elif given.get("interpolate"):
             raise UsageError(f"{option('interpolate')} needs a model; name it with {option('finetune')}")
         settings = resolve_settings(source, given, base, size)
-        share = None if settings.config.folds else settings.config.validation_share
-        texts = read_texts(source, parts, labels, share, rejects)
+        texts = read_texts(source, parts, labels, settings.config, rejects)
         if base and base.keeps_classifier:
             texts = _validate_on_new(texts, base)
         rejects.write(Target(output).rejects)

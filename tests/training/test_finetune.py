@@ -31,8 +31,7 @@ from sentcli.model.bundle import (
     load_bundle,
     write_manifest,
 )
-from sentcli.training.corpus import DataSource
-from sentcli.training.examples import Examples
+from sentcli.training.corpus import DataSource, Examples
 from sentcli.training.finetune import load_base
 from sentcli.training.init_model import init_model
 from sentcli.training.loop import Learner
@@ -62,7 +61,7 @@ def finetune(trained, tmp_path, log):
 def initial_model(base, **settings):
     """Return the network that a training with the classes of the model starts from."""
     data = SimpleNamespace(vocab=base.vocab, texts=SimpleNamespace(labels=base.config.labels))
-    return init_model(data, resolve_settings(SOURCE, settings, base), quiet=True)
+    return init_model(data, resolve_settings(SOURCE, settings, base))
 
 
 @pytest.fixture
