@@ -22,14 +22,12 @@ _VALIDATION_TOKENS = 32_768  # padded tokens of a validation batch
 class Classification:
     """The objective of a BiLSTM that learns the classes of texts; class weights make them count equally."""
 
-    def __init__(self, config: TrainConfig, device: torch.device, class_weights: Tensor | None) -> None:
+    def __init__(self, config: TrainConfig, device: torch.device, weights: Tensor | None) -> None:
         self._config = config
         is_bf16 = uses_bf16(config, device)
         self._autocast = torch.autocast(device.type, torch.bfloat16, enabled=is_bf16)
         # Class priors: the inverse of `balanced_weights`.
-        self._priors = (
-            None if class_weights is None else (1 / (len(class_weights) * class_weights)).to(device)
-        )
+        self._priors = None if weights is None else (1 / (len(weights) * weights)).to(device)
 
     def backward(
         self, model: BiLSTM, ids: Tensor, lengths: Tensor, targets: Tensor

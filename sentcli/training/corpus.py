@@ -151,21 +151,17 @@ def read_texts(
 
 
 def encode_texts(
-    texts: Texts,
-    text: TextConfig,
-    config: TrainConfig,
-    vocab: Vocab | None = None,
-    frequent: Sequence[str] = (),
+    texts: Texts, text: TextConfig, config: TrainConfig, vocab: Vocab | None = None, extra: Sequence[str] = ()
 ) -> Corpus:
     """Build the vocabulary, unless one is given, and encode all texts.
 
-    :param frequent: words that fill the vocabulary up to `config.fill_vocab`: with their vectors, the model
+    :param extra: words that fill the vocabulary up to `config.fill_vocab`: with their vectors, the model
         also knows words that the training texts lack.
     """
     # Tokenize twice instead of keeping tokens: those of a million reviews take 18 GB, their ids 1 GB.
     counts = Counter(chain.from_iterable(map(words_of, texts.train.texts)))
     if vocab is None:
-        vocab = _build_vocab(texts.train.texts, counts, config, frequent)
+        vocab = _build_vocab(texts.train.texts, counts, config, extra)
     else:
         known = sum(count for word, count in counts.items() if word in vocab) / max(counts.total(), 1)
         _log.info("%.1f%% of the tokens are in the vocabulary of the model", 100 * known)
@@ -204,14 +200,14 @@ def encode_texts(
 
 
 def _build_vocab(
-    texts: Sequence[str], counts: Counter[str], config: TrainConfig, frequent: Sequence[str]
+    texts: Sequence[str], counts: Counter[str], config: TrainConfig, extra: Sequence[str]
 ) -> Vocab:
     vocab = Vocab.of_counts(counts, config.min_freq)
     if len(vocab) == UNK_ID + 1:
         lower = f"try a lower {option('min_freq')}"
         raise DataError(f"no word occurs {config.min_freq} times in the texts; {lower}")
     _log.info("%d words with a frequency of %d or more", len(vocab) - UNK_ID - 1, config.min_freq)
-    missing = [word for word in frequent if word not in vocab]
+    missing = [word for word in extra if word not in vocab]
     vocab = Vocab([*vocab.words, *missing[: max(config.fill_vocab - len(vocab), 0)]])
     if config.bigrams:
         vocab = with_bigrams(vocab, map(words_of, texts), config.bigrams, config.min_freq)
@@ -241,18 +237,14 @@ def assign_folds(examples: Examples, count: int) -> list[Fold]:
     for number in range(examples.targets.shape[1]):
         (rows,) = (examples.labels == number).nonzero()
         fold_of[rows] = np.arange(len(rows)) * count // max(len(rows), 1)
-    first: dict[bytes, int] = {}
-    copies = [
-        first.setdefault(ids.tobytes(), fold)
-        for ids, fold in zip(examples.ids, fold_of.tolist(), strict=True)
-    ]
-    if not any(copies):
+    keys = np.array([ids.tobytes() for ids in examples.ids], object)
+    _, first, copies = np.unique(keys, return_index=True, return_inverse=True)
+    fold_of = fold_of[first[copies]]
+    if not fold_of.any():
         flag = option("validation")
         raise DataError(f"the texts are copies of a few; try different texts, or name others with {flag}")
-    fold_of = np.array(copies)
-    return [
-        (np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)) for fold in range(max(copies) + 1)
-    ]
+    folds = range(fold_of.max() + 1)
+    return [(np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)) for fold in folds]
 
 
 def epoch_batches(examples: Examples, batch_size: int, seed: int, epoch: int) -> list[Indices]:

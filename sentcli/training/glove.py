@@ -21,8 +21,7 @@ from sentcli.text.vocabulary import PAD_ID, UNK_ID
 
 _log = logging.getLogger("sentcli")
 
-Matrix = npt.NDArray[np.float32]  # [words, dimensions]
-
+NO_VECTORS = "none"  # the source of random vectors
 HUB_REPOSITORY = "stanfordnlp/glove"  # the archives of https://nlp.stanford.edu/projects/glove
 _ARCHIVES = {  # name: file, gigabytes, dimensions
     "6B": ("glove.6B.zip", 0.86, (50, 100, 200, 300)),
@@ -45,17 +44,16 @@ class Coverage:
     tokens_total: int
 
     def __str__(self) -> str:
-        tokens = self.tokens_covered / max(self.tokens_total, 1)
-        return (
-            f"word vectors for {self.types_covered:,} of {self.types_total:,} words, {tokens:.1%} of tokens"
-        )
+        share = self.tokens_covered / max(self.tokens_total, 1)
+        words = f"{self.types_covered:,} of {self.types_total:,} words"
+        return f"word vectors for {words}, {share:.1%} of tokens"
 
 
 def check_source(source: str | Path, dim: int) -> None:
     """Check the source of vectors before anything is downloaded or read."""
     if source in GLOVE_DIMS:
         _check_width(option("glove", source), GLOVE_DIMS[str(source)], dim)
-    elif not Path(source).is_file():
+    elif source != NO_VECTORS and not Path(source).is_file():
         raise DataError(
             f"{source!s:.200}: no such file of word vectors; known names are {', '.join(GLOVE_DIMS)}, none"
         )
@@ -86,17 +84,23 @@ def download(name: str) -> Path:
 
 def load_glove(
     source: str | Path, words: Sequence[str], dim: int, counts: Mapping[str, int], seed: int
-) -> tuple[Matrix, Coverage]:
-    """Build the embedding from a file of vectors, without holding the file in memory.
+) -> tuple[npt.NDArray[np.float32], Coverage]:
+    """Build the embedding from a file of vectors, without holding the file in memory, or a random one.
 
     Words without a vector are drawn from a normal distribution with the mean and standard deviation of the
     found vectors in each dimension. `<unk>` is that mean, `<pad>` is zero. Of a repeated word, the
-    first vector is used.
+    first vector is used. Random vectors are normal values with standard deviation 1/sqrt(dim), so that their
+    length is 1.
 
-    :param source: one of `GLOVE_DIMS`, or a text file of vectors, also compressed or in a .zip, with or
-        without the header line of word2vec.
+    :param source: `NO_VECTORS`, one of `GLOVE_DIMS`, or a text file of vectors, also compressed or in a .zip,
+        with or without the header line of word2vec.
     :param words: the vocabulary by id, `<pad>` and `<unk>` first.
     """
+    random = np.random.default_rng(seed)
+    if source == NO_VECTORS:
+        matrix = random.normal(0, dim**-0.5, (len(words), dim)).astype(np.float32)
+        matrix[PAD_ID] = 0
+        return matrix, Coverage(0, len(words) - 2, 0, sum(counts.values()))
     path = download(str(source)) if source in GLOVE_DIMS else Path(source)
     ids = {word.encode(): index for index, word in enumerate(words) if index not in (PAD_ID, UNK_ID)}
     matrix = np.zeros((len(words), dim), np.float32)
@@ -112,7 +116,7 @@ def load_glove(
     mean, spread = matrix[has_vector].mean(0, dtype=np.float64), matrix[has_vector].std(0, dtype=np.float64)
     lacking = ~has_vector
     lacking[[PAD_ID, UNK_ID]] = False
-    matrix[lacking] = np.random.default_rng(seed).normal(mean, spread, (int(lacking.sum()), dim))
+    matrix[lacking] = random.normal(mean, spread, (int(lacking.sum()), dim))
     matrix[UNK_ID] = mean
     covered = sum(counts.get(words[index], 0) for index in np.flatnonzero(has_vector).tolist())
     return matrix, Coverage(int(has_vector.sum()), len(ids), covered, sum(counts.values()))
@@ -123,15 +127,6 @@ def frequent_words(source: str | Path, dim: int, count: int) -> list[str]:
     path = download(str(source)) if source in GLOVE_DIMS else Path(source)
     words = (word.decode("utf-8", "replace") for _, word, _ in islice(_rows(path, dim), count))
     return [word for word in words if words_of(word) == [word]]
-
-
-def random_embedding(
-    words: Sequence[str], dim: int, counts: Mapping[str, int], seed: int
-) -> tuple[Matrix, Coverage]:
-    """Build a random embedding: normal values with standard deviation 1/sqrt(dim), so rows have length 1."""
-    matrix = np.random.default_rng(seed).normal(0, dim**-0.5, (len(words), dim)).astype(np.float32)
-    matrix[PAD_ID] = 0
-    return matrix, Coverage(0, len(words) - 2, 0, sum(counts.values()))
 
 
 def _rows(path: Path, dim: int) -> Iterator[tuple[int, bytes, bytes]]:

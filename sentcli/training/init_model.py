@@ -5,9 +5,10 @@ import ctypes
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,9 +25,9 @@ from sentcli.scoring.pool import usable_cores
 from sentcli.training.classifier import loss_and_accuracy, predict_logits
 from sentcli.training.corpus import Corpus, Examples, TokenIds, split_bigrams
 from sentcli.training.finetune import MOST_LEARNED, Base
-from sentcli.training.glove import Coverage, load_glove, random_embedding
+from sentcli.training.glove import NO_VECTORS, Coverage, load_glove
 from sentcli.training.heads import Fitted, is_better
-from sentcli.training.settings import NO_VECTORS, Settings
+from sentcli.training.settings import Settings
 
 _log = logging.getLogger("sentcli")
 
@@ -45,8 +46,7 @@ class InitialModel:
     shape: ModelConfig
     config: TrainConfig
     vary: partial[TokenIds] | None  # see `Run.vary`
-    vectors: str  # the source of the word vectors
-    coverage: Coverage
+    glove: dict[str, Any]  # the source of the word vectors, and the counts of `Coverage`
     weights: dict[str, Tensor]  # those that it begins with
     takes_ngrams: bool = field(default=True, init=False)  # in its logits, once it is fitted
     figures: dict[str, float] = field(default_factory=dict, init=False)  # see `Metrics.start`
@@ -93,7 +93,7 @@ class FineTunedModel(InitialModel):
 
     def __post_init__(self) -> None:
         # N-grams know only the new texts, so they would undo what rehearsal keeps.
-        self.takes_ngrams = bool(self.base.config.model.ngram_buckets)
+        self.takes_ngrams = bool(self.base.bundle.config.model.ngram_buckets)
 
     def before(self, data: Corpus, class_weights: Tensor | None) -> None:
         logits = self._predict(self.base.model, data.validation)
@@ -129,15 +129,14 @@ class FineTunedModel(InitialModel):
         unseen = self.base.sentences.take(np.arange(0, len(self.base.sentences), _MEASURED))
         if not len(unseen):
             return
-        before, after = (
-            loss_and_accuracy(self._predict(model, unseen), unseen)[1] for model in (self.base.model, network)
-        )
+        models = self.base.model, network
+        before, after = (loss_and_accuracy(self._predict(model, unseen), unseen)[1] for model in models)
         values = len(unseen), self.base.origin["name"], before, after
         _log.info("on %d sentences that %s learned: accuracy %.3f before, %.3f after", *values)
         self.figures |= {"own_before": before, "own_after": after}
 
     def _predict(self, network: BiLSTM, examples: Examples) -> npt.NDArray[np.float32]:
-        return predict_logits(network, examples, torch.device("cpu"))[:, : len(self.base.config.labels)]
+        return predict_logits(network, examples, torch.device("cpu"))[:, : self.shape.num_classes]
 
 
 def init_model(data: Corpus, settings: Settings) -> InitialModel:
@@ -149,22 +148,20 @@ def init_model(data: Corpus, settings: Settings) -> InitialModel:
         vary = partial(split_bigrams, pairs, vocab.first_bigram, config.bigram_dropout)
     if not base:
         embedding, coverage = _embedding(data, settings)
-        name, weights = Path(settings.glove).name, {"embedding.weight": torch.from_numpy(embedding)}
-        return InitialModel(shape, config, vary, name, coverage, weights)
+        glove = {"source": Path(settings.glove).name, **asdict(coverage)}
+        return InitialModel(shape, config, vary, glove, {"embedding.weight": torch.from_numpy(embedding)})
     # Only training uses dropouts and fits a neutral head and n-grams; other classes need a new classifier.
     new = "neutral_head.", "ngrams.", *([] if base.keeps_classifier else ["classifier."])
     weights = {name: value for name, value in base.model.state_dict().items() if not name.startswith(new)}
-    start = shape, config, vary, base.origin["glove"]["source"], base.coverage, weights
+    start = shape, config, vary, base.origin["glove"], weights
     return FineTunedModel(*start, base) if base.keeps_classifier else InitialModel(*start)
 
 
 def _embedding(data: Corpus, settings: Settings) -> tuple[npt.NDArray[np.float32], Coverage]:
     words, pairs = data.vocab.words[: data.vocab.first_bigram], data.vocab.bigrams
     glove, dim, seed = settings.glove, settings.model.embedding_dim, settings.config.seed
-    if glove == NO_VECTORS:
-        embedding, coverage = random_embedding(words, dim, data.counts, seed)
-    else:
-        embedding, coverage = load_glove(glove, words, dim, data.counts, seed)
+    embedding, coverage = load_glove(glove, words, dim, data.counts, seed)
+    if glove != NO_VECTORS:
         _log.info("%s", coverage)
         if coverage.tokens_covered < _FEW_TOKENS * coverage.tokens_total:
             advice = "of the language of the texts, such as a .vec file of fastText, or the model of n-grams"

@@ -52,11 +52,10 @@ class LazyAdamW(torch.optim.Optimizer):
         self._hook.remove()
         self._embedding.sparse = False
 
-    def gradient(self) -> Tensor:
+    def gradient(self) -> Any:
         """Return the gradient of the rows that were read, `[rows, width]`."""
         self._weight.grad = self._weight.grad.coalesce()
-        gradient: Tensor = self._weight.grad.values()
-        return gradient
+        return self._weight.grad.values()
 
     @torch.no_grad()
     def step(self, kept: float) -> None:  # type: ignore[override]

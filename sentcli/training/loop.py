@@ -98,7 +98,7 @@ def fit(
         learner.lazy.settle()
         loss, accuracy = validate(learner.averaged.module, progress.epoch)
         _check_finite(loss, progress.epoch)
-        if loss < progress.best_loss:
+        if loss < min((record["validation_loss"] for record in progress.history), default=math.inf):
             best = {name: value.clone() for name, value in learner.averaged.module.state_dict().items()}
         last_rate = learning_rate(first_step + len(batches) - 1, steps, config)
         progress = progress.next_epoch(loss, accuracy, last_rate)
@@ -118,8 +118,7 @@ def _log_epoch(title: str, record: Mapping[str, float], run: Run) -> None:
     accuracy = accuracy_of_texts(record["validation_accuracy"], run.validated)
     values = title, record["train_loss"], record["train_accuracy"], record["validation_loss"], accuracy
     line = "%s: train loss %.4f, accuracy %.4f; validation loss %.4f, accuracy %s; %s words/s"
-    level = logging.DEBUG if run.name else logging.INFO
-    _log.log(level, line, *values, f"{record['words_per_second']:,.0f}")
+    _log.log(logging.DEBUG if run.name else logging.INFO, line, *values, f"{record['words_per_second']:,.0f}")
 
 
 def has_stalled(history: Sequence[Mapping[str, float]], patience: int, loss_by_frequencies: float) -> bool:

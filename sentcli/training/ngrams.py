@@ -180,8 +180,7 @@ def _choose_share(labels: Labels, network: Floats, ngrams: Floats, weights: Floa
     def losses_of(logits: Floats) -> Floats:
         temperature = fit_temperature(labels, logits, weights)
         of_label = softmax(logits / temperature)[np.arange(len(labels)), labels]
-        losses: Floats = -np.log(np.maximum(of_label, np.finfo(float).tiny)) * weights[labels]
-        return losses
+        return np.asarray(-np.log(np.maximum(of_label, np.finfo(float).tiny)) * weights[labels])
 
     scale = fit_temperature(labels, network, weights) / fit_temperature(labels, ngrams, weights)
     before, best, highest = losses_of(network), 0.0, 0.0

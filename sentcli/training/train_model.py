@@ -27,13 +27,13 @@ from sentcli.model.bilstm import choose_device, round_embedding
 from sentcli.scoring.labels import STARS
 from sentcli.training.classifier import balanced_weights, loss_and_accuracy, predict_logits
 from sentcli.training.corpus import Corpus, Examples, Texts, encode_texts
-from sentcli.training.glove import frequent_words
+from sentcli.training.glove import NO_VECTORS, frequent_words
 from sentcli.training.heads import Fitted, add_neutral_head, calibrate
 from sentcli.training.init_model import InitialModel, init_model, torch_set_up
 from sentcli.training.loop import Run, fit
 from sentcli.training.ngrams import add_ngrams, compare_with_ngrams
 from sentcli.training.record import Record
-from sentcli.training.settings import NO_VECTORS, Options, Settings
+from sentcli.training.settings import Options, Settings
 
 _log = logging.getLogger("sentcli")
 
@@ -56,10 +56,14 @@ def train_model(
 
 
 def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -> Record:
-    config, device = settings.config, choose_device(options.device)
+    config, device, glove = settings.config, choose_device(options.device), settings.glove
 
-    # The data, and the network that learns them.
-    data = _encode(texts, settings)
+    # The data, with the vocabulary of the model to fine-tune or one that vectors extend, and the network.
+    frequent = list[str]()
+    if glove != NO_VECTORS and config.fill_vocab:
+        frequent = frequent_words(glove, settings.model.embedding_dim, 2 * config.fill_vocab)
+    vocab = settings.base.vocab if settings.base else None
+    data = encode_texts(texts, settings.text, config, vocab, frequent)
     class_weights = _class_weights(data.train, config)
     initial = init_model(data, settings)
     initial.before(data, class_weights)
@@ -69,7 +73,7 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
     run = Run(device, class_weights, validated, quiet=options.quiet, vary=initial.vary)
     validation: ValidationSplit | CrossValidation = ValidationSplit(data.validation, class_weights, device)
     if len(data.folds) > 1:
-        validation = cross_validate(initial, data, config, work, run)
+        validation = cross_validate(initial, data, work, run)
     run = replace(run, checkpoint=work / _CHECKPOINT, last_epoch=len(validation.history))
     network = initial.build()
     epochs = fit(network, initial.rehearse(data.train), validation.measure, config, run)
@@ -91,15 +95,6 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
     compared = compare_with_ngrams(calibrated, data)
     seconds = sum(record["seconds"] for record in epochs) + validation.seconds
     return Record(texts, settings, options, data, initial, fitted, calibrated, compared, epochs, seconds)
-
-
-def _encode(texts: Texts, settings: Settings) -> Corpus:
-    """Encode the texts with the vocabulary of the model to fine-tune, or one that word vectors extend."""
-    config, frequent = settings.config, list[str]()
-    if settings.glove != NO_VECTORS and config.fill_vocab:
-        frequent = frequent_words(settings.glove, settings.model.embedding_dim, 2 * config.fill_vocab)
-    vocab = settings.base.vocab if settings.base else None
-    return encode_texts(texts, settings.text, config, vocab, frequent)
 
 
 def _class_weights(train: Examples, config: TrainConfig) -> Tensor | None:
@@ -144,22 +139,20 @@ class CrossValidation:
         return self.unseen
 
 
-def cross_validate(
-    initial: InitialModel, data: Corpus, config: TrainConfig, work: Path, run: Run
-) -> CrossValidation:
+def cross_validate(initial: InitialModel, data: Corpus, work: Path, run: Run) -> CrossValidation:
     """Train a model without each fold; choose the best number of epochs. `work` keeps finished folds."""
     histories: list[list[dict[str, float]]] = []
     logits_of: list[npt.NDArray[np.float32]] = []  # after each epoch
     for number, (learned, tested) in enumerate(data.folds, start=1):
         file, title = work / f"fold-{number}.safetensors", f"fold {number}/{len(data.folds)}"
         if not file.exists():
-            train = data.train.take(learned)
-            weights = _class_weights(train, config)
-            split = ValidationSplit(data.validation.take(tested), weights, run.device)
+            train, unseen = data.train.take(learned), data.validation.take(tested)
+            weights = _class_weights(train, initial.config)
+            split = ValidationSplit(unseen, weights, run.device)
             of_fold = replace(run, class_weights=weights, validated=len(tested), name=f"{title}, ")
-            history = fit(initial.build(), initial.rehearse(train), split.measure, config, of_fold)
-            content = save({"logits": np.stack(split.unseen)}, {"history": json.dumps(history)})
-            write_file(Target(file), content)
+            history = fit(initial.build(), initial.rehearse(train), split.measure, initial.config, of_fold)
+            content = {"logits": np.stack(split.unseen)}
+            write_file(Target(file), save(content, {"history": json.dumps(history)}))
         with safe_open(file, "np") as result:
             histories.append(json.loads(result.metadata()["history"]))
             logits_of.append(result.get_tensor("logits"))

@@ -1,10 +1,16 @@
 """Bigrams: which pairs of words become one id, and how training replaces them by their words."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from sentcli.config import DataSet
 from sentcli.text.vocabulary import PAD, UNK, Vocab
-from sentcli.training.corpus import split_bigrams, with_bigrams
+from sentcli.training.corpus import DataSource, split_bigrams, with_bigrams
+from sentcli.training.init_model import init_model
+from sentcli.training.settings import resolve_settings
 
 TEXTS = [
     ["not", "a", "good", "film", "not", "a"],
@@ -37,6 +43,15 @@ def test_without_a_pair(texts: list[list[str]]) -> None:
 
 
 SPLIT = Vocab([*WORDS, "not a", "good film", "a a"])
+
+
+def test_a_bigram_starts_with_the_mean_of_its_words(tmp_path: Path) -> None:
+    path = tmp_path / "vectors.txt"
+    path.write_text("".join(f"{word} {number} {number / 7}\n" for number, word in enumerate(WORDS)))
+    data = SimpleNamespace(vocab=SPLIT, counts={}, texts=SimpleNamespace(labels=("bad", "good")))
+    settings = resolve_settings(DataSource((DataSet("-"),), str(path)), {"embedding_dim": 2})
+    weights = init_model(data, settings).weights["embedding.weight"].numpy()
+    np.testing.assert_array_equal(weights[7:], weights[[[3, 2], [6, 5], [2, 2]]].mean(axis=1))
 
 
 def split_text(share, random, ids):

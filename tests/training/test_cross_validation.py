@@ -40,11 +40,11 @@ def run(data, work, config=CONFIG) -> CrossValidation:
         torch.manual_seed(7)
         return BiLSTM(ModelConfig(words, embedding_dim=8, hidden_size=6))
 
-    initial = SimpleNamespace(build=build, rehearse=lambda train: train)
+    initial = SimpleNamespace(config=config, build=build, rehearse=lambda train: train)
     none = LabeledTexts([], [])
     texts, vocab = Texts(none, none, invented.TWO), Vocab(["<pad>", "<unk>"])
     corpus = Corpus(texts, examples, examples, vocab, Counter(), assign_folds(examples, 3))
-    return cross_validate(initial, corpus, config, work, Run(CPU, None, len(examples), quiet=True))
+    return cross_validate(initial, corpus, work, Run(CPU, None, len(examples), quiet=True))
 
 
 def test_folds_have_runs_of_each_class_and_all_copies_of_a_text():
