@@ -31,8 +31,8 @@ from sentcli.datasets.splits import train_validation
 from sentcli.model.bilstm import BiLSTM
 from sentcli.text.tokenizer import truncate, words_of
 from sentcli.text.vocabulary import Vocab
-from sentcli.training.classifier import Classification, uses_bf16
-from sentcli.training.examples import Examples, collate, epoch_batches
+from sentcli.training.classifier import uses_bf16
+from sentcli.training.corpus import Examples, collate, epoch_batches
 from sentcli.training.init_model import keep_freed_memory
 from sentcli.training.loop import Learner
 
@@ -65,7 +65,7 @@ def step_seconds(learner: Learner, examples: Examples, rows: Rows) -> float:
     """Return the CPU seconds of one step of `sentcli.training.loop.fit`."""
     started = time.process_time()
     ids, lengths, targets = collate(examples, rows, CPU)
-    learner.step(Classification(CONFIG, CPU, None), ids, lengths, targets, CONFIG.lr)
+    learner.step(ids, lengths, targets, CONFIG.lr)
     return time.process_time() - started
 
 

@@ -202,7 +202,8 @@ def with_fewer_words(output: Path, words: int) -> Bundle:
 
 def train(file: Path, output: Path, **data: Any) -> Bundle:
     from sentcli.training.corpus import DataSource
-    from sentcli.training.settings import NO_VECTORS, Options
+    from sentcli.training.glove import NO_VECTORS
+    from sentcli.training.settings import Options
     from sentcli.training.train import train_bundle
 
     train_bundle(

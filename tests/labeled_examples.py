@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sentcli.training.examples import Examples
+from sentcli.training.corpus import Examples
 
 
 def labeled_examples(ids: Sequence[Sequence[int]], labels: np.ndarray, classes: int) -> Examples:

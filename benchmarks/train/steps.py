@@ -33,7 +33,7 @@ from torch import Tensor, nn
 from sentcli.backends.torch import load_model
 from sentcli.config import DEFAULT_DATASET, BundleConfig, DataSet, ModelConfig
 from sentcli.datasets.labels import label_ids
-from sentcli.datasets.load import load_split, read_data_sets
+from sentcli.datasets.load import Rejects, load_split, read_data_sets
 from sentcli.evaluation.calibration import fit_temperature
 from sentcli.evaluation.metrics import evaluate
 from sentcli.export.export import write_onnx
@@ -42,9 +42,8 @@ from sentcli.model.bilstm import BiLSTM, round_embedding
 from sentcli.scoring.labels import Floats, softmax
 from sentcli.text.tokenizer import truncate, words_of
 from sentcli.training import loop
-from sentcli.training.classifier import Classification, loss_and_accuracy, predict_logits
-from sentcli.training.corpus import Corpus, DataSource, encode_texts, read_texts
-from sentcli.training.examples import Examples
+from sentcli.training.classifier import loss_and_accuracy, predict_logits
+from sentcli.training.corpus import Corpus, DataSource, Examples, encode_texts, read_texts
 from sentcli.training.init_model import init_model, torch_set_up
 from sentcli.training.ngrams import add_ngrams, classify_by_ngrams
 from sentcli.training.settings import Settings, resolve_settings
@@ -195,12 +194,12 @@ class Walk:
         key = (settings.text, settings.config.bigrams, len(source.data))
         if key not in self.corpora:
             parts, names = read_data_sets(source.data)
-            texts = read_texts(source, parts, names, settings.config.validation_share)
+            texts = read_texts(source, parts, names, settings.config, Rejects())
             self.corpora = {key: encode_texts(texts, settings.text, settings.config)}
         return settings, self.corpora[key]
 
     def _train(self, step: Step, data: Corpus, settings: Settings) -> BiLSTM:
-        config, initial = settings.config, init_model(data, settings, quiet=True)
+        config, initial = settings.config, init_model(data, settings)
         network = initial.build()
         if step.key in ("rnn", "gru"):
             vectors = network.embedding
@@ -210,10 +209,10 @@ class Walk:
         def validate(model: nn.Module, _: int) -> tuple[float, float]:
             return loss_and_accuracy(predict_logits(model, data.validation, CPU), data.validation)
 
-        run = loop.Run(CPU, len(data.validation), quiet=True, vary=initial.vary)
+        run = loop.Run(CPU, None, len(data.validation), quiet=True, vary=initial.vary)
         is_constant = step.key in (*CELLS, "longer")
         with patch.object(loop, "learning_rate", lambda *_: config.lr) if is_constant else nullcontext():
-            loop.fit(network, Classification(config, CPU, None), data.train, validate, config, run)
+            loop.fit(network, data.train, validate, config, run)
         round_embedding(network)
         return network
 

@@ -36,7 +36,6 @@ class Progress:
     words: int = 0
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
-    best_loss: float = float("inf")
 
     def next_epoch(self, loss: float, accuracy: float, rate: float) -> "Progress":
         """Return the progress after the current epoch."""
@@ -50,7 +49,7 @@ class Progress:
             "seconds": self.seconds,
             "words_per_second": self.words / self.seconds,
         }
-        return Progress(self.epoch + 1, history=[*self.history, record], best_loss=min(loss, self.best_loss))
+        return Progress(self.epoch + 1, history=[*self.history, record])
 
 
 @dataclass
@@ -105,8 +104,7 @@ class Checkpoint:
             for name, value in _part(tensors, f"optimizer.{number}.").items():
                 index, key = name.split(".")
                 state.setdefault(int(index), {})[key] = value
-            groups = optimizer.state_dict()["param_groups"]
-            optimizer.load_state_dict({"state": state, "param_groups": groups})
+            optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
         torch.set_rng_state(tensors["random.cpu"])
         if "random.cuda" in tensors and torch.cuda.is_available():
             torch.cuda.set_rng_state(tensors["random.cuda"])

@@ -1,7 +1,5 @@
 """The objective of a classifier: the cross-entropy of the classes, with adversarial training."""
 
-from contextlib import AbstractContextManager, nullcontext
-
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -13,7 +11,7 @@ from sentcli.datasets.labels import SURE
 from sentcli.model.bilstm import BiLSTM
 from sentcli.scoring.batches import length_buckets
 from sentcli.text.vocabulary import UNK_ID
-from sentcli.training.examples import Examples, collate
+from sentcli.training.corpus import Examples, collate
 
 # Words of a text whose change has its full size. It shrinks with the root of their number, so that each word
 # of a short text changes as much as one of a long text; else a model hedges on sentences.
@@ -24,15 +22,12 @@ _VALIDATION_TOKENS = 32_768  # padded tokens of a validation batch
 class Classification:
     """The objective of a BiLSTM that learns the classes of texts; class weights make them count equally."""
 
-    def __init__(self, config: TrainConfig, device: torch.device, class_weights: Tensor | None) -> None:
+    def __init__(self, config: TrainConfig, device: torch.device, weights: Tensor | None) -> None:
         self._config = config
-        self._autocast: AbstractContextManager[object] = nullcontext()
-        if uses_bf16(config, device):
-            self._autocast = torch.autocast(device.type, torch.bfloat16)
+        is_bf16 = uses_bf16(config, device)
+        self._autocast = torch.autocast(device.type, torch.bfloat16, enabled=is_bf16)
         # Class priors: the inverse of `balanced_weights`.
-        self._priors = (
-            None if class_weights is None else (1 / (len(class_weights) * class_weights)).to(device)
-        )
+        self._priors = None if weights is None else (1 / (len(weights) * weights)).to(device)
 
     def backward(
         self, model: BiLSTM, ids: Tensor, lengths: Tensor, targets: Tensor
@@ -107,8 +102,7 @@ def predict_logits(model: nn.Module, examples: Examples, device: torch.device) -
     model.eval()
     batches = length_buckets(examples.lengths.tolist(), _VALIDATION_TOKENS)
     logits = [model(*collate(examples, rows, device)[:2]).cpu().numpy() for rows in batches]
-    in_order: npt.NDArray[np.float32] = np.concatenate(logits)[np.argsort(np.concatenate(batches))]
-    return in_order
+    return np.asarray(np.concatenate(logits)[np.argsort(np.concatenate(batches))], np.float32)
 
 
 def loss_and_accuracy(

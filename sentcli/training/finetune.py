@@ -1,14 +1,13 @@
 """The model that fine-tuning starts from: its vocabulary, its shape, its weights, and its own sentences."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sentcli.backends.torch import load_model
-from sentcli.config import BundleConfig
 from sentcli.datasets.labels import known_labels
 from sentcli.datasets.load import load_split
 from sentcli.datasets.splits import Hashes, learned_hashes
@@ -17,8 +16,7 @@ from sentcli.model.bilstm import BiLSTM, gates_of
 from sentcli.model.bundle import REHEARSAL, Bundle, load_bundle
 from sentcli.text.tokenizer import words_of
 from sentcli.text.vocabulary import Vocab
-from sentcli.training.examples import Examples
-from sentcli.training.glove import Coverage
+from sentcli.training.corpus import Examples
 
 # Only training uses dropouts, so each training sets its own; it also fits its own neutral head and n-grams.
 _OF_TRAINING = ("embedding_dropout", "dropout", "neutral_head", "ngram_buckets")
@@ -32,12 +30,9 @@ MOST_LEARNED = 0.05  # share of validation texts that a model may have learned
 class Base:
     """A model to fine-tune. It is read completely before training, because its folder may change later."""
 
-    path: Path
-    digest: str
-    config: BundleConfig
+    bundle: Bundle
     vocab: Vocab
     model: BiLSTM
-    coverage: Coverage
     learned: Hashes  # those of the texts that it has learned
     history: list[dict[str, Any]]  # the rows of `history.csv`; each stage begins with the name of the model
     origin: dict[str, Any]  # its `name`, and the data that it was trained on, from its metrics
@@ -47,8 +42,8 @@ class Base:
 
     def has_classes(self, labels: Sequence[str]) -> bool:
         """Return whether the model has these classes in this order; 0 and 1 are names of its classes too."""
-        known = known_labels(labels, self.config.labels)
-        return [known.get(name) for name in labels] == [*range(len(self.config.labels))]
+        known = known_labels(labels, self.bundle.config.labels)
+        return [known.get(name) for name in labels] == [*range(len(self.bundle.config.labels))]
 
 
 def load_base(path: Path) -> Base:
@@ -63,12 +58,9 @@ def load_base(path: Path) -> Base:
         "gates": gates_of(model),
     }
     return Base(
-        path=bundle.path,
-        digest=bundle.digest,
-        config=config,
+        bundle=bundle,
         vocab=bundle.vocab,
         model=model,
-        coverage=Coverage(**{count.name: metrics["glove"][count.name] for count in fields(Coverage)}),
         learned=learned_hashes(bundle),
         history=[{**record, "stage": f"{bundle.name}: {record['stage']}"} for record in read_history(bundle)],
         origin={"name": bundle.name, **{name: metrics[name] for name in _OF_DATA}},

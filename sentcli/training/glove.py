@@ -21,8 +21,7 @@ from sentcli.text.vocabulary import PAD_ID, UNK_ID
 
 _log = logging.getLogger("sentcli")
 
-Matrix = npt.NDArray[np.float32]  # [words, dimensions]
-
+NO_VECTORS = "none"  # the source of random vectors
 HUB_REPOSITORY = "stanfordnlp/glove"  # the archives of https://nlp.stanford.edu/projects/glove
 _ARCHIVES = {  # name: file, gigabytes, dimensions
     "6B": ("glove.6B.zip", 0.86, (50, 100, 200, 300)),
@@ -45,23 +44,22 @@ class Coverage:
     tokens_total: int
 
     def __str__(self) -> str:
-        tokens = self.tokens_covered / max(self.tokens_total, 1)
-        return (
-            f"word vectors for {self.types_covered:,} of {self.types_total:,} words, {tokens:.1%} of tokens"
-        )
+        share = self.tokens_covered / max(self.tokens_total, 1)
+        words = f"{self.types_covered:,} of {self.types_total:,} words"
+        return f"word vectors for {words}, {share:.1%} of tokens"
 
 
 def check_source(source: str | Path, dim: int) -> None:
     """Check the source of vectors before anything is downloaded or read."""
     if source in GLOVE_DIMS:
         _check_width(option("glove", source), GLOVE_DIMS[str(source)], dim)
-    elif not Path(source).is_file():
+    elif source != NO_VECTORS and not Path(source).is_file():
         raise DataError(
             f"{source!s:.200}: no such file of word vectors; known names are {', '.join(GLOVE_DIMS)}, none"
         )
 
 
-def download(name: str, *, quiet: bool = False) -> Path:
+def download(name: str) -> Path:
     """Return the archive of GloVe vectors from the cache of the Hugging Face hub; download it if needed."""
     import huggingface_hub
     from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]  # documented
@@ -71,7 +69,7 @@ def download(name: str, *, quiet: bool = False) -> Path:
     if isinstance(cached, str):
         return Path(cached)
     _log.info("%s: downloading %.2f GB from huggingface.co/%s, once", file, gigabytes, HUB_REPOSITORY)
-    if quiet:
+    if not _log.isEnabledFor(logging.INFO):
         disable_progress_bars()
     try:
         return Path(huggingface_hub.hf_hub_download(HUB_REPOSITORY, file, token=False))
@@ -85,25 +83,25 @@ def download(name: str, *, quiet: bool = False) -> Path:
 
 
 def load_glove(
-    source: str | Path,
-    words: Sequence[str],
-    dim: int,
-    counts: Mapping[str, int],
-    seed: int,
-    *,
-    quiet: bool = False,
-) -> tuple[Matrix, Coverage]:
-    """Build the embedding from a file of vectors, without holding the file in memory.
+    source: str | Path, words: Sequence[str], dim: int, counts: Mapping[str, int], seed: int
+) -> tuple[npt.NDArray[np.float32], Coverage]:
+    """Build the embedding from a file of vectors, without holding the file in memory, or a random one.
 
     Words without a vector are drawn from a normal distribution with the mean and standard deviation of the
     found vectors in each dimension. `<unk>` is that mean, `<pad>` is zero. Of a repeated word, the
-    first vector is used.
+    first vector is used. Random vectors are normal values with standard deviation 1/sqrt(dim), so that their
+    length is 1.
 
-    :param source: one of `GLOVE_DIMS`, or a text file of vectors, also compressed or in a .zip, with or
-        without the header line of word2vec.
+    :param source: `NO_VECTORS`, one of `GLOVE_DIMS`, or a text file of vectors, also compressed or in a .zip,
+        with or without the header line of word2vec.
     :param words: the vocabulary by id, `<pad>` and `<unk>` first.
     """
-    path = download(str(source), quiet=quiet) if source in GLOVE_DIMS else Path(source)
+    random = np.random.default_rng(seed)
+    if source == NO_VECTORS:
+        matrix = random.normal(0, dim**-0.5, (len(words), dim)).astype(np.float32)
+        matrix[PAD_ID] = 0
+        return matrix, Coverage(0, len(words) - 2, 0, sum(counts.values()))
+    path = download(str(source)) if source in GLOVE_DIMS else Path(source)
     ids = {word.encode(): index for index, word in enumerate(words) if index not in (PAD_ID, UNK_ID)}
     matrix = np.zeros((len(words), dim), np.float32)
     has_vector = np.zeros(len(words), bool)
@@ -118,26 +116,17 @@ def load_glove(
     mean, spread = matrix[has_vector].mean(0, dtype=np.float64), matrix[has_vector].std(0, dtype=np.float64)
     lacking = ~has_vector
     lacking[[PAD_ID, UNK_ID]] = False
-    matrix[lacking] = np.random.default_rng(seed).normal(mean, spread, (int(lacking.sum()), dim))
+    matrix[lacking] = random.normal(mean, spread, (int(lacking.sum()), dim))
     matrix[UNK_ID] = mean
     covered = sum(counts.get(words[index], 0) for index in np.flatnonzero(has_vector).tolist())
     return matrix, Coverage(int(has_vector.sum()), len(ids), covered, sum(counts.values()))
 
 
-def frequent_words(source: str | Path, dim: int, count: int, *, quiet: bool = False) -> list[str]:
+def frequent_words(source: str | Path, dim: int, count: int) -> list[str]:
     """Return the first words of a file of vectors, which has frequent words first; tokens of texts alone."""
-    path = download(str(source), quiet=quiet) if source in GLOVE_DIMS else Path(source)
+    path = download(str(source)) if source in GLOVE_DIMS else Path(source)
     words = (word.decode("utf-8", "replace") for _, word, _ in islice(_rows(path, dim), count))
     return [word for word in words if words_of(word) == [word]]
-
-
-def random_embedding(
-    words: Sequence[str], dim: int, counts: Mapping[str, int], seed: int
-) -> tuple[Matrix, Coverage]:
-    """Build a random embedding: normal values with standard deviation 1/sqrt(dim), so rows have length 1."""
-    matrix = np.random.default_rng(seed).normal(0, dim**-0.5, (len(words), dim)).astype(np.float32)
-    matrix[PAD_ID] = 0
-    return matrix, Coverage(0, len(words) - 2, 0, sum(counts.values()))
 
 
 def _rows(path: Path, dim: int) -> Iterator[tuple[int, bytes, bytes]]:
@@ -188,8 +177,7 @@ def _open(path: Path, dim: int, stack: ExitStack) -> Any:
     """Open a file of vectors, compressed or not; iterating yields its lines."""
     if path.suffix.lower() != ".zip":
         raw = stack.enter_context(path.open("rb"))
-        compression = compression_of(path.name)
-        return io.BufferedReader(decompressed(raw, compression)) if compression else raw
+        return io.BufferedReader(decompressed(raw, compression_of(path.name)))
     archive = stack.enter_context(zipfile.ZipFile(path))
     names = [name for name in archive.namelist() if not name.endswith("/")]
     matching = names if len(names) == 1 else [name for name in names if name.endswith(f".{dim}d.txt")]

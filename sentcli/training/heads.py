@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
@@ -16,8 +15,7 @@ from sentcli.evaluation.metrics import Evaluation, calibration_error, evaluate, 
 from sentcli.model.bilstm import BiLSTM, round_embedding
 from sentcli.scoring.labels import Floats, softmax
 from sentcli.training.classifier import loss_and_accuracy, predict_logits
-from sentcli.training.corpus import Corpus
-from sentcli.training.examples import Examples
+from sentcli.training.corpus import Corpus, Examples
 
 # Of a neutral head: the fewest neutral texts to learn from; the most texts of one side and one data set, so
 # that none outweighs the others; the inverse penalty of its weights, chosen on validation texts.
@@ -39,25 +37,10 @@ class Fitted:
 class Calibrated:
     """The figures of a calibrated model on the validation texts."""
 
-    temperature: float
-    prior_strength: float  # the part of the log priors that was subtracted from the logits
-    labels: npt.NDArray[np.int64]
-    uncalibrated: Floats  # `[texts, classes]`, before calibration
-    probabilities: Floats  # `[texts, classes]`
-    of_all: Floats  # also of the texts without a label
+    probabilities: Floats  # `[texts, classes]`, also of the texts without a label
     figures: Evaluation
     neutral: tuple[float, float] | None  # the band of neutral texts; None without such texts
-
-    def to_json(self) -> dict[str, float]:
-        """Return the figures of the calibration for `metrics.json`."""
-        return {
-            "temperature": self.temperature,
-            "prior_strength": self.prior_strength,
-            "log_loss_before": log_loss(self.labels, self.uncalibrated),
-            "error_before": calibration_error(scores_by_confidence(self.labels, self.uncalibrated)),
-            "log_loss_after": self.figures.log_loss,
-            "error_after": self.figures.expected_calibration_error,
-        }
+    record: dict[str, float]  # see `Metrics.calibration`
 
 
 def calibrate(fitted: Fitted, data: Corpus, class_weights: Tensor | None) -> Calibrated:
@@ -92,18 +75,19 @@ def calibrate(fitted: Fitted, data: Corpus, class_weights: Tensor | None) -> Cal
     if network.ngrams is not None:
         network.ngrams.weight.data.div_(temperature)
         round_embedding(network)
-    probabilities = softmax(exact / temperature - shift)
+    probabilities, before = softmax(exact / temperature - shift), softmax(exact[sure])
+    figures = evaluate(labels, probabilities[sure], data.texts.labels)
+    record = {
+        "temperature": temperature,
+        "prior_strength": strength,  # the part of the log priors that was subtracted from the logits
+        "log_loss_before": log_loss(labels, before),
+        "error_before": calibration_error(scores_by_confidence(labels, before)),
+        "log_loss_after": figures.log_loss,
+        "error_after": figures.expected_calibration_error,
+    }
     sides = validation.sides
-    return Calibrated(
-        temperature,
-        strength,
-        labels,
-        softmax(exact[sure]),
-        probabilities[sure],
-        probabilities,
-        evaluate(labels, probabilities[sure], data.texts.labels),
-        choose_band(probabilities[:, 1], sides) if {*sides.tolist()} == {0, 1, 2} else None,
-    )
+    band = choose_band(probabilities[:, 1], sides) if {*sides.tolist()} == {0, 1, 2} else None
+    return Calibrated(probabilities, figures, band, record)
 
 
 def is_better(logits: Floats, base: Floats, validation: Examples, class_weights: Tensor | None) -> bool:

@@ -5,9 +5,10 @@ import ctypes
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,14 +22,12 @@ from sentcli.evaluation.display import accuracy_of_texts
 from sentcli.model.bilstm import BiLSTM, is_short_of_memory, tie_gates
 from sentcli.scoring.labels import softmax
 from sentcli.scoring.pool import usable_cores
-from sentcli.training.bigrams import BigramSplitter, with_bigram_vectors
 from sentcli.training.classifier import loss_and_accuracy, predict_logits
-from sentcli.training.corpus import Corpus
-from sentcli.training.examples import Examples
+from sentcli.training.corpus import Corpus, Examples, TokenIds, split_bigrams
 from sentcli.training.finetune import MOST_LEARNED, Base
-from sentcli.training.glove import Coverage, load_glove, random_embedding
+from sentcli.training.glove import NO_VECTORS, Coverage, load_glove
 from sentcli.training.heads import Fitted, is_better
-from sentcli.training.settings import NO_VECTORS, Settings
+from sentcli.training.settings import Settings
 
 _log = logging.getLogger("sentcli")
 
@@ -42,27 +41,22 @@ _MEASURED = 8  # one of so many own sentences is not rehearsed: it measures what
 
 @dataclass
 class InitialModel:
-    """A network with word vectors before it learns the classes; it knows nothing that it could forget."""
+    """A network before it learns the classes: with word vectors, or with weights of a trained model."""
 
     shape: ModelConfig
     config: TrainConfig
-    vary: BigramSplitter | None
-    vectors: str  # the source of the word vectors
-    coverage: Coverage
-    embedding: npt.NDArray[np.float32]
+    vary: partial[TokenIds] | None  # see `Run.vary`
+    glove: dict[str, Any]  # the source of the word vectors, and the counts of `Coverage`
+    weights: dict[str, Tensor]  # those that it begins with
+    takes_ngrams: bool = field(default=True, init=False)  # in its logits, once it is fitted
     figures: dict[str, float] = field(default_factory=dict, init=False)  # see `Metrics.start`
-
-    @property
-    def takes_ngrams(self) -> bool:
-        """Whether n-grams may be added to the logits of the fitted network."""
-        return True
 
     def build(self) -> BiLSTM:
         """Build the network, the same one each time."""
         torch.manual_seed(self.config.seed)
         network = BiLSTM(self.shape)
-        network.embedding.weight.data.copy_(torch.from_numpy(self.embedding))
         tie_gates(network, self.config.gates)
+        network.load_state_dict(self.weights, strict=False)
         return network
 
     def before(self, data: Corpus, class_weights: Tensor | None) -> None:
@@ -73,7 +67,15 @@ class InitialModel:
         return train
 
     def interpolate(self, network: BiLSTM) -> None:
-        """Move the weights of the fitted network back towards those of this one."""
+        """Move the weights of the fitted network back towards those of this one.
+
+        The weights in between are often better on both data sets (M. Wortsman et al., "Robust fine-tuning of
+        zero-shot models", CVPR 2022).
+        """
+        if self.config.interpolate:
+            weights = network.state_dict()
+            for name, before in self.weights.items():
+                weights[name].lerp_(before, self.config.interpolate)
 
     def choose(self, fitted: Fitted, data: Corpus, class_weights: Tensor | None) -> Fitted:
         """Return the fitted network, or this one if it is better."""
@@ -84,43 +86,14 @@ class InitialModel:
 
 
 @dataclass
-class TransferredModel(InitialModel):
-    """A network with the weights of a trained model, but for the classifier: it has other classes."""
+class FineTunedModel(InitialModel):
+    """A network with all weights of a trained model, which should not forget its own sentences."""
 
     base: Base
 
-    new_parts: ClassVar[tuple[str, ...]] = ("neutral_head.", "ngrams.", "classifier.")
-
-    def build(self) -> BiLSTM:
-        network = super().build()
-        network.load_state_dict(self._weights(), strict=False)
-        return network
-
-    def _weights(self) -> dict[str, Tensor]:
-        weights = self.base.model.state_dict().items()
-        return {name: value for name, value in weights if not name.startswith(self.new_parts)}
-
-    def interpolate(self, network: BiLSTM) -> None:
-        """Move the weights of the fitted network back towards those of the model.
-
-        The weights in between are often better on both data sets (M. Wortsman et al., "Robust fine-tuning of
-        zero-shot models", CVPR 2022).
-        """
-        weights = network.state_dict()
-        for name, before in self._weights().items():
-            weights[name].lerp_(before, self.config.interpolate)
-
-
-@dataclass
-class FineTunedModel(TransferredModel):
-    """A network with all weights of a trained model, which should not forget its own sentences."""
-
-    new_parts = ("neutral_head.", "ngrams.")
-
-    @property
-    def takes_ngrams(self) -> bool:
-        """N-grams know only the new texts, so they would undo what rehearsal keeps."""
-        return bool(self.base.config.model.ngram_buckets)
+    def __post_init__(self) -> None:
+        # N-grams know only the new texts, so they would undo what rehearsal keeps.
+        self.takes_ngrams = bool(self.base.bundle.config.model.ngram_buckets)
 
     def before(self, data: Corpus, class_weights: Tensor | None) -> None:
         logits = self._predict(self.base.model, data.validation)
@@ -156,46 +129,46 @@ class FineTunedModel(TransferredModel):
         unseen = self.base.sentences.take(np.arange(0, len(self.base.sentences), _MEASURED))
         if not len(unseen):
             return
-        before, after = (
-            loss_and_accuracy(self._predict(model, unseen), unseen)[1] for model in (self.base.model, network)
-        )
+        models = self.base.model, network
+        before, after = (loss_and_accuracy(self._predict(model, unseen), unseen)[1] for model in models)
         values = len(unseen), self.base.origin["name"], before, after
         _log.info("on %d sentences that %s learned: accuracy %.3f before, %.3f after", *values)
         self.figures |= {"own_before": before, "own_after": after}
 
     def _predict(self, network: BiLSTM, examples: Examples) -> npt.NDArray[np.float32]:
-        return predict_logits(network, examples, torch.device("cpu"))[:, : len(self.base.config.labels)]
+        return predict_logits(network, examples, torch.device("cpu"))[:, : self.shape.num_classes]
 
 
-def init_model(data: Corpus, settings: Settings, *, quiet: bool) -> InitialModel:
+def init_model(data: Corpus, settings: Settings) -> InitialModel:
     """Return the network to train: that of the model to fine-tune, else one with word vectors."""
-    config, base = settings.config, settings.base
-    shape = replace(settings.model, vocab_size=len(data.vocab), num_classes=len(data.texts.labels))
-    vary = BigramSplitter.of(data.vocab, config.bigram_dropout)
-    if base:
-        kind = FineTunedModel if base.keeps_classifier else TransferredModel
-        embedding = base.model.embedding.weight.detach().numpy()
-        return kind(shape, config, vary, base.origin["glove"]["source"], base.coverage, embedding, base)
-    embedding, coverage = _embedding(data, settings, quiet=quiet)
-    return InitialModel(shape, config, vary, Path(settings.glove).name, coverage, embedding)
+    config, base, vocab, vary = settings.config, settings.base, data.vocab, None
+    shape = replace(settings.model, vocab_size=len(vocab), num_classes=len(data.texts.labels))
+    if vocab.bigrams and config.bigram_dropout:
+        pairs = np.array(vocab.bigrams, np.int32)
+        vary = partial(split_bigrams, pairs, vocab.first_bigram, config.bigram_dropout)
+    if not base:
+        embedding, coverage = _embedding(data, settings)
+        glove = {"source": Path(settings.glove).name, **asdict(coverage)}
+        return InitialModel(shape, config, vary, glove, {"embedding.weight": torch.from_numpy(embedding)})
+    # Only training uses dropouts and fits a neutral head and n-grams; other classes need a new classifier.
+    new = "neutral_head.", "ngrams.", *([] if base.keeps_classifier else ["classifier."])
+    weights = {name: value for name, value in base.model.state_dict().items() if not name.startswith(new)}
+    start = shape, config, vary, base.origin["glove"], weights
+    return FineTunedModel(*start, base) if base.keeps_classifier else InitialModel(*start)
 
 
-def _embedding(data: Corpus, settings: Settings, *, quiet: bool) -> tuple[npt.NDArray[np.float32], Coverage]:
-    words, seed = data.vocab.words[: data.vocab.first_bigram], settings.config.seed
-    glove, dim = settings.glove, settings.model.embedding_dim
-    if glove == NO_VECTORS:
-        embedding, coverage = random_embedding(words, dim, data.counts, seed)
-    else:
-        embedding, coverage = load_glove(glove, words, dim, data.counts, seed, quiet=quiet)
+def _embedding(data: Corpus, settings: Settings) -> tuple[npt.NDArray[np.float32], Coverage]:
+    words, pairs = data.vocab.words[: data.vocab.first_bigram], data.vocab.bigrams
+    glove, dim, seed = settings.glove, settings.model.embedding_dim, settings.config.seed
+    embedding, coverage = load_glove(glove, words, dim, data.counts, seed)
+    if glove != NO_VECTORS:
         _log.info("%s", coverage)
         if coverage.tokens_covered < _FEW_TOKENS * coverage.tokens_total:
-            _log.warning(
-                "%s: vectors for few of the words; try %s with vectors of the language of the texts, such "
-                "as a .vec file of fastText, or the model of n-grams in docs/training.md",
-                glove,
-                option("glove", "FILE"),
-            )
-    return with_bigram_vectors(embedding, data.vocab), coverage
+            advice = "of the language of the texts, such as a .vec file of fastText, or the model of n-grams"
+            problem = "%s: vectors for few of the words; try %s with vectors %s in docs/training.md"
+            _log.warning(problem, glove, option("glove", "FILE"), advice)
+    of_pairs = embedding[np.array(pairs, np.int64).reshape(-1, 2)].mean(axis=1)
+    return np.concatenate([embedding, of_pairs]), coverage
 
 
 @contextmanager

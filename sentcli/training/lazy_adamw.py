@@ -28,15 +28,8 @@ class LazyAdamW(torch.optim.Optimizer):
     the first of them. The embedding gets sparse gradients until `release`.
     """
 
-    def __init__(
-        self,
-        embedding: nn.Embedding,
-        average: nn.Embedding,
-        lr: float,
-        betas: tuple[float, float],
-        weight_decay: float,
-    ) -> None:
-        super().__init__([embedding.weight], {"lr": lr, "betas": betas, "weight_decay": weight_decay})
+    def __init__(self, embedding: nn.Embedding, average: nn.Embedding, settings: dict[str, Any]) -> None:
+        super().__init__([embedding.weight], settings)  # `lr`, `betas`, `weight_decay`
         self._embedding, self._average = embedding, average.weight
         self._weight: Any = embedding.weight  # its gradient is not None once it was read
         each_row = torch.zeros(len(self._weight), device=self._weight.device)
@@ -59,11 +52,10 @@ class LazyAdamW(torch.optim.Optimizer):
         self._hook.remove()
         self._embedding.sparse = False
 
-    def gradient(self) -> Tensor:
+    def gradient(self) -> Any:
         """Return the gradient of the rows that were read, `[rows, width]`."""
         self._weight.grad = self._weight.grad.coalesce()
-        gradient: Tensor = self._weight.grad.values()
-        return gradient
+        return self._weight.grad.values()
 
     @torch.no_grad()
     def step(self, kept: float) -> None:  # type: ignore[override]

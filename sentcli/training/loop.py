@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from scipy.stats import entropy
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -23,10 +24,12 @@ from sentcli.model.bundle import HISTORY
 from sentcli.scoring.scorer import progress_bar
 from sentcli.training.checkpoint import Checkpoint
 from sentcli.training.classifier import Classification
-from sentcli.training.examples import Examples, TokenIds, collate, epoch_batches
+from sentcli.training.corpus import Examples, TokenIds, collate, epoch_batches
 from sentcli.training.lazy_adamw import LazyAdamW
 
 _log = logging.getLogger("sentcli")
+
+Validate = Callable[[nn.Module, int], tuple[float, float]]
 
 _LEARNED = 0.95  # times the loss by frequencies: a model with a lower loss has learned from the texts
 _SMALLEST_NORM = 1e-6  # avoids a division by 0, as in torch.nn.utils.clip_grad_norm_
@@ -37,21 +40,17 @@ class Run:
     """What one run of `fit` has of its own."""
 
     device: torch.device
+    class_weights: Tensor | None
     validated: int  # the number of texts of the validation accuracy, for the log
     checkpoint: Path | None = None
     last_epoch: int | None = None  # the number of epochs, if known; the learning rate follows `config.epochs`
     name: str = ""  # the name of a part of the training, which is logged in less detail
     quiet: bool = False
-    vary: Callable[[np.random.Generator, TokenIds], TokenIds] | None = None
+    vary: Callable[..., TokenIds] | None = None  # returns the ids of a text, by random numbers
 
 
 def fit(
-    model: BiLSTM,
-    objective: Classification,
-    train: Examples,
-    validate: Callable[[nn.Module, int], tuple[float, float]],
-    config: TrainConfig,
-    run: Run,
+    model: BiLSTM, train: Examples, validate: Validate, config: TrainConfig, run: Run
 ) -> list[dict[str, float]]:
     """Train a model, and leave it with the averaged weights of the epoch with the lowest validation loss.
 
@@ -62,11 +61,12 @@ def fit(
     :returns: a record for each epoch: losses, accuracies, learning rate, seconds, words/s.
     """
     torch.manual_seed(config.seed)
-    learner = Learner(model, config, run.device)
+    learner = Learner(model, config, run.device, run.class_weights)
     checkpoint = Checkpoint(run.checkpoint, model, learner.averaged, learner.optimizers)
     progress, best = checkpoint.load()
     epochs, patience = (run.last_epoch, 0) if run.last_epoch else (config.epochs, config.patience)
-    loss_by_frequencies, words = _loss_by_frequencies(train), int(train.lengths.sum())
+    words = int(train.lengths.sum())
+    loss_by_frequencies = float(entropy(train.targets.sum(axis=0)))  # of a model that knows nothing else
 
     while progress.epoch < epochs and not has_stalled(progress.history, patience, loss_by_frequencies):
         batches = epoch_batches(train, config.batch_size, config.seed, progress.epoch)
@@ -82,7 +82,7 @@ def fit(
                 random = np.random.default_rng((config.seed, progress.epoch, progress.batch))
                 vary = partial(run.vary, random) if run.vary else None
                 ids, lengths, targets = collate(train, rows, run.device, vary)
-                loss, correct, labeled = learner.step(objective, ids, lengths, targets, rate)
+                loss, correct, labeled = learner.step(ids, lengths, targets, rate)
                 progress.batch += 1
                 progress.loss += loss
                 progress.correct += correct
@@ -98,7 +98,7 @@ def fit(
         learner.lazy.settle()
         loss, accuracy = validate(learner.averaged.module, progress.epoch)
         _check_finite(loss, progress.epoch)
-        if loss < progress.best_loss:
+        if loss < min((record["validation_loss"] for record in progress.history), default=math.inf):
             best = {name: value.clone() for name, value in learner.averaged.module.state_dict().items()}
         last_rate = learning_rate(first_step + len(batches) - 1, steps, config)
         progress = progress.next_epoch(loss, accuracy, last_rate)
@@ -118,14 +118,7 @@ def _log_epoch(title: str, record: Mapping[str, float], run: Run) -> None:
     accuracy = accuracy_of_texts(record["validation_accuracy"], run.validated)
     values = title, record["train_loss"], record["train_accuracy"], record["validation_loss"], accuracy
     line = "%s: train loss %.4f, accuracy %.4f; validation loss %.4f, accuracy %s; %s words/s"
-    level = logging.DEBUG if run.name else logging.INFO
-    _log.log(level, line, *values, f"{record['words_per_second']:,.0f}")
-
-
-def _loss_by_frequencies(examples: Examples) -> float:
-    """Return the mean loss of a model that knows only the frequencies of the classes."""
-    shares = examples.targets.sum(axis=0) / examples.targets.sum()
-    return float(-sum(share * math.log(share) for share in shares.tolist() if share))
+    _log.log(logging.DEBUG if run.name else logging.INFO, line, *values, f"{record['words_per_second']:,.0f}")
 
 
 def has_stalled(history: Sequence[Mapping[str, float]], patience: int, loss_by_frequencies: float) -> bool:
@@ -142,28 +135,29 @@ def has_stalled(history: Sequence[Mapping[str, float]], patience: int, loss_by_f
 class Learner:
     """A model with its optimizers and the moving average (EMA) of its weights."""
 
-    def __init__(self, model: BiLSTM, config: TrainConfig, device: torch.device) -> None:
+    def __init__(
+        self, model: BiLSTM, config: TrainConfig, device: torch.device, class_weights: Tensor | None = None
+    ) -> None:
         self.model = model.to(device)
         self.averaged = AveragedModel(model)
         average: Any = self.averaged.module
         pairs = zip(model.parameters(), average.parameters(), strict=True)
         self._dense = [(weight, mean) for weight, mean in pairs if weight is not model.embedding.weight]
         adamw: dict[str, Any] = {"lr": config.lr, "betas": (0.9, 0.999), "weight_decay": config.weight_decay}
-        self.lazy = LazyAdamW(model.embedding, average.embedding, **adamw)
+        self.lazy = LazyAdamW(model.embedding, average.embedding, adamw)
         self._adamw = torch.optim.AdamW([weight for weight, _ in self._dense], **adamw, fused=True)
         self.optimizers: tuple[torch.optim.Optimizer, ...] = (self._adamw, self.lazy)
+        self.objective = Classification(config, device, class_weights)
         self._config = config
 
-    def step(
-        self, objective: Classification, ids: Tensor, lengths: Tensor, targets: Tensor, rate: float
-    ) -> tuple[float, int, int]:
+    def step(self, ids: Tensor, lengths: Tensor, targets: Tensor, rate: float) -> tuple[float, int, int]:
         """Make one step: gradients, clipping, update of the weights and of their average."""
         for optimizer in self.optimizers:
             optimizer.param_groups[0]["lr"] = rate
             optimizer.zero_grad(set_to_none=True)
         # Two hooks act here. The hook of LazyAdamW brings rows up to date before the embedding reads them.
         # In the backward pass, the hooks of `tie_gates` keep tied gates tied.
-        loss, correct, labeled = objective.backward(self.model, ids, lengths, targets)
+        loss, correct, labeled = self.objective.backward(self.model, ids, lengths, targets)
         with torch.no_grad():
             gradients = [weight.grad for weight, _ in self._dense if weight.grad is not None]
             gradients.append(self.lazy.gradient())

@@ -4,8 +4,8 @@ import logging
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,8 +22,7 @@ from sentcli.model.bilstm import BiLSTM, hash_pairs
 from sentcli.scoring import stop
 from sentcli.scoring.labels import Floats, choose_classes, softmax
 from sentcli.text.tokenizer import words_of
-from sentcli.training.corpus import Corpus
-from sentcli.training.examples import Examples, Indices
+from sentcli.training.corpus import Corpus, Examples, Indices
 from sentcli.training.heads import Calibrated
 
 _log = logging.getLogger("sentcli")
@@ -32,48 +31,42 @@ _FEWEST_TEXTS = 3  # with an n-gram
 _MOST_CHARACTERS = 4_000_000  # times classes, of texts whose characters are read too
 _MOST_TEXTS = 25_000  # limit of texts to learn from: the n-grams of more take gigabytes
 _INVERSE_PENALTY, _PENALTY_OF_TOKENS = 10.0, 0.6  # inverse ones, of the weights of n-grams
-_BUCKETS = (
-    16_381  # number of buckets of pairs: a prime, so that the product of two tokens reaches all of them
-)
+_BUCKETS = 16_381  # of pairs; a prime, so that the product of two tokens reaches all of them
 _FIGURES = ("accuracy", "accuracy_interval", "macro_f1", "log_loss")  # fields of `Evaluation`
 _SHARES = (0.2, 0.35, 0.5)  # candidates for the share of n-grams in the logits
 
 
-@dataclass(frozen=True)
-class Baseline:
-    """The answers of a linear model of n-grams, which learned from the same texts as the network."""
+def predict_by_ngrams(data: Corpus) -> Floats:
+    """Return the probabilities `[texts, classes]` of the validation texts with a label.
 
-    probabilities: Floats  # those of the validation texts with a label, `[texts, classes]`
-    seconds: float
+    They are those of a linear model of n-grams, which learns from the same texts as the network.
+    """
+    has_label, is_validated = data.train.has_label, data.validation.has_label
+    classes = len(data.texts.labels)
+    probabilities = np.empty((len(data.validation), classes))
+    for learned, tested in data.folds:
+        rows, unseen = _draw(learned[has_label[learned]]), tested[is_validated[tested]]
+        train = [data.texts.train.texts[row] for row in rows]
+        validated = [data.texts.validation.texts[row] for row in unseen]
+        probabilities[unseen] = classify_by_ngrams(train, data.train.labels[rows], validated, classes)
+    return probabilities[is_validated]
 
-    @classmethod
-    def fit(cls, data: Corpus) -> Self:
-        """Train on the texts of the network, without each fold."""
-        started = time.perf_counter()
-        has_label, is_validated = data.train.has_label, data.validation.has_label
-        labels, classes = data.train.labels, len(data.texts.labels)
-        probabilities = np.empty((len(data.validation), classes))
-        for learned, tested in data.folds:
-            rows, unseen = _draw(learned[has_label[learned]]), tested[is_validated[tested]]
-            train = [data.texts.train.texts[row] for row in rows]
-            validated = [data.texts.validation.texts[row] for row in unseen]
-            probabilities[unseen] = classify_by_ngrams(train, labels[rows], validated, classes)
-        return cls(probabilities[is_validated], time.perf_counter() - started)
 
-    def compare(self, calibrated: Calibrated, names: Sequence[str]) -> dict[str, Any]:
-        """Return the figures of the model of n-grams, and the verdict of McNemar's test at 5 %."""
-        labels = calibrated.labels
-        figures = evaluate(labels, self.probabilities, names)
-        is_right = choose_classes(calibrated.probabilities, names) == labels
-        is_baseline_right = choose_classes(self.probabilities, names) == labels
-        won, lost = int((is_right & ~is_baseline_right).sum()), int((is_baseline_right & ~is_right).sum())
-        chance = 1.96 * math.sqrt(won + lost)
-        return {
-            **{name: getattr(figures, name) for name in _FIGURES},
-            "seconds": round(self.seconds, 1),
-            "is_beaten": won - lost > chance,
-            "is_better": lost - won > chance,
-        }
+def compare_with_ngrams(calibrated: Calibrated, data: Corpus) -> dict[str, Any]:
+    """Return the figures of a model of n-grams, the baseline, and the verdict of McNemar's test at 5 %."""
+    started, names, sure = time.perf_counter(), data.texts.labels, data.validation.has_label
+    labels, baseline = data.validation.labels[sure], predict_by_ngrams(data)
+    figures = evaluate(labels, baseline, names)
+    is_right = choose_classes(calibrated.probabilities[sure], names) == labels
+    is_baseline_right = choose_classes(baseline, names) == labels
+    won, lost = int((is_right & ~is_baseline_right).sum()), int((is_baseline_right & ~is_right).sum())
+    chance = 1.96 * math.sqrt(won + lost)
+    return {
+        **{name: getattr(figures, name) for name in _FIGURES},
+        "seconds": round(time.perf_counter() - started, 1),
+        "is_beaten": won - lost > chance,
+        "is_better": lost - won > chance,
+    }
 
 
 def _draw(rows: Indices) -> Indices:
@@ -105,21 +98,17 @@ def classify_by_ngrams(texts: Sequence[str], labels: Labels, unseen: Sequence[st
 
 
 def _fit(
-    features: sparse.csr_array,
-    labels: Labels,
-    classes: int,
-    penalty: float,
-    text_weights: Floats | None = None,
+    features: sparse.csr_array, labels: Labels, classes: int, penalty: float, weights: Floats | None = None
 ) -> Floats:
     """Return the weights `[classes, features]` of logistic regression."""
     stop.check()
-    weights, known = np.zeros((classes, features.shape[1])), np.unique(labels)
+    table, known = np.zeros((classes, features.shape[1])), np.unique(labels)
     if len(known) > 1:
         model = LogisticRegression(C=penalty, fit_intercept=False, max_iter=1000)
         with threadpool_limits(1):  # the sums of several threads have other last bits
-            fitted = model.fit(features, labels, text_weights).coef_
-        weights[known] = fitted if len(known) > 2 else np.vstack([-fitted, fitted]) / 2
-    return weights
+            fitted = model.fit(features, labels, weights).coef_
+        table[known] = fitted if len(known) > 2 else np.vstack([-fitted, fitted]) / 2
+    return table
 
 
 def add_ngrams(
@@ -191,8 +180,7 @@ def _choose_share(labels: Labels, network: Floats, ngrams: Floats, weights: Floa
     def losses_of(logits: Floats) -> Floats:
         temperature = fit_temperature(labels, logits, weights)
         of_label = softmax(logits / temperature)[np.arange(len(labels)), labels]
-        losses: Floats = -np.log(np.maximum(of_label, np.finfo(float).tiny)) * weights[labels]
-        return losses
+        return np.asarray(-np.log(np.maximum(of_label, np.finfo(float).tiny)) * weights[labels])
 
     scale = fit_temperature(labels, network, weights) / fit_temperature(labels, ngrams, weights)
     before, best, highest = losses_of(network), 0.0, 0.0

@@ -42,14 +42,19 @@ class Record:
     initial: InitialModel
     fitted: Fitted
     calibrated: Calibrated
-    baseline: dict[str, Any]  # see `Baseline.compare`
+    baseline: dict[str, Any]  # see `compare_with_ngrams`
     epochs: Sequence[Mapping[str, float]]
     seconds: float  # the time of all epochs, those of folds included
 
     def write(self, folder: Path, output: Path) -> None:
         """Write the files for scoring, then those about the training; `output` will be the model folder."""
         texts, base, network = self.data.texts, self.settings.base, self.fitted.network
-        config = BundleConfig(network.config, self.settings.text, texts.labels, self._neutral())
+        # The band of neutral texts starts from that of the model to fine-tune.
+        neutral = base.bundle.config.neutral if base and base.keeps_classifier else None
+        if self.calibrated.neutral:
+            count = int((self.data.validation.sides == 1).sum())
+            neutral = shrink_band(self.calibrated.neutral, count, neutral)
+        config = BundleConfig(network.config, self.settings.text, texts.labels, neutral)
         metrics = self.metrics(output)
         bundle.write_config(folder, config)
         (folder / bundle.VOCAB).write_text(self.data.vocab.to_text(), "utf-8")
@@ -66,15 +71,6 @@ class Record:
         (folder / bundle.TRAINING).write_bytes(render_training(metrics, self.epochs, output.name))
         files = [file.name for file in folder.iterdir()]
         (folder / bundle.CARD).write_bytes(model_card(config, metrics, self.epochs, output.name, files))
-
-    def _neutral(self) -> tuple[float, float] | None:
-        """Return the band of neutral texts, which starts from that of the model to fine-tune."""
-        base = self.settings.base
-        neutral = base.config.neutral if base and base.keeps_classifier else None
-        if self.calibrated.neutral:
-            count = int((self.data.validation.sides == 1).sum())
-            neutral = shrink_band(self.calibrated.neutral, count, neutral)
-        return neutral
 
     def metrics(self, output: Path) -> Metrics:
         """Return the content of `metrics.json`."""
@@ -100,20 +96,20 @@ class Record:
             },
             "versions": versions,
             "validation": asdict(self.calibrated.figures),
-            "calibration": self.calibrated.to_json(),
+            "calibration": self.calibrated.record,
             "ngrams": self.fitted.ngrams,
             "baseline": self.baseline,
             "start": self.initial.figures,
             "best_epoch": self.fitted.best_epoch,
             "examples": {"train": len(self.data.train), "validation": len(self.data.validation)},
-            "glove": {"source": self.initial.vectors, **asdict(self.initial.coverage)},
+            "glove": self.initial.glove,
         }
 
     def _write_validation(self, path: Path) -> None:
         """Write the predictions for the validation texts, by models that did not learn from them."""
         texts, validation = self.data.texts, self.data.validation
         labels = np.where(validation.has_label, validation.labels, len(texts.labels))
-        rows = prediction_rows(texts.validation, labels, self.calibrated.of_all, texts.labels)
+        rows = prediction_rows(texts.validation, labels, self.calibrated.probabilities, texts.labels)
         for row, *data_set in zip(rows, *texts.validation.columns, strict=True):
             del row["text"]
             row |= dict(zip(["data_set"], data_set, strict=False))
@@ -138,7 +134,7 @@ def facts_of(settings: Settings, texts: Texts) -> dict[str, Any]:
     return {
         **recipe,
         **data_sets,
-        "finetune": base.digest if base else None,
+        "finetune": base.bundle.digest if base else None,
         "texts": digest_texts(digests),
         "sentcli": __version__,
         "torch": torch.__version__,
@@ -151,12 +147,12 @@ def recipe_of(settings: Settings, license: str | None = None) -> dict[str, Any]:
     This includes defaults and what the data decided. The `data` are empty if the first keys say the same.
     """
     source, base = settings.source, settings.base
-    first, resolved = source.data[0], settings.to_json()
+    first, resolved = source.data[0], vars(settings.text) | vars(settings.model) | vars(settings.config)
     plain: dict[str, Any] = {"text_column": first.text_column, "label_column": first.label_column}
     is_plain = source.data == (DataSet(first.path, **plain),)
     start: dict[str, Any] = {"glove": settings.glove}
     if base:
-        start = {"finetune": base.path.name if base.path == bundle.default_bundle_path() else str(base.path)}
+        start = {"finetune": base.bundle.path.name if base.bundle.is_shipped else str(base.bundle.path)}
     return {
         **({"dataset": first.path, **plain} if is_plain else {}),
         "positive": source.positive,

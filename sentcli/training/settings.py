@@ -12,10 +12,10 @@ from sentcli.datasets.labels import RARE, LabeledTexts
 from sentcli.errors import UsageError, counted, option
 from sentcli.training.corpus import DataSource
 from sentcli.training.finetune import Base
+from sentcli.training.glove import NO_VECTORS
 
 _log = logging.getLogger("sentcli")
 
-NO_VECTORS = "none"
 DEFAULT_VECTORS = "6B.100d"
 
 # The data that TrainConfig's defaults were tuned on, the train split of IMDb: 25,000 texts of 234 words.
@@ -86,10 +86,6 @@ class Settings:
         """The source of the word vectors; `NO_VECTORS`: none, or those of the base model."""
         return NO_VECTORS if self.base else self.source.glove or DEFAULT_VECTORS
 
-    def to_json(self) -> dict[str, Any]:
-        """Return all settings by name."""
-        return {**self.text.to_json(), **self.model.to_json(), **self.config.to_json()}
-
 
 def resolve_settings(
     source: DataSource, given: Mapping[str, Any], base: Base | None = None, size: DataSize | None = None
@@ -106,8 +102,8 @@ def resolve_settings(
     for name, value in given.items():
         if base and name != "max_tokens" and of_base.get(name, value) != value:
             raise UsageError(
-                f"{name.replace('_', '-')} {value}: the model of {option('finetune')}, {base.path.name}, has "
-                f"{of_base[name]}, which cannot change; omit the setting"
+                f"{name.replace('_', '-')} {value}: the model of {option('finetune')}, "
+                f"{base.bundle.path.name}, has {of_base[name]}, which cannot change; omit the setting"
             )
     of_data = _chosen_for(size, source, given, base) if size else {}
     values = {"vocab_size": 2, **of_data, **of_base, **given}  # the vocabulary comes with the data

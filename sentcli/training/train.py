@@ -29,7 +29,7 @@ from sentcli.training.corpus import DataSource, Texts, read_texts
 from sentcli.training.finetune import MOST_LEARNED, Base, load_base
 from sentcli.training.glove import check_source
 from sentcli.training.record import facts_of
-from sentcli.training.settings import NO_VECTORS, DataSize, Options, resolve_settings
+from sentcli.training.settings import DataSize, Options, resolve_settings
 from sentcli.training.train_model import train_model
 
 _log = logging.getLogger("sentcli")
@@ -53,8 +53,7 @@ def train_bundle(
     """
     base = load_base(source.finetune) if source.finetune else None
     settings = resolve_settings(source, given, base)
-    if settings.glove != NO_VECTORS:
-        check_source(settings.glove, settings.model.embedding_dim)
+    check_source(settings.glove, settings.model.embedding_dim)
     choose_device(options.device)  # it must exist
     rejects = Rejects(source.max_rejects, "correct them, or raise max-rejects in the file of settings")
     with output_errors(f"{output.parent}: the folder cannot be made"):
@@ -66,7 +65,7 @@ def train_bundle(
         note = {} if overwrite else _read_note(work)
         replaces = bool(note.pop(_OVERWRITE, overwrite))  # an interrupted run may have begun with it
         check_target(output, overwrite=replaces)
-        names = base.config.labels if base else None
+        names = base.bundle.config.labels if base else None
         parts, labels = read_data_sets(source.data, source.csv, rejects, source.positive, names)
         size = DataSize.of(parts, source, labels)
         if not base and not source.glove and size.texts < _FEW:
@@ -80,8 +79,7 @@ def train_bundle(
         elif given.get("interpolate"):
             raise UsageError(f"{option('interpolate')} needs a model; name it with {option('finetune')}")
         settings = resolve_settings(source, given, base, size)
-        share = None if settings.config.folds else settings.config.validation_share
-        texts = read_texts(source, parts, labels, share, rejects)
+        texts = read_texts(source, parts, labels, settings.config, rejects)
         if base and base.keeps_classifier:
             texts = _validate_on_new(texts, base)
         rejects.write(Target(output).rejects)
@@ -139,8 +137,7 @@ def _read_note(work: Path) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError) as error:
-        again = option("overwrite")
-        raise DataError(f"{path}: cannot be read: {error}; start over with {again}") from None
+        raise DataError(f"{path}: cannot be read: {error}; start over with {option('overwrite')}") from None
     return note if isinstance(note, dict) else {}
 
 

@@ -1,28 +1,39 @@
-"""Train one model: data, baseline, fit, n-grams, calibration, neutral head."""
+"""Train one model: data, fit, n-grams, calibration, neutral head, baseline.
 
+A network is validated on texts set aside, or with few texts by cross-validation on all of them.
+"""
+
+import json
 import logging
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import safe_open
+from safetensors.numpy import save
+from torch import Tensor, nn
 
+from sentcli.config import TrainConfig
 from sentcli.errors import option
 from sentcli.evaluation.display import accuracy_of_texts, rarest
 from sentcli.evaluation.metrics import Evaluation
+from sentcli.files.sink import Target, write_file
 from sentcli.model import bundle
 from sentcli.model.bilstm import choose_device, round_embedding
 from sentcli.scoring.labels import STARS
-from sentcli.training.classifier import Classification, balanced_weights
-from sentcli.training.corpus import Corpus, Texts, encode_texts
-from sentcli.training.cross_validation import CrossValidation, ValidationSplit, cross_validate
-from sentcli.training.glove import frequent_words
+from sentcli.training.classifier import balanced_weights, loss_and_accuracy, predict_logits
+from sentcli.training.corpus import Corpus, Examples, Texts, encode_texts
+from sentcli.training.glove import NO_VECTORS, frequent_words
 from sentcli.training.heads import Fitted, add_neutral_head, calibrate
-from sentcli.training.init_model import init_model, torch_set_up
+from sentcli.training.init_model import InitialModel, init_model, torch_set_up
 from sentcli.training.loop import Run, fit
-from sentcli.training.ngrams import Baseline, add_ngrams
+from sentcli.training.ngrams import add_ngrams, compare_with_ngrams
 from sentcli.training.record import Record
-from sentcli.training.settings import NO_VECTORS, Options, Settings
+from sentcli.training.settings import Options, Settings
 
 _log = logging.getLogger("sentcli")
 
@@ -41,30 +52,31 @@ def train_model(
         record.write(folder, output)
     (work / _CHECKPOINT).unlink(missing_ok=True)
     _report(output.name, record, time.perf_counter() - started)
-    is_balanced = settings.config.class_weight == "balanced"
-    _warn_of_chance(output.name, record.calibrated.figures, is_balanced=is_balanced)
+    _warn_of_chance(output.name, record.calibrated.figures, settings.config.class_weight)
 
 
 def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -> Record:
-    config, device = settings.config, choose_device(options.device)
+    config, device, glove = settings.config, choose_device(options.device), settings.glove
 
-    # The data, the network that learns them, and what it has to beat.
-    data = _encode(texts, settings, quiet=options.quiet)
-    class_weights = balanced_weights(data.train.targets) if config.class_weight == "balanced" else None
-    initial = init_model(data, settings, quiet=options.quiet)
-    baseline = Baseline.fit(data)
+    # The data, with the vocabulary of the model to fine-tune or one that vectors extend, and the network.
+    frequent = list[str]()
+    if glove != NO_VECTORS and config.fill_vocab:
+        frequent = frequent_words(glove, settings.model.embedding_dim, 2 * config.fill_vocab)
+    vocab = settings.base.vocab if settings.base else None
+    data = encode_texts(texts, settings.text, config, vocab, frequent)
+    class_weights = _class_weights(data.train, config)
+    initial = init_model(data, settings)
     initial.before(data, class_weights)
 
     # The fit. In a cross-validation, that of the folds decides how many epochs the network is trained.
-    run = Run(device, int(data.validation.has_label.sum()), quiet=options.quiet, vary=initial.vary)
-    validation: ValidationSplit | CrossValidation
+    validated = int(data.validation.has_label.sum())
+    run = Run(device, class_weights, validated, quiet=options.quiet, vary=initial.vary)
+    validation: ValidationSplit | CrossValidation = ValidationSplit(data.validation, class_weights, device)
     if len(data.folds) > 1:
-        validation = cross_validate(initial, data, config, work, run)
-    else:
-        validation = ValidationSplit(data.validation, class_weights, device)
-    run = replace(run, checkpoint=work / _CHECKPOINT, last_epoch=validation.epochs)
-    network, objective = initial.build(), Classification(config, device, class_weights)
-    epochs = fit(network, objective, initial.rehearse(data.train), validation.measure, config, run)
+        validation = cross_validate(initial, data, work, run)
+    run = replace(run, checkpoint=work / _CHECKPOINT, last_epoch=len(validation.history))
+    network = initial.build()
+    epochs = fit(network, initial.rehearse(data.train), validation.measure, config, run)
     best = min(epochs, key=lambda record: record["validation_loss"])
     initial.interpolate(network)
     round_embedding(network)
@@ -75,24 +87,90 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
         logits, ngrams = add_ngrams(network, data, logits, class_weights)
     fitted = initial.choose(Fitted(network, logits, int(best["epoch"]), ngrams), data, class_weights)
 
-    # The calibration, and the neutral head.
+    # The calibration, the neutral head, and the comparison with a model of n-grams alone.
     calibrated = calibrate(fitted, data, class_weights)
     if calibrated.neutral and len(data.folds) == 1:
         add_neutral_head(fitted.network, data, settings.source.data)
     initial.after(fitted.network)
-    compared = baseline.compare(calibrated, texts.labels)
+    compared = compare_with_ngrams(calibrated, data)
     seconds = sum(record["seconds"] for record in epochs) + validation.seconds
     return Record(texts, settings, options, data, initial, fitted, calibrated, compared, epochs, seconds)
 
 
-def _encode(texts: Texts, settings: Settings, *, quiet: bool) -> Corpus:
-    """Encode the texts with the vocabulary of the model to fine-tune, or one that word vectors extend."""
-    config, frequent = settings.config, list[str]()
-    if settings.glove != NO_VECTORS and config.fill_vocab:
-        width, count = settings.model.embedding_dim, 2 * config.fill_vocab
-        frequent = frequent_words(settings.glove, width, count, quiet=quiet)
-    vocab = settings.base.vocab if settings.base else None
-    return encode_texts(texts, settings.text, config, vocab, frequent)
+def _class_weights(train: Examples, config: TrainConfig) -> Tensor | None:
+    return balanced_weights(train.targets) if config.class_weight == "balanced" else None
+
+
+@dataclass(frozen=True)
+class ValidationSplit:
+    """Validation of a network itself, on texts that it does not learn from."""
+
+    examples: Examples
+    class_weights: Tensor | None
+    device: torch.device
+    unseen: list[npt.NDArray[np.float32]] = field(default_factory=list)  # the logits after each epoch
+    history: tuple[()] = ()  # nothing is known before the training
+    seconds: float = 0.0
+
+    def measure(self, model: nn.Module, _: int) -> tuple[float, float]:
+        """Return loss and accuracy of the model after an epoch."""
+        self.unseen.append(predict_logits(model, self.examples, self.device))
+        return loss_and_accuracy(self.unseen[-1], self.examples, self.class_weights)
+
+    def logits(self, network: nn.Module) -> npt.NDArray[np.float32]:
+        """Return the logits of the network, `[texts, classes]`."""
+        return predict_logits(network, self.examples, torch.device("cpu"))
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """Validation of one model for each fold, on the texts of the fold, which it has not seen."""
+
+    history: list[dict[str, float]]  # the result of `fit`, up to the epoch with the lowest validation loss
+    unseen: npt.NDArray[np.float32]  # the logits after this epoch, `[texts, classes]`
+    seconds: float
+
+    def measure(self, _: nn.Module, epoch: int) -> tuple[float, float]:
+        """Return mean loss and accuracy of the models of all folds after an epoch, numbered from 0."""
+        return self.history[epoch]["validation_loss"], self.history[epoch]["validation_accuracy"]
+
+    def logits(self, _: nn.Module) -> npt.NDArray[np.float32]:
+        """Return the logits of models without each text, `[texts, classes]`."""
+        return self.unseen
+
+
+def cross_validate(initial: InitialModel, data: Corpus, work: Path, run: Run) -> CrossValidation:
+    """Train a model without each fold; choose the best number of epochs. `work` keeps finished folds."""
+    histories: list[list[dict[str, float]]] = []
+    logits_of: list[npt.NDArray[np.float32]] = []  # after each epoch
+    for number, (learned, tested) in enumerate(data.folds, start=1):
+        file, title = work / f"fold-{number}.safetensors", f"fold {number}/{len(data.folds)}"
+        if not file.exists():
+            train, unseen = data.train.take(learned), data.validation.take(tested)
+            weights = _class_weights(train, initial.config)
+            split = ValidationSplit(unseen, weights, run.device)
+            of_fold = replace(run, class_weights=weights, validated=len(tested), name=f"{title}, ")
+            history = fit(initial.build(), initial.rehearse(train), split.measure, initial.config, of_fold)
+            content = {"logits": np.stack(split.unseen)}
+            write_file(Target(file), save(content, {"history": json.dumps(history)}))
+        with safe_open(file, "np") as result:
+            histories.append(json.loads(result.metadata()["history"]))
+            logits_of.append(result.get_tensor("logits"))
+        best = min(histories[-1], key=lambda record: record["validation_loss"])
+        accuracy = accuracy_of_texts(best["validation_accuracy"], len(tested))
+        values = title, best["validation_loss"], accuracy, best["epoch"], len(histories[-1])
+        _log.info("%s: validation loss %.4f, accuracy %s after epoch %d of %d", *values)
+    sizes = [len(tested) for _, tested in data.folds]
+    curve = [
+        {name: fmean([record[name] for record in records], sizes) for name in records[0]}
+        for records in zip(*histories, strict=False)
+    ]
+    best_epoch = int(np.argmin([record["validation_loss"] for record in curve]))
+    logits = np.empty_like(data.validation.targets)
+    for (_, tested), of_epochs in zip(data.folds, logits_of, strict=True):
+        logits[tested] = of_epochs[best_epoch]
+    seconds = sum(record["seconds"] for history in histories for record in history)
+    return CrossValidation(curve[: best_epoch + 1], logits, seconds)
 
 
 def _report(name: str, record: Record, seconds: float) -> None:
@@ -113,13 +191,13 @@ def _report(name: str, record: Record, seconds: float) -> None:
         _log.warning("%s: not significantly better than a linear model of n-grams; try more texts", name)
 
 
-def _warn_of_chance(name: str, figures: Evaluation, *, is_balanced: bool) -> None:
+def _warn_of_chance(name: str, figures: Evaluation, class_weight: str) -> None:
     """Warn if a model is no better than one label for every text."""
     classes = [row for row in figures.classes if row["support"]]
     most_frequent = max(classes, key=lambda row: row["support"])
     if figures.balanced_accuracy > 1 / len(classes):
         return
     is_skewed = most_frequent["support"] * len(classes) > _SKEWED * figures.examples
-    advice = f", or {option('class_weight', 'balanced')}" if is_skewed and not is_balanced else ""
+    advice = f", or {option('class_weight', 'balanced')}" if is_skewed and class_weight == "none" else ""
     problem = "%s: on validation texts, it is no better than %r for every text; try more texts%s"
     _log.warning(problem, name, most_frequent["name"], advice)

@@ -17,7 +17,7 @@ from commands import invoke
 from sampling import whole_only
 
 from sentcli.model.bundle import METRICS
-from sentcli.training import cross_validation
+from sentcli.training import train_model
 from sentcli.training.init_model import torch_set_up
 
 SMALL = ("--glove", "none", "--hidden-size", 8, "--embedding-dim", 16, "--device", "cpu", "--threads", 1)
@@ -50,7 +50,7 @@ def test_a_killed_cross_validation_continues_to_the_same_bytes(tmp_path, monkeyp
     for folder in (whole, killed):
         folder.mkdir()
     train([*rows], whole, "--config", config(tmp_path, "epochs = 3\nfolds = 3"))
-    fit, names = cross_validation.fit, []
+    fit, names = train_model.fit, []
 
     def stopped(*values):
         names.append(values[-1].name)
@@ -58,11 +58,11 @@ def test_a_killed_cross_validation_continues_to_the_same_bytes(tmp_path, monkeyp
             raise KilledError
         return fit(*values)
 
-    monkeypatch.setattr(cross_validation, "fit", stopped)
+    monkeypatch.setattr(train_model, "fit", stopped)
     with pytest.raises(KilledError):
         train([*rows], killed, "--config", config(tmp_path, "epochs = 3\nfolds = 3"))
     train([*rows], killed, "--config", config(tmp_path, "epochs = 3\nfolds = 3"))
-    assert names == ["fold 1/3, ", "fold 2/3, ", "fold 3/3, ", "fold 3/3, "]
+    assert names == ["fold 1/3, ", "fold 2/3, ", "fold 3/3, ", "fold 3/3, ", ""]
     for name in ("model.onnx", "config.json", "validation.csv", "learned.bin"):
         assert (whole / "model" / name).read_bytes() == (killed / "model" / name).read_bytes()
     assert "3-fold cross-validation" in (whole / "model" / "README.md").read_text()

@@ -1,10 +1,16 @@
 """Bigrams: which pairs of words become one id, and how training replaces them by their words."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from sentcli.config import DataSet
 from sentcli.text.vocabulary import PAD, UNK, Vocab
-from sentcli.training.bigrams import BigramSplitter, with_bigram_vectors, with_bigrams
+from sentcli.training.corpus import DataSource, split_bigrams, with_bigrams
+from sentcli.training.init_model import init_model
+from sentcli.training.settings import resolve_settings
 
 TEXTS = [
     ["not", "a", "good", "film", "not", "a"],
@@ -36,15 +42,21 @@ def test_without_a_pair(texts: list[list[str]]) -> None:
     assert with_bigrams(Vocab(WORDS), texts, 10, 1).words == WORDS
 
 
-def test_a_bigram_starts_with_the_mean_of_its_words() -> None:
-    vectors = np.arange(14, dtype=np.float32).reshape(7, 2)
-    found = with_bigram_vectors(vectors, Vocab([*WORDS, "not a", "good film"]))
-    np.testing.assert_array_equal(found, [*vectors, [5, 6], [11, 12]])
-    assert found.dtype == np.float32
-    np.testing.assert_array_equal(with_bigram_vectors(vectors, Vocab(WORDS)), vectors)
-
-
 SPLIT = Vocab([*WORDS, "not a", "good film", "a a"])
+
+
+def test_a_bigram_starts_with_the_mean_of_its_words(tmp_path: Path) -> None:
+    path = tmp_path / "vectors.txt"
+    path.write_text("".join(f"{word} {number} {number / 7}\n" for number, word in enumerate(WORDS)))
+    data = SimpleNamespace(vocab=SPLIT, counts={}, texts=SimpleNamespace(labels=("bad", "good")))
+    settings = resolve_settings(DataSource((DataSet("-"),), str(path)), {"embedding_dim": 2})
+    weights = init_model(data, settings).weights["embedding.weight"].numpy()
+    np.testing.assert_array_equal(weights[7:], weights[[[3, 2], [6, 5], [2, 2]]].mean(axis=1))
+
+
+def split_text(share, random, ids):
+    pairs = np.array(SPLIT.bigrams, np.int32)
+    return split_bigrams(pairs, SPLIT.first_bigram, share, random, np.array(ids, np.int32))
 
 
 @pytest.mark.parametrize(
@@ -57,24 +69,15 @@ SPLIT = Vocab([*WORDS, "not a", "good film", "a a"])
     ],
 )
 def test_bigrams_are_replaced_by_their_words(share: float, ids: list[int], split: list[int]) -> None:
-    splitter = BigramSplitter.of(SPLIT, share)
-    assert splitter is not None
-    found = splitter(np.random.default_rng(0), np.array(ids, np.int32))
+    found = split_text(share, np.random.default_rng(0), ids)
     assert found.tolist() == split
     assert found.dtype == np.int32
 
 
 def test_a_random_share_of_the_bigrams_is_replaced() -> None:
-    splitter = BigramSplitter.of(SPLIT, 0.25)
-    assert splitter is not None
     ids = np.full(4000, 7, np.int32)
     random = np.random.default_rng(0)
-    first, second = splitter(random, ids), splitter(random, ids)
+    first, second = (split_text(0.25, random, ids) for _ in range(2))
     assert len(first) / 4000 == pytest.approx(1.25, abs=0.03)
     assert first.tolist() != second.tolist()
     assert (ids == 7).all()
-
-
-def test_nothing_to_split() -> None:
-    assert BigramSplitter.of(Vocab(WORDS), 0.5) is None
-    assert BigramSplitter.of(SPLIT, 0.0) is None

@@ -10,14 +10,13 @@ from torch.nn import functional
 from sentcli.config import TrainConfig
 from sentcli.text.vocabulary import UNK_ID
 from sentcli.training.classifier import (
-    Classification,
     balanced_weights,
     drop_words,
     loss_and_accuracy,
     predict_logits,
     uses_bf16,
 )
-from sentcli.training.examples import Examples
+from sentcli.training.corpus import Examples
 from sentcli.training.loop import Learner
 
 CPU = torch.device("cpu")
@@ -30,11 +29,10 @@ class Trainer:
     def __init__(self, class_weights: torch.Tensor | None = None, **settings) -> None:
         config = TrainConfig(**PLAIN | settings)
         self.model = tiny_models.make_model(dropout=0.0, embedding_dropout=0.0).train()
-        self.learner = Learner(self.model, config, CPU)
-        self.objective = Classification(config, CPU, class_weights)
+        self.learner = Learner(self.model, config, CPU, class_weights)
 
     def step(self, *batch, rate: float) -> tuple[float, int, int]:
-        return self.learner.step(self.objective, *batch, rate)
+        return self.learner.step(*batch, rate)
 
     def gradients(self) -> list[torch.Tensor]:
         """The gradients of a step whose rate is too small to matter."""
@@ -128,7 +126,7 @@ def test_a_text_of_weight_2_counts_like_two_texts(class_weights) -> None:
     found, wanted = [], []
     for rows, some in (((ids, lengths, twice), found), (repeated, wanted)):
         trainer = Trainer(class_weights, clip=1e6, label_smoothing=0.2)
-        trainer.objective.backward(trainer.model, *rows)
+        trainer.learner.objective.backward(trainer.model, *rows)
         some += [len(rows[0]) * each.grad.to_dense() for each in trainer.model.parameters()]
     for one, other in zip(found, wanted, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-5)

@@ -8,7 +8,7 @@ import pytest
 
 from sentcli.config import DataSet, TextConfig, TrainConfig
 from sentcli.datasets.labels import LabeledTexts
-from sentcli.datasets.load import load_split, read_data_sets
+from sentcli.datasets.load import Rejects, load_split, read_data_sets
 from sentcli.errors import DataError
 from sentcli.text.tokenizer import tokenize
 from sentcli.training.corpus import DataSource, Texts, encode_texts, read_texts
@@ -41,7 +41,7 @@ def read(*data, share=0.25, **sources):
     """Read data sets: paths, or with further settings."""
     sets = tuple(each if isinstance(each, DataSet) else DataSet(each) for each in data)
     source = DataSource(sets, "none", **sources)
-    return read_texts(source, *read_data_sets(sets), share)
+    return read_texts(source, *read_data_sets(sets), TrainConfig(validation_share=share), Rejects())
 
 
 def test_labels_become_certain_targets_and_blank_texts_are_left_out(caplog):

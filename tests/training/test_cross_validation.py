@@ -16,10 +16,9 @@ from sentcli.errors import DataError
 from sentcli.model.bilstm import BiLSTM
 from sentcli.text.tokenizer import tokenize
 from sentcli.text.vocabulary import Vocab
-from sentcli.training.corpus import Corpus, Texts, assign_folds
-from sentcli.training.cross_validation import CrossValidation, cross_validate
-from sentcli.training.examples import Examples
+from sentcli.training.corpus import Corpus, Examples, Texts, assign_folds
 from sentcli.training.loop import Run
+from sentcli.training.train_model import CrossValidation, cross_validate
 
 CPU = torch.device("cpu")
 CONFIG = TrainConfig(epochs=12, patience=3, batch_size=8, lr=0.08, ema_decay=0.9, precision="fp32")
@@ -41,11 +40,11 @@ def run(data, work, config=CONFIG) -> CrossValidation:
         torch.manual_seed(7)
         return BiLSTM(ModelConfig(words, embedding_dim=8, hidden_size=6))
 
-    initial = SimpleNamespace(build=build, rehearse=lambda train: train)
+    initial = SimpleNamespace(config=config, build=build, rehearse=lambda train: train)
     none = LabeledTexts([], [])
     texts, vocab = Texts(none, none, invented.TWO), Vocab(["<pad>", "<unk>"])
     corpus = Corpus(texts, examples, examples, vocab, Counter(), assign_folds(examples, 3))
-    return cross_validate(initial, corpus, config, work, Run(CPU, len(examples), quiet=True))
+    return cross_validate(initial, corpus, work, Run(CPU, None, len(examples), quiet=True))
 
 
 def test_folds_have_runs_of_each_class_and_all_copies_of_a_text():
@@ -69,7 +68,7 @@ def test_every_text_gets_the_logits_of_a_model_that_did_not_see_it(data, tmp_pat
     losses = [record["validation_loss"] for record in found.history]
     assert losses[-1] == min(losses)
     last = found.history[-1]
-    assert found.measure(None, found.epochs - 1) == (last["validation_loss"], last["validation_accuracy"])
+    assert found.measure(None, len(losses) - 1) == (last["validation_loss"], last["validation_accuracy"])
     assert last["epoch"] == len(losses)
     assert last["validation_accuracy"] == pytest.approx((logits.argmax(axis=1) == labels).mean())
     loss = torch.nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(labels))

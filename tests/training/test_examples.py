@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from labeled_examples import labeled_examples
 
-from sentcli.training.examples import Examples, collate
+from sentcli.training.corpus import Examples, collate
 
 CPU = torch.device("cpu")
 IDS = [[2, 3, 4], [5], [6, 7], [8, 9, 10, 11]]

@@ -31,8 +31,7 @@ from sentcli.model.bundle import (
     load_bundle,
     write_manifest,
 )
-from sentcli.training.corpus import DataSource
-from sentcli.training.examples import Examples
+from sentcli.training.corpus import DataSource, Examples
 from sentcli.training.finetune import load_base
 from sentcli.training.init_model import init_model
 from sentcli.training.loop import Learner
@@ -61,8 +60,8 @@ def finetune(trained, tmp_path, log):
 
 def initial_model(base, **settings):
     """Return the network that a training with the classes of the model starts from."""
-    data = SimpleNamespace(vocab=base.vocab, texts=SimpleNamespace(labels=base.config.labels))
-    return init_model(data, resolve_settings(SOURCE, settings, base), quiet=True)
+    data = SimpleNamespace(vocab=base.vocab, texts=SimpleNamespace(labels=base.bundle.config.labels))
+    return init_model(data, resolve_settings(SOURCE, settings, base))
 
 
 @pytest.fixture
@@ -73,7 +72,7 @@ def log(tmp_path) -> Path:
 
 def test_the_model_decides_shape_and_vocabulary(trained):
     base = load_base(trained.path)
-    size = base.config.model.hidden_size
+    size = base.bundle.config.model.hidden_size
     settings = resolve_settings(SOURCE, {"dropout": 0.7, "hidden_size": size}, base, DataSize(9, 9, 2, 9))
     assert (settings.base, settings.glove) == (base, "none")
     assert settings.text == trained.config.text
@@ -106,10 +105,10 @@ def test_a_folder_that_training_did_not_write_is_refused(trained, tmp_path):
 def test_the_model_in_the_box_has_a_name(trained, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     box = load_base(Path("imdb-bilstm"))
-    assert box.digest == load_bundle(default_bundle_path()).digest
+    assert box.bundle.digest == load_bundle(default_bundle_path()).digest
     assert (box.decided["gates"], box.decided["bigrams"]) == ("forget", 20_000)
     shutil.copytree(trained.path, tmp_path / "imdb-bilstm")
-    assert load_base(Path("imdb-bilstm")).digest == load_bundle(trained.path).digest
+    assert load_base(Path("imdb-bilstm")).bundle.digest == load_bundle(trained.path).digest
 
 
 def test_other_labels_get_a_new_classifier(trained, finetune, tmp_path):

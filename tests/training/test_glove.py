@@ -18,7 +18,6 @@ from sentcli.training.glove import (
     check_source,
     frequent_words,
     load_glove,
-    random_embedding,
 )
 
 WORDS = ("<pad>", "<unk>", "the", "film", "naïve", "zyxw")
@@ -204,11 +203,11 @@ def test_a_hub_out_of_reach_is_an_error_that_names_the_ways_on(tmp_path, monkeyp
 
 def test_random_embedding():
     words = ("<pad>", "<unk>", *map(str, range(5000)))
-    matrix, coverage = random_embedding(words, 64, {"0": 3, "rare": 2}, seed=1)
+    matrix, coverage = load_glove("none", words, 64, {"0": 3, "rare": 2}, seed=1)
     assert matrix.dtype == np.float32
     assert not matrix[0].any()
     assert matrix[1].any()
     assert matrix.std() == pytest.approx(1 / 8, rel=0.01)
     assert coverage == Coverage(0, 5000, 0, 5)
-    np.testing.assert_array_equal(random_embedding(words, 64, {}, seed=1)[0], matrix)
-    assert (random_embedding(words, 64, {}, seed=2)[0][1:] != matrix[1:]).any()
+    np.testing.assert_array_equal(load_glove("none", words, 64, {}, seed=1)[0], matrix)
+    assert (load_glove("none", words, 64, {}, seed=2)[0][1:] != matrix[1:]).any()

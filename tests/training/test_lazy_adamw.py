@@ -9,6 +9,7 @@ from torch import nn
 from sentcli.training.lazy_adamw import LazyAdamW
 
 ROWS, WIDTH, RATE, DECAY = 200, 6, 0.01, 0.01
+SETTINGS = {"lr": RATE, "betas": (0.9, 0.999), "weight_decay": DECAY}
 
 
 class Dense:
@@ -58,7 +59,7 @@ def goals() -> torch.Tensor:
 
 def of_rows(embedding: nn.Embedding) -> tuple[LazyAdamW, nn.Embedding]:
     average = copy.deepcopy(embedding)
-    return LazyAdamW(embedding, average, RATE, (0.9, 0.999), DECAY), average
+    return LazyAdamW(embedding, average, SETTINGS), average
 
 
 @pytest.mark.parametrize("later", [1, 2, 9, 300])

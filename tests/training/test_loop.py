@@ -19,8 +19,8 @@ from sentcli.model.bilstm import BiLSTM
 from sentcli.text.tokenizer import tokenize
 from sentcli.text.vocabulary import UNK_ID, Vocab
 from sentcli.training import checkpoint, classifier, loop
-from sentcli.training.classifier import Classification, loss_and_accuracy, predict_logits
-from sentcli.training.examples import Examples
+from sentcli.training.classifier import loss_and_accuracy, predict_logits
+from sentcli.training.corpus import Examples
 from sentcli.training.loop import Run, fit, learning_rate
 
 CPU = torch.device("cpu")
@@ -50,13 +50,12 @@ def run(
     train, validation, words = data
     torch.manual_seed(7)
     model = BiLSTM(ModelConfig(words, embedding_dim=8, hidden_size=6, dropout=0.2, embedding_dropout=0.2))
-    objective = Classification(config, CPU, None)
 
     def measured(model, epoch):
         return loss_and_accuracy(predict_logits(model, validation, CPU), validation)
 
-    how = Run(CPU, len(validation), path, **{"quiet": True, "vary": blur} | options)
-    return model, fit(model, objective, train, validate or measured, config, how)
+    how = Run(CPU, None, len(validation), path, **{"quiet": True, "vary": blur} | options)
+    return model, fit(model, train, validate or measured, config, how)
 
 
 def assert_same(left: tuple[BiLSTM, list], right: tuple[BiLSTM, list]) -> None:

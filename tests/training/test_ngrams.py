@@ -13,7 +13,7 @@ from sentcli.datasets.labels import LabeledTexts
 from sentcli.training import ngrams
 from sentcli.training.classifier import predict_logits
 from sentcli.training.corpus import Texts, encode_texts
-from sentcli.training.ngrams import Baseline, add_ngrams, classify_by_ngrams
+from sentcli.training.ngrams import add_ngrams, classify_by_ngrams, predict_by_ngrams
 
 ALTERNATE = [(np.array([1, 3]), np.array([0, 2])), (np.array([0, 2]), np.array([1, 3]))]
 
@@ -38,17 +38,17 @@ def test_the_baseline_is_measured_on_the_validation_texts(monkeypatch):
     data = corpus(
         [*invented.reviews(100, seed=1), (" ", "positive")], [("", "negative"), *invented.reviews(40, seed=2)]
     )
-    found = Baseline.fit(data).probabilities
+    found = predict_by_ngrams(data)
     assert found.shape == (40, 2)
     assert (found.argmax(axis=1) == data.validation.labels).mean() > 0.9
 
 
 def test_in_a_cross_validation_it_does_not_see_the_texts_of_the_fold():
     data = corpus(invented.reviews(60, seed=1), [], folds=3)
-    found = Baseline.fit(data).probabilities
+    found = predict_by_ngrams(data)
     assert (found.argmax(axis=1) == data.train.labels).mean() > 0.8
     rows = [("warm", "positive"), ("dull", "negative"), ("clever", "positive"), ("loud", "negative")]
-    unseen = Baseline.fit(replace(corpus(rows, [], folds=2), folds=ALTERNATE)).probabilities
+    unseen = predict_by_ngrams(replace(corpus(rows, [], folds=2), folds=ALTERNATE))
     assert unseen.argmax(axis=1).tolist() == [0, 1, 0, 1]  # each fold learned the other class alone
 
 
