@@ -13,7 +13,7 @@ from sentcli.errors import ExportError
 from sentcli.model.bilstm import BiLSTM
 from sentcli.scoring.batches import pad
 from sentcli.scoring.labels import Floats, softmax
-from sentcli.text.vocabulary import UNK_ID
+from sentcli.text.tokenizer import UNK_ID
 
 # Both compute in fp32, but sum in different orders. The included model differs by less than 1e-6.
 _TOLERANCE = 1e-4  # largest difference of a probability

@@ -17,8 +17,14 @@ from xxhash import xxh3_64_hexdigest
 
 from sentcli.errors import DataError, OutputError, without_secrets
 from sentcli.files import remote, system
-from sentcli.files.archive import inspect_member, open_member, split_member
-from sentcli.files.compression import compression_of, damage, decompressed
+from sentcli.files.compression import (
+    compression_of,
+    damage,
+    decompressed,
+    inspect_member,
+    open_member,
+    split_member,
+)
 
 STANDARD = "-"
 _BLOCK = 1 << 19  # bytes: few calls, and a block stays in the cache until it is hashed

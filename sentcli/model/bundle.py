@@ -18,7 +18,7 @@ from sentcli.errors import BundleError, OutputError, option
 from sentcli.files import system
 from sentcli.model import hub
 from sentcli.text import normalize
-from sentcli.text.vocabulary import Vocab
+from sentcli.text.tokenizer import Vocab
 
 CONFIG = "config.json"
 VOCAB = "vocab.txt"

@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sentcli.text.normalize import plain
-from sentcli.text.tokenizer import words_of
-from sentcli.text.vocabulary import UNK_ID, Vocab
+from sentcli.text.tokenizer import UNK_ID, Vocab, words_of
 
 Numbers = npt.NDArray[np.int64]
 Ids = npt.NDArray[np.int32]

@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from sentcli.text.vocabulary import PAD, UNK_ID, Vocab
+from sentcli.text.tokenizer import PAD, UNK_ID, Vocab
 from sentcli.training.examples import TokenIds
 
 

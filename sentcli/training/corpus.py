@@ -18,8 +18,7 @@ from sentcli.datasets.training_data import read_validation
 from sentcli.errors import DataError, option
 from sentcli.scoring import stop
 from sentcli.tables.options import ReadOptions
-from sentcli.text.tokenizer import truncate, words_of
-from sentcli.text.vocabulary import UNK_ID, Vocab
+from sentcli.text.tokenizer import UNK_ID, Vocab, truncate, words_of
 from sentcli.training.bigrams import with_bigrams
 from sentcli.training.examples import Examples, Indices
 

@@ -15,8 +15,7 @@ from sentcli.datasets.splits import Hashes, learned_hashes
 from sentcli.evaluation.metrics_file import read_history, read_metrics
 from sentcli.model.bilstm import BiLSTM, gates_of
 from sentcli.model.bundle import REHEARSAL, Bundle, load_bundle
-from sentcli.text.tokenizer import words_of
-from sentcli.text.vocabulary import Vocab
+from sentcli.text.tokenizer import Vocab, words_of
 from sentcli.training.examples import Examples
 from sentcli.training.glove import Coverage
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sentcli.text.vocabulary import PAD, UNK, Vocab
+from sentcli.text.tokenizer import PAD, UNK, Vocab
 from sentcli.training.bigrams import BigramSplitter, with_bigram_vectors, with_bigrams
 
 TEXTS = [

@@ -9,7 +9,7 @@ from tiny_models import make_batch, make_model
 
 from sentcli.config import DataSet
 from sentcli.datasets.labels import LabeledTexts
-from sentcli.text.vocabulary import Vocab
+from sentcli.text.tokenizer import Vocab
 from sentcli.training.corpus import Corpus, Texts
 from sentcli.training.examples import Examples
 from sentcli.training.heads import add_neutral_head
