@@ -76,7 +76,6 @@ class Compressor:
 
             self._compress = partial(pa.Codec("zstd").compress, asbytes=True)
         self._pending = bytearray()
-        self._is_empty = True
 
     def add(self, data: bytes) -> bytes:
         """Add content, and return the bytes to write now."""
@@ -84,17 +83,14 @@ class Compressor:
             return data
         self._pending += data
         members = []
-        while len(self._pending) >= _MEMBER:
+        while len(self._pending) > _MEMBER:  # `close` compresses the last one, even if it is empty
             members.append(self._compress(bytes(self._pending[:_MEMBER])))
             del self._pending[:_MEMBER]
-            self._is_empty = False
         return b"".join(members)
 
     def close(self) -> bytes:
         """Return the last bytes to write; an empty output has one member."""
-        if self._compress is None or not (self._pending or self._is_empty):
-            return b""
-        return self._compress(bytes(self._pending))
+        return self._compress(bytes(self._pending)) if self._compress else b""
 
 
 def is_archive(path: str) -> bool:

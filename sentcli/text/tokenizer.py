@@ -107,13 +107,8 @@ class Vocab:
     @classmethod
     def of_counts(cls, counts: Counter[str], min_freq: int) -> "Vocab":
         """Return a vocabulary ordered by frequency, highest first; words of equal frequency are sorted."""
-        kept = [
-            word
-            for word, count in counts.items()
-            if count >= min_freq and word not in (PAD, UNK) and is_utf8(word)
-        ]
-        kept.sort(key=lambda word: (-counts[word], word))
-        return cls([PAD, UNK, *kept])
+        kept = {word for word, count in counts.items() if count >= min_freq and is_utf8(word)} - {PAD, UNK}
+        return cls([PAD, UNK, *sorted(kept, key=lambda word: (-counts[word], word))])
 
     def __len__(self) -> int:
         return len(self.words)

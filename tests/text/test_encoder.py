@@ -140,7 +140,7 @@ def test_of_blank_texts_and_of_none(vocab: Vocab, blank: list[str]) -> None:
 
 def test_a_very_long_text_is_encoded_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoding, "_SLICE", 10)
-    monkeypatch.setattr(encoding._BulkEncoder, "encode", None)
+    monkeypatch.setattr(Encoder, "_encode_bulk", None)
     check(VOCAB, ["a film a film a film"])
     with pytest.raises(TypeError):
         check(VOCAB, ["a film", "film"])
