@@ -80,10 +80,8 @@ def inspect_input(path: str, name: str | None = None) -> InputFile:
         raise DataError(f"{name}: {error.strerror}") from None
     if stat.S_ISDIR(status.st_mode):
         raise DataError(f"{name} is a folder, empty or found by a glob; name folders or files")
-    identity = (status.st_dev, status.st_ino)
-    if not stat.S_ISREG(status.st_mode):
-        return InputFile(name, path, identity=identity)
-    return InputFile(name, path, status.st_size, status.st_mtime_ns, identity=identity)
+    size, mtime_ns = (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else (None, None)
+    return InputFile(name, path, size, mtime_ns, identity=(status.st_dev, status.st_ino))
 
 
 class Source(AbstractContextManager["Source"]):
