@@ -29,8 +29,7 @@ from sentcli.datasets.labels import class_names, label_ids
 from sentcli.datasets.load import load_split
 from sentcli.datasets.splits import train_validation
 from sentcli.model.bilstm import BiLSTM
-from sentcli.text.tokenizer import truncate, words_of
-from sentcli.text.vocabulary import Vocab
+from sentcli.text.tokenizer import Vocab, truncate, words_of
 from sentcli.training.classifier import uses_bf16
 from sentcli.training.corpus import Examples, collate, epoch_batches
 from sentcli.training.init_model import keep_freed_memory

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields
+from functools import partial
 from types import NoneType, UnionType
 from typing import Any, Self, get_args, get_origin
 
@@ -30,9 +31,7 @@ def _number(default: Any, low: float, high: float = math.inf, help: str = "", **
     return field(default=default, metadata={"low": low, "high": high, "help": help, **more})
 
 
-def _auto(*number: Any, **more: Any) -> Any:
-    """Declare a number as `_number` does, which the data decide unless the user gives it."""
-    return _number(*number, **more, auto=True)
+_auto = partial(_number, auto=True)  # a number that the data decide unless the user gives it
 
 
 def _choice(default: str, choices: tuple[str, ...], help: str = "") -> Any:  # noqa: A002

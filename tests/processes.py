@@ -112,7 +112,7 @@ def _run(folder, arguments, streams, conditions):
 
 
 def _apply(conditions):
-    import sentcli.files.lock
+    import sentcli.files.atomic
     import sentcli.runs.ledger
     import sentcli.tables.chunk
     import sentcli.tables.parquet
@@ -122,7 +122,7 @@ def _apply(conditions):
     for module in (sentcli.tables.chunk, sentcli.tables.parquet):
         module.CHUNK_ROWS = conditions.chunk_rows
     sentcli.runs.ledger.COMMIT_SECONDS = conditions.commit_seconds
-    sentcli.files.lock.WAIT_SECONDS = conditions.lock_seconds
+    sentcli.files.atomic.WAIT_SECONDS = conditions.lock_seconds
     if conditions.max_file:
         resource.setrlimit(resource.RLIMIT_FSIZE, (conditions.max_file, conditions.max_file))
     if conditions.spares_disk:

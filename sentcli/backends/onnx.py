@@ -12,7 +12,7 @@ import onnxruntime
 from sentcli.backends import Ids, Lengths, Logits, check_logits, first_line
 from sentcli.config import ModelConfig
 from sentcli.errors import BundleError
-from sentcli.text.vocabulary import PAD_ID, UNK_ID
+from sentcli.text.tokenizer import PAD_ID, UNK_ID
 
 INPUT_IDS, LENGTHS, LOGITS = "input_ids", "lengths", "logits"  # inputs and output of every ONNX model
 NEUTRAL_LOGITS = "neutral_logits"  # the second output of a model with a neutral head

@@ -15,8 +15,7 @@ from sentcli.backends import Logits
 from sentcli.explain.phrases import Span, shift
 from sentcli.explain.pieces import MARKS, Piece, pieces_of
 from sentcli.text.encoder import Floats, slices
-from sentcli.text.tokenizer import truncate, words_of
-from sentcli.text.vocabulary import UNK_ID, Vocab
+from sentcli.text.tokenizer import UNK_ID, Vocab, truncate, words_of
 
 _GROUP = 1 << 15  # characters of texts that are read together
 _AHEAD = 2  # groups that are read while the workers compute

@@ -25,7 +25,7 @@ from sentcli.model.bundle import ONNX, TORCHSCRIPT, VOCAB, Bundle, new_bundle, w
 from sentcli.scoring.batches import pad
 from sentcli.scoring.labels import Floats, softmax
 from sentcli.scoring.pool import usable_cores
-from sentcli.text.vocabulary import UNK_ID
+from sentcli.text.tokenizer import UNK_ID
 
 # Both compute in fp32, but sum in different orders. The included model differs by less than 1e-6.
 _TOLERANCE = 1e-4  # largest difference of a probability

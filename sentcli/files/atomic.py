@@ -1,17 +1,24 @@
-"""Atomic writes: a file is written under a temporary name and renamed when it is complete.
+"""Atomic writes by one run at a time: a locked file is written under a temporary name, then renamed.
 
 However a process ends, a name refers to the complete old file or to the complete new one.
 """
 
 import errno
+import logging
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
-from sentcli.errors import OutputError
+from sentcli.errors import LockedError, OutputError
 from sentcli.files import system
+
+WAIT_SECONDS = 120.0  # longer than the 90 s for which NFSv4 keeps the locks of a dead machine
+_PAUSE = 0.1  # seconds between two attempts
+
+_log = logging.getLogger("sentcli")
 
 
 @contextmanager
@@ -62,11 +69,6 @@ def write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-def check_kept(descriptor: int) -> None:
-    """Check for errors that a network file system reports only on close, such as an exceeded quota."""
-    os.close(os.dup(descriptor))
-
-
 class AtomicFile:
     """A file that is written under a temporary name next to its target.
 
@@ -94,7 +96,7 @@ class AtomicFile:
         """Rename the file to its final name, durably, with the permissions of the file that it replaces."""
         self.sync()
         with output_errors(self.target):
-            check_kept(self._descriptor)
+            os.close(os.dup(self._descriptor))  # A network file system reports a full quota only on close.
             with suppress(FileNotFoundError):
                 system.set_mode(self._descriptor, stat.S_IMODE(self.target.stat().st_mode))
             self.close()  # Windows renames no open file
@@ -113,3 +115,43 @@ class AtomicFile:
         self.close()
         with output_errors(self._path):
             self._path.unlink(missing_ok=True)
+
+
+class Lock(AbstractContextManager["Lock"]):
+    """A lock on a target, held until the end of the block or of the process.
+
+    If another run holds the lock, this logs a warning and waits for up to two minutes.
+
+    :raises LockedError: if another run still holds the lock after that time.
+    """
+
+    def __init__(self, target: Path, *, check: Callable[[], None] = lambda: None, waits: bool = True) -> None:
+        self._path = temporary_path(target, "lock")
+        if self._acquire():
+            return
+        if waits:
+            _log.warning("%s: another run of sentcli is writing it; waiting up to two minutes", target)
+        end = time.monotonic() + WAIT_SECONDS * waits
+        while time.monotonic() < end:
+            check()
+            time.sleep(_PAUSE)
+            if self._acquire():
+                return
+        raise LockedError(f"{target}: another run of sentcli is writing it; try again when it is done")
+
+    def _acquire(self) -> bool:
+        """Try to lock the file; return False if another run holds it or has just removed it."""
+        with output_errors(self._path):
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | system.OWN_FILE, 0o666)
+            with suppress(FileNotFoundError):
+                is_locked = system.lock(self._descriptor)
+                if is_locked and os.path.samestat(os.fstat(self._descriptor), self._path.stat()):
+                    return True
+            os.close(self._descriptor)
+            return False
+
+    def release(self, *_: object) -> None:
+        with output_errors(self._path):
+            system.remove_locked(self._path, self._descriptor)
+
+    __exit__ = release

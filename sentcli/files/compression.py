@@ -1,12 +1,22 @@
-"""Compression: decompress inputs, and compress outputs in members of a fixed size."""
+"""Compression: decompress inputs, and compress outputs in members of a fixed size.
+
+The files of a zip archive are inputs of their own: `two.zip/a.csv` is `a.csv` in `two.zip`.
+"""
 
 import gzip
 import re
+import shlex
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from pathlib import PurePath
-from typing import Any
+from pathlib import Path, PurePath
+from typing import IO, TYPE_CHECKING, Any
+
+from sentcli.errors import DataError
+
+if TYPE_CHECKING:
+    from zipfile import ZipFile
 
 _GZIP, _ZSTD = ".gz", ".zst"
 SUFFIXES = (_GZIP, _ZSTD)
@@ -66,7 +76,6 @@ class Compressor:
 
             self._compress = partial(pa.Codec("zstd").compress, asbytes=True)
         self._pending = bytearray()
-        self._is_empty = True
 
     def add(self, data: bytes) -> bytes:
         """Add content, and return the bytes to write now."""
@@ -74,14 +83,56 @@ class Compressor:
             return data
         self._pending += data
         members = []
-        while len(self._pending) >= _MEMBER:
+        while len(self._pending) > _MEMBER:  # `close` compresses the last one, even if it is empty
             members.append(self._compress(bytes(self._pending[:_MEMBER])))
             del self._pending[:_MEMBER]
-            self._is_empty = False
         return b"".join(members)
 
     def close(self) -> bytes:
         """Return the last bytes to write; an empty output has one member."""
-        if self._compress is None or not (self._pending or self._is_empty):
-            return b""
-        return self._compress(bytes(self._pending))
+        return self._compress(bytes(self._pending)) if self._compress else b""
+
+
+def is_archive(path: str) -> bool:
+    return path.lower().endswith(".zip") and Path(path).is_file()
+
+
+def list_members(archive: str) -> list[str]:
+    """Return the names of the files in an archive; they may be hostile."""
+    with _opened(archive) as opened:
+        names = sorted(info.filename for info in opened.infolist() if not info.is_dir())
+    if not names or len({*names}) < len(names):
+        raise DataError(f"{archive}: {'two of its files have one name' if names else 'it has no files'}")
+    return names
+
+
+def split_member(path: str) -> tuple[str, str] | None:
+    """Return the archive and the name in it of a path into an archive, else None."""
+    borders = [match.end() for match in re.finditer(r"(?i)\.zip/", path)]
+    splits = ((path[: end - 1], path[end:]) for end in borders)
+    return next((member for member in splits if is_archive(member[0])), None)
+
+
+def inspect_member(archive: str, name: str) -> tuple[int, str]:
+    """Return the size of a file in an archive, and its checksum."""
+    with _opened(archive) as opened:
+        info = opened.getinfo(name)
+    return info.file_size, f"{info.CRC:08x}"
+
+
+def open_member(archive: str, name: str) -> IO[bytes]:
+    with _opened(archive) as opened:  # its file stays open until the member is closed
+        return opened.open(name)
+
+
+@contextmanager
+def _opened(archive: str) -> "Iterator[ZipFile]":
+    from zipfile import BadZipFile, ZipFile  # few inputs are archives
+
+    try:
+        with ZipFile(archive) as opened:
+            yield opened
+    except (BadZipFile, KeyError, OSError) as error:
+        raise DataError(f"{archive}: cannot be read: {error.args[-1]}") from None
+    except RuntimeError as error:  # encrypted, or compressed in another way
+        raise DataError(f"{archive}: {error}; try: unzip {shlex.quote(archive)}") from None

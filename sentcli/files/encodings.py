@@ -26,15 +26,13 @@ _WEIGHT = 4  # matches of _WESTERN that one match of _NOT_WESTERN outweighs
 _NOT_CP1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 _FURTHER = 4  # further blocks to read after the first byte that is not UTF-8
 _SHARE = 10  # minimum number of lines for one damaged line
-_ASCII_WIDE = {unit: re.compile(b"\0{%d}[\t\n\r -~]" % (unit - 1)) for unit in (2, 4)}
+_BIG_ENDIAN = re.compile(rb"\0(\0\0)?[\t\n\r -~]")  # an ASCII character in UTF-16 or UTF-32
 
 
 def marked_encoding(start: bytes) -> str | None:
     """Return `utf-16` or `utf-32` if an input begins with its byte order mark, else None."""
-    for name in WIDE:
-        if start.startswith(tuple(BOM.encode(f"{name}-{order}") for order in ("le", "be"))):
-            return name
-    return None
+    marks = {name: (BOM.encode(f"{name}-le"), BOM.encode(f"{name}-be")) for name in WIDE}
+    return next((name for name in WIDE if start.startswith(marks[name])), None)
 
 
 def detect_encoding(blocks: Iterable[bytes]) -> str | None:
@@ -106,8 +104,9 @@ class Encoding:
         """
         try:
             known = codecs.lookup(name or "utf-8").name
-            if known in ("utf-16", "utf-32"):
-                known = f"{known}-{_byte_order(known, start)}"
+            if known in WIDE:
+                is_big = start.startswith(BOM.encode(f"{known}-be")) or _BIG_ENDIAN.match(start)
+                known += "-be" if is_big else "-le"
             known = known.removesuffix("-sig")
             newline, carriage_return, letter = (character.encode(known) for character in "\n\ra")
             unit = len(letter)
@@ -191,9 +190,3 @@ class Encoding:
 
 
 UTF_8 = Encoding.named(None)
-
-
-def _byte_order(name: str, start: bytes) -> str:
-    wide = f"{name}-be"
-    is_wide = start.startswith(BOM.encode(wide)) or _ASCII_WIDE[len("a".encode(wide))].match(start)
-    return "be" if is_wide else "le"

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TextIO
+from typing import TextIO
 
 from sentcli.errors import ExistingOutputError, OutputError, option
 from sentcli.files import remote, system
-from sentcli.files.atomic import AtomicFile, check_kept, output_errors, resolve, temporary_path, write_all
+from sentcli.files.atomic import AtomicFile, output_errors, resolve, temporary_path, write_all
 from sentcli.files.source import STANDARD
 
 _STREAMS = ("/dev/stdin", "/dev/stdout", "/dev/stderr")
@@ -121,7 +121,11 @@ class Stream:
         self._name = str(name)
         if name is None or name == STANDARD:
             self._name = "standard error" if name is None else "standard output"
-            self._stream = _standard(self._name)
+            stream = sys.stderr if name is None else sys.stdout
+            if stream is None:
+                raise OutputError(f"{self._name} is closed; give a file")
+            stream.flush()
+            self._stream = stream.buffer
         else:
             number = _descriptor_of(name)
             with output_errors(name):
@@ -154,7 +158,7 @@ class Stream:
         """Check for errors that appear on close, and close the stream if it was opened here."""
         if self._descriptor is not None:
             with output_errors(self._name):
-                check_kept(self._descriptor)
+                os.close(os.dup(self._descriptor))  # as in AtomicFile
         self.discard()
 
     def discard(self) -> None:
@@ -162,14 +166,6 @@ class Stream:
         if not self._is_standard:
             with suppress(OSError):
                 self._stream.close()
-
-
-def _standard(name: str) -> IO[bytes]:
-    stream = sys.stderr if name == "standard error" else sys.stdout
-    if stream is None:
-        raise OutputError(f"{name} is closed; give a file")
-    stream.flush()
-    return stream.buffer
 
 
 Sink = AtomicFile | Stream | remote.RemoteFile

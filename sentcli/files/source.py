@@ -8,17 +8,23 @@ import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any
 
 from xxhash import xxh3_64_hexdigest
 
 from sentcli.errors import DataError, OutputError, without_secrets
 from sentcli.files import remote, system
-from sentcli.files.archive import inspect_member, open_member, split_member
-from sentcli.files.compression import compression_of, damage, decompressed
+from sentcli.files.compression import (
+    compression_of,
+    damage,
+    decompressed,
+    inspect_member,
+    open_member,
+    split_member,
+)
 
 STANDARD = "-"
 _BLOCK = 1 << 19  # bytes: few calls, and a block stays in the cache until it is hashed
@@ -74,13 +80,11 @@ def inspect_input(path: str, name: str | None = None) -> InputFile:
         raise DataError(f"{name}: {error.strerror}") from None
     if stat.S_ISDIR(status.st_mode):
         raise DataError(f"{name} is a folder, empty or found by a glob; name folders or files")
-    identity = (status.st_dev, status.st_ino)
-    if not stat.S_ISREG(status.st_mode):
-        return InputFile(name, path, identity=identity)
-    return InputFile(name, path, status.st_size, status.st_mtime_ns, identity=identity)
+    size, mtime_ns = (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else (None, None)
+    return InputFile(name, path, size, mtime_ns, identity=(status.st_dev, status.st_ino))
 
 
-class Source:
+class Source(AbstractContextManager["Source"]):
     """The decompressed bytes of an input, which is opened once.
 
     :param check: called while a live input has no bytes; it may raise an error.
@@ -117,15 +121,11 @@ class Source:
         self.compression, self.live = suffix, False
         self._rewind()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
+    def close(self, *_: object) -> None:
         if self._file.path != STANDARD:
             self._raw.close()
+
+    __exit__ = close
 
     @property
     def progress(self) -> int:
@@ -137,10 +137,8 @@ class Source:
     def read(self, size: int = 0) -> bytes:
         """Return the next block, or the bytes that a pipe has now; empty at the end."""
         try:
-            data: bytes | None = self._stream.read(size or _BLOCK)
-            while data is None:  # another process made a shared terminal or pipe non-blocking
-                self.ready(None)
-                data = self._stream.read(size or _BLOCK)
+            while (data := self._stream.read(size or _BLOCK)) is None:
+                self.ready(None)  # another process made a shared terminal or pipe non-blocking
         except damage() as error:
             raise DataError(f"{self.name}: cannot be read: {error or type(error).__name__}") from None
         self._count += len(data)
@@ -148,7 +146,7 @@ class Source:
             if self.compression and self._file.size == 0:
                 raise DataError(f"{self.name}: cannot be read: an empty file is not a valid compressed file")
             self.check_unchanged()
-        return data
+        return data  # type: ignore[no-any-return]
 
     @contextmanager
     def looking_ahead(self, start: int = 0) -> Iterator[None]:

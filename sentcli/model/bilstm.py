@@ -8,7 +8,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from sentcli.config import SIDES, ModelConfig
 from sentcli.errors import UsageError, option
-from sentcli.text.vocabulary import PAD_ID
+from sentcli.text.tokenizer import PAD_ID
 
 OPEN = 100.0  # a bias whose sigmoid is 1
 HASH_FACTOR, HASH_TERM = 7919, 104_729  # primes, of a pair of tokens; the products fit into 64 bits

@@ -18,7 +18,7 @@ from sentcli.errors import BundleError, OutputError, option, requires
 from sentcli.files import system
 from sentcli.files.atomic import output_errors
 from sentcli.text import normalize
-from sentcli.text.vocabulary import Vocab
+from sentcli.text.tokenizer import Vocab
 
 CONFIG = "config.json"
 VOCAB = "vocab.txt"

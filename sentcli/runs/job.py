@@ -21,7 +21,7 @@ from sentcli.errors import (
     option,
     signal_of,
 )
-from sentcli.files.lock import Lock
+from sentcli.files.atomic import Lock
 from sentcli.files.sink import Target, is_terminal
 from sentcli.files.source import STANDARD, InputFile, inspect_input
 from sentcli.runs.history import History

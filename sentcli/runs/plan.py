@@ -16,9 +16,8 @@ from urllib.parse import unquote
 
 from sentcli.errors import DataError, OutputError, UsageError, counted, option
 from sentcli.files import remote
-from sentcli.files.archive import is_archive, list_members
 from sentcli.files.atomic import output_errors
-from sentcli.files.compression import compression_of, path_of
+from sentcli.files.compression import compression_of, is_archive, list_members, path_of
 from sentcli.files.remote import as_path, is_url
 from sentcli.files.sink import Target
 from sentcli.files.source import STANDARD, InputFile, inspect_input

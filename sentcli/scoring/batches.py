@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sentcli.backends import Ids, Lengths
-from sentcli.text.tokenizer import head_tokens
-from sentcli.text.vocabulary import PAD_ID
+from sentcli.text.tokenizer import PAD_ID, head_tokens
 
 # Fixed cost of a time step, in rows. With 4,096 reviews per chunk and the included model, values from 10 to
 # 24 take the same time; 6 takes 8 % more and 32 takes 5 % more.

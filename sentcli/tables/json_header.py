@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from sentcli.errors import DataError, option
-from sentcli.files.archive import split_member
+from sentcli.files.compression import split_member
 from sentcli.files.encodings import marked_encoding
 from sentcli.files.source import Source
 from sentcli.tables import jsonl

@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sentcli.text.normalize import plain
-from sentcli.text.tokenizer import words_of
-from sentcli.text.vocabulary import UNK_ID, Vocab
+from sentcli.text.tokenizer import UNK_ID, Vocab, words_of
 
 Numbers = npt.NDArray[np.int64]
 Ids = npt.NDArray[np.int32]
@@ -90,14 +89,61 @@ class Encoder:
         sizes = [*map(len, texts)]
         # Offsets in a text of gigabytes do not fit into 32 bits.
         if sum(sizes) >= _BULK and max(sizes, default=0) <= _SLICE:
-            return self._bulk.encode(texts)
+            return self._encode_bulk(texts)
         lists = [self._vocab.encode(words_of(text)) for text in texts]
         ids = np.concatenate([np.empty(0, np.int32), *(np.array(ids, np.int32) for ids in lists)])
         return ids, np.fromiter(map(len, lists), np.int64, len(lists))
 
+    def _encode_bulk(self, texts: Sequence[str]) -> tuple[Ids, Numbers]:
+        """Encode texts with at least one character in total, as `_encode` does."""
+        blocks = [_tokens(block) for block in slices(texts, _BLOCK)]
+        letters, lengths, counts = zip(*blocks, strict=True)
+        ids = self._look_up(np.concatenate(letters), np.concatenate(lengths))
+        if not self._vocab.bigrams:
+            return ids, np.concatenate(counts)
+        parts = np.split(ids, np.cumsum([*map(len, lengths)])[:-1])
+        joined = [self._join(*part) for part in zip(parts, counts, strict=True)]
+        ids, kept = map(np.concatenate, zip(*joined, strict=True))
+        return ids, kept
+
+    def _join(self, ids: Ids, counts: Numbers) -> tuple[Ids, Numbers]:
+        """Replace pairs of words by bigrams, as `Vocab.encode` does."""
+        ends = np.cumsum(counts)
+        second = np.append(ids[1:], np.int32(UNK_ID))
+        second[ends[ends > 0] - 1] = UNK_ID  # the next word belongs to another text
+        starts, numbers = self._bigrams.find(ids, second)
+        # Bigrams in a run overlap: each begins with the last word of the previous one. Take every other one.
+        order = np.arange(len(starts))
+        first = np.maximum.accumulate(order * (np.diff(starts, prepend=-2) > 1))
+        is_taken = (order - first) & 1 == 0
+        starts = np.compress(is_taken, starts)
+        ids[starts] = np.compress(is_taken, numbers) + np.int32(self._vocab.first_bigram)
+        is_kept = np.ones(len(ids), bool)
+        is_kept[starts + 1] = False
+        return np.compress(is_kept, ids), counts - np.diff(np.searchsorted(starts, ends), prepend=0)
+
+    def _look_up(self, letters: Bytes, lengths: Numbers) -> Ids:
+        """Return the id of each word of a buffer; unknown words get the id of `<unk>`."""
+        import pyarrow as pa  # a few texts do not need it
+
+        # When dictionaries are unified, equal words get one index, and those of the vocabulary keep theirs.
+        # pyarrow.compute has a function for this, but takes 40 ms to import. Arrow's own allocator would take
+        # 10 to 30 MB more, and grow over millions of rows.
+        words = pa.chunked_array([self._words, _dictionary(letters, lengths)])
+        indices = words.unify_dictionaries(pa.system_memory_pool()).chunk(1).indices
+        ids: Ids = np.add(np.from_dlpack(indices), UNK_ID + 1, dtype=np.int32)
+        ids[ids > len(self._words) + UNK_ID] = UNK_ID
+        return ids
+
     @cached_property
-    def _bulk(self) -> "_BulkEncoder":
-        return _BulkEncoder(self._vocab)
+    def _words(self) -> Any:
+        """The words of the vocabulary without <pad> and <unk>, as in Vocab."""
+        words = [word.encode() for word in self._vocab.words[UNK_ID + 1 : self._vocab.first_bigram]]
+        return _dictionary(b"".join(words), [*map(len, words)])
+
+    @cached_property
+    def _bigrams(self) -> "_BigramTable":
+        return _BigramTable(self._vocab.bigrams)
 
 
 def _has_meaning(word: str) -> bool:
@@ -114,110 +160,46 @@ def slices(texts: Sequence[str], size: int) -> list[Sequence[str]]:
     return [texts[start:end] for start, end in pairwise([0, *borders.tolist(), len(texts)]) if start < end]
 
 
-class _BulkEncoder:
-    """Encodes many texts. pyarrow is imported here, so that a few texts do not need it."""
+def _dictionary(letters: Bytes | bytes, lengths: Numbers | list[int]) -> Any:
+    """Return an Arrow array of the words in a buffer, each an entry of its dictionary."""
+    import pyarrow as pa
 
-    def __init__(self, vocab: Vocab) -> None:
-        import pyarrow as pa
-
-        self._pa = pa
-        self._first_bigram = vocab.first_bigram
-        # Without <pad> and <unk>, as in Vocab.
-        words = [word.encode() for word in vocab.words[UNK_ID + 1 : self._first_bigram]]
-        self._words = self._dictionary(b"".join(words), [*map(len, words)])
-        self._bigrams = _BigramTable(vocab.bigrams) if vocab.bigrams else None
-
-    def encode(self, texts: Sequence[str]) -> tuple[Ids, Numbers]:
-        """Encode texts with at least one character in total; see `Encoder._encode`."""
-        blocks = [_tokens(block) for block in slices(texts, _BLOCK)]
-        letters, lengths, counts = zip(*blocks, strict=True)
-        ids = self._look_up(np.concatenate(letters), np.concatenate(lengths))
-        if not self._bigrams:
-            return ids, np.concatenate(counts)
-        parts = np.split(ids, np.cumsum([*map(len, lengths)])[:-1])
-        joined = [self._join(*part, self._bigrams) for part in zip(parts, counts, strict=True)]
-        ids, kept = map(np.concatenate, zip(*joined, strict=True))
-        return ids, kept
-
-    def _join(self, ids: Ids, counts: Numbers, bigrams: "_BigramTable") -> tuple[Ids, Numbers]:
-        """Replace pairs of words by bigrams, as `Vocab.encode` does."""
-        ends = np.cumsum(counts)
-        second = np.append(ids[1:], np.int32(UNK_ID))
-        second[ends[ends > 0] - 1] = UNK_ID  # the next word belongs to another text
-        starts, numbers = bigrams.find(ids, second)
-        # Bigrams in a run overlap: each begins with the last word of the previous one. Take every other one.
-        order = np.arange(len(starts))
-        first = np.maximum.accumulate(order * (np.diff(starts, prepend=-2) > 1))
-        is_taken = (order - first) & 1 == 0
-        starts = np.compress(is_taken, starts)
-        ids[starts] = np.compress(is_taken, numbers) + np.int32(self._first_bigram)
-        is_kept = np.ones(len(ids), bool)
-        is_kept[starts + 1] = False
-        return np.compress(is_kept, ids), counts - np.diff(np.searchsorted(starts, ends), prepend=0)
-
-    def _look_up(self, letters: Bytes, lengths: Numbers) -> Ids:
-        """Return the id of each word of a buffer; unknown words get the id of `<unk>`."""
-        # When dictionaries are unified, equal words get one index, and those of the vocabulary keep theirs.
-        # pyarrow.compute has a function for this, but takes 40 ms to import. Arrow's own allocator would take
-        # 10 to 30 MB more, and grow over millions of rows.
-        words = self._pa.chunked_array([self._words, self._dictionary(letters, lengths)])
-        indices = words.unify_dictionaries(self._pa.system_memory_pool()).chunk(1).indices
-        ids: Ids = np.add(np.from_dlpack(indices), UNK_ID + 1, dtype=np.int32)
-        ids[ids > len(self._words) + UNK_ID] = UNK_ID
-        return ids
-
-    def _dictionary(self, letters: Bytes | bytes, lengths: Numbers | list[int]) -> Any:
-        """Return an Arrow array of the words in a buffer, each an entry of its dictionary."""
-        pa = self._pa
-        offsets = np.append(np.int32(0), np.cumsum(lengths, dtype=np.int32))
-        # Not pa.array, which imports pandas if it is installed: 45 MB and 0.3 s.
-        words = pa.StringArray.from_buffers(len(lengths), pa.py_buffer(offsets), pa.py_buffer(letters))
-        order = pa.py_buffer(np.arange(len(lengths), dtype=np.int32))
-        indices = pa.Array.from_buffers(pa.int32(), len(lengths), [None, order])
-        return pa.DictionaryArray.from_arrays(indices, words, safe=False)
+    offsets = np.append(np.int32(0), np.cumsum(lengths, dtype=np.int32))
+    # Not pa.array, which imports pandas if it is installed: 45 MB and 0.3 s.
+    words = pa.StringArray.from_buffers(len(lengths), pa.py_buffer(offsets), pa.py_buffer(letters))
+    order = pa.py_buffer(np.arange(len(lengths), dtype=np.int32))
+    indices = pa.Array.from_buffers(pa.int32(), len(lengths), [None, order])
+    return pa.DictionaryArray.from_arrays(indices, words, safe=False)
 
 
 class _BigramTable:
-    """Finds bigrams by their two words: a hash table that NumPy searches for many pairs at once.
-
-    Each slot holds the first bigram with its hash, and each bigram holds the next one with the same hash. The
-    last entry is a pair that matches no words.
+    """Finds bigrams by their two words: a hash table, and a search for pairs that share the hash of another.
 
     :param pairs: the ids of the two words of each bigram; at least one.
     """
 
     def __init__(self, pairs: Sequence[tuple[int, int]]) -> None:
-        self._none = len(pairs)
-        self._first, self._second = np.array([*pairs, (-1, -1)], np.int32).T.copy()
-        slots = _hashes(self._first[:-1], self._second[:-1])
-        order = np.argsort(slots, kind="stable")
-        shared = np.flatnonzero(slots[order[1:]] == slots[order[:-1]])
-        self._slots = np.full(1 << _HASH_BITS, self._none, np.int32)
-        self._slots[slots[order[::-1]]] = order[::-1]
-        self._next = np.full(len(pairs) + 1, self._none, np.int32)
-        self._next[order[shared]] = order[shared + 1]
+        first, second = np.array(pairs, np.int32).T
+        keys = _keys(first, second)
+        self._numbers = np.argsort(keys).astype(np.int32)
+        self._keys = keys[self._numbers]
+        self._ranks = np.full(1 << _HASH_BITS, len(keys), np.int32)
+        self._ranks[_hashes(first, second)[self._numbers]] = np.arange(len(keys))
 
     def find(self, first: Ids, second: Ids) -> tuple[Numbers, Ids]:
         """Return the indices at which the two words are a bigram, and the numbers of the bigrams."""
-        numbers = self._slots.take(_hashes(first, second), mode="clip")
-        is_bigram = self._are(numbers, first, second)
-        rest = np.flatnonzero(~is_bigram & self._has_next(numbers))
-        while len(rest):
-            numbers[rest] = self._next.take(numbers[rest])
-            is_bigram[rest] = self._are(numbers[rest], first[rest], second[rest])
-            rest = rest[~is_bigram[rest] & self._has_next(numbers[rest])]
-        places = np.flatnonzero(is_bigram)
-        return places, numbers[places]
+        ranks = self._ranks.take(_hashes(first, second), mode="clip")
+        places = np.flatnonzero(ranks < len(self._keys))
+        ranks, keys = ranks.take(places), _keys(first.take(places), second.take(places))
+        rest = np.flatnonzero(self._keys.take(ranks, mode="clip") != keys)
+        ranks[rest] = np.searchsorted(self._keys, keys.take(rest))
+        is_bigram = self._keys.take(ranks, mode="clip") == keys
+        return np.compress(is_bigram, places), self._numbers.take(np.compress(is_bigram, ranks), mode="clip")
 
-    def _are(self, numbers: Ids, first: Ids, second: Ids) -> npt.NDArray[np.bool_]:
-        """Return for each bigram whether it consists of these words."""
-        are: npt.NDArray[np.bool_] = self._first.take(numbers, mode="clip") == first
-        are &= self._second.take(numbers, mode="clip") == second
-        return are
 
-    def _has_next(self, numbers: Ids) -> npt.NDArray[np.bool_]:
-        has_next: npt.NDArray[np.bool_] = self._next.take(numbers, mode="clip") != self._none
-        return has_next
+def _keys(first: Ids, second: Ids) -> Numbers:
+    """Return one number for each pair of ids."""
+    return first.astype(np.int64) << 32 | second
 
 
 def _hashes(first: Ids, second: Ids) -> npt.NDArray[np.uint32]:

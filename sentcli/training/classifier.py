@@ -10,7 +10,7 @@ from sentcli.config import TrainConfig
 from sentcli.datasets.labels import SURE
 from sentcli.model.bilstm import BiLSTM
 from sentcli.scoring.batches import length_buckets
-from sentcli.text.vocabulary import UNK_ID
+from sentcli.text.tokenizer import UNK_ID
 from sentcli.training.corpus import Examples, collate
 
 # Words of a text whose change has its full size. It shrinks with the root of their number, so that each word

@@ -20,8 +20,7 @@ from sentcli.errors import DataError, option
 from sentcli.scoring import stop
 from sentcli.scoring.batches import pad
 from sentcli.tables.options import ReadOptions
-from sentcli.text.tokenizer import truncate, words_of
-from sentcli.text.vocabulary import PAD, UNK_ID, Vocab
+from sentcli.text.tokenizer import PAD, UNK_ID, Vocab, truncate, words_of
 
 _log = logging.getLogger("sentcli")
 

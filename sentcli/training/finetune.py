@@ -14,8 +14,7 @@ from sentcli.datasets.splits import Hashes, learned_hashes
 from sentcli.evaluation.model_card import read_history, read_metrics
 from sentcli.model.bilstm import BiLSTM, gates_of
 from sentcli.model.bundle import REHEARSAL, Bundle, load_bundle
-from sentcli.text.tokenizer import words_of
-from sentcli.text.vocabulary import Vocab
+from sentcli.text.tokenizer import Vocab, words_of
 from sentcli.training.corpus import Examples
 
 # Only training uses dropouts, so each training sets its own; it also fits its own neutral head and n-grams.

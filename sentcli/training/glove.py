@@ -16,8 +16,7 @@ import numpy.typing as npt
 from sentcli.errors import DataError, option
 from sentcli.files.compression import compression_of, damage, decompressed
 from sentcli.scoring import stop
-from sentcli.text.tokenizer import words_of
-from sentcli.text.vocabulary import PAD_ID, UNK_ID
+from sentcli.text.tokenizer import PAD_ID, UNK_ID, words_of
 
 _log = logging.getLogger("sentcli")
 

@@ -17,8 +17,7 @@ from sentcli.datasets.labels import LabeledTexts
 from sentcli.datasets.load import Rejects, read_data_sets
 from sentcli.datasets.splits import are_learned
 from sentcli.errors import DataError, UsageError, option
-from sentcli.files.atomic import output_errors, resolve
-from sentcli.files.lock import Lock
+from sentcli.files.atomic import Lock, output_errors, resolve
 from sentcli.files.sink import Target, write_file
 from sentcli.model.bilstm import choose_device
 from sentcli.model.bundle import HISTORY, check_target, check_writable, default_bundle_path

@@ -16,7 +16,7 @@ from commands import fail, invoke
 import sentcli
 from sentcli.backends.torch import load_model
 from sentcli.errors import StopRequested, TrainingError
-from sentcli.files.lock import Lock
+from sentcli.files.atomic import Lock
 from sentcli.model.bilstm import gates_of
 from sentcli.model.bundle import load_bundle
 from sentcli.training import classifier, loop, record, train_model
@@ -381,7 +381,7 @@ def test_a_lack_of_memory_is_an_error_with_advice(data, tmp_path, monkeypatch, s
 
 
 def test_two_runs_do_not_train_into_one_model(data, tmp_path, monkeypatch):
-    monkeypatch.setattr("sentcli.files.lock.WAIT_SECONDS", 0.2, raising=False)
+    monkeypatch.setattr("sentcli.files.atomic.WAIT_SECONDS", 0.2, raising=False)
     lock = Lock(tmp_path / "m")
     failure = refuse("-o", tmp_path / "m", data=data)
     assert failure.code == 1

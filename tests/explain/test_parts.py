@@ -6,7 +6,7 @@ import pytest
 import sentcli
 from sentcli.explain.parts import Parts
 from sentcli.scoring.scorer import Scorer
-from sentcli.text.vocabulary import Vocab
+from sentcli.text.tokenizer import Vocab
 
 LONG = (
     "The lobby was lovely. "

@@ -9,8 +9,8 @@ import time
 import pytest
 
 from sentcli.errors import LockedError, StopRequested
-from sentcli.files import lock
-from sentcli.files.lock import Lock
+from sentcli.files import atomic
+from sentcli.files.atomic import Lock
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def busy(tmp_path):
 
 
 def test_a_lock_that_stays_taken_is_an_error_after_the_wait(busy, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(lock, "WAIT_SECONDS", 0.3)
+    monkeypatch.setattr(atomic, "WAIT_SECONDS", 0.3)
     started = time.monotonic()
     with pytest.raises(LockedError, match=r"out\.txt: another run of sentcli is writing it; try again"):
         Lock(tmp_path / "out.txt")

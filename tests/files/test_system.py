@@ -12,8 +12,7 @@ import pytest
 
 from sentcli.errors import LockedError
 from sentcli.files import system
-from sentcli.files.atomic import AtomicFile
-from sentcli.files.lock import Lock
+from sentcli.files.atomic import AtomicFile, Lock
 from sentcli.files.sink import Stream, Target
 from sentcli.files.source import Source, inspect_input
 

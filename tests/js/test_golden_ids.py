@@ -15,8 +15,7 @@ from pathlib import Path
 from sentcli.explain.pieces import pieces_of, sentences_of
 from sentcli.text.encoder import Encoder
 from sentcli.text.null_values import NULL_VALUES, NullValues
-from sentcli.text.tokenizer import truncate, words_of
-from sentcli.text.vocabulary import Vocab
+from sentcli.text.tokenizer import Vocab, truncate, words_of
 
 JS = Path(__file__).parents[2] / "js"
 GOLDEN = JS / "test" / "golden.json"

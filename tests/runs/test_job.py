@@ -12,7 +12,7 @@ import pytest
 from jobs import ParityScorer, run_job
 
 from sentcli.errors import InterruptedRunError, LockedError
-from sentcli.files.lock import Lock
+from sentcli.files.atomic import Lock
 from sentcli.files.sink import Target
 from sentcli.runs import summary as summaries
 from sentcli.runs.job import JobOptions, score_output
@@ -80,7 +80,7 @@ def test_a_programming_error_is_raised_unchanged(source, tmp_path, error):
 
 @pytest.mark.parametrize("output", ["out.txt", "-"])
 def test_a_rejects_file_is_locked(source, tmp_path, monkeypatch, output):
-    monkeypatch.setattr("sentcli.files.lock.WAIT_SECONDS", 0.0)
+    monkeypatch.setattr("sentcli.files.atomic.WAIT_SECONDS", 0.0)
     rejects = RejectOptions(path=str(tmp_path / "r.jsonl"))
     output = output if output == "-" else tmp_path / output
     with Lock(tmp_path / "r.jsonl"), pytest.raises(LockedError, match=r"r\.jsonl: another run"):

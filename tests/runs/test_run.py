@@ -305,9 +305,9 @@ def test_outputs_that_fail_do_not_stop_the_others(faulty, tmp_path, caplog):
 
 
 def test_a_locked_output_does_not_stop_the_others(files, tmp_path, monkeypatch, caplog):
-    from sentcli.files.lock import Lock
+    from sentcli.files.atomic import Lock
 
-    monkeypatch.setattr("sentcli.files.lock.WAIT_SECONDS", 0.0)
+    monkeypatch.setattr("sentcli.files.atomic.WAIT_SECONDS", 0.0)
     (tmp_path / "out").mkdir()
     with Lock(tmp_path / "out" / "b.jsonl"):
         summary = run(files, f"{tmp_path}/out/")

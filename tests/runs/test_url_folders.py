@@ -235,7 +235,7 @@ def test_records_do_not_depend_on_who_made_them(files, tmp_path):
 def test_other_outputs_are_made_before_a_locked_one_is_waited_for(files, tmp_path, caplog):
     import threading
 
-    from sentcli.files.lock import Lock
+    from sentcli.files.atomic import Lock
 
     caplog.set_level("INFO")
     (tmp_path / "out").mkdir()

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from sentcli.text import encoder as encoding
 from sentcli.text.encoder import Encoded, Encoder
-from sentcli.text.tokenizer import REPLACEMENTS, words_of
-from sentcli.text.vocabulary import PAD, UNK, UNK_ID, Vocab
+from sentcli.text.tokenizer import PAD, REPLACEMENTS, UNK, UNK_ID, Vocab, words_of
 
 ASCII = [chr(code) for code in range(128)]
 SPACES = [chr(code) for code in range(0x10000) if chr(code).isspace()]
@@ -141,7 +140,7 @@ def test_of_blank_texts_and_of_none(vocab: Vocab, blank: list[str]) -> None:
 
 def test_a_very_long_text_is_encoded_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encoding, "_SLICE", 10)
-    monkeypatch.setattr(encoding._BulkEncoder, "encode", None)
+    monkeypatch.setattr(Encoder, "_encode_bulk", None)
     check(VOCAB, ["a film a film a film"])
     with pytest.raises(TypeError):
         check(VOCAB, ["a film", "film"])
@@ -164,7 +163,7 @@ def test_pyarrow_is_loaded_for_many_words_alone(texts: str, loaded: bool) -> Non
     code = (
         "import sys\n"
         "from sentcli.text.encoder import Encoder\n"
-        "from sentcli.text.vocabulary import Vocab\n"
+        "from sentcli.text.tokenizer import Vocab\n"
         f"assert len(Encoder(Vocab(['<pad>', '<unk>', 'a'])).encode({texts}).ids) % 200 == 0\n"
         f"assert ('pyarrow' in sys.modules) == {loaded}\n"
         "assert 'pandas' not in sys.modules"  # which pyarrow likes to load: 45 MB
@@ -176,7 +175,7 @@ def test_the_allocator_of_arrow_which_keeps_memory_is_not_asked() -> None:
     code = (
         "import pyarrow as pa\n"
         "from sentcli.text.encoder import Encoder\n"
-        "from sentcli.text.vocabulary import Vocab\n"
+        "from sentcli.text.tokenizer import Vocab\n"
         "Encoder(Vocab(['<pad>', '<unk>', 'a'])).encode(['a film'] * 200_000)\n"
         "assert pa.system_memory_pool().max_memory() > 0\n"
         "assert pa.default_memory_pool().max_memory() == 0\n"

@@ -8,8 +8,7 @@ import pytest
 from sentcli.text import encoder as encoding
 from sentcli.text.encoder import Encoder
 from sentcli.text.null_values import NULL_VALUES, NullValues
-from sentcli.text.tokenizer import words_of
-from sentcli.text.vocabulary import PAD, UNK, Vocab
+from sentcli.text.tokenizer import PAD, UNK, Vocab, words_of
 
 LENGTH = 10_000
 LEAST_SECONDS = 0.001  # less is measured too imprecisely

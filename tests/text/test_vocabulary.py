@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentcli.errors import BundleError
-from sentcli.text.tokenizer import tokenize
-from sentcli.text.vocabulary import PAD, PAD_ID, UNK, UNK_ID, Vocab
+from sentcli.text.tokenizer import PAD, PAD_ID, UNK, UNK_ID, Vocab, tokenize
 
 
 def vocab_of(texts: Iterable[list[str]], min_freq: int) -> Vocab:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sentcli.config import DataSet
-from sentcli.text.vocabulary import PAD, UNK, Vocab
+from sentcli.text.tokenizer import PAD, UNK, Vocab
 from sentcli.training.corpus import DataSource, split_bigrams, with_bigrams
 from sentcli.training.init_model import init_model
 from sentcli.training.settings import resolve_settings

@@ -8,7 +8,7 @@ from labeled_examples import labeled_examples
 from torch.nn import functional
 
 from sentcli.config import TrainConfig
-from sentcli.text.vocabulary import UNK_ID
+from sentcli.text.tokenizer import UNK_ID
 from sentcli.training.classifier import (
     balanced_weights,
     drop_words,

@@ -14,8 +14,7 @@ from sentcli.config import ModelConfig, TrainConfig
 from sentcli.datasets.labels import LabeledTexts
 from sentcli.errors import DataError
 from sentcli.model.bilstm import BiLSTM
-from sentcli.text.tokenizer import tokenize
-from sentcli.text.vocabulary import Vocab
+from sentcli.text.tokenizer import Vocab, tokenize
 from sentcli.training.corpus import Corpus, Examples, Texts, assign_folds
 from sentcli.training.loop import Run
 from sentcli.training.train_model import CrossValidation, cross_validate

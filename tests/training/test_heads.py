@@ -9,7 +9,7 @@ from tiny_models import make_batch, make_model
 
 from sentcli.config import DataSet
 from sentcli.datasets.labels import LabeledTexts
-from sentcli.text.vocabulary import Vocab
+from sentcli.text.tokenizer import Vocab
 from sentcli.training.corpus import Corpus, Examples, Texts
 from sentcli.training.heads import add_neutral_head
 

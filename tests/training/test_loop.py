@@ -16,8 +16,7 @@ from tiny_models import has_bf16
 from sentcli.config import ModelConfig, TrainConfig
 from sentcli.errors import TrainingError
 from sentcli.model.bilstm import BiLSTM
-from sentcli.text.tokenizer import tokenize
-from sentcli.text.vocabulary import UNK_ID, Vocab
+from sentcli.text.tokenizer import UNK_ID, Vocab, tokenize
 from sentcli.training import checkpoint, classifier, loop
 from sentcli.training.classifier import loss_and_accuracy, predict_logits
 from sentcli.training.corpus import Examples
