@@ -173,33 +173,46 @@ def _dictionary(letters: Bytes | bytes, lengths: Numbers | list[int]) -> Any:
 
 
 class _BigramTable:
-    """Finds bigrams by their two words: a hash table, and a search for pairs that share the hash of another.
+    """Finds bigrams by their two words: a hash table that NumPy searches for many pairs at once.
+
+    Each slot holds the first bigram with its hash, and each bigram holds the next one with the same hash. The
+    last entry is a pair that matches no words.
 
     :param pairs: the ids of the two words of each bigram; at least one.
     """
 
     def __init__(self, pairs: Sequence[tuple[int, int]]) -> None:
-        first, second = np.array(pairs, np.int32).T
-        keys = _keys(first, second)
-        self._numbers = np.argsort(keys).astype(np.int32)
-        self._keys = keys[self._numbers]
-        self._ranks = np.full(1 << _HASH_BITS, len(keys), np.int32)
-        self._ranks[_hashes(first, second)[self._numbers]] = np.arange(len(keys))
+        self._none = len(pairs)
+        self._first, self._second = np.array([*pairs, (-1, -1)], np.int32).T.copy()
+        slots = _hashes(self._first[:-1], self._second[:-1])
+        order = np.argsort(slots, kind="stable")
+        shared = np.flatnonzero(slots[order[1:]] == slots[order[:-1]])
+        self._slots = np.full(1 << _HASH_BITS, self._none, np.int32)
+        self._slots[slots[order[::-1]]] = order[::-1]
+        self._next = np.full(len(pairs) + 1, self._none, np.int32)
+        self._next[order[shared]] = order[shared + 1]
 
     def find(self, first: Ids, second: Ids) -> tuple[Numbers, Ids]:
         """Return the indices at which the two words are a bigram, and the numbers of the bigrams."""
-        ranks = self._ranks.take(_hashes(first, second), mode="clip")
-        places = np.flatnonzero(ranks < len(self._keys))
-        ranks, keys = ranks.take(places), _keys(first.take(places), second.take(places))
-        rest = np.flatnonzero(self._keys.take(ranks, mode="clip") != keys)
-        ranks[rest] = np.searchsorted(self._keys, keys.take(rest))
-        is_bigram = self._keys.take(ranks, mode="clip") == keys
-        return np.compress(is_bigram, places), self._numbers.take(np.compress(is_bigram, ranks), mode="clip")
+        numbers = self._slots.take(_hashes(first, second), mode="clip")
+        is_bigram = self._are(numbers, first, second)
+        rest = np.flatnonzero(~is_bigram & self._has_next(numbers))
+        while len(rest):
+            numbers[rest] = self._next.take(numbers[rest])
+            is_bigram[rest] = self._are(numbers[rest], first[rest], second[rest])
+            rest = rest[~is_bigram[rest] & self._has_next(numbers[rest])]
+        places = np.flatnonzero(is_bigram)
+        return places, numbers[places]
 
+    def _are(self, numbers: Ids, first: Ids, second: Ids) -> npt.NDArray[np.bool_]:
+        """Return for each bigram whether it consists of these words."""
+        are: npt.NDArray[np.bool_] = self._first.take(numbers, mode="clip") == first
+        are &= self._second.take(numbers, mode="clip") == second
+        return are
 
-def _keys(first: Ids, second: Ids) -> Numbers:
-    """Return one number for each pair of ids."""
-    return first.astype(np.int64) << 32 | second
+    def _has_next(self, numbers: Ids) -> npt.NDArray[np.bool_]:
+        has_next: npt.NDArray[np.bool_] = self._next.take(numbers, mode="clip") != self._none
+        return has_next
 
 
 def _hashes(first: Ids, second: Ids) -> npt.NDArray[np.uint32]:
