@@ -10,6 +10,7 @@ that decided are read again for the rows, see `Source.looking_ahead`.
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from sentcli.errors import DataError, option
@@ -37,13 +38,24 @@ def open_table(source: Source, options: ReadOptions, like: Table | None = None) 
     if not options.format:
         options = replace(options, format=format_of(source.name, "input_format"))
     form = get_format(options.format or "")
-    begin = _open_text(source, options, like) if form.opener else options
-    return form.load(form.opener).open_table(source, begin, like)  # type: ignore[no-any-return]
+    with _names_damage(source):
+        begin = _open_text(source, options, like) if form.opener else options
+        return form.load(form.opener).open_table(source, begin, like)  # type: ignore[no-any-return]
 
 
 def read(source: Source, table: Table, cursor: Cursor) -> Iterator[Chunk]:
     """Yield the rows of an input from its start."""
-    return get_format(table.format).load().read(source, table, cursor)  # type: ignore[no-any-return]
+    with _names_damage(source):
+        yield from get_format(table.format).load().read(source, table, cursor)
+
+
+@contextmanager
+def _names_damage(source: Source) -> Iterator[None]:
+    """Raise a DataError with the name of the input for an EOFError of a library."""
+    try:
+        yield
+    except EOFError as error:
+        raise DataError(f"{source.name}: damaged: it ends too early") from error
 
 
 def read_files(

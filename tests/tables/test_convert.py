@@ -20,9 +20,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jobs import ParityScorer
 from test_parquet import rich_table
+from test_xlsx import cells_of
 
 from sentcli.errors import DataError
-from sentcli.tables.options import ReadOptions, WriteOptions
+from sentcli.tables.options import ReadOptions, ResultColumn, WriteOptions
 from sentcli.tables.registry import OUTPUT_FORMATS, get_format
 
 SUFFIXES = {name: get_format(name).suffixes[0] for name in OUTPUT_FORMATS}
@@ -470,3 +471,20 @@ def test_probabilities_are_further_numbers_of_each_row(convert, tmp_path, form):
 def test_a_column_with_the_name_of_a_probability_is_refused(convert):
     with pytest.raises(DataError, match="a column 'Probability_Even' already; try --prefix"):
         convert(b"text,Probability_Even\nx,1\n", scorer=ParityScorer(probabilities=True))
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES.values())
+def test_a_result_column_of_whole_numbers(convert, tmp_path, monkeypatch, suffix):
+    """The ledger and the writers hold it without a change to them."""
+    columns, count = WriteOptions.columns, ResultColumn("n", lambda scores: [0, None, 7], is_integer=True)
+    monkeypatch.setattr(WriteOptions, "columns", lambda *given, **named: (*columns(*given, **named), count))
+    monkeypatch.setattr("sentcli.runs.ledger.COMMIT_SECONDS", 0.0)
+    out = convert(b"text\nx\nx\nx\n", target=suffix)
+    if suffix == ".parquet":
+        assert pq.read_table(io.BytesIO(out))["n"].to_pylist() == [0, None, 7]
+    elif suffix == ".xlsx":
+        assert [row[3:] for row in cells_of(out)] == [["n"], [0], [""], [7]]
+    else:
+        numbers = {".txt": rb"0.142857\t(\d*)\t", ".tsv": rb"0.142857\t(\d*)\n"}
+        found = re.findall(numbers.get(suffix, rb"0.142857,(?:\"n\":)?(\d*|null)[\n}]"), out)
+        assert [{b"null": b""}.get(number, number) for number in found] == [b"0", b"", b"7"]

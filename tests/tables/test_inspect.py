@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from jobs import read_chunks
 
+from sentcli.errors import DataError
 from sentcli.files.source import Source, inspect_input
 from sentcli.runs import inputs
 from sentcli.tables.open import open_table
@@ -131,3 +132,12 @@ def test_an_input_that_was_closed_is_read_as_it_was_found(run, files, monkeypatc
     monkeypatch.setattr(inputs, "_MOST_OPEN", 1)
     run([files / name for name in names], files / f"few{target}")
     assert (files / f"few{target}").read_bytes() == (files / f"all{target}").read_bytes()
+
+
+def test_an_end_of_file_that_a_library_did_not_expect_names_the_input(run, files, monkeypatch):
+    def read(*_):
+        raise EOFError
+
+    monkeypatch.setattr("sentcli.tables.csv.read", read)
+    with pytest.raises(DataError, match=r"a\.csv: damaged: it ends too early"):
+        run(files / "a.csv", files / "out.csv")
