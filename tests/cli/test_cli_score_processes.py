@@ -158,7 +158,7 @@ def test_at_a_terminal_a_bar_shows_the_progress_and_is_erased(trained, tmp_path,
     shown = at_a_terminal(tmp_path, "r.csv", "-o", "o.csv", "--model", trained.path)
     bar, _, summary = shown.rpartition("\r")
     assert "%|" in bar
-    assert re.search(r"/152k \[[0-9:]+<[0-9:]+, .* 512 rows, [0-9,]+ rows/s\]", bar)  # < time left
+    assert re.search(r"/152k \[[0-9:]+<[0-9:]+, .* 8,192 rows, [0-9,]+ rows/s\]", bar)  # < time left
     assert summary.startswith("o.csv: 9,000 rows in ")
     assert "%|" not in at_a_terminal(tmp_path, "r.csv", "-o", "p.csv", "-q", "--model", trained.path)
 

@@ -12,7 +12,7 @@ import pytest
 from commands import invoke
 from invented import reviews
 
-from sentcli.scoring import scorer as scoring
+from sentcli.scoring import inference as scoring
 from sentcli.tables import chunk, parquet
 
 ODD = ["", " \t ", "a", "!", "naïve café 日本語 😀", "film", "dull dull dull", "<br /><br />", "\u2028"]
