@@ -7,6 +7,7 @@ import os
 import shlex
 import threading
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,7 +16,7 @@ from export_shapes import GOOD, IDS, LINKS, NAMES, NUMBERS, SHORT, shapes
 from jobs import read_chunks
 
 from sentcli.errors import DataError
-from sentcli.scoring.frames import score_pandas
+from sentcli.scoring.scorer import Scorer
 from sentcli.tables.options import ReadOptions, WriteOptions
 
 pytestmark = pytest.mark.packages  # pandas
@@ -45,7 +46,8 @@ def check_frame(columns, wanted, texts):
         import pandas as pd
 
         seen = []
-        score_pandas(pd.DataFrame(columns), wanted, (), seen.extend)
+        stand_in = SimpleNamespace(_columns=lambda *_: (), score=seen.extend)
+        Scorer.score_frame(stand_in, pd.DataFrame(columns), wanted)
         assert seen == texts
 
 
