@@ -112,15 +112,6 @@ def test_as_many_suspects_as_one_asks_for(trained, data, rows):
     assert {line.split()[0] for line in block.splitlines()[1:]} == {"59", "60"}
 
 
-def test_csv_options_read_the_file(trained, data, rows, tmp_path):
-    other = tmp_path / "test.csv"
-    with other.open("w", newline="", encoding="utf-16") as file:
-        file.write("sep=;\n")
-        csv.writer(file, delimiter=";").writerows([("review", "label"), *rows])
-    how = ("--delimiter", ";", "--encoding", "utf-16", "--skip-lines", 1)
-    assert figures(trained.path, other, *how)["confusion"] == figures(trained.path, data)["confusion"]
-
-
 def test_all_backends_agree(trained, exported, data):
     reference = figures(trained.path, data)
     for model, backend in (
@@ -254,15 +245,6 @@ def test_a_model_is_compared_with_the_same_weights_in_another_file(trained, expo
     assert 0 < comparison["mean_difference"] <= comparison["max_difference"] < 1e-5
     report = invoke("evaluate", exported, "--dataset", data, "--against", trained.path).stdout
     assert "against trained (onnx, model.onnx)\nlabels changed" in report
-
-
-def test_three_classes_have_no_positive_class(trained_three, tmp_path):
-    rows = new_reviews(30, seed=12, labels=invented.THREE)
-    data = invented.write_csv(tmp_path / "three.csv", rows)
-    found = figures(trained_three.path, data)
-    assert found["f1"] is None
-    assert [entry["name"] for entry in found["classes"]] == list(invented.THREE)
-    assert "F1 of" not in invoke("evaluate", trained_three.path, "--dataset", data).stdout
 
 
 def test_blank_texts_are_counted_and_left_out(trained, data, rows, tmp_path):

@@ -13,7 +13,7 @@ pytest.importorskip("torch")
 from commands import fail, invoke
 
 from sentcli.evaluation import model_card
-from sentcli.model.bundle import default_bundle_path, load_bundle, write_manifest
+from sentcli.model.bundle import load_bundle, write_manifest
 
 
 @pytest.fixture
@@ -59,19 +59,6 @@ def test_the_folder_gets_metrics_and_a_card_with_them(model):
     assert changed == {"README.md", "metrics.json", "manifest.json"}
     assert load_bundle(model).digests.keys() == after.keys() - {"manifest.json"}
     assert [path.name for path in model.parent.iterdir() if path.name.startswith(".")] == []
-
-
-def test_the_bundled_model_can_be_evaluated_into_its_card(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    shutil.copytree(default_bundle_path(), "box")
-    earlier = recorded(Path("box"))
-    rows = [("an absolute joy", "positive"), ("a dull bore", "negative")]
-    invented.write_csv(tmp_path / "few.csv", rows)
-    evaluate("box", "--dataset", "few.csv", "--card")
-    assert recorded(Path("box"))[:-1] == earlier
-    assert "| `few` | 2 |" in card(Path("box"))
-    (low, high), accuracy = earlier[0]["accuracy_interval"], earlier[0]["accuracy"]
-    assert f"| accuracy | {accuracy:.4f} | {low:.4f} to {high:.4f} |" in card(Path("box"))
 
 
 def test_the_same_command_replaces_the_earlier_figures(model):

@@ -12,7 +12,7 @@ pytest.importorskip("torch")  # `sentcli train` needs it
 from sentcli.cli.train import train
 from sentcli.cli.train_options import given_settings
 from sentcli.config import DataSet, settable
-from sentcli.model.bundle import RECIPE, load_bundle
+from sentcli.model.bundle import RECIPE
 from sentcli.tables.options import ReadOptions
 from sentcli.training.corpus import DataSource
 from sentcli.training.record import recipe_of, to_toml
@@ -93,20 +93,6 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path) -> None:
     assert "Is a directory" in fail("train", "--config", tmp_path).message
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     assert "binary.toml: not TOML" in fail("train", "--config", tmp_path / "binary.toml").message
-
-
-def test_the_recipe_makes_the_same_model_again(data, write, tmp_path) -> None:
-    file = write(SMALL + 'license = "mit"\npooling = "last"\n')
-    line = ("train", "--config", file, "--dataset", data, "--dropout", 0.4)
-    made = invoke(*line, "-o", tmp_path / "one", "--seed", 5)
-    assert made.exit_code == 0, made.output
-    recipe_file = tmp_path / "one" / RECIPE
-    again = invoke("train", "--config", recipe_file, "-o", tmp_path / "again", "--threads", 1)
-    assert again.exit_code == 0, again.output
-    for name in ("model.onnx", "vocab.txt", "config.json", RECIPE):
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
-    assert 'license: "mit"' in (tmp_path / "again" / "README.md").read_text("utf-8")
-    assert RECIPE in load_bundle(tmp_path / "one").digests
 
 
 def test_the_recipe_has_every_setting_and_nothing_of_the_run(data, write, tmp_path) -> None:

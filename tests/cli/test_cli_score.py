@@ -8,7 +8,6 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
 from commands import invoke
@@ -16,7 +15,6 @@ from score_tables import TEXTS, read, write_csv
 
 from sentcli import __version__
 from sentcli.model.bundle import write_config, write_manifest
-from sentcli.scoring.scorer import Scorer
 
 pytestmark = pytest.mark.usefixtures("in_a_folder")
 
@@ -28,16 +26,6 @@ def test_rows_on_stdout_need_no_folder(trained, tmp_path, monkeypatch):
     gone.rmdir()
     result = invoke("score", "--model", trained.path, stdin="a warm film")
     assert result.stdout.startswith("positive\t")
-
-
-def test_a_file_goes_to_stdout_in_its_own_format(score, trained):
-    write_csv("r.csv")
-    with Scorer(trained, workers=1) as scorer:
-        found = scorer.score(TEXTS[:1])
-    lines = score("r.csv").stdout.splitlines()
-    assert lines[0] == "id,review,sentiment,sentiment_score"
-    assert lines[1] == f'000,"a warm, wonderful film",{found.labels[0]},{found.scores[0]:.6f}'
-    assert lines[2] == "001,,,"
 
 
 def test_lines_are_written_with_label_and_score_before_them(score):
@@ -142,19 +130,6 @@ def test_without_a_value_the_band_of_the_model_counts(trained, score, middle, tm
     assert [row.split("\t")[0] for row in rows] == ["positive", "neutral", ""]
 
 
-def test_with_a_neutral_head_the_labels_and_their_probabilities_are_three(headed):
-    write_csv("r.csv")
-    options = ("--neutral", "--probabilities", "--summary", "s.json")
-    assert invoke("score", "r.csv", "-o", "s.csv", "--model", headed.path, *options).exit_code == 0
-    with Path("s.csv").open(newline="", encoding="utf-8") as file:
-        rows = [*csv.DictReader(file)]
-    sides = ["negative", "neutral", "positive"]
-    for row in rows:
-        if row["sentiment"]:
-            assert row["sentiment"] == max(sides, key=lambda side: float(row[f"probability_{side}"]))
-    assert json.loads(Path("s.json").read_text("utf-8"))["neutral"] == "head"
-
-
 def test_quiet_writes_nothing_to_stderr_but_that_rows_were_rejected(score):
     write_csv("r.csv", TEXTS[:1])
     Path("bad.jsonl").write_text('{"text": "warm"}\nno JSON\n')
@@ -192,21 +167,6 @@ def test_a_summary_may_go_to_a_pipe(score):
     os.close(write_end)
     with os.fdopen(read_end) as file:
         assert json.load(file)["rows"] == 5
-
-
-@pytest.mark.usefixtures("torch")  # for the share of words that a small vocabulary does not have
-def test_texts_that_say_nothing_are_empty_in_every_format_and_counted(score):
-    texts = ["a warm film", "NULL", "👍", "12/3", "n/a", "None", "zzz qqq"]
-    Path("r.jsonl").write_text("".join(f"{json.dumps({'text': text})}\n" for text in texts))
-    for name in ("o.csv", "o.parquet"):
-        found = score("r.jsonl", "-o", name, "--summary", "s.json", "--overwrite")
-        assert "7 rows in " in found.stderr
-        assert "3 blank, 3 no known word\n" in found.stderr
-        assert "mostly words" not in found.stderr  # they have no label
-        summary = json.loads(Path("s.json").read_text("utf-8"))
-        assert (summary["blank"], summary["no_known_word"], summary["labels"]) == (3, 3, {"positive": 1})
-    assert pq.read_table("o.parquet")["sentiment_score"].null_count == 6
-    assert [(row["sentiment"], row["sentiment_score"]) for row in read("o.csv")[1:]] == [("", "")] * 6
 
 
 def test_a_text_on_the_command_line_is_scored_as_a_line_of_stdin(score):
@@ -247,10 +207,3 @@ def test_labels_of_texts_with_mostly_unknown_words_are_warned_of_even_if_quiet(s
     write_csv("r.csv", ["ein warm Essen", *["a warm film"] * 19])
     (line,) = score("r.csv", "-o", "o.csv", "-q").stderr.splitlines()
     assert line.startswith("1 of 20 rows have mostly words that the model does not know, perhaps of another")
-    null = score("r.csv", "-o", "n.csv", "-q", "--null-unknown", "0.5", "--unknown-words")
-    assert null.stderr == ""
-    first, *others = read("n.csv")
-    assert (first["sentiment"], first["sentiment_score"], first["sentiment_unknown"]) == ("", "", "0.666667")
-    assert {row["sentiment"] for row in others} == {"positive"}
-    write_csv("r.csv", ["ein warm Essen", *["a warm film"] * 20])
-    assert score("r.csv", "-o", "p.csv", "-q").stderr == ""

@@ -1,4 +1,3 @@
-import json
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,29 +8,6 @@ from sentcli.errors import OutputError
 from sentcli.files.atomic import AtomicFile
 
 pytestmark = pytest.mark.usefixtures("in_a_folder")
-
-
-def test_rejected_rows_are_written_and_counted_with_exit_code_3(score):
-    Path("r.jsonl").write_text('{"text": "warm"}\nno JSON\n{"text": "dull"}\n')
-    result = score("r.jsonl", "-o", "o.jsonl", code=3)
-    assert len(Path("o.jsonl").read_text().splitlines()) == 2
-    kept = json.loads(Path("o.jsonl.rejects.jsonl").read_text())
-    assert (kept["line"], kept["raw"]) == (2, "no JSON\n")
-    lines = result.stderr.splitlines()
-    reason = "not JSON: invalid literal, expected 'null', at character 1"
-    assert lines[0] == f"1 row rejected: {reason}; see o.jsonl.rejects.jsonl"
-    assert lines[1].startswith("o.jsonl: 2 rows, 1 rejected in ")
-
-
-def test_existing_files_are_replaced_only_with_overwrite(score, refuse):
-    write_csv("r.csv")
-    for name in ("o.csv", "s.json"):
-        Path(name).write_text("mine")
-        failure = refuse("r.csv", "-o", "o.csv", "--summary", "s.json")
-        assert failure.code == 1
-        assert f"{name} exists; give another name, or replace it with --overwrite" in failure.message
-        assert Path(name).read_text() == "mine"
-        score("r.csv", "-o", "o.csv", "--summary", "s.json", "--overwrite")
 
 
 @pytest.mark.parametrize(

@@ -55,18 +55,6 @@ def test_rows_are_cut_to_the_width_and_aligned(show, score):
     assert [line[20:] for line in lines[2:]] == [r"a dull film\x1b[31m", "a warm film"]
 
 
-def test_lines_and_a_table_of_other_formats_look_the_same(show, score):
-    write_csv("r.csv", ["a warm film"])
-    _, line = show("r.csv")
-    assert show("--text", "a warm film") == show(stdin=b"a warm film") == [line]
-    score("r.csv", "-o", "r.parquet")
-    assert show("r.parquet", "--prefix", "new_", "-f", "jsonl") == [
-        score("r.parquet", "--prefix", "new_", "-f", "jsonl").stdout.rstrip()
-    ]
-    Path("r.txt").write_text("a warm film\n", "utf-16")
-    assert show("r.txt", "--encoding", "utf-16", "-q") == [line]
-
-
 def test_whole_rows_are_shown_on_request_and_in_a_pipe(show, score):
     write_csv("r.csv", ["a warm film " * 9])
     whole = score("r.csv").stdout.splitlines()
@@ -74,3 +62,10 @@ def test_whole_rows_are_shown_on_request_and_in_a_pipe(show, score):
     with Path("o.csv").open("wb") as file:
         show("r.csv", "-q", stdout=file)
     assert Path("o.csv").read_text().splitlines() == whole
+
+
+def test_no_progress_is_drawn_among_rows(show):
+    write_csv("r.csv", ["a warm film"] * 9000)
+    shown = show("r.csv", "-f", "csv")
+    assert len(shown) == 9001
+    assert all(line.count(",") == 3 for line in shown)

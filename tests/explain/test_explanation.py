@@ -67,11 +67,6 @@ def test_a_sentence_has_the_score_of_a_text_of_its_own(scorer, explained):
     assert explained[-1].sentences[-1].label is None
 
 
-def test_unknown_words_are_named(explained):
-    assert [word.text for word in explained[-1].unknown] == ["zqxwy"]
-    assert explained[0].unknown == []
-
-
 def test_the_explanation_as_json(explained):
     found = json.loads(json.dumps(explained[0].to_json()))
     assert {**found, "words": found["words"][:2], "phrases": found["phrases"][:2]} == {

@@ -63,7 +63,3 @@ def test_numbers_are_seconds_only_where_the_name_says_so():
 def test_a_file_without_such_columns():
     assert find_columns({"empty": FILE["empty"], "id": FILE["id"]}, (), None) == Columns()
     assert find_columns({}, (), None).names == ()
-
-
-def test_names_are_in_the_order_of_the_values_of_a_row():
-    assert Columns(("a", "b"), "day", "stars").names == ("a", "b", "day", "stars")

@@ -107,13 +107,6 @@ def test_dates_without_a_report(source):
     assert "add --report report.html" in fail("score", "in.csv", "--by-time", "when").message
 
 
-def test_a_wrong_column_of_dates_is_said_as_such(source):
-    message = fail("score", "in.csv", "-o", "out.csv", "--report", "x.html", "--by-time", "date").message
-    assert "no column 'date'" in message
-    assert "try another --by-time" in message
-    assert "try another --by;" not in message
-
-
 def test_the_speed_is_that_of_the_rows(source, tmp_path, monkeypatch):
     """The page takes seconds, however few the rows are."""
     clock, late = time.perf_counter, []

@@ -291,8 +291,6 @@ def test_texts_with_a_larger_share_of_unknown_words_get_no_label(trained):
         assert (scorer.fingerprint["null_unknown"], scorer.fingerprint["unknown_words"]) == (0.5, True)
         table = scorer.score_arrow(pa.table({"text": texts}))
         assert table["sentiment_unknown"].to_pylist() == [0.5, 0.666667, 1.0, None]
-    with pytest.raises(UsageError, match="share from 0 to 1"):
-        load(trained.path, null_unknown=2)
 
 
 def test_a_text_whose_labels_are_all_improbable_has_a_score_alone(trained_three):
