@@ -8,8 +8,6 @@ from tiny_models import make_model
 from sentcli.cli import main
 from sentcli.model.bundle import load_bundle
 
-NOT_FOR_HELP = ("torch", "onnx", "onnxruntime", "numpy")
-
 
 @pytest.fixture
 def trained(make_bundle):

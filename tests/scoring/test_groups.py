@@ -22,10 +22,6 @@ def counted(rows, columns=("p", "q")):
     return counts
 
 
-def rows_by_value(found):
-    return {group.value: group.rows for group in groups_by_column(found, "odd")["p"]}
-
-
 @given(ROWS, ROWS)
 def test_groups_add_up_however_the_rows_are_cut(first, second):
     assert counted(first) + counted(second) == counted([*first, *second])

@@ -205,11 +205,6 @@ def _plain(value: Any) -> Any:
     return None if value == "" or (isinstance(value, float) and math.isnan(value)) else value
 
 
-def _shown(value: Any) -> Any:
-    """Return a value for tables whose values are text, or may have become types."""
-    return str(value) if isinstance(value, bool | int | float) else value
-
-
 def check(output: Path, example: Example, labels: Labels) -> str:
     """Return what is wrong with an output; empty if nothing is."""
     try:
