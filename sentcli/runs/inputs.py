@@ -17,6 +17,7 @@ from sentcli.tables.open import open_table, read
 from sentcli.tables.options import ReadOptions, ResultColumn, WriteOptions
 from sentcli.tables.registry import (
     OUTPUT_FORMATS,
+    Writer,
     check_options,
     format_of,
     get_format,
@@ -35,7 +36,6 @@ from sentcli.tables.table import (
     log_notes,
     refuse_twins,
 )
-from sentcli.tables.writer import Writer
 
 if TYPE_CHECKING:
     from sentcli.tables.survey import Survey

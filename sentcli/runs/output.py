@@ -17,7 +17,7 @@ from sentcli.runs.inputs import Inputs
 from sentcli.scoring import stop
 from sentcli.tables.chunk import Chunk, Position, Reject, Results, Sheet
 from sentcli.tables.options import RejectOptions
-from sentcli.tables.writer import Writer
+from sentcli.tables.registry import Writer
 
 _log = logging.getLogger("sentcli")
 

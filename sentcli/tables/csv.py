@@ -19,7 +19,7 @@ from typing import Any
 from sentcli.errors import DataError, OutputError, UsageError, counted, option
 from sentcli.files.encodings import UTF_8, Encoding
 from sentcli.files.source import Source
-from sentcli.tables import writer
+from sentcli.tables import registry
 from sentcli.tables.chunk import Chunk, Cursor, Event, Records, Results
 from sentcli.tables.convert import LastLine, six_decimals, to_text
 from sentcli.tables.line_reader import LineReader
@@ -273,7 +273,7 @@ def malformed(line: bytes, error: str, size: int, options: ReadOptions) -> str:
     return f"a quote is not closed{bound}"
 
 
-class Writer(writer.Writer):
+class Writer(registry.Writer):
     """Appends the new fields to the records of the input; writes values of another format as new records."""
 
     def __init__(self, table: Table, write: WriteOptions, *others: Any) -> None:

@@ -25,7 +25,7 @@ import orjson
 from sentcli.errors import DataError
 from sentcli.files.encodings import UTF_8
 from sentcli.files.source import Source
-from sentcli.tables import writer
+from sentcli.tables import registry
 from sentcli.tables.chunk import Chunk, Cursor, Event, Results, Sheet
 from sentcli.tables.convert import LastLine, six_decimals, to_json
 from sentcli.tables.line_reader import LineReader
@@ -315,7 +315,7 @@ def _dump(value: Any, *, with_constants: bool = True) -> bytes:
     return orjson.dumps(value, default=lambda held: orjson.Fragment(held.name) if with_constants else None)
 
 
-class Writer(writer.Writer):
+class Writer(registry.Writer):
     """Inserts the new fields before a record's closing brace; writes values of another format as objects.
 
     The records of a JSON output are in an array, unless those of a JSON input are one per line.

@@ -14,7 +14,7 @@ from typing import Any
 from sentcli.errors import printable
 from sentcli.files.encodings import UTF_8
 from sentcli.files.source import Source
-from sentcli.tables import writer
+from sentcli.tables import registry
 from sentcli.tables.chunk import Chunk, Cursor, Event, Results
 from sentcli.tables.convert import LastLine, six_decimals, to_text
 from sentcli.tables.line_reader import LineReader
@@ -48,7 +48,7 @@ class _LinesReader(LineReader):
                 self.advance(1, len(lines[0]))
 
 
-class Writer(writer.Writer):
+class Writer(registry.Writer):
     """Writes the new columns and the text, separated by tabs; labels get spaces for tabs and line ends."""
 
     def __init__(self, table: Table, write: WriteOptions, *others: Any) -> None:

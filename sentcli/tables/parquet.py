@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from sentcli.errors import DataError, OutputError, option
 from sentcli.files.source import Source
-from sentcli.tables import writer
+from sentcli.tables import registry
 from sentcli.tables.arrow import batch_of, has_finer, has_valid_indices, result_array, result_field
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS, Chunk, Cursor, Results, Sheet
 from sentcli.tables.options import ReadOptions
@@ -142,7 +142,7 @@ def _checked(batches: Iterator[pa.RecordBatch], name: str, group: int) -> Iterat
         yield rows
 
 
-class Writer(writer.Writer):
+class Writer(registry.Writer):
     """Writes row groups with the new columns; from another format, the other columns have its types."""
 
     def __init__(self, *given: Any) -> None:

@@ -1,8 +1,10 @@
-"""The formats: their names, file suffixes, and the modules with their readers and writers."""
+"""The formats: names, file suffixes, the modules with their readers and writers; what all writers share."""
 
 import importlib
 import re
 import shlex
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, fields
 from functools import cache
@@ -12,7 +14,9 @@ from urllib.parse import quote
 
 from sentcli.errors import UsageError, option
 from sentcli.files.compression import compression_of, path_of
-from sentcli.tables.options import ReadOptions, WriteOptions
+from sentcli.tables.chunk import Chunk, Results, Sheet
+from sentcli.tables.options import ReadOptions, ResultColumn, WriteOptions
+from sentcli.tables.table import Table
 
 
 @dataclass(frozen=True)
@@ -188,3 +192,47 @@ def check_options(options: ReadOptions, name: str) -> None:
             named = option("no_header" if given.name == "header" else given.name)
             hint = f"; add {option('input_format')} with another" if format_name == "lines" else ""
             raise UsageError(f"{named} does not apply to {format_name} input, such as {name}{hint}")
+
+
+class Writer(ABC):
+    """Encodes chunks and their results as the bytes of the output, in the style of the first input.
+
+    :param table: the first input that has records.
+    :param write: with the format of the output.
+    :param results: the new columns.
+    :param scratch: a folder for temporary files next to the output; None: any temporary folder.
+    """
+
+    has_bounds = False  # True: `unfit` finds values that the output cannot hold
+
+    def __init__(
+        self, table: Table, write: WriteOptions, results: Sequence[ResultColumn], scratch: Path | None = None
+    ) -> None:
+        self.table, self.write, self.results = table, write, results
+        self.names = [column.name for column in results]
+        self.scratch = scratch
+        self.converts = is_conversion(table.options, write)
+
+    def misfits(self, chunk: Chunk) -> dict[int, str]:
+        """Return the rows that the output cannot hold, each with the reason."""
+        bad = chunk.unreadable() if self.converts else {}
+        for row, values in enumerate(chunk.values() if self.has_bounds else ()):
+            if row not in bad and (reason := next(filter(None, map(self.unfit, values)), "")):
+                bad[row] = reason
+        return bad
+
+    def unfit(self, value: Any) -> str:
+        """Return why the output cannot hold a value; empty if it can."""
+        return ""
+
+    def begin(self) -> bytes:
+        """Return the bytes before the first row."""
+        return b""
+
+    @abstractmethod
+    def encode(self, chunk: Chunk, results: Results) -> bytes:
+        """Return the bytes of a chunk's rows with their results, which are empty for a blank row."""
+
+    def close(self, summary: Sheet = ()) -> bytes:
+        """Return the bytes after the last row; a format with sheets gets one with a summary."""
+        return b""

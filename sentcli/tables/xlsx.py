@@ -23,7 +23,7 @@ from sentcli.config import NOTE
 from sentcli.errors import DataError, OutputError, counted, option
 from sentcli.files.atomic import output_errors
 from sentcli.files.source import Source
-from sentcli.tables import writer
+from sentcli.tables import registry
 from sentcli.tables.chunk import Chunk, Cursor, Event, Records, Reject, Results, Sheet, collect
 from sentcli.tables.convert import comes_back, parse, to_json, to_text
 from sentcli.tables.line_reader import too_long
@@ -197,7 +197,7 @@ class _Share(float):
     """A number that is shown as a percentage."""
 
 
-class Writer(writer.Writer):
+class Writer(registry.Writer):
     """Writes one sheet, and one about the run.
 
     Cells have numbers, booleans, dates and times if Excel keeps their values, else text.
