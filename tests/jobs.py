@@ -50,9 +50,8 @@ class ParityScorer:
                 raise StopRequested(15)
             self.scored += len(chunk.texts)
             scores = score(chunk.texts, self.given_labels)
-            second = scores.scores
-            first = [None if number is None else 1 - number for number in second]
-            yield chunk, replace(scores, probabilities=[first, second] if self.shown_classes else ())
+            first = [None if number is None else 1 - number for number in scores.scores]
+            yield chunk, replace(scores, probabilities=[first, scores.scores] if self.shown_classes else ())
 
 
 def score(texts: Sequence[str | None], names: Sequence[str]) -> Scores:
@@ -84,17 +83,11 @@ def score_files(scorer: Any, inputs: Sequence[str], output: str, **options: Any)
     return runs.score_files(scorer, inputs, output, JobOptions(**given), **options)
 
 
-class Reading:
-    """The inputs of a job, and an iterator over their chunks."""
-
-    def __init__(self, inputs: Inputs) -> None:
-        self.inputs, self._chunks = inputs, inputs.chunks()
+class Reading(Inputs):
+    """The inputs of a job, which can be iterated over once."""
 
     def __iter__(self) -> Iterator[Chunk]:
-        return self._chunks
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inputs, name)
+        return self.chunks()
 
 
 def read_chunks(
@@ -107,7 +100,7 @@ def read_chunks(
     names = [str(name) for name in inputs]
     options = find_formats(names, output, read or ReadOptions(), write or WriteOptions())
     results = options[1].columns(labels=ParityScorer().given_labels)
-    return Reading(Inputs([inspect_input(name) for name in names], Target(output), *options, results, {}))
+    return Reading([inspect_input(name) for name in names], Target(output), *options, results, {})
 
 
 @pytest.fixture(autouse=True)

@@ -103,7 +103,8 @@ class Reject:
 
 # What a text reader yields, in the order of this union: rows, a rejected record, bytes that are copied to the
 # output (a blank line), or None when a pipe has no more bytes for now.
-Event = Records | Reject | bytes | None
+Part = Records | Reject | bytes
+Event = Part | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +307,7 @@ def collect(
 
     The ends of whole chunks depend on the input alone: a pause cuts a chunk, but moves no later end.
     """
-    parts: list[Event] = []
+    parts: list[Part] = []
     size, room, room_bytes = len(lead), cursor.chunk_rows, CHUNK_BYTES - len(lead)
     is_rest = False  # a pause has ended the chunk early, and its rest follows
     cursor.consume(lead)
@@ -331,7 +332,7 @@ def collect(
 
 
 def _chunk(
-    parts: Iterable[Event], size: int, cursor: Cursor, table: Table, kind: type[Chunk], *, whole: bool
+    parts: Iterable[Part], size: int, cursor: Cursor, table: Table, kind: type[Chunk], *, whole: bool
 ) -> Chunk:
     """Return the chunk of what a text reader has yielded, and move the cursor to its end."""
     texts: list[str | None] = []
@@ -347,7 +348,7 @@ def _chunk(
             raw += part.raw
         elif isinstance(part, Reject):
             rejects.append(part)
-        elif part is not None:
+        else:
             gaps.append((len(texts), part))
     position = cursor.advance(size, len(texts), len(rejects))
     return kind(table, texts, rows, raw, starts, rejects, position, size, gaps, headers, whole)

@@ -293,9 +293,10 @@ class Writer(registry.Writer):
             raise UsageError(f"{option('output_delimiter', dialect.delimiter)} also quotes or escapes")
         self._dialect = dialect
         self._last_line = LastLine(dialect.encoding, universal=True)
-        self.has_bounds = write.output_encoding is not None
+        if write.output_encoding:
+            self.unfit = self._not_encoded
 
-    def unfit(self, value: Any) -> str:
+    def _not_encoded(self, value: Any) -> str:
         try:
             to_text(value).encode(self._dialect.encoding.name)
         except UnicodeEncodeError as error:

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import count, islice, takewhile
+from itertools import islice, takewhile
 from typing import NamedTuple
 
 from sentcli.errors import DataError, option
@@ -123,13 +123,15 @@ class _CsvStart:
         first = start = self._start
 
         def texts() -> Iterator[str]:
-            for number in count(first):
+            number = first
+            while True:
                 while number >= len(self._lines):
                     size, lines = sum(map(len, self._lines[start:])), len(self._lines) - start
                     may_end = size <= self._options.max_row_bytes and lines < _MOST_LINES
                     if not (may_end and may_read() and self._read_more()):
                         return
                 yield decode_line(self._lines[number], self._text.encoding)
+                number += 1
 
         parser = dialect.parser(texts())
         while True:

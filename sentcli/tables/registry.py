@@ -4,7 +4,7 @@ import importlib
 import re
 import shlex
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, fields
 from functools import cache
@@ -203,7 +203,7 @@ class Writer(ABC):
     :param scratch: a folder for temporary files next to the output; None: any temporary folder.
     """
 
-    has_bounds = False  # True: `unfit` finds values that the output cannot hold
+    unfit: Callable[[Any], str] | None = None  # returns why the output cannot hold a value; empty if it can
 
     def __init__(
         self, table: Table, write: WriteOptions, results: Sequence[ResultColumn], scratch: Path | None = None
@@ -216,18 +216,14 @@ class Writer(ABC):
     def misfits(self, chunk: Chunk) -> dict[int, str]:
         """Return the rows that the output cannot hold, each with the reason."""
         bad = chunk.unreadable() if self.converts else {}
-        for row, values in enumerate(chunk.values() if self.has_bounds else ()):
-            if row not in bad and (reason := next(filter(None, map(self.unfit, values)), "")):
+        for row, values in enumerate(chunk.values() if self.unfit else ()):
+            if row not in bad and (reason := next(filter(None, map(self.unfit, values)), "")):  # type: ignore[arg-type]
                 bad[row] = reason
         return bad
 
-    def unfit(self, value: Any) -> str:
-        """Return why the output cannot hold a value; empty if it can."""
-        return ""
-
+    @abstractmethod
     def begin(self) -> bytes:
         """Return the bytes before the first row."""
-        return b""
 
     @abstractmethod
     def encode(self, chunk: Chunk, results: Results) -> bytes:

@@ -203,12 +203,11 @@ class Writer(registry.Writer):
     Cells have numbers, booleans, dates and times if Excel keeps their values, else text.
     """
 
-    has_bounds = True
-
     def __init__(self, table: Table, *others: Any) -> None:
         from xlsxwriter import Workbook  # takes as long to import as many rows to read
 
         super().__init__(table, *others)
+        self.unfit = self._too_long
         self._file = BytesIO()
         if self.scratch:
             with output_errors(self.scratch):
@@ -221,7 +220,7 @@ class Writer(registry.Writer):
         self._bold = self._book.add_format({"bold": True, "bottom": 1})
         self._kinds = [table.types.get(name) for name in table.kept_columns]
 
-    def unfit(self, value: Any) -> str:
+    def _too_long(self, value: Any) -> str:
         text = to_text(value) if isinstance(value, str | list | dict | bytes) else ""
         size = len(text.encode("utf-16-le")) // 2 if 2 * len(text) > _LONGEST else 0
         reason = f"{size:,} characters in a cell, Excel holds {_LONGEST:,}; try -o OUT.csv"

@@ -5,7 +5,6 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence  # noqa: E402
 from train import steps  # noqa: E402
 
 from sentcli.config import ModelConfig  # noqa: E402
@@ -23,18 +22,6 @@ def network(kind, *arguments):
 
 def test_with_an_lstm_the_network_is_that_of_sentcli():
     assert torch.equal(network(steps.Recurrent, "lstm")(IDS, LENGTHS), network(BiLSTM)(IDS, LENGTHS))
-
-
-@pytest.mark.parametrize(("cell", "kind"), [("rnn", torch.nn.RNN), ("gru", torch.nn.GRU)])
-def test_other_cells_are_those_of_pytorch_on_packed_texts(cell, kind):
-    model, other = network(steps.Recurrent, cell), kind(3, 4, 2, bidirectional=True).eval()
-    other.load_state_dict(model.lstm.state_dict())
-    with torch.inference_mode():
-        embedded = model.embed(IDS)
-        states, _ = pad_packed_sequence(other(pack_padded_sequence(embedded, LENGTHS))[0])
-        found = torch.cat(model._padded_states(embedded, LENGTHS), 2)
-    for text, length in enumerate(LENGTHS):
-        torch.testing.assert_close(found[:length, text], states[:length, text])
 
 
 def test_the_table_of_the_page_is_that_of_the_results():

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sentcli.errors import DataError, MissingExtraError, OutputError, ResumeError
+from sentcli.files import remote
 from sentcli.files.sink import Target
 from sentcli.runs.plan import plan_outputs
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
@@ -191,3 +192,7 @@ def test_a_missing_package_of_a_protocol_is_named_with_the_extra(run, tmp_path, 
     monkeypatch.setattr("fsspec.core.url_to_fs", missing)
     with pytest.raises(MissingExtraError, match=r"s3://b/a\.csv: Install s3fs .*sentcli\[remote\]"):
         run("s3://b/a.csv", tmp_path / "out.csv")
+
+
+def test_what_is_not_there_need_not_be_removed(memory):
+    remote.remove("memory://none.csv")

@@ -374,10 +374,11 @@ def test_a_folder_of_links_is_read_like_a_folder_of_files(
         (Path.exists, "the file is missing from the model folder"),
         (os.mkfifo, "not a regular file"),
         (lambda file: file.symlink_to("/dev/zero"), "not a regular file"),
+        (lambda file: file.symlink_to(file.name), "Too many levels of symbolic links"),
         (lambda file: file.symlink_to("nothing"), "the file is missing from the model folder"),
         (Path.mkdir, ""),
     ],
-    ids=["missing", "pipe", "device", "dangling link", "folder"],
+    ids=["missing", "pipe", "device", "link to itself", "dangling link", "folder"],
 )
 def test_only_regular_files_are_read(
     folder: Path, name: str, make: Callable[[Path], object], message: str

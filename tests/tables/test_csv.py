@@ -818,3 +818,10 @@ def test_another_escapechar_escapes_no_letters(convert):
     assert orjson.loads(out)["text"] == "'n^\\n"
     out = convert(b"text\nx\n", read=options, write=WriteOptions(prefix="^'"))
     assert out.startswith(b"text,'^^''sentiment','^^''sentiment_score'\n")
+
+
+def test_a_record_that_stays_open_for_long(convert, monkeypatch):
+    monkeypatch.setattr("sentcli.tables.csv._SLICE", 8)
+    monkeypatch.setattr("sentcli.files.source._BLOCK", 16)
+    data = HEADER + b'1,"' + b"xx\n" * 40 + b'"\n2,x\n'
+    assert convert(data).endswith(b'\n",even,0.142857\n2,x' + ODD + b"\n")

@@ -4,6 +4,7 @@ import gzip
 import os
 import threading
 from pathlib import Path
+from unittest.mock import Mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -135,9 +136,6 @@ def test_an_input_that_was_closed_is_read_as_it_was_found(run, files, monkeypatc
 
 
 def test_an_end_of_file_that_a_library_did_not_expect_names_the_input(run, files, monkeypatch):
-    def read(*_):
-        raise EOFError
-
-    monkeypatch.setattr("sentcli.tables.csv.read", read)
+    monkeypatch.setattr("sentcli.tables.csv.read", Mock(side_effect=EOFError))
     with pytest.raises(DataError, match=r"a\.csv: damaged: it ends too early"):
         run(files / "a.csv", files / "out.csv")

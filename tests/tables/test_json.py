@@ -321,3 +321,9 @@ def test_an_array_in_a_pipe_without_a_format(tmp_path):
     run_job(tmp_path / "pipe", tmp_path / "out.csv", read=read, write=WriteOptions(prefix="new_"))
     writer.join()
     assert (tmp_path / "out.csv").read_text().startswith("id,text,more,new_sentiment,")
+
+
+def test_a_record_longer_than_the_sample_is_no_envelope(convert, monkeypatch):
+    monkeypatch.setattr("sentcli.tables.json_header.SAMPLE_SIZE", 8)
+    monkeypatch.setattr("sentcli.files.source._BLOCK", 8)
+    assert b'"sentiment":"odd"' in convert(b'{\n"text": "x"}', "in.json", ".jsonl")

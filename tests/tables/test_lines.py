@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from jobs import ParityScorer, run_job
+from jobs import ParityScorer, read_chunks, run_job
 
 from sentcli.errors import DataError
 from sentcli.tables.options import ReadOptions, WriteOptions
@@ -214,3 +214,9 @@ def test_in_an_encoding_that_was_said_a_text_may_begin_like_gzip(convert):
     assert data.startswith(b"\x1f\x8b")
     out = convert(data, "in.txt", read=ReadOptions(encoding="utf-16-le"))
     assert out.decode("utf-16-le") == "odd\t0.142857\t\u8b1f\n"
+
+
+def test_the_texts_of_a_waiting_chunk_are_read_again(tmp_path):
+    (tmp_path / "in.txt").write_bytes(b"x\nxx\n")
+    (chunk,) = read_chunks(tmp_path / "in.txt")
+    assert (chunk.parsed, chunk.cells(0)) == (None, ["x", "xx"])
