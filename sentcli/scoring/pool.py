@@ -9,7 +9,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from queue import Empty, Queue
+from typing import TypeVar
 
 from sentcli.scoring import stop
 
@@ -74,34 +75,40 @@ def prefetch(
     :param limit: most items in progress, including the one yielded last; the thread holds one more.
     :returns: each item with the value that `begin` returned, in order.
     """
-    first: Future[Any] = Future()  # of an item, its value, and the future of the next item; None at the end
+    found: Queue[tuple[Item, Value] | BaseException | None] = Queue()
     room = threading.Semaphore(limit)
     is_closed = threading.Event()
 
     def read() -> None:
-        ahead = first
+        error = None
         try:
             for item in items:
                 room.acquire()
                 if is_closed.is_set():
                     return
-                following: Future[Any] = Future()
-                ahead.set_result((item, begin(item), following))
-                ahead = following
-            ahead.set_result(None)
-        except BaseException as error:
-            ahead.set_exception(error)
+                found.put((item, begin(item)))
+        except BaseException as raised:
+            error = raised
+        found.put(error)  # None at the end of the items
 
     # A daemon thread, because a read that blocks on a pipe must not keep a stopped program alive.
     thread = threading.Thread(target=read, name="sentcli-reader", daemon=True)
     thread.start()
-    ahead = first
     try:
-        while step := wait_for(ahead):
-            item, value, ahead = step
-            yield item, value
+        while isinstance(next_one := _next(found), tuple):
+            yield next_one
             room.release()
+        if next_one:
+            raise next_one
     finally:
         is_closed.set()
         room.release()
         thread.join(_LAST_READ_SECONDS)
+
+
+def _next(queue: "Queue[Value]") -> Value:
+    # Not a SimpleQueue, which in Python 3.11 waits forever if a signal comes at the very end of its timeout.
+    while True:
+        stop.check()
+        with suppress(Empty):
+            return queue.get(timeout=stop.LOOK_SECONDS)

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from weakref import ref
 
 import pytest
 
@@ -27,23 +28,17 @@ def test_items_come_in_order_with_what_was_begun() -> None:
     assert not readers()
 
 
-def test_reading_ahead_is_bounded_by_the_limit() -> None:
-    reached = 0
-
-    def numbers() -> Iterator[int]:
-        nonlocal reached
-        while True:
-            reached += 1
-            yield reached
-
-    items = prefetch(numbers(), begin, 3)
-    ahead = []
+def test_memory_holds_few_items_ahead_and_none_behind() -> None:
+    begun: list[ref[frozenset[int]]] = []
+    items = prefetch(map(frozenset, zip(itertools.count())), lambda item: begun.append(ref(item)), 3)
+    ahead, alive = [], []
     for number in range(1, 10):
-        assert next(items) == (number, f"begun {number}")
+        next(items)
         time.sleep(0.02)
-        ahead.append(reached - number)
+        ahead.append(len(begun) - number)
+        alive.append(sum(item() is not None for item in begun))
     items.close()
-    assert max(ahead) == 3  # two more were begun and one was read
+    assert (max(ahead), max(alive)) == (2, 3)
     assert not readers()
 
 
