@@ -26,7 +26,7 @@ from ending import run
 FORMATS = ("csv", "jsonl", "parquet", "stdin")
 FEW = 100_000
 LIMIT = 1.1  # the most that memory may grow by
-LEDGER_LIMIT = 40  # bytes per row, as an average
+LEDGER_LIMIT = 16  # bytes per row, as an average
 _BYTES_A_ROW = 200  # upper bound for input, output and temporary files together; more for each word
 _BYTES_A_WORD = 20
 _BLOCK = 10_000

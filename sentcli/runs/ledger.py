@@ -1,15 +1,17 @@
 """The ledger of a run: the results so far, from which the same command continues after a stop.
 
 Each line of the file is a record: a checksum of the rest of the line, an object in JSON, and the values of
-the new columns as lists in JSON, with tabs between the three. The first record holds the conditions of the
-run. One record for each chunk follows: its values, its counts and the position after it, with a hash of all
-input bytes up to there. The last record says that the output is complete. A killed run may leave a part of a
-line at the end, which is ignored.
+the new columns, with tabs between the three. The values are lists in JSON, compressed and in Base64. The
+first record holds the conditions of the run. One record for each chunk follows: its values, its counts and
+the position after it, with a hash of all input bytes up to there. The last record says that the output is
+complete. A killed run may leave a part of a line at the end, which is ignored.
 """
 
 import json
 import os
 import time
+import zlib
+from base64 import b64decode, b64encode
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, fields
@@ -122,7 +124,7 @@ class Ledger:
 
         :returns: whether the chunks match the record.
         """
-        results = orjson.loads(values)
+        results = orjson.loads(zlib.decompress(b64decode(values)))
         position = Position(**record["position"])
         start = 0
         for chunk in chunks:
@@ -144,7 +146,7 @@ class Ledger:
             return
         columns = [[*chain.from_iterable(parts)] for parts in zip(*self._parts, strict=True)]
         record = {"position": asdict(chunk.position), "counts": vars(self._counts)}
-        self._add(record, orjson.dumps(columns))
+        self._add(record, b64encode(zlib.compress(orjson.dumps(columns), level=1)))
         self._parts.clear()
         self._counts = Counts()
         if time.monotonic() - self._last_commit >= COMMIT_SECONDS:
@@ -156,6 +158,8 @@ class Ledger:
 
     def commit(self) -> None:
         """Write the records added since the last commit, and make the file durable."""
+        if not self._pending:
+            return
         data = b"".join(self._pending)
         with output_errors(self._path):
             if self._descriptor < 0:
