@@ -33,7 +33,7 @@ from transformers import AutoModel, AutoTokenizer
 
 from sentcli.config import DataSet, TrainConfig
 from sentcli.datasets.labels import LabeledTexts, label_ids
-from sentcli.datasets.load import read_data_sets
+from sentcli.datasets.load import Rejects, read_data_sets
 from sentcli.datasets.splits import digest_texts, normalize_copy
 from sentcli.files.sink import Target, write_file
 from sentcli.model.bundle import default_bundle_path, load_bundle
@@ -218,7 +218,8 @@ def read_all(options: argparse.Namespace, recipe: Mapping[str, Any]) -> tuple[Te
     sets = [DataSet.from_table(table, "data") for table in tables]
     parts, labels = read_data_sets(sets)
     share = recipe.get("validation-share", TrainConfig().validation_share)
-    texts = read_texts(DataSource(tuple(sets), "none"), parts, labels, share)
+    config = TrainConfig(validation_share=share)
+    texts = read_texts(DataSource(tuple(sets), "none"), parts, labels, config, Rejects())
     held_out = {*map(normalize_copy, texts.validation.texts)}
     whole = [text for text in datasets.load_dataset(options.unlabeled, split=UNLABELED)["text"] if text]
     without_limit, _ = read_data_sets([replace(data, most=None) for data in sets])
