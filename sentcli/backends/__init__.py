@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -25,7 +26,7 @@ _FILES = {"onnx": ONNX, "torchscript": TORCHSCRIPT, "torch": ONNX}  # in the ord
 class Backend(Protocol):
     """A loaded model. Several threads may call it at the same time."""
 
-    name: str  # backends of different names may give different scores
+    name: str  # backends of different names may return different scores
     runtime: str  # the library and its version, with the device if the library supports several
     batch_factor: int  # for the batch limits, which suit one CPU core
 
@@ -52,10 +53,8 @@ def load_backend(
     :param device: one of `DEVICES`; None: CUDA if there is a device; for onnx the CPU.
     :param precision: the precision of matrix products, one of `SCORING_PRECISIONS`; None: fp32.
     """
-    allowed = {"backend": BACKENDS, "device": DEVICES, "precision": SCORING_PRECISIONS}
-    for (kind, choices), value in zip(allowed.items(), (name, device, precision), strict=True):
-        if value not in (None, *choices):
-            raise UsageError(f"the {kind} {value!r:.100} is unknown; choose from {', '.join(choices)}")
+    _check_choice("device", device, DEVICES)
+    _check_choice("precision", precision, SCORING_PRECISIONS)
     name, file = choose(name, bundle)
     torch_only = option("backend", "torch")
     if precision not in (None, "fp32") and name != "torch":
@@ -84,6 +83,7 @@ def load_backend(
 
 def choose(name: str | None, bundle: Bundle) -> tuple[str, str]:
     """Return the name of the backend to use, and the name of its file; see `load_backend`."""
+    _check_choice("backend", name, BACKENDS)
     if file := bundle.model_file:
         if not file.endswith((".onnx", ".torchscript.pt")):
             raise BundleError(f"{bundle.path / file}: not a model, which ends in .onnx or .torchscript.pt")
@@ -95,11 +95,16 @@ def choose(name: str | None, bundle: Bundle) -> tuple[str, str]:
     for candidate, file in candidates.items():
         if file in bundle.digests:
             return candidate, file
-    hint = "give the folder that `sentcli train` wrote"
+    hint = "use the folder that `sentcli train` wrote"
     if name == "torchscript":
         hint = f"try: sentcli export {shlex.quote(str(bundle.path))} --format torchscript -o OUT"
     missing = " or ".join(dict.fromkeys(candidates.values()))
     raise BundleError(f"{bundle.path}: the bundle has no {missing}; {hint}")
+
+
+def _check_choice(kind: str, value: str | None, choices: Sequence[str]) -> None:
+    if value not in (None, *choices):
+        raise UsageError(f"the {kind} {value!r:.100} is unknown; choose from {', '.join(choices)}")
 
 
 def check_logits(logits: object, shape: tuple[int, int], file: Path) -> Logits:

@@ -18,6 +18,7 @@ from sentcli.config import ModelConfig
 from sentcli.errors import BundleError, UsageError, option
 from sentcli.model.bilstm import OPEN, BiLSTM, choose_device, is_short_of_memory
 from sentcli.model.bundle import ONNX, Bundle
+from sentcli.text.tokenizer import UNK_ID
 
 # A GPU runs all rows of a batch at once, so batches that suit a CPU core would leave it idle.
 _CUDA_BATCH_FACTOR = 8
@@ -49,6 +50,12 @@ class TorchBackend:
         self._file = file
         self._outputs = outputs
         self._dtype = _DTYPES.get(precision)
+        if self._dtype:  # not every CPU has bf16
+            try:
+                self.logits(np.array([[UNK_ID]]), np.array([1], np.int32))
+            except BundleError as error:
+                hint = f"try {option('precision', 'fp32')}"
+                raise UsageError(f"{option('precision', precision)}: {error}; {hint}") from None
 
     def prepare(self) -> None:
         """Do nothing, because the model is already loaded."""
@@ -62,13 +69,12 @@ class TorchBackend:
             with torch.inference_mode(), autocast:
                 # The lengths stay on the CPU, where packing reads them.
                 logits = self._module(torch.from_numpy(ids).to(self._device), torch.from_numpy(lengths))
-                array = logits.float().cpu().numpy()
+                array = (logits.float() if self._dtype else logits).cpu().numpy()
         except (RuntimeError, TypeError, AttributeError, torch.jit.Error) as error:
             # A TorchScript program may also lack `forward`, return something else than a tensor, or raise.
             if is_short_of_memory(error):
                 raise MemoryError(first_line(error)) from None
-            hint = f"; try {option('precision', 'fp32')}" if self._dtype else ""  # not every CPU has bf16
-            raise BundleError(f"{self._file}: {first_line(error)}{hint}") from None
+            raise BundleError(f"{self._file}: {first_line(error)}") from None
         return check_logits(array, (len(ids), self._outputs), self._file)
 
 
@@ -110,7 +116,7 @@ def load_model(bundle: Bundle) -> BiLSTM:
         }
         model.load_state_dict(weights, assign=True)
     except KeyError:
-        hint = "give the folder that `sentcli train` wrote"
+        hint = "use the folder that `sentcli train` wrote"
         raise BundleError(f"{file}: PyTorch needs the folded graph; {hint}") from None
     except RuntimeError as error:
         raise BundleError(f"{file}: {' '.join(str(error).split()):.300}") from None

@@ -106,9 +106,9 @@ def load_bundle(path: Path) -> Bundle:
         path = default_bundle_path()
     try:
         is_folder = stat.S_ISDIR(path.stat().st_mode)
-    except OSError as error:
-        hint = "give a folder that `sentcli train` or `export` wrote"
-        raise BundleError(f"{path}: no such model ({error.strerror}); {hint}") from None
+    except (OSError, ValueError) as error:  # a ValueError for a NUL in the path
+        hint = "name a folder that `sentcli train` or `export` wrote"
+        raise BundleError(f"{path}: no such model ({getattr(error, 'strerror', error)}); {hint}") from None
     folder, model_file = (path, None) if is_folder else (path.parent, path.name)
     if not is_folder and not (folder / MANIFEST).exists():
         raise BundleError(f"{path}: not a file of a model folder: {folder} has no {MANIFEST}")

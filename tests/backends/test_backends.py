@@ -77,7 +77,7 @@ def test_a_file_that_is_no_model_is_refused(exported):
 def test_a_file_that_the_bundle_lacks_is_named(trained, exported):
     with pytest.raises(BundleError, match=r"has no model\.torchscript\.pt; try: sentcli export .* --format"):
         load_backend("torchscript", trained)
-    with pytest.raises(BundleError, match=r"PyTorch needs the folded graph; give the folder that"):
+    with pytest.raises(BundleError, match=r"PyTorch needs the folded graph; use the folder that"):
         load_backend("torch", exported)
 
 

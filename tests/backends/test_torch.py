@@ -41,10 +41,9 @@ def test_a_precision_that_the_processor_lacks(make_bundle, monkeypatch):
     def fail(*_):
         raise RuntimeError("could not create a primitive descriptor")
 
-    backend = load_torch(make_bundle(make_model()), "cpu", precision="bf16")
-    monkeypatch.setattr(backend, "_module", fail)
-    with pytest.raises(BundleError, match="primitive descriptor; try precision='fp32'"):
-        backend.logits(*make_batch(2, 3))
+    monkeypatch.setattr("sentcli.model.bilstm.BiLSTM.forward", fail)
+    with pytest.raises(UsageError, match="primitive descriptor; try precision='fp32'"):
+        load_torch(make_bundle(make_model()), "cpu", precision="bf16")
 
 
 @with_bf16
@@ -169,7 +168,7 @@ def test_the_folded_graph_has_all_numbers(make_bundle, tmp_path, shape: dict, ga
 
 def test_a_graph_that_is_not_folded_has_a_hint(make_bundle, tmp_path):
     export_bundle(make_bundle(make_model()), tmp_path / "portable")
-    with pytest.raises(BundleError, match=r"model\.onnx: PyTorch needs the folded graph; give the folder"):
+    with pytest.raises(BundleError, match=r"model\.onnx: PyTorch needs the folded graph; use the folder"):
         load_model(load_bundle(tmp_path / "portable"))
 
 

@@ -410,7 +410,7 @@ def test_a_file_that_is_too_large(folder: Path) -> None:
 
 
 def test_no_such_model(tmp_path: Path) -> None:
-    message = "none: no such model (No such file or directory); give a folder that `sentcli train` or"
+    message = "none: no such model (No such file or directory); name a folder that `sentcli train` or"
     assert message in error_of(tmp_path / "none")
     assert "no such model" in error_of(tmp_path / "none" / ONNX)
     assert "manifest.json: the file is missing" in error_of(tmp_path)
