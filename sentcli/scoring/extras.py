@@ -122,7 +122,9 @@ class Extras:
         values = self._values(distinct, scorer)
         of_texts = {name: dict(zip(distinct, column, strict=True)) for name, column in values.items()}
         more = {name: [text and column[text] for text in labeled] for name, column in of_texts.items()}
-        pairs = zip(more.pop(MIXED, [False] * len(texts)), scores.labels, strict=True)
+        if not self.mixed:
+            return replace(scores, more=more)
+        pairs = zip(more.pop(MIXED), scores.labels, strict=True)
         labels = [MIXED if is_mixed else label for is_mixed, label in pairs]
         counts = replace(scores.counts, labels=Counter(filter(None, labels)))
         return replace(scores, labels=labels, counts=counts, more=more)
@@ -136,8 +138,10 @@ class Extras:
             values[_WORDS] = deciding_words(texts, scorer.parts, self.explain)
         if self.sentences or self.mixed:
             sentences = score_sentences(texts, scorer.score_alone)
-            values[_SENTENCES] = [*map(sentences_json, sentences)]
-            values[MIXED] = [self.mixed and _is_mixed(parts) for parts in sentences]
+            if self.sentences:
+                values[_SENTENCES] = [*map(sentences_json, sentences)]
+            if self.mixed:
+                values[MIXED] = [*map(_is_mixed, sentences)]
         if self.aspects:
             of_aspects = self.aspects.scores(texts, scorer.parts, scorer.score_alone)
             values |= {f"sentiment_{name}": scores for name, scores in of_aspects.items()}

@@ -70,10 +70,9 @@ class Inference:
         for executor in (self._encoders, self._workers):  # in this order: encoders submit to workers
             executor.shutdown(cancel_futures=True)
 
-    def predict(self, texts: Iterable[str | None]) -> Predictions:
-        """Return the predictions of texts, see `Scorer.score`."""
-        chunks = _chunks(as_texts(texts))
-        with closing(self.stream(chunks, lambda chunk: chunk)) as predicted:
+    def predict(self, texts: Sequence[str | None]) -> Predictions:
+        """Return the predictions of texts, each a string or None."""
+        with closing(self.stream(_chunks(texts), lambda chunk: chunk)) as predicted:
             parts = [part for _, part in predicted]
         return Predictions(*map(np.concatenate, zip(*parts, strict=True)))
 
@@ -158,11 +157,11 @@ def _chunks(texts: Sequence[str | None]) -> list[Sequence[str | None]]:
 
 def as_texts(texts: Iterable[Any]) -> list[str | None]:
     """Return texts as a list, with None for a missing one; see `Scorer.score`."""
-    if isinstance(texts, str | bytes | Mapping) or hasattr(texts, "columns"):
+    if isinstance(texts, str | bytes | Mapping) or hasattr(type(texts), "columns"):
         kind = "one string" if isinstance(texts, str) else f"of the type {type(texts).__name__}"
         raise TypeError(f"texts is {kind}; pass a list or a column of strings")
-    # The elements of a pyarrow array are no Python objects.
-    checked = texts.to_pylist() if hasattr(texts, "to_pylist") else list(texts)
+    # The elements of a pyarrow array are no Python objects. A series may have any attribute, from its index.
+    checked = getattr(type(texts), "to_pylist", list)(texts)
     for place, text in enumerate(checked):
         if not isinstance(text, str):
             if not is_missing(text):

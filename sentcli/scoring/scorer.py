@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from sentcli.backends import load_backend
 from sentcli.config import SIDES
@@ -18,7 +17,7 @@ from sentcli.errors import DataError, UsageError, option
 from sentcli.model.bundle import Bundle, default_bundle_path, load_bundle
 from sentcli.scoring.extras import MIXED, Extras
 from sentcli.scoring.inference import Inference, Predictions, as_texts
-from sentcli.scoring.labels import HEAD, NEUTRAL, STARS, Band, Counts, Scores, choose_classes, softmax
+from sentcli.scoring.labels import HEAD, NEUTRAL, STARS, Band, Counts, Floats, Scores, choose_classes, softmax
 from sentcli.scoring.pool import usable_cores
 from sentcli.tables.chunk import Chunk
 from sentcli.tables.options import ResultColumn, WriteOptions
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
 _FRAME, _BATCH = "the data frame", "the batch"  # for messages
 _PREDICTED = 8192  # texts between two steps of a progress bar
 
-Probabilities = npt.NDArray[np.float64]  # [texts, classes]
 ArrowRows = TypeVar("ArrowRows", "pa.Table", "pa.RecordBatch")
 
 
@@ -149,15 +147,15 @@ class Scorer:
 
     def score_alone(self, texts: Iterable[str | None]) -> Scores:
         """Return the labels and scores of texts, as `score` does, without those of `extras`."""
-        return self._scores(self._inference.predict(texts))
+        return self._scores(self._inference.predict(as_texts(texts)))
 
-    def probabilities(self, texts: Iterable[str | None]) -> Probabilities:
+    def probabilities(self, texts: Iterable[str | None]) -> Floats:
         """Return the probability of each of `classes`, `[texts, classes]`; NaN for an empty text.
 
         :param texts: as for `score`.
         :raises TypeError, BundleError, MemoryError, RuntimeError: as `score`.
         """
-        return softmax(self._inference.predict(texts).logits[:, -len(self.classes) :])
+        return softmax(self._inference.predict(as_texts(texts)).logits[:, -len(self.classes) :])
 
     def explain(self, texts: Iterable[str | None]) -> "list[Explanation]":
         """Return why each text has its label and score: the parts of its words, and its sentences.
@@ -197,21 +195,17 @@ class Scorer:
             raise TypeError(f"frame is a {type(frame)!r:.200}; pass a pandas data frame")
         if hasattr(frame.columns, "levels"):  # a MultiIndex, even of one level
             levels = f"the columns have {frame.columns.nlevels} levels"
-            raise DataError(f"{_FRAME}: {levels}; give them plain names")
+            raise DataError(f"{_FRAME}: {levels}; rename them to plain strings")
         import pandas as pd
 
         columns = list(frame.columns)
         added = self._columns(prefix, columns, _FRAME)
-        odd = {
-            name: next((value for value in column if not (isinstance(value, str) or is_missing(value))), None)
-            for name, column in frame.items()
-        }
-        unfit: dict[Any, str] = {
-            name: f"does not hold only texts: it has {value!r:.100} ({type(value).__name__}); "
-            "pass strings, and None or NaN for no text"
-            for name, value in odd.items()
-            if value is not None
-        }
+        unfit: dict[Any, str] = {}
+        for name, column in frame.items():
+            odd = (value for value in column if not (isinstance(value, str) or is_missing(value)))
+            if (value := next(odd, None)) is not None:
+                found = f"does not hold only texts: it has {value!r:.100} ({type(value).__name__})"
+                unfit[name] = f"{found}; pass strings, and None or NaN for no text"
         begin = [() if name in unfit else [*column.iloc[:SAMPLE_ROWS]] for name, column in frame.items()]
         choice = Sample(columns, unfit, text_column, _FRAME, begin).choose()
         log_notes(choice.notes)
@@ -244,15 +238,14 @@ class Scorer:
             raise TypeError(f"batch is a {type(batch)!r:.200}; pass a pyarrow Table or RecordBatch")
         table = batch if isinstance(batch, pa.Table) else pa.Table.from_batches([batch])
         added = self._columns(prefix, table.column_names, _BATCH)
-        paths, parts = arrow.paths_of(table.schema), table.to_batches()
+        paths = arrow.paths_of(table.schema)
         begin = table.slice(0, SAMPLE_ROWS).to_batches()
         choice = arrow.find_text_columns(paths, begin, text_column, _BATCH)
         log_notes(choice.notes)
-        columns = [
-            [text for part in parts for text in arrow.to_values(arrow.column_at(part, path))]
-            for path in choice.places
-        ]
-        scores = self.score(join_columns(columns))
+        texts: list[str | None] = []
+        for part in table.to_batches():
+            texts += join_columns([arrow.to_values(arrow.column_at(part, path)) for path in choice.places])
+        scores = self.score(texts)
         for column in added:
             new = arrow.result_array(column, column.values(scores))
             batch = batch.append_column(arrow.result_field(column), new)
@@ -317,9 +310,7 @@ class Scorer:
 load = Scorer  # reads as a call where a model is opened by its path
 
 
-def predict(
-    bundle: Bundle, texts: Sequence[str], *, title: str = "", quiet: bool, **options: Any
-) -> Probabilities:
+def predict(bundle: Bundle, texts: Sequence[str], *, title: str = "", quiet: bool, **options: Any) -> Floats:
     """Return the probabilities that a model predicts, float64 `[texts, classes]`; NaN for a blank text."""
     with (
         Scorer(bundle, **options) as scorer,
