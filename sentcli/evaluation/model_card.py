@@ -59,7 +59,8 @@ class Metrics(TypedDict):
     # `seconds`, and whether more texts are right beyond chance with the network, `is_beaten`, or without it,
     # `is_better`, which the included model lacks.
     baseline: NotRequired[dict[str, Any]]
-    # Of the base model alone: `accuracy`, and `own`, the accuracies before and after on its own sentences.
+    # Of the base model alone: `epoch` (0), `validation_loss`, `validation_accuracy`; and the accuracies on
+    # its own sentences before and after the training, `own_before` and `own_after`. Empty without a base.
     start: NotRequired[dict[str, Any]]
     best_epoch: int  # 0: the weights are those of the base model
     examples: dict[str, int]  # numbers in `train` and `validation`, without empty texts; both all in folds
@@ -172,7 +173,7 @@ def check_card(model: bundle.Bundle) -> None:
     if bundle.METRICS not in model.digests:
         raise UsageError(
             f"{option('card')}: {model.path} was not written by `sentcli train` and has no card; "
-            "give the folder of the trained model"
+            "pass the folder of the trained model"
         )
     bundle.check_target(model.path, overwrite=True)
     bundle.check_writable(model.path.resolve().parent)

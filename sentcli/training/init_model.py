@@ -20,7 +20,7 @@ from sentcli.datasets.splits import are_learned
 from sentcli.errors import option
 from sentcli.evaluation.display import accuracy_of_texts
 from sentcli.model.bilstm import BiLSTM, is_short_of_memory, tie_gates
-from sentcli.scoring.labels import softmax
+from sentcli.scoring.labels import Floats, softmax
 from sentcli.scoring.pool import usable_cores
 from sentcli.training.classifier import loss_and_accuracy, predict_logits
 from sentcli.training.corpus import Corpus, Examples, TokenIds, split_bigrams
@@ -90,6 +90,7 @@ class FineTunedModel(InitialModel):
     """A network with all weights of a trained model, which should not forget its own sentences."""
 
     base: Base
+    logits: Floats = field(init=False)  # of the trained model, for the validation texts; see `before`
 
     def __post_init__(self) -> None:
         # N-grams know only the new texts, so they would undo what rehearsal keeps.

@@ -56,6 +56,7 @@ def compare_with_ngrams(calibrated: Calibrated, data: Corpus) -> dict[str, Any]:
     """Return the figures of a model of n-grams, the baseline, and the verdict of McNemar's test at 5 %."""
     started, names, sure = time.perf_counter(), data.texts.labels, data.validation.has_label
     labels, baseline = data.validation.labels[sure], predict_by_ngrams(data)
+    seconds = time.perf_counter() - started
     figures = evaluate(labels, baseline, names)
     is_right = choose_classes(calibrated.probabilities[sure], names) == labels
     is_baseline_right = choose_classes(baseline, names) == labels
@@ -63,7 +64,7 @@ def compare_with_ngrams(calibrated: Calibrated, data: Corpus) -> dict[str, Any]:
     chance = 1.96 * math.sqrt(won + lost)
     return {
         **{name: getattr(figures, name) for name in _FIGURES},
-        "seconds": round(time.perf_counter() - started, 1),
+        "seconds": round(seconds, 1),
         "is_beaten": won - lost > chance,
         "is_better": lost - won > chance,
     }

@@ -106,7 +106,7 @@ class Record:
         }
 
     def _write_validation(self, path: Path) -> None:
-        """Write the predictions for the validation texts, by models that did not learn from them."""
+        """Write the predictions for the validation texts; in folds, those of models without them."""
         texts, validation = self.data.texts, self.data.validation
         labels = np.where(validation.has_label, validation.labels, len(texts.labels))
         rows = prediction_rows(texts.validation, labels, self.calibrated.probabilities, texts.labels)

@@ -116,8 +116,8 @@ def _validate_on_new(texts: Texts, base: Base) -> Texts:
     if len(new) == len(texts.validation):
         return texts
     if len(new) < min(_FEWEST_NEW, len(texts.validation) / 2):
-        advice = f"validation would be biased; pass new texts with {option('validation', 'FILE')}"
-        _log.warning("%s has learned %d of %d validation texts: %s", *counts, advice)
+        advice = f"so the model will keep its weights; pass new texts with {option('validation', 'FILE')}"
+        _log.warning("%s has learned %d of %d validation texts, %s", *counts, advice)
         return texts
     _log.info("%s has learned %d of %d validation texts, which do not validate", *counts)
     return replace(texts, validation=texts.validation.take(new.tolist()))

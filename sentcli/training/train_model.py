@@ -6,7 +6,7 @@ A network is validated on texts set aside, or with few texts by cross-validation
 import json
 import logging
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
@@ -108,14 +108,13 @@ class ValidationSplit:
     examples: Examples
     class_weights: Tensor | None
     device: torch.device
-    unseen: list[npt.NDArray[np.float32]] = field(default_factory=list)  # the logits after each epoch
     history: tuple[()] = ()  # nothing is known before the training
     seconds: float = 0.0
 
     def measure(self, model: nn.Module, _: int) -> tuple[float, float]:
         """Return loss and accuracy of the model after an epoch."""
-        self.unseen.append(predict_logits(model, self.examples, self.device))
-        return loss_and_accuracy(self.unseen[-1], self.examples, self.class_weights)
+        logits = predict_logits(model, self.examples, self.device)
+        return loss_and_accuracy(logits, self.examples, self.class_weights)
 
     def logits(self, network: nn.Module) -> npt.NDArray[np.float32]:
         """Return the logits of the network, `[texts, classes]`."""
@@ -139,6 +138,20 @@ class CrossValidation:
         return self.unseen
 
 
+def _fit_fold(
+    initial: InitialModel, train: Examples, unseen: Examples, run: Run
+) -> tuple[npt.NDArray[np.float32], list[dict[str, float]]]:
+    """Return the logits of unseen texts after each epoch, and the result of `fit`."""
+    logits: list[npt.NDArray[np.float32]] = []
+
+    def measure(model: nn.Module, _: int) -> tuple[float, float]:
+        logits.append(predict_logits(model, unseen, run.device))
+        return loss_and_accuracy(logits[-1], unseen, run.class_weights)
+
+    history = fit(initial.build(), initial.rehearse(train), measure, initial.config, run)
+    return np.stack(logits), history
+
+
 def cross_validate(initial: InitialModel, data: Corpus, work: Path, run: Run) -> CrossValidation:
     """Train a model without each fold; choose the best number of epochs. `work` keeps finished folds."""
     histories: list[list[dict[str, float]]] = []
@@ -148,11 +161,9 @@ def cross_validate(initial: InitialModel, data: Corpus, work: Path, run: Run) ->
         if not file.exists():
             train, unseen = data.train.take(learned), data.validation.take(tested)
             weights = _class_weights(train, initial.config)
-            split = ValidationSplit(unseen, weights, run.device)
             of_fold = replace(run, class_weights=weights, validated=len(tested), name=f"{title}, ")
-            history = fit(initial.build(), initial.rehearse(train), split.measure, initial.config, of_fold)
-            content = {"logits": np.stack(split.unseen)}
-            write_file(Target(file), save(content, {"history": json.dumps(history)}))
+            logits, history = _fit_fold(initial, train, unseen, of_fold)
+            write_file(Target(file), save({"logits": logits}, {"history": json.dumps(history)}))
         with safe_open(file, "np") as result:
             histories.append(json.loads(result.metadata()["history"]))
             logits_of.append(result.get_tensor("logits"))
