@@ -56,7 +56,8 @@ class Report:
             columns = Columns(table.options.by, self._time)
             if not self._is_stream:
                 names = [name for name in table.kept_columns if name not in table.texts]
-                first = {name: chunk.texts_of(place) for name, place in table.paths if name in names}
+                paths = [(name, place) for name, place in table.paths if name in names]
+                first = {name: chunk.texts_of(place)[chunk.headers :] for name, place in paths}
                 columns = find_columns(first, table.options.by, self._time)
             self.collected = Collector(self._scorer.labels, columns)
             fields = {name: "by" if name in columns.by else "by_time" for name in columns.names}

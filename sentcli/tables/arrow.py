@@ -39,7 +39,7 @@ _KNOWN_EXTENSIONS = ("arrow.uuid", "arrow.bool8")  # for other extension types, 
 
 
 def arrow_type(kind: Any) -> pa.DataType:
-    """Return the Arrow type of a type that `tables.types` found."""
+    """Return the Arrow type of a type that `tables.convert` found."""
     if isinstance(kind, list):
         return pa.list_(arrow_type(kind[0]))
     if isinstance(kind, dict):

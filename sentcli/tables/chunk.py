@@ -1,6 +1,6 @@
 """What flows from a reader to a writer: chunks of rows, each with the position after it.
 
-A chunk is a lazy table: it has the texts and the bytes of its rows, and decodes further values for who asks.
+A chunk holds the texts and the bytes of its rows; other values are decoded when they are used.
 """
 
 import base64
@@ -58,9 +58,9 @@ class Records(NamedTuple):
 
     def split(self, room: int, room_bytes: int) -> tuple["Records", "Records | None"]:
         """Return the rows that fit, the last of which may pass the limit of bytes, and the others if any."""
-        sizes = [*accumulate(map(len, self.raw))]
-        count = min(room, bisect_left(sizes, room_bytes) + 1)
-        if count >= len(sizes):
+        sizes = [*accumulate(map(len, self.raw[:room]))]
+        count = min(len(sizes), bisect_left(sizes, room_bytes) + 1)
+        if count == len(self.raw):
             return self, None
         first = self._replace(texts=self.texts[:count], rows=self.rows[:count], raw=self.raw[:count])
         rest = self.texts[count:], self.rows[count:], self.raw[count:], self.lines[count:]
@@ -133,7 +133,7 @@ class Chunk:
 
     :param table: the input.
     :param texts: one per row; blank, or None, for a row that has nothing to score.
-    :param parsed: see `rows`; None: they are parsed from `raw` when somebody asks.
+    :param parsed: see `rows`; None: they are parsed from `raw` on first use.
     :param raw: the bytes of each row in the input; empty for binary formats.
     :param starts: where consecutive rows begin.
     :param gaps: bytes between rows, each as (number of the next row, bytes).
@@ -158,7 +158,7 @@ class Chunk:
 
     @cached_property
     def rows(self) -> Any:
-        """The values of each row: a sequence with one per column; in other kinds of chunks see there."""
+        """The values of each row, one per column; subclasses hold them in another form."""
         if self.parsed is None and isinstance(self.table, TextTable):
             return self.table.parse(self.raw)
         return self.parsed
@@ -170,7 +170,7 @@ class Chunk:
     def cells(self, place: Any) -> list[Any]:
         """Return the values of one column.
 
-        :param place: one of `Table.places_of`.
+        :param place: as in `Table.paths`.
         """
         return [row[place] for row in self.rows]
 
@@ -217,10 +217,15 @@ class Chunk:
     def _rows_at(self, kept: Sequence[int]) -> Sequence[Any]:
         return [self.rows[row] for row in kept]
 
+    @cached_property
+    def _offsets(self) -> list[int]:
+        """The bytes of the rows before each row."""
+        return [*accumulate(map(len, self.raw), initial=0)]
+
     def _start_of(self, row: int, number: int = 0) -> Start:
         """Return where one row is, which gets another number."""
         first, lines, offset = self.starts[bisect_right(self.starts, row, key=itemgetter(0)) - 1]
-        offset = None if offset is None else offset + sum(map(len, self.raw[first:row]))
+        offset = None if offset is None else offset + self._offsets[row] - self._offsets[first]
         return number, (lines[row - first],), offset
 
     def reject(self, row: int, reason: str) -> Reject:
@@ -261,7 +266,7 @@ class Cursor:
     def chunk_rows(self) -> int:
         """The most rows and rejects of the next chunk.
 
-        They are few at first, so that workers begin early, except in a file of one or two chunks.
+        They are few at first, so that workers begin early, except in a small file.
         """
         so_far = self._position.rows + self._position.rejected
         rows = CHUNK_ROWS if self._is_small else max(so_far // 2, _FIRST_ROWS)

@@ -33,6 +33,7 @@ from sentcli.tables.options import ResultColumn, WriteOptions
 from sentcli.tables.table import Table, TextTable, find_taken
 from sentcli.tables.text_column import join_texts
 
+_MOST_NAMED = 180  # characters of the columns in a reason; all of them are quoted
 _LONGEST = 16  # times --max-row-bytes; a longer record is an error
 _BLANK_BYTES = 99  # before the first object of an array
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
@@ -91,8 +92,9 @@ class JsonChunk(Chunk):
             if isinstance(record, str):
                 bad[row] = record
             elif new := [key for key in record if key not in columns and keeps(key)]:
-                names = shlex.quote(",".join([*self.table.kept_columns, *new]))
-                bad[row] = f"the key {new[0]!r:.200} is not among the columns; try --keep {names}"
+                names = ",".join([*self.table.kept_columns, *new])
+                keep = f"--keep {names!r:.200}" if len(names) < _MOST_NAMED else "--keep"
+                bad[row] = f"the key {new[0]!r:.200} is not among the columns; try {keep}"
         return bad
 
 
@@ -155,9 +157,8 @@ class _JsonReader(LineReader):
 def split_records(blocks: Iterator[bytes], text: TextTable) -> Iterator[list[bytes]]:
     """Yield the records of a document, each as a line.
 
-    The last one is a bracket, which will be rejected, if the end of an array is missing.
-
-    If the lead of the text ends in an array, this is the only one that is read.
+    If the lead of the text ends in an array, only that array is read. If its end is missing, a bracket
+    follows as a last record, which is then rejected.
     """
     name, limit, is_inside = text.name, text.options.max_row_bytes, text.lead.endswith(b"[")
     depth = int(is_inside)
@@ -208,7 +209,7 @@ def _refuse_array(rest: bytes, name: str) -> None:
 
 
 def end_of(data: bytes, start: int) -> int:
-    """Return the end of the value at `start`; -1 if it may go on after the data."""
+    """Return the end of the value at `start`; -1 if its end is not in the data."""
     if not data.startswith(b"{", start):
         scalar = _SCALAR.match(data, start)
         return scalar.end() if scalar else -1

@@ -61,12 +61,14 @@ class LineReader(ABC):
             for number, line in enumerate(lines if max(map(len, lines)) > self._limit else []):
                 if len(line) > self._limit:
                     check_length(line, self._limit, self.name)
-                    yield from self.parse(lines[start:number])
+                    if start < number:
+                        yield from self.parse(lines[start:number])
                     yield from self.finish()
                     yield self.reject(line, too_long(self._limit))
                     self.advance(1, len(line))
                     start = number + 1
-            yield from self.parse(lines[start:])
+            if start < len(lines):
+                yield from self.parse(lines[start:])
         yield from self.finish()
 
     def advance(self, lines: int, size: int) -> None:

@@ -74,6 +74,8 @@ def read_files(
             cursor.open(source)
             for chunk in read(source, table, cursor):
                 check()
+                if headers := chunk.headers:
+                    chunk = chunk.take(range(headers, len(chunk.texts)), {}, cursor.recount(-headers, 0))
                 yield first or table, chunk
 
 

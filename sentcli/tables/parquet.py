@@ -1,7 +1,7 @@
 """Parquet through pyarrow: row groups are streamed, schema and metadata are kept, new columns are appended.
 
 Row groups keep their size, but large ones are divided to limit memory. From a format that is not read in
-record batches, columns have the types that `tables.types` finds, and others are strings.
+record batches, columns have the types that `tables.convert` finds, and others are strings.
 """
 
 import io

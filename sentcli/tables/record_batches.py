@@ -45,7 +45,6 @@ class ArrowTable(Table):
         return [(name, path) for name, path, _ in paths_of(self.schema)]
 
 
-@dataclass(frozen=True)
 class ArrowChunk(Chunk):
     """Consecutive rows as a record batch; the place of a column is its indexes."""
 

@@ -64,6 +64,7 @@ _FORMATS = {
     "documents": Format("documents", (), frozenset({"encoding", "keep", "drop"}), written_as="csv"),
 }
 FORMATS = tuple(_FORMATS)
+INPUT_FORMATS = tuple(name for name in FORMATS if name != "documents")  # which have an option of their own
 OUTPUT_FORMATS = tuple(name for name, form in _FORMATS.items() if not form.written_as)
 SUFFIXES = {suffix: name for name, form in _FORMATS.items() for suffix in form.suffixes}
 
@@ -216,7 +217,7 @@ class Writer(ABC):
     def misfits(self, chunk: Chunk) -> dict[int, str]:
         """Return the rows that the output cannot hold, each with the reason."""
         bad = chunk.unreadable() if self.converts else {}
-        for row, values in enumerate(chunk.values() if self.unfit else ()):
+        for row, values in enumerate(chunk.values()[chunk.headers :] if self.unfit else (), chunk.headers):
             if row not in bad and (reason := next(filter(None, map(self.unfit, values)), "")):  # type: ignore[arg-type]
                 bad[row] = reason
         return bad

@@ -24,8 +24,6 @@ from sentcli.tables.registry import FORMATS, SIGNATURE_BYTES, instead_of, signat
 from sentcli.tables.table import Note
 from sentcli.tables.text_column import is_usual
 
-Records = list[tuple[int, list[str]]]  # each with the number of its first line
-
 LIKELY_DELIMITERS = "\t;|,"
 _NO_TABLE = 3
 _SAMPLE_BYTES = 1 << 18
@@ -119,7 +117,7 @@ def start_of(source: Source) -> tuple[bytes, str]:
         return start_of(source)
     binary = signature_of(start)
     if binary and binary not in FORMATS:
-        hint = f"give it a name that ends in {binary}"
+        hint = f"rename it to end in {binary}"
         if source.is_stream:
             hint = instead_of(binary, f"FILE{binary}")
         raise DataError(f"{source.name}: its first bytes are those of {binary}; {hint}")
@@ -176,9 +174,10 @@ def _are_words(cells: Sequence[str]) -> bool:
     return sum(len(_WORD.findall(cell)) for cell in cells) >= 2 * len(cells) and not _are_numbers(cells)
 
 
-def lines_of_titles(records: Records, text_column: str | None, where: str) -> int:
+def lines_of_titles(records: Sequence[tuple[int, Sequence[str]]], text_column: str | None, where: str) -> int:
     """Return the number of lines before the header, if these have one cell, as the title of a report has.
 
+    :param records: the first ones, each with the number of its first line.
     :raises DataError: when what follows them may be no header, because it has no usual name of a text.
     """
     (_, first), *later = records[: 1 + SAMPLE_RECORDS]

@@ -26,9 +26,9 @@ class Table:
     :param options: those that read it, with the format that was found.
     :param columns: the names of its columns; empty if it has no record.
     :param texts: the names or paths of the columns whose texts are scored, usually one.
-    :param places: the places of these columns, see `places_of`.
+    :param places: the places of these columns, see `paths`.
     :param lead: the bytes before the first row: a byte order mark, a header record.
-    :param types: the types of the columns that are not text, for an output with types; see `tables.types`.
+    :param types: the types of the columns that are not text, for an output with types; see `tables.convert`.
     :param is_empty: there is no record that decides.
     :param formulas_without_value: the number of cells of a workbook whose value is not in the file.
     """

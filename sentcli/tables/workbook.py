@@ -112,7 +112,6 @@ def formulas_without_value(file: IO[bytes], sheet: int) -> tuple[int, str]:
             if (is_open and value == b"0") or not (value or _IS_STRING.search(attributes))
         ]
         if missing:
-            return len(missing), b"".join(missing[0].groups()).decode() if missing[
-                0
-            ] else "a cell without a name"
+            first = missing[0]
+            return len(missing), b"".join(first.groups()).decode() if first else "a cell without a name"
     return 0, ""

@@ -260,7 +260,7 @@ class Writer(registry.Writer):
         return self._file.getvalue()
 
     def _shade(self, first: int, last: int, place: int, labels: Sequence[str]) -> None:
-        """Let a rule shade two labels, one between them, and `mixed`; more labels have no order."""
+        """Write the rules that shade two labels, one between them, and `mixed`; more labels have no order."""
         is_mixed = labels[-1:] == ("mixed",)
         colors = _SHADES.get(len(labels) - is_mixed, ())
         for label, color in zip(labels, (*colors, _BETWEEN), strict=False) if colors else ():

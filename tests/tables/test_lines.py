@@ -146,7 +146,7 @@ def test_any_text_comes_back(convert, lines, encoding, block):
     ],
 )
 def test_compressed_bytes_under_another_name_are_refused(convert, data, kind, suffix):
-    hint = f"its first bytes are those of {kind}; give it a name that ends in {kind}"
+    hint = f"its first bytes are those of {kind}; rename it to end in {kind}"
     with pytest.raises(DataError, match=re.escape(f"in.{suffix}: {hint}")):
         convert(data, f"in.{suffix}")
 

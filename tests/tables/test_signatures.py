@@ -138,7 +138,7 @@ def test_what_another_program_has_to_convert_in_a_pipe(run, piped, tmp_path, pac
 def test_a_format_under_another_name_is_refused(convert):
     with pytest.raises(DataError, match=r"in\.csv: its first bytes are those of parquet; add --input-format"):
         convert(READ["parquet"], "in.csv")
-    with pytest.raises(DataError, match=r"in\.txt: .* are those of \.sqlite; give it a name that ends in"):
+    with pytest.raises(DataError, match=r"in\.txt: .* are those of \.sqlite; rename it to end in"):
         convert(REFUSED[".sqlite"][0], "in.txt")
 
 
