@@ -11,9 +11,7 @@ from sentcli.cli.command import Command, argument, named, option
 from sentcli.errors import counted
 from sentcli.files.sink import Target
 from sentcli.tables.options import ReadOptions, WriteOptions
-from sentcli.tables.registry import FORMATS
-
-_FORMATS = [form for form in FORMATS if form != "documents"]  # which nobody writes
+from sentcli.tables.registry import INPUT_FORMATS
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,7 @@ class ReportOptions:
     overwrite: bool = common.overwrite()
     quiet: bool = common.quiet()
     text_column: str | None = common.text_column()
-    format: str | None = option("Default: by the suffix.", "--input-format", choices=_FORMATS)
+    format: str | None = option("Default: by the suffix.", "--input-format", choices=INPUT_FORMATS)
     encoding: str | None = common.encoding()
     delimiter: str | None = common.delimiter()
     quotechar: str | None = common.quotechar()

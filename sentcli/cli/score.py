@@ -25,7 +25,7 @@ from sentcli.cli.command import Command, argument, named, option
 from sentcli.errors import DataError, OutputError, UsageError, counted
 from sentcli.files.sink import Target, is_terminal, write_file
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
-from sentcli.tables.registry import FORMATS, OUTPUT_FORMATS, SUFFIXES, suffix_of
+from sentcli.tables.registry import INPUT_FORMATS, OUTPUT_FORMATS, SUFFIXES, suffix_of
 
 if TYPE_CHECKING:
     from sentcli.runs.summary import Summary
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 _REJECTED_ROWS = 3  # exit code of a finished run with rejected rows, or with values that are not in the file
 _LIBRARIES = ("numpy", "onnxruntime", "orjson", "pyarrow")  # that affect scores and files
-_INPUT_FORMATS = [form for form in FORMATS if form != "documents"]  # which have an option of their own
 _OWN_BAND = "model"  # the value of --neutral without a value
 _Names = tuple[str, ...] | None
 _Aspects = tuple[tuple[str, tuple[str, ...]], ...]
@@ -142,7 +141,7 @@ class ScoreOptions:
     format: str | None = option(
         "Default: by the suffix; for stdin and .txt by the first lines.",
         "--input-format",
-        choices=_INPUT_FORMATS,
+        choices=INPUT_FORMATS,
         heading="More on what is read",
     )
     sheet: str | None = option("XLSX: name or number of the sheet. Default: the first with a table.")

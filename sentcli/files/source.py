@@ -150,7 +150,10 @@ class Source(AbstractContextManager["Source"]):
 
     @contextmanager
     def looking_ahead(self, start: int = 0) -> Iterator[None]:
-        """Skip `start` bytes; return to the start after the block, until which a stream is kept in memory."""
+        """Skip `start` bytes, and return to the start of the input after the block.
+
+        The bytes of a stream are kept in memory until they are read again.
+        """
         self._bytes.keeps = self.is_stream
         self.skip(start)
         yield
@@ -229,6 +232,8 @@ class _Rewindable(io.RawIOBase):
     def read(self, size: int = -1) -> Any:
         data = self._kept.read(size)
         if not data and not self._is_over:  # A terminal would ask for more after its end.
+            if not self.keeps:
+                self._kept = io.BytesIO()  # what was kept has been read again
             data = self._raw.read(size)
             self._is_over = self._is_stream and data == b""
             if self.keeps and data:

@@ -66,7 +66,7 @@ class History:
         return None
 
     def complete(self, size: int, summary: Summary) -> None:
-        """Make room for files that hold all rows, before they get their names, and record that they do.
+        """Remove the old files that the new ones will replace, and record that the output is finished.
 
         :raises ExistingOutputError: if another program has created one of the files meanwhile.
         """

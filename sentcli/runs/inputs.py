@@ -258,7 +258,7 @@ class Inputs:
         return found
 
     def _begin_survey(self) -> "Survey | None":
-        """Return what reads all rows first, where the columns of the output depend on them."""
+        """Return a survey of all rows if the columns of the output depend on them, else None."""
         read, written = get_format(self._read.format or ""), get_format(self._write.format or "")
         is_stream = any(file.is_stream for file in self._files)
         # Of a stream all columns stay text.

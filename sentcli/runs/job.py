@@ -93,7 +93,7 @@ def score_output(
                     stack.enter_context(Lock(place.path, check=stop.check, waits=options.waits))
             history = History(targets, files, conditions, has_record, options.overwrite, options.listing)
             settled = replace(options, read=read, write=write)
-            return history.settle() or _Job(scorer, files, target, rejects, settled, history).run(progress)
+            return history.settle() or _Job(scorer, settled, history).run(progress)
     except ChangedInputError:
         if not options.update or options.overwrite:  # a second change ends the run
             raise
@@ -139,21 +139,17 @@ def _conditions(scorer: Scorer, files: Sequence[InputFile], options: JobOptions)
 class _Job:
     """The rows of an output whose files are locked.
 
-    :param rejects: None: standard error.
     :param options: with the formats of the inputs and of the output, where their names show them.
     """
 
     scorer: Scorer
-    files: Sequence[InputFile]
-    target: Target
-    rejects: Target | None
     options: JobOptions
     history: History
     output: Output | None = None
 
     def run(self, progress: Progress) -> Summary:
         """Score the rows, and publish the output when it holds all of them."""
-        history, name = self.history, self.target.name
+        history, name = self.history, self.history.targets[0].name
         try:
             history.ledger.begin({"run": history.conditions, "overwrite": history.overwrite})
             return self._score(progress)
@@ -169,17 +165,17 @@ class _Job:
             raise
 
     def _score(self, progress: Progress) -> Summary:
-        started, target, scorer, options = time.perf_counter(), self.target, self.scorer, self.options
+        started, scorer, options = time.perf_counter(), self.scorer, self.options
+        files, target = self.history.files, self.history.targets[0]
+        rejects = self.history.targets[1] if len(self.history.targets) > 1 else None
         results = options.write.columns(scorer.shown_classes, scorer.extras.columns, scorer.given_labels)
         # An output folder keeps the folders of the inputs.
-        partitions = {} if options.in_folder else partitions_of([file.name for file in self.files])
-        with closing(Inputs(self.files, target, options.read, options.write, results, partitions)) as inputs:
-            self.output = output = Output(target, self.rejects, inputs.writer, options.rejects)
+        partitions = {} if options.in_folder else partitions_of([file.name for file in files])
+        with closing(Inputs(files, target, options.read, options.write, results, partitions)) as inputs:
+            self.output = output = Output(target, rejects, inputs.writer, options.rejects)
             with closing(Bar(progress, target.name, inputs.total_bytes)) as bar:
                 summary, replayed = self._write_rows(inputs, output, bar)
-            is_workbook = inputs.writer.write.format == "xlsx"
-            sheet = summary.to_sheet(scorer.bundle.name, scorer.labels[-1]) if is_workbook else ()
-            sizes = output.close(inputs, sheet)
+            sizes = output.close(inputs, summary.to_sheet(scorer.bundle.name, scorer.labels[-1]))
         if options.report:
             began = time.perf_counter()
             options.report.finish()
@@ -197,12 +193,13 @@ class _Job:
 
         :returns: the summary of all rows, and how many of them the stopped run scored.
         """
-        names, scorer, total = [file.name for file in self.files], self.scorer, Counts()
+        files, scorer, total = self.history.files, self.scorer, Counts()
+        names = [file.name for file in files]
         ledger, report, groups = self.history.ledger, self.options.report, Groups()
         by = () if inputs.table.is_empty else self.options.read.by
         places = dict(zip(by, places_of(inputs.table, dict.fromkeys(by, "by")), strict=True))
         if report:
-            report.begin(names, inputs.table, is_stream=self.files[0].is_stream)
+            report.begin(names, inputs.table, is_stream=files[0].is_stream)
 
         def write(chunk: Chunk, results: Results) -> None:
             output.write(chunk, inputs.with_partitions(chunk, results))
@@ -229,7 +226,7 @@ class _Job:
             rejected=output.rejected,
             formulas_without_value=inputs.formulas_without_value,
             text_columns=inputs.text_columns,
-            inputs=[file.fingerprint() for file in self.files],
+            inputs=[file.fingerprint() for file in files],
         )
         return summary, replayed
 

@@ -75,9 +75,8 @@ class Output:
         return (reject.to_line() for reject in rejects[:room])
 
     def _write(self, data: bytes) -> None:
-        for piece in (self._begin, data):
-            self._sink.write(self._compressor.add(piece))
-        self._begin = b""
+        data, self._begin = self._begin + data, b""
+        self._sink.write(self._compressor.add(data))
 
     def close(self, inputs: Inputs, summary: Sheet = ()) -> tuple[int, int | None]:
         """Write the end of the output, and make both files durable.

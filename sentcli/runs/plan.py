@@ -113,7 +113,8 @@ def _folder_below(found: Found) -> PurePath:
     if base is None or not file.startswith(base):
         return PurePath()
     below = PurePath(file.removeprefix(base))
-    if below.is_absolute() or ".." in below.parts or "\0" in file:
+    names = {*below.parts, PurePath(path_of(file)).name}
+    if below.is_absolute() or ".." in names or "\0" in file:
         raise DataError(f"{file}: the output folder cannot hold such a name; rename it, or narrow the glob")
     return below.parent
 
@@ -175,9 +176,9 @@ def _find(name: str, form: str | None, output: str) -> list[Found]:
     if name.endswith("/") if at_url else name not in ("", STANDARD) and Path(name).is_dir():
         base = f"{name.rstrip('/')}/"
         found = sorted(remote.list_folder(base)) if at_url else _expand(f"{glob.escape(base)}**/*")
-        inside = f"{absolute(output).rstrip('/')}/"
-        if output and not f"{absolute(base).rstrip('/')}/".startswith(inside):
-            found = [file for file in found if not absolute(file).startswith(inside)]
+        inside = f"{_absolute(output).rstrip('/')}/"
+        if output and not f"{_absolute(base).rstrip('/')}/".startswith(inside):
+            found = [file for file in found if not _absolute(file).startswith(inside)]
         kept = _inputs_among(name, base, found, form, is_folder=True) or [name]
         if not form and (count := _count_documents(kept)) > 1:
             raise UsageError(
@@ -205,7 +206,7 @@ def _unpacked(found: Found, form: str | None) -> list[Found]:
     return [Found(file, base if found.base is None else found.base) for file in kept]
 
 
-def absolute(name: str) -> str:
+def _absolute(name: str) -> str:
     return name if is_url(name) else str(Path(name).absolute())
 
 

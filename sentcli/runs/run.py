@@ -137,9 +137,9 @@ def _score_in_turn(
 def _check_files(
     files: Mapping[str, Target], output: Target, pairs: Sequence[Pair], options: JobOptions
 ) -> None:
-    """Check the places of the files that are written after the rows, by their options.
+    """Refuse a file, such as the summary, that would replace a file of the run or that cannot be written.
 
-    Refuse one that would replace a file of the run, or that cannot be written.
+    :param files: by the options that name them.
     """
     for flag, file in files.items():
         if file.name == STANDARD or (output.is_standard_output and file.is_standard_output):
