@@ -153,7 +153,7 @@ def _cells(name: str, examples: int, part: Mapping[str, object]) -> Sequence[str
 
 
 def main() -> None:
-    """Print three tables in Markdown."""
+    """Print the tables in Markdown."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -174,8 +174,9 @@ def main() -> None:
         header = ["terms", "number", "sentences", "mean range of the scores", "largest range"]
         header += ["sentences whose label changes", "lowest mean score", "highest mean score"]
         tables.append(table(header, 1, spreads(scorer, probes)))
-    header = ["negative, neutral and positive", "texts", "macro F1", "accuracy"]
-    tables.append(table(header, 1, three_ways(options.model, options.files)))
+    if by_file := [*three_ways(options.model, options.files)]:
+        header = ["negative, neutral and positive", "texts", "macro F1", "accuracy"]
+        tables.append(table(header, 1, by_file))
     print(*tables, sep="\n\n")
     if options.docs:
         page = ROOT / "docs" / "evaluation.md"

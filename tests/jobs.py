@@ -1,9 +1,12 @@
 """Jobs with a fake scorer, for tests that need no model, and their fixtures."""
 
+import os
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -101,6 +104,25 @@ def read_chunks(
     options = find_formats(names, output, read or ReadOptions(), write or WriteOptions())
     results = options[1].columns(labels=ParityScorer().given_labels)
     return Reading([inspect_input(name) for name in names], Target(output), *options, results, {})
+
+
+def content(folder: Path | str) -> dict[str, bytes]:
+    """Return the files of a folder, but for hidden ones."""
+    return {path.name: path.read_bytes() for path in Path(folder).iterdir() if path.name[0] != "."}
+
+
+def write_to_pipe(path: Path, *parts: bytes, pause: float = 0.0) -> Path:
+    """Make a named pipe, to which a thread writes parts, with a pause after each."""
+    os.mkfifo(path)
+
+    def write() -> None:
+        with path.open("wb", buffering=0) as pipe:
+            for part in parts:
+                pipe.write(part)
+                time.sleep(pause)
+
+    Thread(target=write, daemon=True).start()
+    return path
 
 
 @pytest.fixture(autouse=True)

@@ -217,7 +217,7 @@ def accuracy_of(is_right: Bools) -> dict[str, Any]:
 def band_figures(
     labels: Labels, probabilities: Floats, names: Sequence[str], own: Ends | None, precision: float | None
 ) -> dict[str, Any]:
-    """Report coverage and accuracy of a binary model when scores inside a neutral band are left out.
+    """Return coverage and accuracy of a binary model when scores inside a neutral band are left out.
 
     :param labels: the class of each text; 2 is neutral.
     :returns: `bands`, for each the share of texts outside (`coverage`) and the accuracy on them; `three_way`,

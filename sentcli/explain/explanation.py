@@ -12,7 +12,7 @@ from sentcli.explain.phrases import Phrases
 from sentcli.explain.pieces import sentences_of
 
 # A word decides if its part has these log odds and this share of the largest part, and if it says something
-# alone: these log odds, or this share of what says most. Without "the", a model may score a sentence higher,
+# alone: these log odds, or this share of what says most. Without "the", the score of a sentence may change,
 # but "the" decides nothing.
 _PART, _PART_SHARE = 0.1, 0.2
 _ALONE, _ALONE_SHARE = 1.5, 0.3
@@ -134,7 +134,7 @@ def sentences_json(sentences: Iterable[Sentence]) -> str:
 
 
 class Aspects:
-    """Scores what texts say of aspects: the clauses that have one of its words, joined.
+    """Scores what texts say of aspects: for each aspect, the clauses with one of its words, joined.
 
     :param words: of each aspect; their plurals count too.
     """

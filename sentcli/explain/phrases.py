@@ -61,9 +61,11 @@ class OwnWords:
         self._phrases = Phrases(weights)
 
     def find(self, text: str) -> list[Span]:
+        """Return the weight and the place of each phrase in a text."""
         return [(self._weights[phrase], start, end) for phrase, start, end in self._phrases.find(text)]
 
     def shift(self, text: str) -> float:
+        """Return by how much the phrases of a text shift its log odds."""
         return shift(self.find(text))
 
 

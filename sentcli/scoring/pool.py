@@ -1,4 +1,4 @@
-"""Threads: a reader that prefetches chunks, waits that a signal ends, and the cores to use."""
+"""Threads: prefetched chunks, waits that a signal can end, and the number of cores to use."""
 
 import gc
 import math

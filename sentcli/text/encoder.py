@@ -221,7 +221,7 @@ def _hashes(first: Ids, second: Ids) -> npt.NDArray[np.uint32]:
     return mixed.view(np.uint32) >> np.uint32(32 - _HASH_BITS)
 
 
-@cache  # many texts alone need them
+@cache  # scoring single texts needs them often
 def _tables() -> tuple[bytes, bytes]:
     """Return what each byte of a text becomes, and whether it belongs to a word."""
     changed, in_word = bytearray(range(256)), bytearray([1] * _END + [0])

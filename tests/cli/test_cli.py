@@ -58,6 +58,15 @@ def test_every_argument_is_explained(name):
         assert isinstance(parameter, click.Option) or parameter.name.upper() in command.help
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_stands_once_in_the_help(name):
+    shown = invoke(name, "--help").stdout.rpartition("Examples:")[2]
+    listed = re.findall(r"^  (?:-\w, )?(--[\w-]+)", shown, re.MULTILINE)
+    options = [each for each in main.get_command(GROUP, name).params if isinstance(each, click.Option)]
+    names = [next(opt for opt in each.opts if opt.startswith("--")) for each in options if not each.hidden]
+    assert sorted(listed) == sorted([*names, "--help"])
+
+
 def test_the_version_is_that_of_the_package():
     assert invoke("--version").stdout == invoke("-V").stdout == f"sentcli {__version__}\n"
 

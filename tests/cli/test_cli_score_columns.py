@@ -59,7 +59,7 @@ def test_columns_that_explain_are_the_same_in_every_format(score):
 
 
 @pytest.mark.parametrize("options", [COLUMNS, ("--min-score", "0.9")])
-@pytest.mark.parametrize("target", ["o.csv", "o.parquet"])
+@pytest.mark.parametrize("target", ["o.csv", "o.parquet", "o.txt"])
 def test_columns_that_explain_continue_after_a_stop(score, target, options, monkeypatch):
     words = ("warm", "dull", "tender", "all right")
     write_csv("r.csv", [f"a warm film number {row}, but {words[row % 4]}" for row in range(300)])

@@ -1,9 +1,14 @@
 """Pipes, signals and closed streams, in processes of their own."""
 
+import os
+import pty
+import re
 import signal
 import subprocess
 import sys
+import termios
 import time
+from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 
@@ -130,3 +135,29 @@ def test_rejected_rows_that_a_full_stderr_cannot_take_fail_the_run(trained):
     with Path("/dev/full").open("wb") as full:
         process = start_anew(Path.cwd(), *arguments, stdout=subprocess.DEVNULL, stderr=full)
         assert process.wait(timeout=20) == 1
+
+
+def at_a_terminal(folder, *arguments):
+    """Run `sentcli score` with its standard output and error at a terminal, and return all that it shows."""
+    main, side = pty.openpty()
+    termios.tcsetwinsize(side, (24, 100))
+    process = start_anew(folder, *arguments, stdin=subprocess.DEVNULL, stdout=side, stderr=side)
+    os.close(side)
+    shown = b""
+    with suppress(OSError):  # the end of a terminal
+        while data := os.read(main, 1 << 16):
+            shown += data
+    os.close(main)
+    assert process.wait(timeout=20) == 0
+    return shown.decode().replace("\r\n", "\n")
+
+
+def test_at_a_terminal_a_bar_shows_the_progress_and_is_erased(trained, tmp_path, monkeypatch):
+    monkeypatch.setenv("TQDM_MININTERVAL", "0")
+    write_csv("r.csv", ["a warm film"] * 9000)
+    shown = at_a_terminal(tmp_path, "r.csv", "-o", "o.csv", "--model", trained.path)
+    bar, _, summary = shown.rpartition("\r")
+    assert "%|" in bar
+    assert re.search(r"/152k \[[0-9:]+<[0-9:]+, .* [0-9,]+ rows, [0-9,]+ rows/s\]", bar)  # < time left
+    assert summary.startswith("o.csv: 9,000 rows in ")
+    assert "%|" not in at_a_terminal(tmp_path, "r.csv", "-o", "p.csv", "-q", "--model", trained.path)

@@ -179,7 +179,7 @@ def test_the_recipe_has_the_tables_and_a_changed_one_does_not_continue(
     again = several(config=recipe, output="again")
     assert again.exit_code == 0, again.output
     one, two = (load_bundle(tmp_path / name) for name in ("model", "again"))
-    for name in ("model.onnx", "vocab.txt", "recipe.toml"):
+    for name in ("model.onnx", "vocab.txt", "config.json", "recipe.toml"):
         assert one.read(name) == two.read(name)
     stop_at()
     assert several(output="third").exit_code == 130

@@ -137,6 +137,13 @@ def test_a_class_with_a_twentieth_of_the_texts(tmp_path):
     assert figures["macro_f1"] > 0.7
 
 
+def test_a_model_no_better_than_the_majority_class_is_reported(tmp_path):
+    texts = [text for text, label in invented.reviews(200, seed=6) if label == "positive"]
+    rows = [(text, "negative" if place % 10 == 0 else "positive") for place, text in enumerate(texts)]
+    _, said = train(rows, tmp_path, "--lr", "1e-9", "--epochs", "1", "--class-weight", "none")
+    assert "no better than 'positive' for every text; try" in said
+
+
 @whole_only
 def test_texts_of_one_word_and_one_very_long_text(tmp_path):
     words = {"positive": ("good", "great", "fine"), "negative": ("bad", "poor", "dull")}

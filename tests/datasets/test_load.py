@@ -67,6 +67,11 @@ def test_csv_options(tmp_path):
     assert read(lines, **options) == [("é", "good")]  # they mean nothing there
 
 
+def test_further_headers_are_no_rows(tmp_path):
+    (tmp_path / "data.csv").write_text("text,label\nText,Label\na,x\nb,y\n")
+    assert read(tmp_path / "data.csv", skip_rows=1) == [("a", "x"), ("b", "y")]
+
+
 def test_labels_of_a_csv_file_stay_as_they_are(tmp_path):
     texts = ["NA", "", "null", " 1e5 ", "001", "a\r\nb", "TRUE", "né \U0001f600"]
     rows = [*zip(texts, ["NA", "001", "1", "nan", "None", "1.50", "-0", "True"], strict=True)]

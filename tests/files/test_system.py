@@ -3,6 +3,7 @@
 import importlib
 import os
 import select
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,9 @@ from sentcli.files import system
 from sentcli.files.atomic import AtomicFile, Lock
 from sentcli.files.sink import Stream, Target
 from sentcli.files.source import Source, inspect_input
+
+REVIEWS = Path(__file__).parents[1] / "data" / "reviews.csv"
+MISSING = ("O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK", "fchmod")
 
 
 @pytest.fixture
@@ -32,7 +36,7 @@ def windows(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "fcntl", None)
         patch.setitem(sys.modules, "msvcrt", fake)
-        for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK", "fchmod"):
+        for name in MISSING:
             patch.delattr(os, name)
         patch.delattr(select, "PIPE_BUF")
         importlib.reload(system)
@@ -93,3 +97,32 @@ def test_pipes_are_read_and_written_without_waiting_for_them(windows: ModuleType
 def test_both_separators_mark_a_folder() -> None:
     assert Target("scored\\").is_folder
     assert Target("scored/").is_folder
+
+
+# What Windows' Python lacks is deleted before sentcli is imported.
+PRELUDE = f"""
+import os, select, signal, sys, types
+sys.modules["fcntl"], sys.modules["msvcrt"] = None, types.ModuleType("msvcrt")
+sys.modules["msvcrt"].LK_NBLCK, sys.modules["msvcrt"].locking = 2, lambda *_: None
+for name in {MISSING!r}:
+    delattr(os, name)
+del select.PIPE_BUF, signal.SIGHUP
+from sentcli.__main__ import main
+main()
+"""
+
+
+def run(*line: object, **options: object) -> bytes:
+    command = [sys.executable, "-c", PRELUDE, *map(str, line)]
+    return subprocess.run(command, check=True, capture_output=True, timeout=120, **options).stdout
+
+
+def test_files_folders_and_pipes_are_scored(tmp_path: Path) -> None:
+    run("score", REVIEWS, "-o", tmp_path / "one.csv")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "reviews.csv").write_bytes(REVIEWS.read_bytes())
+    run("score", tmp_path / "in", "-o", f"{tmp_path}/out/")
+    content = (tmp_path / "one.csv").read_bytes()
+    assert content.count(b"positive") > 0
+    assert (tmp_path / "out" / "reviews.csv").read_bytes() == content
+    assert run("score", "--input-format", "csv", input=REVIEWS.read_bytes()) == content

@@ -46,7 +46,7 @@ def test_killed_at_random_moments(folder, score, form, output):
     started = time.monotonic()
     assert finished(folder, score, form, output, chunk_rows=100) == complete
     seconds = time.monotonic() - started
-    killed = 0
+    killed = continued = 0
     while killed < KILLS:
         kills = 0
         for attempt in range(random.choice((1, 2, 3))):  # a run that continues is killed as well
@@ -60,6 +60,7 @@ def test_killed_at_random_moments(folder, score, form, output):
             if run.wait() != -signal.SIGKILL:
                 break
             kills += 1
+            continued += ledger_of(folder, output).exists()
             check_partial(folder, complete)
         else:
             finish(folder, score, form, output, chunk_rows=100)
@@ -67,6 +68,7 @@ def test_killed_at_random_moments(folder, score, form, output):
         assert files(folder) == complete, f"after kill {killed}"
         assert not list(folder.glob(f".*{PRIVATE}*"))
         remove_results(folder)
+    assert continued >= KILLS // 4
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from jobs import score_files
+from jobs import content, score_files
 
 from sentcli.errors import (
     BundleError,
@@ -129,10 +129,6 @@ def run(trained):
             return score_files(scorer, inputs, output, cluster=(address, SETTINGS), **options)
 
     return run
-
-
-def content(folder):
-    return {path.name: path.read_bytes() for path in Path(folder).iterdir() if path.name[0] != "."}
 
 
 def test_the_outputs_and_the_counts_are_those_of_a_run_without(ray, inputs, run, trained, capfd):

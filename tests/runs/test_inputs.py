@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
-from jobs import read_chunks
+from jobs import read_chunks, write_to_pipe
 
 from sentcli.errors import DataError, OutputError, UsageError
 from sentcli.tables.chunk import CHUNK_BYTES, CHUNK_ROWS
@@ -328,17 +328,13 @@ def test_text_files_for_one_output_are_all_lines_or_all_tables(run, tmp_path):
 
 
 def test_a_named_pipe_is_read_once(run, tmp_path):
-    os.mkfifo(tmp_path / "in.txt")
-    Thread(target=(tmp_path / "in.txt").write_bytes, args=[TABLE]).start()
-    run(tmp_path / "in.txt", tmp_path / "out.txt")
+    run(write_to_pipe(tmp_path / "in.txt", TABLE), tmp_path / "out.txt")
     assert (tmp_path / "out.txt").read_bytes().count(b"\n") == 3
 
 
 def test_a_named_pipe_after_another_input_is_opened_at_its_turn(run, tmp_path):
     (tmp_path / "a.txt").write_bytes(b"one line\n")
-    os.mkfifo(tmp_path / "b.txt")
-    Thread(target=(tmp_path / "b.txt").write_bytes, args=[b"another line\n"]).start()
-    run([tmp_path / "a.txt", tmp_path / "b.txt"], tmp_path / "out.txt")
+    run([tmp_path / "a.txt", write_to_pipe(tmp_path / "b.txt", b"another line\n")], tmp_path / "out.txt")
     assert [line.split(b"\t")[-1] for line in (tmp_path / "out.txt").read_bytes().splitlines()] == [
         b"one line",
         b"another line",

@@ -93,23 +93,9 @@ def case(tmp_path, request):
 
 CASES = (
     *(".csv>.csv", ".csv>.csv.gz", ".csv>.parquet", ".jsonl>.jsonl", ".jsonl>.csv"),
-    *(".txt.gz>.txt.zst", ".parquet>.parquet", ".parquet>.csv"),
+    *(".txt.gz>.txt.zst", ".parquet>.parquet", ".parquet>.csv", ".json>.json", ".xlsx>.xlsx", ".xlsx>.csv"),
 )
 each_case = pytest.mark.parametrize("case", CASES, indirect=True)
-
-
-@pytest.mark.parametrize("target", [".csv", ".parquet", ".txt"])
-def test_a_stopped_job_with_probabilities_continues_to_the_same_bytes(tmp_path, target):
-    source, output = tmp_path / "in.csv", tmp_path / f"out{target}"
-    source.write_text("id,text\n" + "".join(f"{n},{'y' * (n % 9)}\n" for n in range(LINES)))
-    run_job(source, tmp_path / f"whole{target}", scorer=ParityScorer(probabilities=True))
-    with pytest.raises(InterruptedRunError):
-        run_job(source, output, scorer=ParityScorer(3, probabilities=True))
-    with pytest.raises(ResumeError, match="probabilities changed since"):
-        run_job(source, output)
-    summary = run_job(source, output, scorer=ParityScorer(probabilities=True))
-    assert 0 < summary.scored < summary.rows
-    assert output.read_bytes() == (tmp_path / f"whole{target}").read_bytes()
 
 
 def test_values_of_any_type_come_back(tmp_path):
@@ -184,6 +170,7 @@ def fail_at(number, name, code, patch):
     ("options", "what"),
     [
         ({"scorer": ParityScorer(model="other")}, "model"),
+        ({"scorer": ParityScorer(probabilities=True)}, "probabilities"),
         ({"read": ReadOptions(max_row_bytes=1000)}, "max_row_bytes"),
         ({"write": WriteOptions(format="csv")}, "write.format"),
         ({"rejects": RejectOptions(path="other.jsonl")}, "rejects.path"),

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from jobs import ParityScorer, score_files
+from jobs import ParityScorer, content, score_files
 
 import sentcli
 from sentcli.config import NOTE
@@ -53,10 +53,6 @@ class StoppedScorer(ParityScorer):
             if next(self._chunks) > self._after:
                 raise KeyboardInterrupt
             yield pair
-
-
-def content(folder):
-    return {path.name: path.read_bytes() for path in Path(folder).iterdir() if path.name[0] != "."}
 
 
 def facts(summary):

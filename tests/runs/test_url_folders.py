@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from jobs import ParityScorer, score_files
+from jobs import ParityScorer, content, score_files
 
 import sentcli
 from sentcli.errors import DataError, ExistingOutputError, UsageError
@@ -31,7 +31,7 @@ def whole(files, store, tmp_path):
     for name in NAMES:
         store["in/" + name] = (tmp_path / "in" / name).read_bytes()
     score_files(ParityScorer(), [f"{store.root}in/*.csv"], f"{tmp_path}/whole/")
-    return {path.name: path.read_bytes() for path in (tmp_path / "whole").iterdir() if path.name[0] != "."}
+    return content(tmp_path / "whole")
 
 
 def run(store, scorer=None, **options):

@@ -20,6 +20,6 @@ def test_the_first_command_for_each_file_is_right_or_says_the_next_one(tmp_path)
     shown = "\n".join(describe(*pair) for pair in others)
     kinds = [outcome.kind for _, outcome in outcomes]
     assert WRONG not in kinds, shown
-    assert len(kinds) - kinds.count(RIGHT) <= NOT_RIGHT, shown
-    assert len(others) - kinds.count(SKIPPED) <= NOT_AS_WANTED, shown
+    assert len(kinds) - kinds.count(RIGHT) <= NOT_RIGHT // every(4), shown
+    assert len(others) - kinds.count(SKIPPED) <= NOT_AS_WANTED // every(4), shown
     assert kinds.count(REFUSED) <= WITHOUT_A_WAY, shown

@@ -727,6 +727,13 @@ def test_rows_after_the_header_are_kept_without_a_score(convert, rejects, caplog
     assert rejects() == []
 
 
+def test_headers_that_the_output_cannot_hold_are_no_rejects(convert, rejects):
+    data = HEADER + "0,Größe\n1,x\n2,é\n".encode()
+    read, write = ReadOptions(skip_rows=1), WriteOptions(output_encoding="ascii")
+    assert convert(data, read=read, write=write) == ADDED + b"1,x" + ODD + b"\n"
+    assert [entry["line"] for entry in rejects()] == [4]
+
+
 def test_the_second_headers_of_qualtrics_are_known_by_their_ids(convert, caplog):
     known = convert(QUALTRICS, read=ReadOptions(text_column="Q1", skip_rows=2))
     caplog.clear()

@@ -1,15 +1,13 @@
 """What an input is, is decided once: each file is opened once, and nothing of it is consumed."""
 
 import gzip
-import os
-import threading
 from pathlib import Path
 from unittest.mock import Mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from jobs import read_chunks
+from jobs import read_chunks, write_to_pipe
 
 from sentcli.errors import DataError
 from sentcli.files.source import Source, inspect_input
@@ -102,8 +100,7 @@ def test_of_many_inputs_few_are_open_at_a_time(run, files, opened, monkeypatch):
 def test_what_was_looked_at_is_read(tmp_path, form, data, columns, is_pipe):
     path = tmp_path / "in"
     if is_pipe:
-        os.mkfifo(path)
-        threading.Thread(target=path.write_bytes, args=[data]).start()
+        write_to_pipe(path, data)
     else:
         path.write_bytes(data)
     with Source(inspect_input(str(path))) as source:

@@ -2,11 +2,9 @@
 
 import gzip
 import json
-import os
 import re
 import shutil
 import subprocess
-import threading
 import zipfile
 from pathlib import Path
 
@@ -16,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from jobs import ParityScorer, read_chunks, run_job
+from jobs import read_chunks, run_job, write_to_pipe
 
-from sentcli.errors import DataError, InterruptedRunError
+from sentcli.errors import DataError
 from sentcli.tables.options import ReadOptions, WriteOptions
 
 MARK = b"\xef\xbb\xbf"
@@ -288,19 +286,6 @@ def test_any_values_are_kept(convert, records, indent):
     assert [{key: each[key] for key in ("text", "v")} for each in orjson.loads(out)] == records
 
 
-@pytest.mark.usefixtures("small_chunks")
-def test_a_stopped_run_continues_to_the_same_bytes(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("sentcli.runs.ledger.COMMIT_SECONDS", 0.0)
-    (tmp_path / "in.json").write_bytes(json.dumps([{"text": "x" * (n % 9)} for n in range(3000)]).encode())
-    run(tmp_path / "in.json", tmp_path / "whole.json")
-    with pytest.raises(InterruptedRunError):
-        run(tmp_path / "in.json", tmp_path / "out.json", scorer=ParityScorer(2))
-    rest = ParityScorer()
-    run(tmp_path / "in.json", tmp_path / "out.json", scorer=rest)
-    assert rest.scored < 3000
-    assert (tmp_path / "out.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
-
-
 def test_several_documents_and_a_limit(run, tmp_path):
     for name in ("a", "b"):
         (tmp_path / f"{name}.json").write_bytes(ARRAY)
@@ -314,12 +299,8 @@ def test_an_array_in_a_pipe_without_a_format(tmp_path):
 
     assert sniff(ARRAY, ReadOptions()).read.format == "json"
     assert sniff(ARRAY[1:], ReadOptions()).read.format == "jsonl"
-    os.mkfifo(tmp_path / "pipe")
-    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=[ARRAY])
-    writer.start()
-    read = ReadOptions(format="json")
-    run_job(tmp_path / "pipe", tmp_path / "out.csv", read=read, write=WriteOptions(prefix="new_"))
-    writer.join()
+    options = {"read": ReadOptions(format="json"), "write": WriteOptions(prefix="new_")}
+    run_job(write_to_pipe(tmp_path / "pipe", ARRAY), tmp_path / "out.csv", **options)
     assert (tmp_path / "out.csv").read_text().startswith("id,text,more,new_sentiment,")
 
 

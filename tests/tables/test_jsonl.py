@@ -1,14 +1,11 @@
 import gzip
 import json
-import os
-import threading
-import time
 
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from jobs import read_chunks
+from jobs import read_chunks, write_to_pipe
 from xxhash import xxh3_128
 
 from sentcli.errors import DataError
@@ -288,19 +285,6 @@ def test_keys_that_cannot_be_columns(convert, data, message):
         convert(data, "in.jsonl", ".csv")
 
 
-def feed(path, *parts):
-    """Write parts to a pipe, with a pause between them."""
-
-    def write():
-        with path.open("wb") as pipe:
-            for number, part in enumerate(parts):
-                time.sleep(0.15 * bool(number))
-                pipe.write(part)
-                pipe.flush()
-
-    threading.Thread(target=write, daemon=True).start()
-
-
 def test_a_later_block_that_begins_like_an_array_is_a_bad_record(convert, rejects):
     """The blocks of a pipe and of a file have 512 KiB."""
     line = b'{"text":"%b"}\n' % (b"x" * ((1 << 19) - 12))
@@ -310,8 +294,7 @@ def test_a_later_block_that_begins_like_an_array_is_a_bad_record(convert, reject
 
 
 def test_an_empty_pipe_has_no_columns(run, tmp_path):
-    os.mkfifo(tmp_path / "in.jsonl")
-    feed(tmp_path / "in.jsonl")
+    write_to_pipe(tmp_path / "in.jsonl")
     assert run(tmp_path / "in.jsonl", tmp_path / "out.csv").rows == 0
 
 
@@ -328,8 +311,7 @@ def test_of_a_pipe_the_first_records_give_the_columns(
     monkeypatch.setattr(survey, limit, most if limit == "_AHEAD_ROWS" else size)
     if limit == "_AHEAD_BYTES":
         monkeypatch.setattr(chunk, "CHUNK_BYTES", size)
-    os.mkfifo(tmp_path / "in.jsonl")
-    feed(tmp_path / "in.jsonl", *([OPTIONAL] if pauses == 1 else lines))
+    write_to_pipe(tmp_path / "in.jsonl", *([OPTIONAL] if pauses == 1 else lines), pause=0.15)
     run(tmp_path / "in.jsonl", tmp_path / "out.csv")
     columns, *rows = (tmp_path / "out.csv").read_text().splitlines()
     assert columns == ",".join(["a", "text", "vote", "image"][: most + 1]) + ",sentiment,sentiment_score"
@@ -339,8 +321,7 @@ def test_of_a_pipe_the_first_records_give_the_columns(
 
 
 def test_of_a_pipe_with_named_columns_nothing_is_awaited(run, tmp_path, caplog):
-    os.mkfifo(tmp_path / "in.jsonl")
-    feed(tmp_path / "in.jsonl", OPTIONAL[:20], OPTIONAL[20:])
+    write_to_pipe(tmp_path / "in.jsonl", OPTIONAL[:20], OPTIONAL[20:], pause=0.15)
     run(tmp_path / "in.jsonl", tmp_path / "out.csv", read=ReadOptions(keep=("a", "text", "vote", "image")))
     assert (tmp_path / "out.csv").read_bytes() == TABLE
     assert caplog.text == ""

@@ -1,11 +1,7 @@
 """Inputs that are read by physical lines: pipes that pause, lines in pieces, long lines."""
 
-import os
-import threading
-import time
-
 import pytest
-from jobs import read_chunks
+from jobs import read_chunks, write_to_pipe
 
 from sentcli.errors import DataError
 from sentcli.tables.options import ReadOptions
@@ -16,46 +12,24 @@ def read(path, form="lines", **options):
     return [*read_chunks(path, read=ReadOptions(format=form, **options))]
 
 
-@pytest.fixture
-def pipe(tmp_path):
-    """Return a function that writes parts to a named pipe, with pauses between them, and returns its path."""
-    os.mkfifo(tmp_path / "pipe")
-    threads = []
-
-    def start(parts, seconds):
-        def write():
-            with (tmp_path / "pipe").open("wb", buffering=0) as file:
-                for part in parts:
-                    file.write(part)
-                    time.sleep(seconds)
-
-        threads.append(threading.Thread(target=write))
-        threads[0].start()
-        return tmp_path / "pipe"
-
-    yield start
-    for thread in threads:
-        thread.join()
-
-
 @pytest.mark.parametrize("rest", [b"", b"c\n" * 700])
 @pytest.mark.usefixtures("small_chunks")
-def test_a_pause_gives_the_lines_so_far_and_moves_no_later_end(pipe, tmp_path, rest):
-    chunks = read(pipe([b"a\nb\n", rest], 0.3))
+def test_a_pause_gives_the_lines_so_far_and_moves_no_later_end(tmp_path, rest):
+    chunks = read(write_to_pipe(tmp_path / "pipe", b"a\nb\n", rest, pause=0.3))
     (tmp_path / "file.txt").write_bytes(b"a\nb\n" + rest)
     assert (chunks[0].texts, chunks[0].whole) == (["a", "b"], False)
     whole = [chunk.position for chunk in chunks if chunk.whole]
     assert whole == [chunk.position for chunk in read(tmp_path / "file.txt")]
 
 
-def test_lines_that_come_now_and_then_hold_none_back_for_long(pipe):
-    chunks = read(pipe([b"a\n"] * 12, 0.04))
+def test_lines_that_come_now_and_then_hold_none_back_for_long(tmp_path):
+    chunks = read(write_to_pipe(tmp_path / "pipe", *[b"a\n"] * 12, pause=0.04))
     assert len(chunks) > 2
     assert sum(len(chunk.texts) for chunk in chunks) == 12
 
 
-def test_a_pause_within_the_first_line_gives_nothing(pipe):
-    chunks = read(pipe([b"text", b"\nx\n"], 0.25), "csv")
+def test_a_pause_within_the_first_line_gives_nothing(tmp_path):
+    chunks = read(write_to_pipe(tmp_path / "pipe", b"text", b"\nx\n", pause=0.25), "csv")
     assert [(chunk.texts, chunk.whole) for chunk in chunks] == [(["x"], False), ([], True)]
 
 
@@ -83,8 +57,9 @@ def test_a_file_is_read_in_the_encoding_that_all_of_it_shows(tmp_path, codec, la
     assert last.texts[-1] == "schön"
 
 
-def test_a_pipe_is_read_as_its_first_bytes_show(pipe):
-    chunks = read(pipe(["schön\n".encode("cp1252"), "été\n".encode("cp1252")], 0.2))
+def test_a_pipe_is_read_as_its_first_bytes_show(tmp_path):
+    parts = ["schön\n".encode("cp1252"), "été\n".encode("cp1252")]
+    chunks = read(write_to_pipe(tmp_path / "pipe", *parts, pause=0.2))
     assert [text for chunk in chunks for text in chunk.texts] == ["schön", "été"]
 
 

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jobs import write_to_pipe
 from xlsxwriter import Workbook
 
 from sentcli.errors import DataError
@@ -114,9 +115,8 @@ def test_so_is_a_file_whose_name_does_not_say_its_format(run, tmp_path, name, fi
 
 
 def test_a_named_pipe_is_read_as_its_first_bytes_say(run, tmp_path):
-    os.mkfifo(tmp_path / "63")  # as of <(...)
-    threading.Thread(target=(tmp_path / "63").write_bytes, args=[READ["parquet in gzip"]]).start()
-    run(tmp_path / "63", tmp_path / "out.csv")
+    pipe = write_to_pipe(tmp_path / "63", READ["parquet in gzip"])  # as of <(...)
+    run(pipe, tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_bytes() == SCORED
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from export_shapes import GOOD, IDS, LINKS, NAMES, NUMBERS, SHORT, shapes
-from jobs import read_chunks
+from jobs import read_chunks, write_to_pipe
 
 from sentcli.errors import DataError
 from sentcli.scoring.scorer import Scorer
@@ -238,20 +238,10 @@ def test_the_first_thousand_rows_decide_however_they_arrive(tmp_path, form, late
     data = (to_csv if form == "csv" else to_jsonl)(columns)
     expected = head_of(tmp_path / f"a.{form}", data)
     assert expected[0] == (("b",) if late == 900 else ("a",))
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-
-    def write():
-        with pipe.open("wb", buffering=0) as file:
-            for start in range(0, len(data), 7000):
-                file.write(data[start : start + 7000])
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    reader = read_chunks(pipe, read=ReadOptions(format=form))
+    parts = [data[start : start + 7000] for start in range(0, len(data), 7000)]
+    reader = read_chunks(write_to_pipe(tmp_path / "pipe", *parts), read=ReadOptions(format=form))
     assert reader.table.texts == expected[0]
     assert [text for chunk in reader for text in chunk.texts] == expected[1]
-    writer.join()
 
 
 def test_a_usual_name_with_a_word_decides_at_the_first_row(tmp_path):

@@ -3,8 +3,6 @@
 import csv
 import io
 import json
-import os
-import threading
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
@@ -14,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from jobs import run_job
+from jobs import run_job, write_to_pipe
 from sampling import every
 from test_xlsx import cells_of, workbook
 
@@ -266,12 +264,8 @@ def test_rejected_rows_of_csv_do_not_decide(convert, tmp_path):
 
 def test_a_pipe_is_text(tmp_path):
     for suffix, data in (("csv", b"text,n\nx,1\n"), ("jsonl", b'{"text":"x","n":1}\n')):
-        pipe, out = tmp_path / f"in.{suffix}", tmp_path / f"{suffix}.parquet"
-        os.mkfifo(pipe)
-        writer = threading.Thread(target=pipe.write_bytes, args=[data])
-        writer.start()
-        run_job(pipe, out)
-        writer.join()
+        out = tmp_path / f"{suffix}.parquet"
+        run_job(write_to_pipe(tmp_path / f"in.{suffix}", data), out)
         assert types_of(out) == {"text": "string", "n": "string"}
 
 

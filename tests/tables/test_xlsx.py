@@ -16,7 +16,7 @@ from jobs import ParityScorer
 from pyarrow.csv import ParseOptions, read_csv, write_csv
 from python_calamine import CalamineWorkbook
 
-from sentcli.errors import DataError, InterruptedRunError, OutputError
+from sentcli.errors import DataError, OutputError
 from sentcli.tables import xlsx
 from sentcli.tables.options import ReadOptions, WriteOptions
 
@@ -316,23 +316,6 @@ def test_what_a_sheet_cannot_hold_is_an_error(convert, monkeypatch):
     monkeypatch.setattr(xlsx, "_AS_GIVEN", {})
     with pytest.raises(OutputError, match=r"no room for row 1, column 16,385: .*; write .*: -o OUT.csv"):
         convert(b"text" + b"".join(b",%d" % number for number in range(16384)) + b"\n", target=".xlsx")
-
-
-@pytest.mark.parametrize("stop_after", [1, 3])
-@pytest.mark.parametrize("target", ["out.xlsx", "out.csv"])
-@pytest.mark.usefixtures("small_chunks")
-def test_a_stopped_run_continues_to_the_same_bytes(run, tmp_path, monkeypatch, stop_after, target):
-    monkeypatch.setattr("sentcli.runs.ledger.COMMIT_SECONDS", 0.0)
-    (tmp_path / "in.xlsx").write_bytes(
-        workbook(A=[["id", "text"], *([n, "x" * (n % 9)] for n in range(3000))])
-    )
-    run(tmp_path / "in.xlsx", tmp_path / f"whole-{target}")
-    with pytest.raises(InterruptedRunError):
-        run(tmp_path / "in.xlsx", tmp_path / target, scorer=ParityScorer(stop_after))
-    rest = ParityScorer()
-    run(tmp_path / "in.xlsx", tmp_path / target, scorer=rest)
-    assert rest.scored < 3000
-    assert (tmp_path / target).read_bytes() == (tmp_path / f"whole-{target}").read_bytes()
 
 
 def parts_of(data):
