@@ -3,7 +3,8 @@
 A node takes these settings from the environment with which it was started:
 
 - SLOW: seconds to sleep after each chunk of 200 rows, so that a kill hits a file half way;
-- PAUSE: path of a file; while it exists, a task waits as soon as some of its rows are in a ledger;
+- PAUSE: path of a file; while it exists, a task waits as soon as some of its rows are in a ledger, and
+  makes a second file with the suffix `.reached`;
 - POISON: part of the name of an input that ends its process;
 - OTHER: name of a condition that is different on this node, such as `runtime`;
 - CORES: number of cores that this node seems to have;
@@ -70,6 +71,7 @@ def _add_and_pause(ledger, *arguments):
     _add(ledger, *arguments)
     pause = os.environ.get("PAUSE")
     while pause and ledger.is_kept and Path(pause).exists():
+        Path(f"{pause}.reached").touch()
         time.sleep(0.05)
 
 

@@ -63,9 +63,11 @@ def test_the_same_command_continues_after_the_driver(work, arguments, tmp_path, 
     make(tmp_path / "in", "csv", parts=2, rows=3000, bad_every=3)
     output, summary, pause = tmp_path / "out", tmp_path / "summary.json", work / "pause"
     whole = (f"{tmp_path}/in/*", "-o", f"{output}/", *arguments, "--summary", summary)
+    reached = work / "pause.reached"
+    reached.unlink(missing_ok=True)
     pause.touch()
     process = start(*whole)
-    while process.poll() is None and not any(ledger.stat().st_size for ledger in output.glob(".*-ledger")):
+    while process.poll() is None and not reached.exists():
         time.sleep(0.05)
     process.send_signal(number)
     end(process, code)
