@@ -15,10 +15,9 @@ from typing import TextIO
 from sentcli.errors import ExistingOutputError, OutputError, option
 from sentcli.files import remote, system
 from sentcli.files.atomic import AtomicFile, output_errors, resolve, temporary_path, write_all
-from sentcli.files.source import STANDARD
+from sentcli.files.source import LOOK_SECONDS, STANDARD
 
 _STREAMS = ("/dev/stdin", "/dev/stdout", "/dev/stderr")
-_LOOK_SECONDS = 0.1
 _DESCRIPTOR = re.compile(r"(?:/dev|/proc/self)/fd/(\d+)", re.ASCII)
 
 
@@ -150,7 +149,7 @@ class Stream:
         """Write only as much as a pipe has room for, because a blocked write could not be stopped."""
         while data:
             self._check()
-            if select.select([], [descriptor], [], _LOOK_SECONDS)[1]:
+            if select.select([], [descriptor], [], LOOK_SECONDS)[1]:
                 with suppress(BlockingIOError):  # another process made a shared pipe non-blocking
                     data = data[os.write(descriptor, data[: system.PIPE_ROOM]) :]
 

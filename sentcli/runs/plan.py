@@ -1,6 +1,5 @@
 """Decide which inputs go to which output: the files that names stand for, and the names of outputs."""
 
-import glob
 import logging
 import os
 import re
@@ -21,6 +20,8 @@ from sentcli.files.compression import compression_of, is_archive, list_members, 
 from sentcli.files.remote import as_path, is_url
 from sentcli.files.sink import Target
 from sentcli.files.source import STANDARD, InputFile, inspect_input
+from sentcli.files.walk import WILDCARD, distinct, walk
+from sentcli.scoring import stop
 from sentcli.tables.options import ResultColumn
 from sentcli.tables.registry import SUFFIXES, format_of, get_format, is_known, suffix_of, written_format
 
@@ -175,25 +176,28 @@ def _find(name: str, form: str | None, output: str) -> list[Found]:
     at_url = is_url(name)
     if name.endswith("/") if at_url else name not in ("", STANDARD) and Path(name).is_dir():
         base = f"{name.rstrip('/')}/"
-        found = sorted(remote.list_folder(base)) if at_url else _expand(f"{glob.escape(base)}**/*")
+        found = sorted(remote.list_folder(base)) if at_url else _expand(name, base, "**/*")
         inside = f"{_absolute(output).rstrip('/')}/"
         if output and not f"{_absolute(base).rstrip('/')}/".startswith(inside):
             found = [file for file in found if not _absolute(file).startswith(inside)]
-        kept = _inputs_among(name, base, found, form, is_folder=True) or [name]
+        kept = _inputs_among(name, base, found, form, is_folder=True)
         if not form and (count := _count_documents(kept)) > 1:
             raise UsageError(
                 f"{name}: is each of its {count:,} small text files one text, or each line of them? Add "
                 f"--documents, or {option('input_format', 'lines')}"
             )
-    elif "*" in name if at_url else glob.has_magic(name) and not Path(name).exists():
+    elif "*" in name if at_url else WILDCARD.search(name) and not Path(name).exists():
         base = _FIXED.findall(name)[0]
-        found = remote.expand(name) if at_url else _expand(name)
+        found = remote.expand(name) if at_url else _expand(name, base, name.removeprefix(base))
         if not found:
             raise DataError(f"{name}: no such files")
         kept = _inputs_among(name, base, found, form, is_folder=False)
     else:
         return [Found(name)]
-    return [Found(file, base) for file in kept]
+    if not at_url:
+        kept, left_out = distinct(kept)
+        _say_left_out(name, [file.removeprefix(base) for file in left_out])
+    return [Found(file, base) for file in kept or [name]]
 
 
 def _unpacked(found: Found, form: str | None) -> list[Found]:
@@ -210,22 +214,11 @@ def _absolute(name: str) -> str:
     return name if is_url(name) else str(Path(name).absolute())
 
 
-def _expand(pattern: str) -> list[str]:
-    _check_folders(pattern)
-    # A set: with two `**` in a pattern, glob finds a file more than once.
-    files = {*glob.glob(pattern, recursive=True)}  # noqa: PTH207  # Path.glob takes no absolute pattern
-    if "**" in pattern:  # it finds the files in these folders too
-        files = {file for file in files if not Path(file).is_dir()}
-    return sorted(f"./{file}" if file == STANDARD else file for file in files)
-
-
-def _check_folders(pattern: str) -> None:
-    """Refuse folders without read permission, which glob skips without an error."""
-    while glob.has_magic(pattern := os.path.dirname(pattern)):  # noqa: PTH120  # a pattern, not a path
-        for found in glob.iglob(pattern, recursive=True):  # noqa: PTH207  # as in `_expand`
-            folder = found or os.curdir
-            if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK):  # noqa: PTH112
-                raise DataError(f"{folder}: Permission denied; nothing in it can be scored")
+def _expand(name: str, base: str, pattern: str) -> list[str]:
+    """Return the names that match a pattern in a folder; say which links to folders are not followed."""
+    found, links = walk(base, pattern, stop.check)
+    _say_left_out(name, [f"{link.removeprefix(base)} (a link to a folder)" for link in sorted(links)])
+    return [f"./{file}" if file == STANDARD else file for file in found]
 
 
 def _inputs_among(
@@ -289,7 +282,7 @@ def _refuse_lakes(found: Iterable[Found]) -> None:
 def _list(folder: str, pattern: str) -> list[str]:
     """List the files of a folder that may not exist."""
     if not is_url(folder):
-        return _expand(f"{glob.escape(folder)}/{pattern}")
+        return walk(f"{folder}/", pattern, stop.check)[0]
     with suppress(DataError):  # of a server that does not list folders
         return remote.expand(f"{folder}/{pattern}")
     return []
