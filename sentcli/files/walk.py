@@ -8,16 +8,16 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from sentcli.errors import DataError
 
 WILDCARD = re.compile("[*?[]")
 _DEEP = "**"
+_Links = set[str] | None  # to folders, that are passed by; None: links are as good as folders
 
-_Check = Callable[[], None]
 
-
-def walk(base: str, pattern: str, check: _Check) -> tuple[list[str], list[str]]:
+def walk(base: str, pattern: str, check: Callable[[], None]) -> tuple[list[str], list[str]]:
     """Return the names below a folder that match a pattern, and the links to folders that `**` has passed by.
 
     As in a shell, a name with a dot in front matches only a pattern with one, and without `**`, links to
@@ -27,72 +27,62 @@ def walk(base: str, pattern: str, check: _Check) -> tuple[list[str], list[str]]:
     :param check: called for each name; it may raise an error.
     """
     *parts, last = (f"{pattern}/*" if pattern.endswith(_DEEP) else pattern).split("/")
-    folders: Iterable[str] = [base]
-    links: list[str] = []
+    links: _Links = set() if _DEEP in parts else None
+    folders = [base]
     for part in parts:
         if part == _DEEP:
             folders = _folders_below(folders, links, check)
         elif WILDCARD.search(part):
-            folders = [
-                f"{name}/"
-                for name, is_folder, is_link in _matches(folders, part, check)
-                if is_folder and not (is_link and _DEEP in parts)
-            ]
+            folders = [f"{name}/" for name, is_folder in _matches(folders, part, links, check) if is_folder]
         else:
             folders = [f"{folder}{part}/" for folder in folders]
-    matches = _matches(folders, last, check)
-    return sorted(name for name, is_folder, _ in matches if not (is_folder and _DEEP in parts)), links
+    matches = _matches(folders, last, links, check)
+    return sorted(name for name, is_folder in matches if links is None or not is_folder), sorted(links or ())
 
 
-def _folders_below(folders: Iterable[str], links: list[str], check: _Check) -> Iterable[str]:
-    """Return folders and all folders in them, each once; append the links that are not followed."""
+def _folders_below(folders: list[str], links: _Links, check: Callable[[], None]) -> list[str]:
+    """Return folders and all folders in them, each once."""
     found: dict[str, None] = {}
-    waiting = [*folders]
-    while waiting:
-        if (folder := waiting.pop()) not in found:
+    while folders:
+        if (folder := folders.pop()) not in found:
             found[folder] = None
-            for name, is_folder, is_link in _matches([folder], "*", check):
-                if is_folder:
-                    (links if is_link else waiting).append(name if is_link else f"{name}/")
-    return found
+            folders += [f"{name}/" for name, is_folder in _matches([folder], "*", links, check) if is_folder]
+    return [*found]
 
 
-def _matches(folders: Iterable[str], part: str, check: _Check) -> Iterator[tuple[str, bool, bool]]:
-    """Yield the names in folders that match a part of a pattern; whether each is a folder, and a link."""
-    match = re.compile(fnmatch.translate(part)).match
+def _matches(
+    folders: Iterable[str], part: str, links: _Links, check: Callable[[], None]
+) -> Iterator[tuple[str, bool]]:
+    """Yield the names in folders that match a part of a pattern, and whether each is a folder."""
+    match = re.compile(("" if part.startswith(".") else r"(?!\.)") + fnmatch.translate(part)).match
     for folder in folders:
         try:
-            with os.scandir(folder or os.curdir) as entries:
-                for entry in entries:
-                    check()
-                    if match(entry.name) and (part[:1] == "." or not entry.name.startswith(".")):
-                        name, is_link = f"{folder}{entry.name}", entry.is_symlink()
-                        # `is_dir` of an entry raises an error for a link to itself.
-                        yield name, os.path.isdir(name) if is_link else entry.is_dir(), is_link  # noqa: PTH112
+            names = os.listdir(folder or os.curdir)  # noqa: PTH208  # names alone
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
             reason = f"{error.strerror}; nothing in it can be scored"
             raise DataError(f"{folder or os.curdir}: {reason}") from None
+        for name in (f"{folder}{name}" for name in names if match(name)):
+            check()
+            is_folder = os.path.isdir(name)  # noqa: PTH112  # the names may be many
+            if links is not None and is_folder and os.path.islink(name):  # noqa: PTH114
+                links.add(name)
+            else:
+                yield name, is_folder
 
 
-def distinct(names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the names of files and folders, each file once; and the others, with the reason.
-
-    A name that cannot be looked up is kept, so that its error is not lost.
-    """
+def not_inputs(names: Sequence[str]) -> dict[str, str]:
+    """Return the names of pipes, sockets and devices, and further names of a file, each with the reason."""
     first: dict[tuple[int, int], str] = {}
     left_out: dict[str, str] = {}
     for name in sorted(names, key=os.path.islink):  # a file before the links to it
-        try:
-            status = os.stat(name)  # noqa: PTH116  # as fast as a folder of many files needs
-        except OSError:
-            continue
-        other = first.setdefault((status.st_dev, status.st_ino), name)
-        # Not of other files, because some file systems number files badly.
-        is_linked = status.st_nlink > 1 or os.path.islink(name)  # noqa: PTH114
-        if stat.S_ISREG(status.st_mode) and other != name and is_linked:
-            left_out[name] = f"{name} (the same file as {other})"
-        elif not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
-            left_out[name] = f"{name} (a pipe, a socket or a device)"
-    return [name for name in names if name not in left_out], [*left_out.values()]
+        with suppress(OSError):  # raised again when this input is scored
+            status = os.stat(name)  # noqa: PTH116
+            other = first.setdefault((status.st_dev, status.st_ino), name)
+            # Not of other files, because some file systems number files badly.
+            if other != name and (status.st_nlink > 1 or os.path.islink(name)):  # noqa: PTH114
+                left_out[name] = f"the same file as {other}"
+            elif not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+                left_out[name] = "a pipe, a socket or a device"
+    return left_out

@@ -20,7 +20,7 @@ from sentcli.files.compression import compression_of, is_archive, list_members, 
 from sentcli.files.remote import as_path, is_url
 from sentcli.files.sink import Target
 from sentcli.files.source import STANDARD, InputFile, inspect_input
-from sentcli.files.walk import WILDCARD, distinct, walk
+from sentcli.files.walk import WILDCARD, not_inputs, walk
 from sentcli.scoring import stop
 from sentcli.tables.options import ResultColumn
 from sentcli.tables.registry import SUFFIXES, format_of, get_format, is_known, suffix_of, written_format
@@ -194,10 +194,9 @@ def _find(name: str, form: str | None, output: str) -> list[Found]:
         kept = _inputs_among(name, base, found, form, is_folder=False)
     else:
         return [Found(name)]
-    if not at_url:
-        kept, left_out = distinct(kept)
-        _say_left_out(name, [file.removeprefix(base) for file in left_out])
-    return [Found(file, base) for file in kept or [name]]
+    left_out = {} if at_url else not_inputs(kept)
+    _say_left_out(name, [f"{file.removeprefix(base)} ({reason})" for file, reason in left_out.items()])
+    return [Found(file, base) for file in kept if file not in left_out] or [Found(name)]
 
 
 def _unpacked(found: Found, form: str | None) -> list[Found]:
@@ -217,7 +216,7 @@ def _absolute(name: str) -> str:
 def _expand(name: str, base: str, pattern: str) -> list[str]:
     """Return the names that match a pattern in a folder; say which links to folders are not followed."""
     found, links = walk(base, pattern, stop.check)
-    _say_left_out(name, [f"{link.removeprefix(base)} (a link to a folder)" for link in sorted(links)])
+    _say_left_out(name, [f"{link.removeprefix(base)} (a link to a folder)" for link in links])
     return [f"./{file}" if file == STANDARD else file for file in found]
 
 
