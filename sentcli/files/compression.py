@@ -9,7 +9,7 @@ import shlex
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path, PurePath
 from typing import IO, TYPE_CHECKING, Any
 
@@ -127,12 +127,23 @@ def open_member(archive: str, name: str) -> IO[bytes]:
 
 @contextmanager
 def _opened(archive: str) -> "Iterator[ZipFile]":
-    from zipfile import BadZipFile, ZipFile  # few inputs are archives
+    from zipfile import BadZipFile  # few inputs are archives
 
     try:
-        with ZipFile(archive) as opened:
-            yield opened
+        status = Path(archive).stat()
+        yield _open_archive(archive, status.st_ino, status.st_size, status.st_mtime_ns)
     except (BadZipFile, KeyError, OSError) as error:
         raise DataError(f"{archive}: cannot be read: {error.args[-1]}") from None
     except RuntimeError as error:  # encrypted, or compressed in another way
         raise DataError(f"{archive}: {error}; try: unzip {shlex.quote(archive)}") from None
+
+
+@lru_cache(maxsize=1)  # Each time, the names of all members would be read again.
+def _open_archive(archive: str, *version: int) -> "ZipFile":
+    """Return an archive, which stays open until another one is read.
+
+    :param version: what differs if the archive was replaced.
+    """
+    from zipfile import ZipFile
+
+    return ZipFile(archive)

@@ -8,13 +8,12 @@ ISO 8601. A workbook is held in memory.
 import logging
 import math
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from io import BytesIO
 from itertools import islice
-from operator import itemgetter
 from typing import Any
 
 from python_calamine import CalamineError, CalamineWorkbook
@@ -35,6 +34,7 @@ from sentcli.tables.workbook import check_workbook, formulas_without_value
 
 _LONGEST = 32_767  # characters of a cell
 _LONGEST_COVER = 20  # rows of a sheet without a table
+_MOST_COVERS = 30  # sheets in which a table is looked for
 _SUMMARIES = ("Summary", "Summary 2")  # the sheet about a run has the first name that is free
 _SUMMARY_START = ["model", "texts in"]  # in its first column
 _MOST_EXACT = 1 << 53  # numbers are 64-bit floats
@@ -135,7 +135,7 @@ def _open_sheet(source: Source, wanted: str | None) -> tuple[Any, tuple[Note, ..
         numbered = {str(number): name for number, name in enumerate(names, start=1)}
         inputs = [name for name in names if not _is_summary(book, name)]
         if wanted is None:
-            sheet = _first_table(map(book.get_sheet_by_name, inputs or names))
+            sheet = _first_table(book, inputs or names, source.check)
         elif (name := wanted if wanted in names else numbered.get(wanted)) is not None:
             sheet = book.get_sheet_by_name(name)
         else:
@@ -165,17 +165,19 @@ def _is_summary(book: Any, name: str) -> bool:
     return [cells[0] for cells in first_rows] == _SUMMARY_START
 
 
-def _first_table(sheets: Iterable[Any]) -> Any:
+def _first_table(book: Any, names: Sequence[str], check: Callable[[], None]) -> Any:
     """Return the first sheet that is no cover; without one, the first that is not empty, or the first."""
-    others = []
-    for sheet in sheets:
+    first = None
+    for name in names[:_MOST_COVERS]:
+        check()
+        sheet = book.get_sheet_by_name(name)  # alone in memory
         rows = ([cell for cell in row if cell != ""] for row in islice(sheet.iter_rows(), SAMPLE_ROWS))
         filled = [*filter(None, rows)]
         is_list = bool(filled) and (len(filled) > _LONGEST_COVER or is_usual(_text(filled[0][0])))
         if is_list or any(len(row) > 1 for row in filled):
             return sheet
-        others.append((not filled, sheet))
-    return min(others, key=itemgetter(0))[1]
+        first = first or (name if filled else None)
+    return book.get_sheet_by_name(first or names[0])
 
 
 def _value(cell: Any) -> Any:
