@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path, PurePath
+from posixpath import normpath
 from typing import IO, TYPE_CHECKING, Any
 
 from sentcli.errors import DataError
@@ -101,7 +102,7 @@ def list_members(archive: str) -> list[str]:
     """Return the names of the files in an archive; they may be hostile."""
     with _opened(archive) as opened:
         names = sorted(info.filename for info in opened.infolist() if not info.is_dir())
-    if not names or len({*names}) < len(names):
+    if not names or len({*map(normpath, names)}) < len(names):
         raise DataError(f"{archive}: {'two of its files have one name' if names else 'it has no files'}")
     return names
 

@@ -4,6 +4,7 @@ import io
 import os
 import re
 import select
+import shutil
 import stat
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TextIO
 
-from sentcli.errors import ExistingOutputError, OutputError, option
+from sentcli.errors import ExistingOutputError, OutputError, RefusedOutputError, option
 from sentcli.files import remote, system
 from sentcli.files.atomic import AtomicFile, output_errors, resolve, temporary_path, write_all
 from sentcli.files.source import LOOK_SECONDS, STANDARD
@@ -66,16 +67,22 @@ class Target:
         """The name of a folder for temporary files next to the file that is written, if it is one."""
         return temporary_path(self.path, "scratch") if self.is_file else None
 
+    def remove_scratch(self) -> None:
+        """Remove this folder, if it exists."""
+        if self.scratch:
+            shutil.rmtree(self.scratch, ignore_errors=True)
+
     def check(self) -> None:
         """Refuse a folder, and a file in a folder that does not exist."""
         if self.is_url or self.name == STANDARD:
             return
         path = Path(self.name)
         if self.is_folder:
-            raise OutputError(f"{path} is a folder; name a file in it")
-        folder = (self.path if path.is_symlink() else path).parent  # the name that the user gave
+            raise RefusedOutputError(f"{path} is a folder; name a file in it")
+        with output_errors(self.name):
+            folder = (self.path if path.is_symlink() else path).parent  # the name that the user gave
         if not folder.is_dir():
-            raise OutputError(f"{folder}: no such folder")
+            raise RefusedOutputError(f"{folder}: no such folder")
 
     def refuse_existing(self) -> None:
         """Refuse to replace a file, local or at a URL."""

@@ -22,6 +22,8 @@ from sentcli.files.compression import (
     damage,
     decompressed,
     inspect_member,
+    is_archive,
+    list_members,
     open_member,
     split_member,
 )
@@ -69,6 +71,8 @@ def inspect_input(path: str, name: str | None = None) -> InputFile:
     if remote.is_url(path):
         size, version = remote.inspect(path)
         return InputFile(name, path, size, version=version)
+    if is_archive(path):
+        list_members(path)  # raises an error: else its files would be the inputs
     if member := split_member(path):
         status = Path(member[0]).stat()
         size, version = inspect_member(*member)

@@ -14,6 +14,7 @@ from sentcli.errors import (
     ChangedInputError,
     InterruptedRunError,
     OutputError,
+    RefusedOutputError,
     ResumeError,
     SentcliError,
     UsageError,
@@ -156,6 +157,9 @@ class _Job:
         except BaseException as error:
             hint = _KEPT if self._leave(error) else ""
             where = "" if name == STANDARD else f"{name}: "
+            if isinstance(error, MemoryError):
+                reason = f"out of memory; try fewer {option('workers')}"
+                raise RefusedOutputError(f"{where}{reason}{hint}") from error
             if isinstance(error, KeyboardInterrupt):
                 rows = counted(self.output.rows if self.output else 0, "row")
                 raise InterruptedRunError(f"{where}stopped after {rows}{hint}", signal_of(error)) from None
@@ -176,6 +180,7 @@ class _Job:
             with closing(Bar(progress, target.name, inputs.total_bytes)) as bar:
                 summary, replayed = self._write_rows(inputs, output, bar)
             sizes = output.close(inputs, summary.to_sheet(scorer.bundle.name, scorer.labels[-1]))
+        target.remove_scratch()
         if options.report:
             began = time.perf_counter()
             options.report.finish()
@@ -237,6 +242,7 @@ class _Job:
         """
         ledger = self.history.ledger
         with suppress(OutputError), ExitStack() as stack:  # report the error that ended the run, not this one
+            stack.callback(self.history.targets[0].remove_scratch)
             if self.output:
                 stack.callback(self.output.discard)
             stack.callback(ledger.close)

@@ -2,7 +2,6 @@
 
 import logging
 import re
-import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,7 +9,7 @@ from contextlib import ExitStack
 
 from sentcli.config import NOTE
 from sentcli.errors import RejectsError, SentcliError, counted, option
-from sentcli.files.atomic import AtomicFile
+from sentcli.files.atomic import AtomicFile, output_errors
 from sentcli.files.compression import Compressor, compression_of
 from sentcli.files.sink import Sink, Target, is_terminal, open_sink
 from sentcli.runs.inputs import Inputs
@@ -37,7 +36,9 @@ class Output:
     def __init__(
         self, target: Target, rejects: Target | None, writer: Writer, options: RejectOptions
     ) -> None:
-        self._begin = writer.begin()  # before a file is created, because it may fail
+        self._name = target.name
+        with output_errors(target.name):
+            self._begin = writer.begin()  # before a file is created, because it may fail
         self.rows = self.rejected = 0
         self._rejects_target = rejects
         self._options = options
@@ -65,7 +66,9 @@ class Output:
             self._check_rejects(is_end=False)
             self._rejects = self._rejects or open_sink(self._rejects_target, stop.check)
             self._rejects.write(b"".join(self._shown(chunk.rejects)))
-        self._write(self._writer.encode(chunk, results))
+        with output_errors(self._name):
+            data = self._writer.encode(chunk, results)
+        self._write(data)
 
     def _shown(self, rejects: Sequence[Reject]) -> Iterator[bytes]:
         """Return the rejects as JSON; for a terminal, the first ones of the output as brief lines."""
@@ -87,8 +90,9 @@ class Output:
             raise SentcliError("the output cannot be finished: the inputs were not read to their end")
         self._check_law(inputs.position)
         self._check_rejects(is_end=True)
-        self._write(self._writer.close(summary))
-        self._remove_scratch()
+        with output_errors(self._name):
+            end = self._writer.close(summary)
+        self._write(end)
         self._sink.write(self._compressor.close())
         for sink in (self._rejects, self._sink):
             if isinstance(sink, AtomicFile):
@@ -107,7 +111,6 @@ class Output:
         """Remove the temporary files; publish nothing."""
         with ExitStack() as stack:
             stack.callback(self._sink.discard)
-            stack.callback(self._remove_scratch)
             if self._rejects:
                 self._rejects.discard()
 
@@ -121,10 +124,6 @@ class Output:
         if self._rejects_target:
             level, hint = NOTE, f"; see {self._rejects_target.name}"
         _log.log(level, "%s rejected%s: %.300s%s", counted(self.rejected, "row"), mostly, reason, hint)
-
-    def _remove_scratch(self) -> None:
-        if self._writer.scratch:
-            shutil.rmtree(self._writer.scratch, ignore_errors=True)
 
     def _check_law(self, position: Position) -> None:
         if (self.rows, self.rejected) != (position.rows, position.rejected):

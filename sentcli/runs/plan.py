@@ -13,7 +13,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from sentcli.errors import DataError, OutputError, UsageError, counted, option
+from sentcli.errors import DataError, OutputError, RefusedOutputError, UsageError, counted, option
 from sentcli.files import remote
 from sentcli.files.atomic import output_errors
 from sentcli.files.compression import compression_of, is_archive, list_members, path_of
@@ -56,7 +56,7 @@ class Found(NamedTuple):
 
 def plan_outputs(
     inputs: Sequence[str], output: Target, write_format: str | None = None, read_format: str | None = None
-) -> list[Pair]:
+) -> tuple[list[Pair], int]:
     """Pair inputs with outputs: all with one file, or each with a file of the same name in a folder.
 
     In a folder, the files of an input folder keep their folders below it, and those that a glob finds their
@@ -65,6 +65,7 @@ def plan_outputs(
     :param inputs: files, `-`, URLs, folders and globs; the files of a folder or glob are sorted.
     :param write_format: files in the folder get the suffix of this format; None: that of their input.
     :param read_format: the format of inputs with any suffix.
+    :returns: the pairs, and the number of inputs whose outputs cannot have a name, which are logged.
     """
     folder = output.name if output.is_folder else ""
     # Without repeated slashes, as the names that a glob finds have none.
@@ -79,17 +80,26 @@ def plan_outputs(
     if not output.is_folder:
         if len(files) > 1 and output.is_file and not (Path(name).suffix or Path(name).exists()):
             _log.warning("%s: one file for all inputs; for one file each, give -o %s/", name, name)
-        return [(files, output)]
+        return [(files, output)], 0
     if read_format == "documents":
         raise UsageError(f"--documents makes one table of all files; give -o {name.rstrip('/')}.csv")
-    below = [_folder_below(each) / _output_name(each.file, write_format) for each in found]
-    outputs = [Target(f"{name}{path}" if output.is_url else Path(name, path)) for path in below]
+    pairs: list[Pair] = []
+    for each in found:
+        try:
+            path = _folder_below(each) / _output_name(each.file, write_format)
+            target = Target(f"{name}{path}" if output.is_url else Path(name, path))
+            pairs += [([each.file], target)] if target.rejects else []
+        except (DataError, RefusedOutputError) as error:
+            _log.error("%s", error)
+    outputs = [target for _, target in pairs]
     _refuse_collisions(files, outputs)
     if not output.is_url:
         with output_errors(name):
-            for parent in {Path(target.name).parent for target in outputs}:
-                parent.mkdir(parents=True, exist_ok=True)
-    return [([file], target) for file, target in zip(files, outputs, strict=True)]
+            Path(name).mkdir(parents=True, exist_ok=True)
+    for parent in {Path(target.name).parent for target in outputs if not target.is_url}:
+        with suppress(RefusedOutputError), output_errors(parent):  # raised again when an output is written
+            parent.mkdir(parents=True, exist_ok=True)
+    return pairs, len(found) - len(pairs)
 
 
 def _refuse_collisions(files: Sequence[str], outputs: Sequence[Target]) -> None:
@@ -204,7 +214,10 @@ def _unpacked(found: Found, form: str | None) -> list[Found]:
     if not is_archive(found.file):
         return [found]
     base = f"{found.file}/"
-    members = [f"{base}{name}" for name in list_members(found.file)]
+    try:
+        members = [f"{base}{name}" for name in list_members(found.file)]
+    except DataError:  # raised again when this input is scored
+        return [found]
     kept = _inputs_among(found.file, base, members, form, is_folder=True)
     return [Found(file, base if found.base is None else found.base) for file in kept]
 

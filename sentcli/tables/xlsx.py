@@ -14,12 +14,13 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from io import BytesIO
 from itertools import islice
+from traceback import clear_frames
 from typing import Any
 
 from python_calamine import CalamineError, CalamineWorkbook
 
 from sentcli.config import NOTE
-from sentcli.errors import DataError, OutputError, counted, option
+from sentcli.errors import DataError, RefusedOutputError, counted, option
 from sentcli.files.atomic import output_errors
 from sentcli.files.source import Source
 from sentcli.tables import registry
@@ -51,7 +52,8 @@ _LOW, _BETWEEN, _HIGH = "#FFC7CE", "#FFEB9C", "#C6EFCE"
 _SHADES = {2: (_LOW, _HIGH), 3: (_LOW, _BETWEEN, _HIGH)}  # by the number of labels
 _WIDTH_ROWS = 1000  # the first ones, which decide on the widths of columns
 _LEAST_WIDTH, _MOST_WIDTH = 8, 60  # in characters
-_AS_GIVEN = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+_AS_GIVEN = {"strings_to_formulas": False, "strings_to_urls": False}
+_LARGE = {"constant_memory": True, "use_zip64": True}
 
 
 @dataclass(frozen=True)
@@ -215,7 +217,7 @@ class Writer(registry.Writer):
             with output_errors(self.scratch):
                 shutil.rmtree(self.scratch, ignore_errors=True)  # of a run that was killed
                 self.scratch.mkdir(0o700)
-        self._book = Workbook(self._file, {**_AS_GIVEN, "tmpdir": self.scratch})
+        self._book = Workbook(self._file, {**_AS_GIVEN, **_LARGE, "tmpdir": self.scratch})
         self._book.set_properties({"created": datetime(2000, 1, 1)})  # the same in every run
         formats = {**_FORMATS, _Score: "0.000", _Share: "0.0%"}
         self._formats = {kind: self._book.add_format({"num_format": form}) for kind, form in formats.items()}
@@ -248,6 +250,8 @@ class Writer(registry.Writer):
         return b""
 
     def close(self, summary: Sheet = ()) -> bytes:
+        from xlsxwriter.exceptions import FileCreateError
+
         header, last, old = self._header, self._row - 1, len(self.table.kept)
         if last > header:
             self._sheet.autofilter(header, 0, last, old + len(self.results) - 1)
@@ -258,7 +262,11 @@ class Writer(registry.Writer):
         for cells in summary:
             self._write((_Share(cell) if isinstance(cell, float) else cell for cell in cells), form)
             form = None if cells else self._bold  # after an empty row
-        self._book.close()
+        try:
+            self._book.close()
+        except FileCreateError as error:  # of the disk
+            clear_frames(error.args[0].__traceback__)  # closes the archive, which would fail later
+            raise error.args[0] from None
         return self._file.getvalue()
 
     def _shade(self, first: int, last: int, place: int, labels: Sequence[str]) -> None:
@@ -282,7 +290,7 @@ class Writer(registry.Writer):
         self._sheet.write_string(self._row, 0, "")  # a last row without any value would not be there
         for place, cell in enumerate(map(_writable, cells)):
             if self._sheet.write(self._row, place, cell, form or self._formats.get(type(cell))) < 0:
-                raise OutputError(
+                raise RefusedOutputError(
                     f"Excel has no room for row {self._row + 1:,}, column {place + 1:,}: it holds 1,048,576 "
                     "rows, 16,384 columns and 32,767 characters a cell; write another format: -o OUT.csv"
                 )

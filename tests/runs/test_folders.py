@@ -28,7 +28,7 @@ def put(tmp_path, monkeypatch):
 
 def plan(inputs, output="-", form=None):
     names = [inputs] if isinstance(inputs, str) else inputs
-    pairs = plan_outputs(names, Target(output), read_format=form)
+    pairs, _ = plan_outputs(names, Target(output), read_format=form)
     return [(files, target.name) for files, target in pairs]
 
 
