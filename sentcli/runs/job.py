@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -46,6 +46,14 @@ _log = logging.getLogger("sentcli")
 
 
 @dataclass(frozen=True)
+class SummaryFile:
+    """The file for the summary of a run, and what writes it."""
+
+    target: Target
+    write: Callable[[Summary], None]
+
+
+@dataclass(frozen=True)
 class JobOptions:
     """The options that all outputs of a run share."""
 
@@ -57,6 +65,7 @@ class JobOptions:
     in_folder: bool = False  # skip finished outputs and count them; each one gets a record file for this
     waits: bool = True  # for an output that another run is writing
     report: "Report | None" = None  # of a single output
+    summary: SummaryFile | None = None  # of a single output, or of all outputs of a folder
     listing: Mapping[str, int] | None = None  # sizes of the objects in a folder at a URL; None: ask for each
 
 
@@ -92,7 +101,10 @@ def score_output(
             for place in (target, given):
                 if place and place.is_file:
                     stack.enter_context(Lock(place.path, check=stop.check, waits=options.waits))
-            history = History(targets, files, conditions, has_record, options.overwrite, options.listing)
+            pages = [file.target for file in (options.report, options.summary) if file]
+            history = History(
+                targets, pages, files, conditions, has_record, options.overwrite, options.listing
+            )
             settled = replace(options, read=read, write=write)
             return history.settle() or _Job(scorer, settled, history).run(progress)
     except ChangedInputError:
@@ -188,10 +200,13 @@ class _Job:
         self.history.ledger.finish(sizes)
         self.history.complete(sizes[0], summary)
         output.publish()
+        summary = replace(summary, scored=output.rows - replayed, seconds=time.perf_counter() - started)
         if options.report:
             options.report.publish()
+        if options.summary:
+            options.summary.write(summary)
         self.history.ledger.remove()
-        return replace(summary, scored=output.rows - replayed, seconds=time.perf_counter() - started)
+        return summary
 
     def _write_rows(self, inputs: Inputs, output: Output, bar: Bar) -> tuple[Summary, int]:
         """Write the rows, first those that a stopped run scored.
