@@ -135,6 +135,8 @@ class Source(AbstractContextManager["Source"]):
         self._rewind()
 
     def close(self, *_: object) -> None:
+        if self._copy not in (None, self._raw):
+            self._copy.close()
         if self._file.path != STANDARD:
             self._raw.close()
 
@@ -193,7 +195,7 @@ class Source(AbstractContextManager["Source"]):
 
     def _copied(self) -> IO[bytes]:
         try:
-            copy = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the last reference to it
+            copy = tempfile.TemporaryFile()  # noqa: SIM115  # `close` closes it
             shutil.copyfileobj(self, copy, _BLOCK)
             copy.flush()
         except OSError as error:

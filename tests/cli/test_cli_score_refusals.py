@@ -73,7 +73,7 @@ def test_a_summary_that_cannot_be_written_leaves_the_old_one(score, refuse, monk
     output = Path("o.csv").read_bytes()
     monkeypatch.setattr(AtomicFile, "write", whole)
     score(*command)
-    assert json.loads(Path("s.json").read_bytes())["scored"] == (1 if options else 0)
+    assert json.loads(Path("s.json").read_bytes())["scored"] == (5 if options else 0)
     assert Path("o.csv").read_bytes() == output
     assert {path.name for path in Path().iterdir()} == {"r.csv", "o.csv", "s.json"}
 

@@ -79,7 +79,9 @@ def test_a_table_that_is_not_read_in_order_is_copied_first(here):
     pq.write_table(pa.table({"text": ["x", "xx"]}), here / "x.parquet")
     pack("one.zip", [("x.parquet", (here / "x.parquet").read_bytes())])
     with Source(inspect_input("one.zip/x.parquet")) as source:
-        assert source.seekable().read() == (here / "x.parquet").read_bytes()
+        copy = source.seekable()
+        assert copy.read() == (here / "x.parquet").read_bytes()
+    assert copy.closed
     score_files(["one.zip"], here / "out.parquet")
     assert pq.read_table(here / "out.parquet")["text"].to_pylist() == ["x", "xx"]
 
