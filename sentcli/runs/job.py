@@ -22,7 +22,7 @@ from sentcli.errors import (
     option,
     signal_of,
 )
-from sentcli.files.atomic import Lock
+from sentcli.files.atomic import Lock, output_errors
 from sentcli.files.sink import Target, is_terminal
 from sentcli.files.source import STANDARD, InputFile, inspect_input
 from sentcli.runs.history import History
@@ -165,7 +165,8 @@ class _Job:
         history, name = self.history, self.history.targets[0].name
         try:
             history.ledger.begin({"run": history.conditions, "overwrite": history.overwrite})
-            return self._score(progress)
+            with output_errors(name):  # of what nothing below names, such as temporary files
+                return self._score(progress)
         except BaseException as error:
             hint = _KEPT if self._leave(error) else ""
             where = "" if name == STANDARD else f"{name}: "

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 from sentcli.config import NOTE
 from sentcli.errors import RejectsError, SentcliError, counted, option
-from sentcli.files.atomic import AtomicFile, output_errors
+from sentcli.files.atomic import AtomicFile
 from sentcli.files.compression import Compressor, compression_of
 from sentcli.files.sink import Sink, Target, is_terminal, open_sink
 from sentcli.runs.inputs import Inputs
@@ -36,9 +36,7 @@ class Output:
     def __init__(
         self, target: Target, rejects: Target | None, writer: Writer, options: RejectOptions
     ) -> None:
-        self._name = target.name
-        with output_errors(target.name):
-            self._begin = writer.begin()  # before a file is created, because it may fail
+        self._begin = writer.begin()  # before a file is created, because it may fail
         self.rows = self.rejected = 0
         self._rejects_target = rejects
         self._options = options
@@ -66,9 +64,7 @@ class Output:
             self._check_rejects(is_end=False)
             self._rejects = self._rejects or open_sink(self._rejects_target, stop.check)
             self._rejects.write(b"".join(self._shown(chunk.rejects)))
-        with output_errors(self._name):
-            data = self._writer.encode(chunk, results)
-        self._write(data)
+        self._write(self._writer.encode(chunk, results))
 
     def _shown(self, rejects: Sequence[Reject]) -> Iterator[bytes]:
         """Return the rejects as JSON; for a terminal, the first ones of the output as brief lines."""
@@ -90,9 +86,7 @@ class Output:
             raise SentcliError("the output cannot be finished: the inputs were not read to their end")
         self._check_law(inputs.position)
         self._check_rejects(is_end=True)
-        with output_errors(self._name):
-            end = self._writer.close(summary)
-        self._write(end)
+        self._write(self._writer.close(summary))
         self._sink.write(self._compressor.close())
         for sink in (self._rejects, self._sink):
             if isinstance(sink, AtomicFile):
