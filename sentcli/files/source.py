@@ -97,6 +97,7 @@ class Source(AbstractContextManager["Source"]):
     """
 
     def __init__(self, file: InputFile, check: Callable[[], None] = lambda: None) -> None:
+        check()  # between two of many inputs
         self.check = check
         self.name = file.name
         self.size = file.size

@@ -85,7 +85,10 @@ def score_output(
     :raises ResumeError: if something that it depends on changed since its stopped or finished run.
     :raises LockedError: if another run holds the output, after two minutes if `options.waits`.
     """
-    files = [inspect_input(path, name) for path in inputs]
+    files = []
+    for path in inputs:
+        stop.check()
+        files.append(inspect_input(path, name))
     read, write = find_formats(inputs, target.name, options.read, options.write, in_folder=options.in_folder)
     if write.format in ("parquet", "xlsx") and target.is_standard_output and is_terminal(sys.stdout):
         raise UsageError(f"{write.format} is not for a terminal; add -o OUT.{write.format}")

@@ -85,6 +85,7 @@ def plan_outputs(
         raise UsageError(f"--documents makes one table of all files; give -o {name.rstrip('/')}.csv")
     pairs: list[Pair] = []
     for each in found:
+        stop.check()
         try:
             path = _folder_below(each) / _output_name(each.file, write_format)
             target = Target(f"{name}{path}" if output.is_url else Path(name, path))
@@ -110,6 +111,7 @@ def _refuse_collisions(files: Sequence[str], outputs: Sequence[Target]) -> None:
             raise UsageError(f"{file} would be written {count} times in this run; score inputs one by one")
     inputs = []
     for name in files:
+        stop.check()
         with suppress(DataError):  # raised again when this input is scored
             inputs.append(InputFile(name, name) if is_url(name) else inspect_input(name))
     refuse_inputs(inputs, [*written])

@@ -18,7 +18,7 @@ from sentcli.errors import DataError
 from sentcli.files.compression import damage
 
 _RATIO = 100  # of unpacked bytes to those of the file, if they are many: the bound of Apache POI
-_UNPACKED = 64 << 20  # bytes of all parts that any workbook may have
+_UNPACKED = 16 << 20  # bytes of all parts that any workbook may have
 _AREA = 4_000_000  # cells, empty ones included, that the sheets of any workbook may have
 _AREA_RATIO = 4  # more may be so many times the bytes of the file
 _ROW = re.compile(rb"row(?<=[<:]row)[\s/>]")

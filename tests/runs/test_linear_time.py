@@ -9,6 +9,8 @@ import pytest
 from jobs import ParityScorer, score_files
 from xlsxwriter import Workbook
 
+from sentcli.scoring import stop
+
 CSV = b"id,text\n1,x\n2,xx\n"
 
 
@@ -94,3 +96,13 @@ def test_the_time_is_linear(tmp_path, monkeypatch, make, count, output):
     seconds("small")  # imports
     assert any(seconds("large") < 6 * seconds("small") for _ in range(3))
     assert [path for path in Path().glob("large-*") if path.stat().st_size]
+
+
+@pytest.mark.parametrize(("make", "output"), [(files, "out/"), (files, "out.csv"), (members, "out.csv")])
+def test_a_signal_is_looked_for_at_each_file(tmp_path, monkeypatch, make, output):
+    monkeypatch.chdir(tmp_path)
+    make(30, tmp_path)
+    checks = []
+    monkeypatch.setattr(stop, "check", lambda: checks.append(0))
+    score_files(ParityScorer(), ["*.csv" if make is files else "in.zip"], output)
+    assert len(checks) >= 2 * 30  # to inspect and to open it
