@@ -188,7 +188,7 @@ def _find(name: str, form: str | None, output: str) -> list[Found]:
     at_url = is_url(name)
     if name.endswith("/") if at_url else name not in ("", STANDARD) and Path(name).is_dir():
         base = f"{name.rstrip('/')}/"
-        found = sorted(remote.list_folder(base)) if at_url else _expand(name, base, "**/*")
+        found, links = (sorted(remote.list_folder(base)), []) if at_url else walk(base, "**/*", stop.check)
         inside = f"{_absolute(output).rstrip('/')}/"
         if output and not f"{_absolute(base).rstrip('/')}/".startswith(inside):
             found = [file for file in found if not _absolute(file).startswith(inside)]
@@ -200,15 +200,17 @@ def _find(name: str, form: str | None, output: str) -> list[Found]:
             )
     elif "*" in name if at_url else WILDCARD.search(name) and not Path(name).exists():
         base = _FIXED.findall(name)[0]
-        found = remote.expand(name) if at_url else _expand(name, base, name.removeprefix(base))
-        if not found:
+        pattern = name.removeprefix(base)
+        found, links = (remote.expand(name), []) if at_url else walk(base, pattern, stop.check)
+        if not (found or links):
             raise DataError(f"{name}: no such files")
         kept = _inputs_among(name, base, found, form, is_folder=False)
     else:
         return [Found(name)]
-    left_out = {} if at_url else not_inputs(kept)
+    left_out = {} if at_url else dict.fromkeys(links, "a link to a folder") | not_inputs(kept)
     _say_left_out(name, [f"{file.removeprefix(base)} ({reason})" for file, reason in left_out.items()])
-    return [Found(file, base) for file in kept if file not in left_out] or [Found(name)]
+    kept = [f"./{file}" if file == STANDARD else file for file in kept if file not in left_out]
+    return [Found(file, base) for file in kept] or [Found(name)]
 
 
 def _unpacked(found: Found, form: str | None) -> list[Found]:
@@ -226,13 +228,6 @@ def _unpacked(found: Found, form: str | None) -> list[Found]:
 
 def _absolute(name: str) -> str:
     return name if is_url(name) else str(Path(name).absolute())
-
-
-def _expand(name: str, base: str, pattern: str) -> list[str]:
-    """Return the names that match a pattern in a folder; say which links to folders are not followed."""
-    found, links = walk(base, pattern, stop.check)
-    _say_left_out(name, [f"{link.removeprefix(base)} (a link to a folder)" for link in links])
-    return [f"./{file}" if file == STANDARD else file for file in found]
 
 
 def _inputs_among(
