@@ -51,12 +51,16 @@ class ChangedInputError(ResumeError):
     """A run whose input changed since an earlier run; its other conditions are the same."""
 
 
+class RefusedOutputError(OutputError):
+    """An output that its format, the file system or the memory has no room for, such as too long a name."""
+
+
 class LockedError(OutputError):
     """An output that another run is writing."""
 
 
 # Errors that concern one output of a folder. Others, such as a full disk, would stop every output.
-OF_ONE_OUTPUT = (DataError, UsageError, ExistingOutputError, ResumeError, LockedError)
+OF_ONE_OUTPUT = (DataError, UsageError, ExistingOutputError, RefusedOutputError, ResumeError, LockedError)
 
 
 class BundleError(SentcliError):

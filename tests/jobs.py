@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from sentcli.errors import StopRequested
-from sentcli.files.sink import Target
+from sentcli.files.sink import Target, write_file
 from sentcli.files.source import inspect_input
 from sentcli.runs import run as runs
 from sentcli.runs.inputs import Inputs, find_formats
-from sentcli.runs.job import JobOptions, score_output
+from sentcli.runs.job import JobOptions, SummaryFile, score_output
 from sentcli.runs.summary import Progress, Summary
 from sentcli.scoring.extras import Extras
 from sentcli.scoring.labels import Counts, Scores
@@ -83,6 +83,8 @@ def score_files(scorer: Any, inputs: Sequence[str], output: str, **options: Any)
         for name in ("read", "write", "rejects", "overwrite", "update")
         if name in options
     }
+    if name := options.pop("summary_file", None):
+        given["summary"] = SummaryFile(Target(name), lambda summary: write_file(Target(name), b"{}"))
     return runs.score_files(scorer, inputs, output, JobOptions(**given), **options)
 
 

@@ -126,7 +126,7 @@ def _read_targets(table: str) -> Mapping[str, float] | str | None:
     """Read the targets of labels as a `[[data]]` table has them."""
     try:
         values = tomllib.loads(f"targets = {table}")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"--targets: not TOML: {error}; try '{{ 1 = 0, 3 = 0.5, 5 = 1 }}'") from None
     return DataSet.from_table({"path": "-", **values}, "--targets").targets
 

@@ -22,7 +22,7 @@ from sentcli import __version__
 from sentcli.cli import options as common
 from sentcli.cli import say
 from sentcli.cli.command import Command, argument, named, option
-from sentcli.errors import DataError, OutputError, UsageError, counted
+from sentcli.errors import DataError, UsageError, counted
 from sentcli.files.sink import Target, is_terminal, write_file
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 from sentcli.tables.registry import INPUT_FORMATS, OUTPUT_FORMATS, SUFFIXES, suffix_of
@@ -236,7 +236,7 @@ def score(options: ScoreOptions) -> None:
       sentcli score big.csv --limit 1000
       sentcli score 's3://bucket/in/*.parquet' -o s3://bucket/out/ --ray auto
     """
-    from sentcli.runs.job import JobOptions
+    from sentcli.runs.job import JobOptions, SummaryFile
     from sentcli.runs.run import score_files  # imports numpy, which --help does not need
     from sentcli.scoring.extras import Extras
     from sentcli.scoring.pool import tune_interpreter
@@ -255,7 +255,9 @@ def score(options: ScoreOptions) -> None:
     settings = named(options, Scorer, Extras) | {"words": common.weights_of(options.words)}
     model = settings.pop("model")
     with Scorer(model, **settings) as scorer:
-        report = None
+        report = summary = None
+        if options.summary:
+            summary = SummaryFile(Target(options.summary), partial(_write_summary, options, scorer))
         if options.report:
             from sentcli.report.rows import Report  # few runs have one
 
@@ -264,14 +266,13 @@ def score(options: ScoreOptions) -> None:
             scorer,
             options.inputs or ("-",),
             options.output,
-            JobOptions(read, write, rejects, options.overwrite, options.update, report=report),
+            JobOptions(
+                read, write, rejects, options.overwrite, options.update, report=report, summary=summary
+            ),
             shard=options.shard,
-            summary_file=options.summary,
             show_progress=talks,
             cluster=(options.ray, settings) if options.ray else None,
         )
-    if options.summary:
-        _write_summary(options, result, scorer)
     name = "" if options.output == "-" else options.output
     said = [*result.lines(name, ordered=scorer.ordered), *result.tables(scorer.labels[-1])] if talks else []
     for line in (*said, result.warning):
@@ -315,7 +316,7 @@ def _read_options(options: ScoreOptions) -> ReadOptions:
     return ReadOptions(**named(options, ReadOptions) | changed)
 
 
-def _write_summary(options: ScoreOptions, result: "Summary", scorer: "Scorer") -> None:
+def _write_summary(options: ScoreOptions, scorer: "Scorer", result: "Summary") -> None:
     """Write the counts, and what made the scores: versions, model, and the command line with its defaults."""
     from importlib.metadata import version  # as slow as a third of numpy; few runs need it
 
@@ -334,8 +335,4 @@ def _write_summary(options: ScoreOptions, result: "Summary", scorer: "Scorer") -
         "command": sys.argv[1:],
         "options": vars(options),
     }
-    try:
-        write_file(Target(str(options.summary)), f"{json.dumps(values, indent=2, default=str)}\n".encode())
-    except OutputError as error:
-        kept = "" if result.failed else "; all rows are written, only this summary is missing"
-        raise OutputError(f"{error}{kept}") from error
+    write_file(Target(str(options.summary)), f"{json.dumps(values, indent=2, default=str)}\n".encode())

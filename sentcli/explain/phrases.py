@@ -85,7 +85,7 @@ def read_weights(path: Path) -> dict[str, float]:
             rows = [[phrase, str(weight)] for phrase, weight in tomllib.loads(text).items()]
         else:
             rows = [row for row in csv.reader(text.splitlines()) if row and row != ["phrase", "weight"]]
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, ValueError, RecursionError, csv.Error) as error:
         raise UsageError(f"--words {path}: {getattr(error, 'strerror', None) or error}") from error
     weights = {}
     for row in rows:

@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
-from sentcli.errors import LockedError, OutputError
+from sentcli.errors import LockedError, OutputError, RefusedOutputError
 from sentcli.files import system
 
 WAIT_SECONDS = 120.0  # longer than the 90 s for which NFSv4 keeps the locks of a dead machine
 _PAUSE = 0.1  # seconds between two attempts
+# What concerns one file: its name, its size, or a file in the place of a folder.
+_REFUSALS = (errno.ENAMETOOLONG, errno.EFBIG, errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.EILSEQ)
 
 _log = logging.getLogger("sentcli")
 
@@ -29,7 +31,8 @@ def output_errors(name: object) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise OutputError(f"{name}: {error.strerror or error}") from error
+        kind = RefusedOutputError if error.errno in _REFUSALS else OutputError
+        raise kind(f"{name}: {error.strerror or error}") from error
 
 
 def resolve(name: str | Path) -> Path:
@@ -39,7 +42,7 @@ def resolve(name: str | Path) -> Path:
         path.stat()
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise OutputError(f"{name}: symbolic link loop") from None
+            raise RefusedOutputError(f"{name}: symbolic link loop") from None
     return path.resolve()
 
 

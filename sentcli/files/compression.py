@@ -9,8 +9,9 @@ import shlex
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path, PurePath
+from posixpath import normpath
 from typing import IO, TYPE_CHECKING, Any
 
 from sentcli.errors import DataError
@@ -101,7 +102,7 @@ def list_members(archive: str) -> list[str]:
     """Return the names of the files in an archive; they may be hostile."""
     with _opened(archive) as opened:
         names = sorted(info.filename for info in opened.infolist() if not info.is_dir())
-    if not names or len({*names}) < len(names):
+    if not names or len({*map(normpath, names)}) < len(names):
         raise DataError(f"{archive}: {'two of its files have one name' if names else 'it has no files'}")
     return names
 
@@ -127,12 +128,23 @@ def open_member(archive: str, name: str) -> IO[bytes]:
 
 @contextmanager
 def _opened(archive: str) -> "Iterator[ZipFile]":
-    from zipfile import BadZipFile, ZipFile  # few inputs are archives
+    from zipfile import BadZipFile  # few inputs are archives
 
     try:
-        with ZipFile(archive) as opened:
-            yield opened
+        status = Path(archive).stat()
+        yield _open_archive(archive, status.st_ino, status.st_size, status.st_mtime_ns)
     except (BadZipFile, KeyError, OSError) as error:
         raise DataError(f"{archive}: cannot be read: {error.args[-1]}") from None
     except RuntimeError as error:  # encrypted, or compressed in another way
         raise DataError(f"{archive}: {error}; try: unzip {shlex.quote(archive)}") from None
+
+
+@lru_cache(maxsize=1)  # Each time, the names of all members would be read again.
+def _open_archive(archive: str, *version: int) -> "ZipFile":
+    """Return an archive, which stays open until another one is read.
+
+    :param version: what differs if the archive was replaced.
+    """
+    from zipfile import ZipFile
+
+    return ZipFile(archive)

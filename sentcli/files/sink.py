@@ -4,6 +4,7 @@ import io
 import os
 import re
 import select
+import shutil
 import stat
 import sys
 from collections.abc import Callable
@@ -12,13 +13,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TextIO
 
-from sentcli.errors import ExistingOutputError, OutputError, option
+from sentcli.errors import ExistingOutputError, OutputError, RefusedOutputError, option
 from sentcli.files import remote, system
 from sentcli.files.atomic import AtomicFile, output_errors, resolve, temporary_path, write_all
-from sentcli.files.source import STANDARD
+from sentcli.files.source import LOOK_SECONDS, STANDARD
 
 _STREAMS = ("/dev/stdin", "/dev/stdout", "/dev/stderr")
-_LOOK_SECONDS = 0.1
 _DESCRIPTOR = re.compile(r"(?:/dev|/proc/self)/fd/(\d+)", re.ASCII)
 
 
@@ -67,16 +67,22 @@ class Target:
         """The name of a folder for temporary files next to the file that is written, if it is one."""
         return temporary_path(self.path, "scratch") if self.is_file else None
 
+    def remove_scratch(self) -> None:
+        """Remove this folder, if it exists."""
+        if self.scratch:
+            shutil.rmtree(self.scratch, ignore_errors=True)
+
     def check(self) -> None:
         """Refuse a folder, and a file in a folder that does not exist."""
         if self.is_url or self.name == STANDARD:
             return
         path = Path(self.name)
         if self.is_folder:
-            raise OutputError(f"{path} is a folder; name a file in it")
-        folder = (self.path if path.is_symlink() else path).parent  # the name that the user gave
+            raise RefusedOutputError(f"{path} is a folder; name a file in it")
+        with output_errors(self.name):
+            folder = (self.path if path.is_symlink() else path).parent  # the name that the user gave
         if not folder.is_dir():
-            raise OutputError(f"{folder}: no such folder")
+            raise RefusedOutputError(f"{folder}: no such folder")
 
     def refuse_existing(self) -> None:
         """Refuse to replace a file, local or at a URL."""
@@ -150,7 +156,7 @@ class Stream:
         """Write only as much as a pipe has room for, because a blocked write could not be stopped."""
         while data:
             self._check()
-            if select.select([], [descriptor], [], _LOOK_SECONDS)[1]:
+            if select.select([], [descriptor], [], LOOK_SECONDS)[1]:
                 with suppress(BlockingIOError):  # another process made a shared pipe non-blocking
                     data = data[os.write(descriptor, data[: system.PIPE_ROOM]) :]
 

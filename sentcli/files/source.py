@@ -22,11 +22,14 @@ from sentcli.files.compression import (
     damage,
     decompressed,
     inspect_member,
+    is_archive,
+    list_members,
     open_member,
     split_member,
 )
 
 STANDARD = "-"
+LOOK_SECONDS = 0.1  # the longest wait of a pipe between two checks for a signal
 _BLOCK = 1 << 19  # bytes: few calls, and a block stays in the cache until it is hashed
 
 
@@ -68,6 +71,8 @@ def inspect_input(path: str, name: str | None = None) -> InputFile:
     if remote.is_url(path):
         size, version = remote.inspect(path)
         return InputFile(name, path, size, version=version)
+    if is_archive(path):
+        list_members(path)  # raises an error: else its files would be the inputs
     if member := split_member(path):
         status = Path(member[0]).stat()
         size, version = inspect_member(*member)
@@ -92,6 +97,7 @@ class Source(AbstractContextManager["Source"]):
     """
 
     def __init__(self, file: InputFile, check: Callable[[], None] = lambda: None) -> None:
+        check()  # between two of many inputs
         self.check = check
         self.name = file.name
         self.size = file.size
@@ -100,14 +106,22 @@ class Source(AbstractContextManager["Source"]):
         self._copy: IO[bytes] | None = None
         self.compression = compression_of(file.path)
         # A pipe or a device, whose next bytes may take long to arrive.
-        is_pipe = file.identity is not None and file.size is None
-        self.live = is_pipe and not self.compression and system.PIPE_ROOM > 0
+        self._is_pipe = file.identity is not None and file.size is None and system.PIPE_ROOM > 0
+        self.live = self._is_pipe and not self.compression
         try:
-            self._raw = _open(file.path, buffering=_BLOCK if self.compression else 0)
+            if self._is_pipe and file.path != STANDARD:
+                self._raw = _open_pipe(file.path, check)
+            else:
+                self._raw = _open(file.path, _BLOCK if self.compression and not self._is_pipe else 0)
         except OSError as error:
             raise DataError(f"{self.name}: {error.strerror or error}") from None
-        self._bytes = _Rewindable(self._raw, is_stream=file.is_stream)
+        self._bytes = _Rewindable(self._raw, self._wait, is_stream=file.is_stream)
         self._rewind()
+
+    def _wait(self) -> None:
+        """Wait for the next bytes of a pipe, because a read of it could not be stopped."""
+        while self._is_pipe and not self.ready(LOOK_SECONDS):
+            self.check()
 
     def _rewind(self) -> None:
         self._bytes.rewind()
@@ -122,6 +136,8 @@ class Source(AbstractContextManager["Source"]):
         self._rewind()
 
     def close(self, *_: object) -> None:
+        if self._copy not in (None, self._raw):
+            self._copy.close()
         if self._file.path != STANDARD:
             self._raw.close()
 
@@ -180,7 +196,7 @@ class Source(AbstractContextManager["Source"]):
 
     def _copied(self) -> IO[bytes]:
         try:
-            copy = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the last reference to it
+            copy = tempfile.TemporaryFile()  # noqa: SIM115  # `close` closes it
             shutil.copyfileobj(self, copy, _BLOCK)
             copy.flush()
         except OSError as error:
@@ -206,9 +222,9 @@ class _Rewindable(io.RawIOBase):
     :ivar keeps: whether the bytes of a stream that are read now will be read again.
     """
 
-    def __init__(self, raw: IO[bytes], *, is_stream: bool) -> None:
+    def __init__(self, raw: IO[bytes], wait: Callable[[], None], *, is_stream: bool) -> None:
         self.keeps = False
-        self._raw = raw
+        self._raw, self._wait = raw, wait
         self._is_stream = is_stream
         self._kept = io.BytesIO()
         self._is_over = False
@@ -234,6 +250,7 @@ class _Rewindable(io.RawIOBase):
         if not data and not self._is_over:  # A terminal would ask for more after its end.
             if not self.keeps:
                 self._kept = io.BytesIO()  # what was kept has been read again
+            self._wait()
             data = self._raw.read(size)
             self._is_over = self._is_stream and data == b""
             if self.keeps and data:
@@ -245,6 +262,25 @@ def _standard_input() -> IO[bytes]:
     if sys.stdin is None:
         raise DataError("standard input is closed; give a file")
     return sys.stdin.buffer
+
+
+def _open_pipe(path: str, check: Callable[[], None]) -> IO[bytes]:
+    """Open a pipe in a thread, because opening it waits for its writer and could not be stopped."""
+    from concurrent.futures import Future, wait  # few inputs are pipes
+    from threading import Thread
+
+    opened: Future[IO[bytes]] = Future()
+
+    def open_it() -> None:
+        try:
+            opened.set_result(Path(path).open("rb", buffering=0))  # noqa: SIM115  # `Source` closes it
+        except OSError as error:
+            opened.set_exception(error)
+
+    Thread(target=open_it, daemon=True).start()
+    while not wait([opened], LOOK_SECONDS).done:
+        check()
+    return opened.result()
 
 
 def _open(name: str, buffering: int) -> IO[bytes]:

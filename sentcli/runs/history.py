@@ -33,12 +33,14 @@ class History:
     ledgers, a run replaces what a killed run left.
 
     :param targets: the output, and the file for its rejects, if they do not go to standard error.
+    :param pages: the page and the summary, which a stopped run that renamed its output may have left.
     :param conditions: what the output depends on, except the bytes of the inputs, as JSON.
     :param has_record: whether a hidden file next to the output records that it is finished.
     :param listing: the sizes of the objects in a folder at a URL; None: ask for each.
     """
 
     targets: Sequence[Target]
+    pages: Sequence[Target]
     files: Sequence[InputFile]
     conditions: Mapping[str, Any]
     has_record: bool
@@ -85,7 +87,7 @@ class History:
             write_file(Target(self._record), json.dumps(facts).encode())
 
     def _refuse_existing(self) -> None:
-        for target in self.targets:
+        for target in (*self.targets, *self.pages):
             target.refuse_existing()
 
     def _size(self, target: Target) -> int | None:

@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from sentcli.errors import (
     ChangedInputError,
     InterruptedRunError,
     OutputError,
+    RefusedOutputError,
     ResumeError,
     SentcliError,
     UsageError,
@@ -21,7 +22,7 @@ from sentcli.errors import (
     option,
     signal_of,
 )
-from sentcli.files.atomic import Lock
+from sentcli.files.atomic import Lock, output_errors
 from sentcli.files.sink import Target, is_terminal
 from sentcli.files.source import STANDARD, InputFile, inspect_input
 from sentcli.runs.history import History
@@ -45,6 +46,14 @@ _log = logging.getLogger("sentcli")
 
 
 @dataclass(frozen=True)
+class SummaryFile:
+    """The file for the summary of a run, and what writes it."""
+
+    target: Target
+    write: Callable[[Summary], None]
+
+
+@dataclass(frozen=True)
 class JobOptions:
     """The options that all outputs of a run share."""
 
@@ -56,6 +65,7 @@ class JobOptions:
     in_folder: bool = False  # skip finished outputs and count them; each one gets a record file for this
     waits: bool = True  # for an output that another run is writing
     report: "Report | None" = None  # of a single output
+    summary: SummaryFile | None = None  # of a single output, or of all outputs of a folder
     listing: Mapping[str, int] | None = None  # sizes of the objects in a folder at a URL; None: ask for each
 
 
@@ -75,7 +85,10 @@ def score_output(
     :raises ResumeError: if something that it depends on changed since its stopped or finished run.
     :raises LockedError: if another run holds the output, after two minutes if `options.waits`.
     """
-    files = [inspect_input(path, name) for path in inputs]
+    files = []
+    for path in inputs:
+        stop.check()
+        files.append(inspect_input(path, name))
     read, write = find_formats(inputs, target.name, options.read, options.write, in_folder=options.in_folder)
     if write.format in ("parquet", "xlsx") and target.is_standard_output and is_terminal(sys.stdout):
         raise UsageError(f"{write.format} is not for a terminal; add -o OUT.{write.format}")
@@ -91,7 +104,10 @@ def score_output(
             for place in (target, given):
                 if place and place.is_file:
                     stack.enter_context(Lock(place.path, check=stop.check, waits=options.waits))
-            history = History(targets, files, conditions, has_record, options.overwrite, options.listing)
+            pages = [file.target for file in (options.report, options.summary) if file]
+            history = History(
+                targets, pages, files, conditions, has_record, options.overwrite, options.listing
+            )
             settled = replace(options, read=read, write=write)
             return history.settle() or _Job(scorer, settled, history).run(progress)
     except ChangedInputError:
@@ -152,10 +168,14 @@ class _Job:
         history, name = self.history, self.history.targets[0].name
         try:
             history.ledger.begin({"run": history.conditions, "overwrite": history.overwrite})
-            return self._score(progress)
+            with output_errors(name):  # of what nothing below names, such as temporary files
+                return self._score(progress)
         except BaseException as error:
             hint = _KEPT if self._leave(error) else ""
             where = "" if name == STANDARD else f"{name}: "
+            if isinstance(error, MemoryError):
+                reason = f"out of memory; try fewer {option('workers')}"
+                raise RefusedOutputError(f"{where}{reason}{hint}") from error
             if isinstance(error, KeyboardInterrupt):
                 rows = counted(self.output.rows if self.output else 0, "row")
                 raise InterruptedRunError(f"{where}stopped after {rows}{hint}", signal_of(error)) from None
@@ -176,6 +196,7 @@ class _Job:
             with closing(Bar(progress, target.name, inputs.total_bytes)) as bar:
                 summary, replayed = self._write_rows(inputs, output, bar)
             sizes = output.close(inputs, summary.to_sheet(scorer.bundle.name, scorer.labels[-1]))
+        target.remove_scratch()
         if options.report:
             began = time.perf_counter()
             options.report.finish()
@@ -183,10 +204,13 @@ class _Job:
         self.history.ledger.finish(sizes)
         self.history.complete(sizes[0], summary)
         output.publish()
+        summary = replace(summary, scored=output.rows - replayed, seconds=time.perf_counter() - started)
         if options.report:
             options.report.publish()
+        if options.summary:
+            options.summary.write(summary)
         self.history.ledger.remove()
-        return replace(summary, scored=output.rows - replayed, seconds=time.perf_counter() - started)
+        return summary
 
     def _write_rows(self, inputs: Inputs, output: Output, bar: Bar) -> tuple[Summary, int]:
         """Write the rows, first those that a stopped run scored.
@@ -237,6 +261,7 @@ class _Job:
         """
         ledger = self.history.ledger
         with suppress(OutputError), ExitStack() as stack:  # report the error that ended the run, not this one
+            stack.callback(self.history.targets[0].remove_scratch)
             if self.output:
                 stack.callback(self.output.discard)
             stack.callback(ledger.close)

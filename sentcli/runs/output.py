@@ -2,7 +2,6 @@
 
 import logging
 import re
-import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -88,7 +87,6 @@ class Output:
         self._check_law(inputs.position)
         self._check_rejects(is_end=True)
         self._write(self._writer.close(summary))
-        self._remove_scratch()
         self._sink.write(self._compressor.close())
         for sink in (self._rejects, self._sink):
             if isinstance(sink, AtomicFile):
@@ -107,7 +105,6 @@ class Output:
         """Remove the temporary files; publish nothing."""
         with ExitStack() as stack:
             stack.callback(self._sink.discard)
-            stack.callback(self._remove_scratch)
             if self._rejects:
                 self._rejects.discard()
 
@@ -121,10 +118,6 @@ class Output:
         if self._rejects_target:
             level, hint = NOTE, f"; see {self._rejects_target.name}"
         _log.log(level, "%s rejected%s: %.300s%s", counted(self.rejected, "row"), mostly, reason, hint)
-
-    def _remove_scratch(self) -> None:
-        if self._writer.scratch:
-            shutil.rmtree(self._writer.scratch, ignore_errors=True)
 
     def _check_law(self, position: Position) -> None:
         if (self.rows, self.rejected) != (position.rows, position.rejected):

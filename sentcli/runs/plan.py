@@ -1,6 +1,5 @@
 """Decide which inputs go to which output: the files that names stand for, and the names of outputs."""
 
-import glob
 import logging
 import os
 import re
@@ -14,13 +13,15 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from sentcli.errors import DataError, OutputError, UsageError, counted, option
+from sentcli.errors import DataError, OutputError, RefusedOutputError, UsageError, counted, option
 from sentcli.files import remote
 from sentcli.files.atomic import output_errors
 from sentcli.files.compression import compression_of, is_archive, list_members, path_of
 from sentcli.files.remote import as_path, is_url
 from sentcli.files.sink import Target
 from sentcli.files.source import STANDARD, InputFile, inspect_input
+from sentcli.files.walk import WILDCARD, not_inputs, walk
+from sentcli.scoring import stop
 from sentcli.tables.options import ResultColumn
 from sentcli.tables.registry import SUFFIXES, format_of, get_format, is_known, suffix_of, written_format
 
@@ -55,7 +56,7 @@ class Found(NamedTuple):
 
 def plan_outputs(
     inputs: Sequence[str], output: Target, write_format: str | None = None, read_format: str | None = None
-) -> list[Pair]:
+) -> tuple[list[Pair], int]:
     """Pair inputs with outputs: all with one file, or each with a file of the same name in a folder.
 
     In a folder, the files of an input folder keep their folders below it, and those that a glob finds their
@@ -64,6 +65,7 @@ def plan_outputs(
     :param inputs: files, `-`, URLs, folders and globs; the files of a folder or glob are sorted.
     :param write_format: files in the folder get the suffix of this format; None: that of their input.
     :param read_format: the format of inputs with any suffix.
+    :returns: the pairs, and the number of inputs whose outputs cannot have a name, which are logged.
     """
     folder = output.name if output.is_folder else ""
     # Without repeated slashes, as the names that a glob finds have none.
@@ -78,17 +80,27 @@ def plan_outputs(
     if not output.is_folder:
         if len(files) > 1 and output.is_file and not (Path(name).suffix or Path(name).exists()):
             _log.warning("%s: one file for all inputs; for one file each, give -o %s/", name, name)
-        return [(files, output)]
+        return [(files, output)], 0
     if read_format == "documents":
         raise UsageError(f"--documents makes one table of all files; give -o {name.rstrip('/')}.csv")
-    below = [_folder_below(each) / _output_name(each.file, write_format) for each in found]
-    outputs = [Target(f"{name}{path}" if output.is_url else Path(name, path)) for path in below]
+    pairs: list[Pair] = []
+    for each in found:
+        stop.check()
+        try:
+            path = _folder_below(each) / _output_name(each.file, write_format)
+            target = Target(f"{name}{path}" if output.is_url else Path(name, path))
+            pairs += [([each.file], target)] if target.rejects else []
+        except (DataError, RefusedOutputError) as error:
+            _log.error("%s", error)
+    outputs = [target for _, target in pairs]
     _refuse_collisions(files, outputs)
     if not output.is_url:
         with output_errors(name):
-            for parent in {Path(target.name).parent for target in outputs}:
-                parent.mkdir(parents=True, exist_ok=True)
-    return [([file], target) for file, target in zip(files, outputs, strict=True)]
+            Path(name).mkdir(parents=True, exist_ok=True)
+    for parent in {Path(target.name).parent for target in outputs if not target.is_url}:
+        with suppress(RefusedOutputError), output_errors(parent):  # raised again when an output is written
+            parent.mkdir(parents=True, exist_ok=True)
+    return pairs, len(found) - len(pairs)
 
 
 def _refuse_collisions(files: Sequence[str], outputs: Sequence[Target]) -> None:
@@ -99,6 +111,7 @@ def _refuse_collisions(files: Sequence[str], outputs: Sequence[Target]) -> None:
             raise UsageError(f"{file} would be written {count} times in this run; score inputs one by one")
     inputs = []
     for name in files:
+        stop.check()
         with suppress(DataError):  # raised again when this input is scored
             inputs.append(InputFile(name, name) if is_url(name) else inspect_input(name))
     refuse_inputs(inputs, [*written])
@@ -175,25 +188,29 @@ def _find(name: str, form: str | None, output: str) -> list[Found]:
     at_url = is_url(name)
     if name.endswith("/") if at_url else name not in ("", STANDARD) and Path(name).is_dir():
         base = f"{name.rstrip('/')}/"
-        found = sorted(remote.list_folder(base)) if at_url else _expand(f"{glob.escape(base)}**/*")
+        found, links = (sorted(remote.list_folder(base)), []) if at_url else walk(base, "**/*", stop.check)
         inside = f"{_absolute(output).rstrip('/')}/"
         if output and not f"{_absolute(base).rstrip('/')}/".startswith(inside):
             found = [file for file in found if not _absolute(file).startswith(inside)]
-        kept = _inputs_among(name, base, found, form, is_folder=True) or [name]
+        kept = _inputs_among(name, base, found, form, is_folder=True)
         if not form and (count := _count_documents(kept)) > 1:
             raise UsageError(
                 f"{name}: is each of its {count:,} small text files one text, or each line of them? Add "
                 f"--documents, or {option('input_format', 'lines')}"
             )
-    elif "*" in name if at_url else glob.has_magic(name) and not Path(name).exists():
+    elif "*" in name if at_url else WILDCARD.search(name) and not Path(name).exists():
         base = _FIXED.findall(name)[0]
-        found = remote.expand(name) if at_url else _expand(name)
-        if not found:
+        pattern = name.removeprefix(base)
+        found, links = (remote.expand(name), []) if at_url else walk(base, pattern, stop.check)
+        if not (found or links):
             raise DataError(f"{name}: no such files")
         kept = _inputs_among(name, base, found, form, is_folder=False)
     else:
         return [Found(name)]
-    return [Found(file, base) for file in kept]
+    left_out = {} if at_url else dict.fromkeys(links, "a link to a folder") | not_inputs(kept)
+    _say_left_out(name, [f"{file.removeprefix(base)} ({reason})" for file, reason in left_out.items()])
+    kept = [f"./{file}" if file == STANDARD else file for file in kept if file not in left_out]
+    return [Found(file, base) for file in kept] or [Found(name)]
 
 
 def _unpacked(found: Found, form: str | None) -> list[Found]:
@@ -201,31 +218,16 @@ def _unpacked(found: Found, form: str | None) -> list[Found]:
     if not is_archive(found.file):
         return [found]
     base = f"{found.file}/"
-    members = [f"{base}{name}" for name in list_members(found.file)]
+    try:
+        members = [f"{base}{name}" for name in list_members(found.file)]
+    except DataError:  # raised again when this input is scored
+        return [found]
     kept = _inputs_among(found.file, base, members, form, is_folder=True)
     return [Found(file, base if found.base is None else found.base) for file in kept]
 
 
 def _absolute(name: str) -> str:
     return name if is_url(name) else str(Path(name).absolute())
-
-
-def _expand(pattern: str) -> list[str]:
-    _check_folders(pattern)
-    # A set: with two `**` in a pattern, glob finds a file more than once.
-    files = {*glob.glob(pattern, recursive=True)}  # noqa: PTH207  # Path.glob takes no absolute pattern
-    if "**" in pattern:  # it finds the files in these folders too
-        files = {file for file in files if not Path(file).is_dir()}
-    return sorted(f"./{file}" if file == STANDARD else file for file in files)
-
-
-def _check_folders(pattern: str) -> None:
-    """Refuse folders without read permission, which glob skips without an error."""
-    while glob.has_magic(pattern := os.path.dirname(pattern)):  # noqa: PTH120  # a pattern, not a path
-        for found in glob.iglob(pattern, recursive=True):  # noqa: PTH207  # as in `_expand`
-            folder = found or os.curdir
-            if os.path.isdir(folder) and not os.access(folder, os.R_OK | os.X_OK):  # noqa: PTH112
-                raise DataError(f"{folder}: Permission denied; nothing in it can be scored")
 
 
 def _inputs_among(
@@ -289,7 +291,7 @@ def _refuse_lakes(found: Iterable[Found]) -> None:
 def _list(folder: str, pattern: str) -> list[str]:
     """List the files of a folder that may not exist."""
     if not is_url(folder):
-        return _expand(f"{glob.escape(folder)}/{pattern}")
+        return walk(f"{folder}/", pattern, stop.check)[0]
     with suppress(DataError):  # of a server that does not list folders
         return remote.expand(f"{folder}/{pattern}")
     return []

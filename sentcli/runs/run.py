@@ -30,7 +30,6 @@ def score_files(  # the options of a run
     options: JobOptions = JobOptions(),  # noqa: B008  # frozen
     *,
     shard: tuple[int, int] | None = None,
-    summary_file: str | None = None,
     show_progress: bool = False,
     cluster: tuple[str, Mapping[str, Any]] | None = None,
 ) -> Summary:
@@ -41,22 +40,17 @@ def score_files(  # the options of a run
     share a folder: one that meets an output of another run makes the others first.
 
     :param shard: two numbers, I and N: make every N-th output of the folder, from the I-th on.
-    :param summary_file: the file that the caller will write the summary to; checked before any scoring.
     :param cluster: score each input of a folder as a task of this cluster, see `score_on_cluster`.
     """
     target, rejects = Target(output), options.rejects.path
     if cluster and (STANDARD in inputs or rejects or not target.is_folder):
         raise UsageError("--ray makes an output of each file: give files and -o FOLDER/, without --rejects")
-    pairs = plan_outputs(inputs, target, options.write.format, options.read.format)
+    pairs, failed = plan_outputs(inputs, target, options.write.format, options.read.format)
     if rejects and len(pairs) > 1:
         raise UsageError(f"--rejects names one file for {len(pairs)} outputs; without it, each gets its own")
     if options.report and target.is_folder:
         raise UsageError("--report shows one output; for others: sentcli report FILES -o report.html")
-    options = replace(options, in_folder=target.is_folder)
-    files = {"--summary": Target(summary_file)} if summary_file else {}
-    if options.report:
-        files["--report"] = options.report.target
-    _check_files(files, target, pairs, options)
+    _check_files(target, pairs, options)
     progress = Progress(shown=show_progress)
     if not target.is_folder:
         if shard or options.update:
@@ -64,6 +58,7 @@ def score_files(  # the options of a run
             what = "--update makes outputs of a folder again" if options.update else shards
             raise UsageError(f"{what}; give -o FOLDER/")
         return score_output(scorer, *pairs[0], options, progress)
+    summary, options = options.summary, replace(options, in_folder=True, summary=None)
     if shard:  # sorted, because all runs have to divide one list
         pairs = sorted(pairs, key=lambda pair: (pair[0], pair[1].name))[shard[0] - 1 :: shard[1]]
     if cluster:
@@ -72,6 +67,9 @@ def score_files(  # the options of a run
         total = score_on_cluster(cluster, scorer, pairs, target.name, options, progress)
     else:
         total = _score_in_turn(scorer, pairs, target, options, progress)
+    total += Summary(failed=failed)
+    if summary:
+        summary.write(total)
     if total.skipped:
         _log.info("%s: %s already finished, left unchanged", target.name, counted(total.skipped, "output"))
     return total
@@ -134,14 +132,10 @@ def _score_in_turn(
     return total
 
 
-def _check_files(
-    files: Mapping[str, Target], output: Target, pairs: Sequence[Pair], options: JobOptions
-) -> None:
-    """Refuse a file, such as the summary, that would replace a file of the run or that cannot be written.
-
-    :param files: by the options that name them.
-    """
-    for flag, file in files.items():
+def _check_files(output: Target, pairs: Sequence[Pair], options: JobOptions) -> None:
+    """Refuse a summary or a page that would replace a file of the run, or that cannot be written."""
+    named = {"--summary": options.summary, "--report": options.report}
+    for flag, file in ((flag, file.target) for flag, file in named.items() if file):
         if file.name == STANDARD or (output.is_standard_output and file.is_standard_output):
             raise UsageError(f"{flag} takes the name of a file; standard output is for the rows")
         file.check()
@@ -154,5 +148,3 @@ def _check_files(
                     raise UsageError(f"{flag} {file.name} is {name}, a file of this run; give another name")
         if file.is_file:
             AtomicFile(file.path).discard()  # fails now, and not after hours, if the file cannot be written
-        if not (options.overwrite or output.is_folder):
-            file.refuse_existing()

@@ -38,24 +38,26 @@ def open_table(source: Source, options: ReadOptions, like: Table | None = None) 
     if not options.format:
         options = replace(options, format=format_of(source.name, "input_format"))
     form = get_format(options.format or "")
-    with _names_damage(source):
+    with _names_input(source):
         begin = _open_text(source, options, like) if form.opener else options
         return form.load(form.opener).open_table(source, begin, like)  # type: ignore[no-any-return]
 
 
 def read(source: Source, table: Table, cursor: Cursor) -> Iterator[Chunk]:
     """Yield the rows of an input from its start."""
-    with _names_damage(source):
+    with _names_input(source):
         yield from get_format(table.format).load().read(source, table, cursor)
 
 
 @contextmanager
-def _names_damage(source: Source) -> Iterator[None]:
-    """Raise a DataError with the name of the input for an EOFError of a library."""
+def _names_input(source: Source) -> Iterator[None]:
+    """Raise a DataError with the name of the input for an error of a library."""
     try:
         yield
     except EOFError as error:
         raise DataError(f"{source.name}: damaged: it ends too early") from error
+    except MemoryError as error:
+        raise DataError(f"{source.name}: it needs more memory than there is") from error
 
 
 def read_files(

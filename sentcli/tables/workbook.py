@@ -18,8 +18,8 @@ from sentcli.errors import DataError
 from sentcli.files.compression import damage
 
 _RATIO = 100  # of unpacked bytes to those of the file, if they are many: the bound of Apache POI
-_UNPACKED = 64 << 20  # bytes of all parts that any workbook may have
-_AREA = 4_000_000  # cells, empty ones included, that any sheet may have
+_UNPACKED = 16 << 20  # bytes of all parts that any workbook may have
+_AREA = 4_000_000  # cells, empty ones included, that the sheets of any workbook may have
 _AREA_RATIO = 4  # more may be so many times the bytes of the file
 _ROW = re.compile(rb"row(?<=[<:]row)[\s/>]")
 _CELL = re.compile(rb"c(?<=[<:]c)[\s/>]")
@@ -31,6 +31,7 @@ _FORMULA_CELL = re.compile(  # its attributes and its value
 _PLACE = re.compile(rb"""r\s*=\s*["']([A-Za-z]*)(\d+)["']""")  # B2; of a row, 2
 _STRINGS = re.compile(rb"""uniqueCount\s*=\s*["']\+?(\d+)""")
 _IS_STRING = re.compile(rb"""\st=["']str["']""")  # of a formula whose value may be an empty string
+_WIDE = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<")  # how XML in UTF-16 begins
 _UNCHECKED = (".xls", ".xlsb", ".ods")  # read where the user asks for it
 _PARTS_OF_OTHERS = {"xl/workbook.bin", "content.xml"}  # of .xlsb and .ods in the name of .xlsx
 _DAMAGE: tuple[type[Exception], ...] = (*damage(), struct.error, LookupError, RuntimeError, ValueError)
@@ -41,7 +42,7 @@ def check_workbook(file: IO[bytes], name: str) -> None:
     if name.lower().endswith(_UNCHECKED):
         return
     size = file.seek(0, 2)
-    room, most_cells = max(_UNPACKED, _RATIO * size), max(_AREA, _AREA_RATIO * size)
+    room, most, span = max(_UNPACKED, _RATIO * size), max(_AREA, _AREA_RATIO * size), 0
     try:
         with zipfile.ZipFile(file) as book:
             if not _PARTS_OF_OTHERS.isdisjoint(map(str.lower, book.namelist())):
@@ -50,23 +51,23 @@ def check_workbook(file: IO[bytes], name: str) -> None:
             for part in book.infolist():
                 with book.open(part) as stream:
                     data = stream.read(room + 1)
-                room -= len(data)
-                if fault := "it is packed too densely" if room < 0 else _fault_of(data, most_cells):
+                if data.startswith(_WIDE):
+                    raise DataError(f"{name}: {part.filename} is in UTF-16; save it again")
+                rows, columns = _extent(data)
+                room, span = room - len(data), span + rows * columns
+                summed = f", with the sheets before it {span:,} cells" if span > rows * columns else ""
+                strings = max(map(int, _STRINGS.findall(data)), default=0)
+                faults = {
+                    "it is packed too densely": room < 0,
+                    f"it says that it has {strings:,} strings": strings > len(data),
+                    f"a sheet spans {rows:,} rows and {columns:,} columns{summed}": span > most,
+                }
+                for fault in filter(faults.get, faults):
                     raise DataError(f"{name}: {fault}, too much for a file of {size:,} bytes; save it again")
     except _DAMAGE as error:
         reason = str(error) or type(error).__name__
         raise DataError(f"{name}: not a workbook that can be read: {reason}") from error
     file.seek(0)
-
-
-def _fault_of(data: bytes, most_cells: int) -> str:
-    """Return what is out of proportion in a part; empty if nothing is."""
-    if (strings := max(map(int, _STRINGS.findall(data)), default=0)) > len(data):
-        return f"it says that it has {strings:,} strings"
-    rows, columns = _extent(data)
-    if rows * columns > most_cells and not _CELL_WITHOUT_PLACE.search(data):
-        rows, columns = _extent(_EMPTY_CELL.sub(b"", data))  # cells with a style and no value take no memory
-    return f"a sheet spans {rows:,} rows and {columns:,} columns" if rows * columns > most_cells else ""
 
 
 def _extent(data: bytes) -> tuple[int, int]:
@@ -79,6 +80,8 @@ def _extent(data: bytes) -> tuple[int, int]:
     if _CELL_WITHOUT_PLACE.search(data):  # it follows the one before
         rows = _ROW.split(data)
         return height + len(rows), width + max(len(_CELL.findall(row)) for row in rows)
+    if height * width > len(data) and _EMPTY_CELL.search(data):  # cells with a style alone take no memory
+        return _extent(_EMPTY_CELL.sub(b"", data))
     return height, width
 
 

@@ -8,19 +8,19 @@ ISO 8601. A workbook is held in memory.
 import logging
 import math
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from io import BytesIO
 from itertools import islice
-from operator import itemgetter
+from traceback import clear_frames
 from typing import Any
 
 from python_calamine import CalamineError, CalamineWorkbook
 
 from sentcli.config import NOTE
-from sentcli.errors import DataError, OutputError, counted, option
+from sentcli.errors import DataError, RefusedOutputError, counted, option
 from sentcli.files.atomic import output_errors
 from sentcli.files.source import Source
 from sentcli.tables import registry
@@ -35,6 +35,7 @@ from sentcli.tables.workbook import check_workbook, formulas_without_value
 
 _LONGEST = 32_767  # characters of a cell
 _LONGEST_COVER = 20  # rows of a sheet without a table
+_MOST_COVERS = 30  # sheets in which a table is looked for
 _SUMMARIES = ("Summary", "Summary 2")  # the sheet about a run has the first name that is free
 _SUMMARY_START = ["model", "texts in"]  # in its first column
 _MOST_EXACT = 1 << 53  # numbers are 64-bit floats
@@ -51,7 +52,8 @@ _LOW, _BETWEEN, _HIGH = "#FFC7CE", "#FFEB9C", "#C6EFCE"
 _SHADES = {2: (_LOW, _HIGH), 3: (_LOW, _BETWEEN, _HIGH)}  # by the number of labels
 _WIDTH_ROWS = 1000  # the first ones, which decide on the widths of columns
 _LEAST_WIDTH, _MOST_WIDTH = 8, 60  # in characters
-_AS_GIVEN = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+_AS_GIVEN = {"strings_to_formulas": False, "strings_to_urls": False}
+_LARGE = {"constant_memory": True, "use_zip64": True}
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ def _open_sheet(source: Source, wanted: str | None) -> tuple[Any, tuple[Note, ..
         numbered = {str(number): name for number, name in enumerate(names, start=1)}
         inputs = [name for name in names if not _is_summary(book, name)]
         if wanted is None:
-            sheet = _first_table(map(book.get_sheet_by_name, inputs or names))
+            sheet = _first_table(book, inputs or names, source.check)
         elif (name := wanted if wanted in names else numbered.get(wanted)) is not None:
             sheet = book.get_sheet_by_name(name)
         else:
@@ -165,17 +167,19 @@ def _is_summary(book: Any, name: str) -> bool:
     return [cells[0] for cells in first_rows] == _SUMMARY_START
 
 
-def _first_table(sheets: Iterable[Any]) -> Any:
+def _first_table(book: Any, names: Sequence[str], check: Callable[[], None]) -> Any:
     """Return the first sheet that is no cover; without one, the first that is not empty, or the first."""
-    others = []
-    for sheet in sheets:
+    first = None
+    for name in names[:_MOST_COVERS]:
+        check()
+        sheet = book.get_sheet_by_name(name)  # alone in memory
         rows = ([cell for cell in row if cell != ""] for row in islice(sheet.iter_rows(), SAMPLE_ROWS))
         filled = [*filter(None, rows)]
         is_list = bool(filled) and (len(filled) > _LONGEST_COVER or is_usual(_text(filled[0][0])))
         if is_list or any(len(row) > 1 for row in filled):
             return sheet
-        others.append((not filled, sheet))
-    return min(others, key=itemgetter(0))[1]
+        first = first or (name if filled else None)
+    return book.get_sheet_by_name(first or names[0])
 
 
 def _value(cell: Any) -> Any:
@@ -213,7 +217,7 @@ class Writer(registry.Writer):
             with output_errors(self.scratch):
                 shutil.rmtree(self.scratch, ignore_errors=True)  # of a run that was killed
                 self.scratch.mkdir(0o700)
-        self._book = Workbook(self._file, {**_AS_GIVEN, "tmpdir": self.scratch})
+        self._book = Workbook(self._file, {**_AS_GIVEN, **_LARGE, "tmpdir": self.scratch})
         self._book.set_properties({"created": datetime(2000, 1, 1)})  # the same in every run
         formats = {**_FORMATS, _Score: "0.000", _Share: "0.0%"}
         self._formats = {kind: self._book.add_format({"num_format": form}) for kind, form in formats.items()}
@@ -246,6 +250,8 @@ class Writer(registry.Writer):
         return b""
 
     def close(self, summary: Sheet = ()) -> bytes:
+        from xlsxwriter.exceptions import FileCreateError
+
         header, last, old = self._header, self._row - 1, len(self.table.kept)
         if last > header:
             self._sheet.autofilter(header, 0, last, old + len(self.results) - 1)
@@ -256,7 +262,11 @@ class Writer(registry.Writer):
         for cells in summary:
             self._write((_Share(cell) if isinstance(cell, float) else cell for cell in cells), form)
             form = None if cells else self._bold  # after an empty row
-        self._book.close()
+        try:
+            self._book.close()
+        except FileCreateError as error:  # of the disk
+            clear_frames(error.args[0].__traceback__)  # closes the archive, which would fail later
+            raise error.args[0] from None
         return self._file.getvalue()
 
     def _shade(self, first: int, last: int, place: int, labels: Sequence[str]) -> None:
@@ -280,7 +290,7 @@ class Writer(registry.Writer):
         self._sheet.write_string(self._row, 0, "")  # a last row without any value would not be there
         for place, cell in enumerate(map(_writable, cells)):
             if self._sheet.write(self._row, place, cell, form or self._formats.get(type(cell))) < 0:
-                raise OutputError(
+                raise RefusedOutputError(
                     f"Excel has no room for row {self._row + 1:,}, column {place + 1:,}: it holds 1,048,576 "
                     "rows, 16,384 columns and 32,767 characters a cell; write another format: -o OUT.csv"
                 )

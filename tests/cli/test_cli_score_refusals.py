@@ -1,3 +1,4 @@
+import json
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -52,9 +53,11 @@ def test_standard_input_at_a_terminal_is_refused(refuse, monkeypatch):
     assert "pipe text to stdin" in refuse().message
 
 
-def test_a_summary_that_cannot_be_written_leaves_the_old_one(refuse, monkeypatch):
+@pytest.mark.parametrize("options", [("--overwrite",), ()])
+def test_a_summary_that_cannot_be_written_leaves_the_old_one(score, refuse, monkeypatch, options):
     write_csv("r.csv")
-    Path("s.json").write_text("old")
+    if options:
+        Path("s.json").write_text("old")
     whole = AtomicFile.write
 
     def full(part, data):
@@ -63,15 +66,19 @@ def test_a_summary_that_cannot_be_written_leaves_the_old_one(refuse, monkeypatch
         whole(part, data)
 
     monkeypatch.setattr(AtomicFile, "write", full)
-    failure = refuse("r.csv", "-o", "o.csv", "-q", "--summary", "s.json", "--overwrite")
-    assert failure.message == (
-        "Error: s.json: No space left on device; all rows are written, only this summary is missing\n"
-    )
-    assert Path("s.json").read_text() == "old"
+    command = ("r.csv", "-o", "o.csv", "-q", "--summary", "s.json", *options)
+    kept = "what was scored so far is kept, and the same command continues"
+    assert refuse(*command).message == f"Error: o.csv: s.json: No space left on device; {kept}\n"
+    assert Path("s.json").exists() == bool(options)
+    output = Path("o.csv").read_bytes()
+    monkeypatch.setattr(AtomicFile, "write", whole)
+    score(*command)
+    assert json.loads(Path("s.json").read_bytes())["scored"] == (5 if options else 0)
+    assert Path("o.csv").read_bytes() == output
     assert {path.name for path in Path().iterdir()} == {"r.csv", "o.csv", "s.json"}
 
 
-def test_a_missing_summary_after_a_failed_output_does_not_claim_that_all_rows_are_written(score):
+def test_a_summary_of_a_folder_that_cannot_be_written_is_an_error(score):
     write_csv("r.csv")
     Path("bad.csv").write_text("no,column\nof,texts\n")
     result = score("*.csv", "-o", "out/", "-q", "--summary", "/dev/full", code=1)

@@ -63,6 +63,7 @@ def test_weights_are_read_from_csv_and_toml(tmp_path, name, text):
         ("w.csv", "killer,1,2\n", "'killer,1,2' is not"),
         ("w.toml", "killer\n", r"w\.toml: Expected '='"),
         ("w.toml", "killer = [1]\n", "is not a phrase"),
+        ("w.toml", f"killer = {100_000 * '['}", r"w\.toml: maximum recursion depth"),
         ("missing.csv", None, r"missing\.csv: No such file"),
     ],
 )

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from jobs import read_chunks
 
-from sentcli.errors import DataError, OutputError
+from sentcli.errors import DataError, OutputError, StopRequested
 from sentcli.files.compression import Compressor
 from sentcli.files.source import Source, inspect_input
 from sentcli.tables.options import ReadOptions, WriteOptions
@@ -281,3 +281,36 @@ def test_progress_in_parquet_goes_by_rows(tmp_path):
     positions = [chunk.position for chunk in reader]
     assert [position.progress for position in positions] == [size * each.rows // 10_000 for each in positions]
     assert positions[-1].progress == reader.total_bytes == 2 * size
+
+
+def stop_requested():
+    raise StopRequested(15)
+
+
+@pytest.mark.parametrize("name", ["pipe.csv", "pipe.csv.gz"])
+def test_a_signal_ends_the_wait_for_a_pipe(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    file = inspect_input(str(tmp_path / name))
+    checks = iter([None, None])  # before the pipe is opened, and while nobody writes
+    with pytest.raises(StopRequested):
+        Source(file, lambda: next(checks, 0) is None or stop_requested())
+    with (tmp_path / name).open("r+b", buffering=0) as writer:  # which does not wait
+        with Source(file) as source:
+            source.check = stop_requested
+            with pytest.raises(StopRequested):
+                source.read()  # while nothing is written
+        writer.write(gzip.compress(b"text\n") if name.endswith("gz") else b"text\n")
+        with Source(file) as source:
+            assert source.read(5) == b"text\n"
+
+
+def test_a_pipe_that_cannot_be_opened_is_an_error(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe")
+    file = inspect_input(str(tmp_path / "pipe"))
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(DataError, match="pipe: Permission denied"):
+        Source(file)

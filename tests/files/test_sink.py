@@ -163,7 +163,7 @@ def test_the_caller_can_end_a_write_to_a_full_pipe(monkeypatch, looks_writable):
     if looks_writable:
         monkeypatch.setattr("select.select", lambda *_: ([], [writing], []))
     else:
-        monkeypatch.setattr("sentcli.files.sink._LOOK_SECONDS", 0.001)
+        monkeypatch.setattr("sentcli.files.sink.LOOK_SECONDS", 0.001)
     stream = open_sink(Target(f"/dev/fd/{writing}"), check)
     with pytest.raises(KeyboardInterrupt):
         stream.write(b"x" * (1 << 20))

@@ -1,5 +1,6 @@
 """A run that is killed, at any moment and any number of times, loses nothing."""
 
+import errno
 import itertools
 import json
 import os
@@ -116,6 +117,32 @@ def test_killed_at_every_call_to_the_disk_with_columns_that_explain(folder, scor
         return score(*arguments, *options, "--mixed", **conditions)
 
     test_killed_at_every_call_to_the_disk(folder, explained, form)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [None, errno.ENOSPC])
+def test_a_page_and_a_summary_are_part_of_the_run(folder, score, number):
+    """A run that ends at any call to the disk is completed by the same command, page and summary included."""
+    write_table(folder, "csv", 60)
+    command = "in.csv", "-o", "out.csv", "-q", "--summary", "summary", "--report", "out.html"
+    assert score(*command).wait() == 3
+    complete, whole = files(folder), counted(folder)
+    for call in itertools.count(1, every(9)):
+        remove_results(folder)
+        (folder / "summary").unlink(missing_ok=True)
+        fault = {"fail_with": number} if number else {}
+        if score(*command, fail_at=call, **fault).wait() == 3:
+            break
+        run = score(*command)
+        if run.wait() == 1:  # the kill came after the last rename, with nothing left to do
+            assert "exists; give another name" in run.error
+            assert not ledger_of(folder, "csv").exists()
+        assert counted(folder) == whole, f"after call {call}: {run.error}"
+        names = complete.keys() - {"summary"}
+        assert {name: files(folder)[name] for name in names} == {name: complete[name] for name in names}
+        left = [path for path in folder.glob(f".*{PRIVATE}*") if not path.name.endswith("lock")]
+        assert not left, f"after call {call}"
+    assert call > 20
 
 
 @pytest.mark.slow

@@ -38,6 +38,18 @@ def test_it_is_the_report_of_the_output(source, tmp_path, output):
     assert "By <bdi>subject</bdi>" in page_of(tmp_path / "run.html")
 
 
+def test_long_names_of_columns_are_cut(source, tmp_path):
+    named = source.read_text().replace("subject", 100_000 * "s", 1).replace("when", 100_000 * "w", 1)
+    source.write_text(named)
+    score(
+        "in.csv", "-o", "out.csv", "--report", "run.html", "--by-time", 100_000 * "w", "--by", 100_000 * "s"
+    )
+    page = (tmp_path / "run.html").read_text("utf-8")
+    assert f"<bdi>{80 * 's'}</bdi>" in page
+    assert f"<bdi>{80 * 'w'}</bdi>" in page
+    assert max(map(len, re.findall("s+|w+", page))) == 80
+
+
 def test_a_run_that_was_stopped_and_continued_has_the_same_page(source, tmp_path, monkeypatch):
     score("in.csv", "-o", "out.csv", "--report", "whole.html")
     (tmp_path / "out.csv").unlink()

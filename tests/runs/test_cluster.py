@@ -240,7 +240,8 @@ def test_a_node_that_differs_is_refused(ray, inputs, run, monkeypatch, name):
 
 def test_a_signal_cancels_the_tasks(ray, inputs, run, monkeypatch):
     results = iter([None, signal.SIGTERM])
-    monkeypatch.setattr(stop, "check", lambda: stops(next(results)))
+    checked = SimpleNamespace(check=lambda: stops(next(results)), LOOK_SECONDS=0.1)
+    monkeypatch.setattr("sentcli.runs.cluster.stop", checked)
     ray.get = lambda reference: [(None, [])] * len(pickle.loads(reference)[2][0])
     with pytest.raises(
         InterruptedRunError, match=r"stopped after 1 of 6 files; the same command continues"

@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from test_plan import deny
 
 from sentcli.errors import DataError, OutputError, UsageError
 from sentcli.files import remote
@@ -27,7 +28,7 @@ def put(tmp_path, monkeypatch):
 
 def plan(inputs, output="-", form=None):
     names = [inputs] if isinstance(inputs, str) else inputs
-    pairs = plan_outputs(names, Target(output), read_format=form)
+    pairs, _ = plan_outputs(names, Target(output), read_format=form)
     return [(files, target.name) for files, target in pairs]
 
 
@@ -130,7 +131,7 @@ def test_an_empty_folder_fails_alone(put, tmp_path):
 
 def test_a_folder_in_it_that_cannot_be_read_is_an_error(put, monkeypatch):
     put("in/a.csv", "in/sub/b.csv")
-    monkeypatch.setattr(os, "access", lambda path, mode: not str(path).rstrip("/").endswith("sub"))
+    deny(monkeypatch, "sub")
     with pytest.raises(DataError, match=r"^in/sub/?: Permission denied"):
         plan("in")
 

@@ -65,8 +65,9 @@ def test_a_stream_that_is_stopped_has_no_name(source, capfdbinary):
         run_job(source, "-", scorer=ParityScorer(0))
 
 
-@pytest.mark.parametrize("error", [RuntimeError("a mistake"), MemoryError()])
-def test_a_programming_error_is_raised_unchanged(source, tmp_path, error):
+def test_a_programming_error_is_raised_unchanged(source, tmp_path):
+    error = RuntimeError("a mistake")
+
     class Wrong(ParityScorer):
         def stream(self, chunks):
             raise error

@@ -4,16 +4,18 @@ import io
 import re
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from jobs import ParityScorer, run_job
+from python_calamine import CalamineWorkbook
 from test_xlsx import cells_of, workbook
 
 from sentcli.errors import DataError
 from sentcli.runs.run import score_files
-from sentcli.tables import parquet
+from sentcli.tables import parquet, xlsx
 from sentcli.tables.options import WriteOptions
 from sentcli.tables.workbook import check_workbook
 
@@ -61,6 +63,34 @@ def check(data):
 def test_a_workbook_that_asks_for_too_much_is_refused(part, old, new, reason):
     with pytest.raises(DataError, match=rf"^in\.xlsx: .*{reason}"):
         check(edited(part, old, new))
+
+
+def test_the_sheets_together_have_one_limit():
+    far = [["x"], *[[]] * 59_998, ["", *[""] * 14, "y"]]
+    check(workbook(**{f"S{number}": far for number in range(4)}))
+    with pytest.raises(
+        DataError, match=r"a sheet spans .* 16 columns, with the sheets before it 4,800,000 cells"
+    ):
+        check(workbook(**{f"S{number}": far for number in range(5)}))
+
+
+def test_few_sheets_are_read_to_find_a_table():
+    """Hundreds of names may refer to one sheet, and none stays in memory."""
+    names = b"".join(b'<sheet name="n%d" sheetId="%d" r:id="rId1"/>' % (n, n + 1) for n in range(300))
+    data = edited("xl/workbook.xml", b"<sheet [^>]*>", names, workbook(S=[["A title"]]))
+    book, opened = CalamineWorkbook.from_filelike(io.BytesIO(data)), []
+    fake = SimpleNamespace(
+        get_sheet_by_name=lambda name: (opened.append(name), book.get_sheet_by_name(name))[1]
+    )
+    assert xlsx._first_table(fake, book.sheet_names, lambda: None).name == "n0"
+    assert opened == [*(f"n{number}" for number in range(30)), "n0"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_sheet_in_utf_16_is_refused(encoding):
+    data = edited(SHEET, b"(?s).+", lambda match: match[0].decode().encode(encoding))
+    with pytest.raises(DataError, match=r"^in\.xlsx: xl/worksheets/sheet1\.xml is in UTF-16; save it"):
+        check(data)
 
 
 def test_the_other_files_of_a_folder_are_made(tmp_path, monkeypatch):
