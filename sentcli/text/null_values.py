@@ -9,14 +9,26 @@ NULL_VALUES = (
     *("#N/A", "#N/A N/A", "#NA", "<NA>", "N/A", "NA", "NaN", "-NaN", "NaT", "None", "NULL"),
     *("1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
     # Of databases and programming languages.
-    *("\\N", "(null)", "[null]", "<null>", "(none)", "<none>", "nil", "undefined"),
+    *("\\N", "nil", "undefined"),
     # Of spreadsheets.
-    *("#NULL!", "#REF!", "#VALUE!", "#DIV/0!", "#NUM!", "#NAME?", "#ERROR!", "#CALC!", "#SPILL!", "(blank)"),
+    *("#NULL!", "#REF!", "#VALUE!", "#DIV/0!", "#NUM!", "#NAME?", "#ERROR!", "#CALC!", "#SPILL!"),
+    # Of forums and chats.
+    *("[deleted]", "[removed]", "[deleted by user]", "[removed by moderator]", "[ removed by reddit ]"),
+    *("this message was deleted", "you deleted this message", "<media omitted>"),
     # As people fill in forms.
     *("-", "--", "---", ".", "..", "...", "?", "??", "???", "n.a.", "n.a", "n\\a", "n / a", "n/d", "(empty)"),
-    *("blank", "missing", "unknown", "not applicable", "not provided", "not specified", "not stated"),
-    *("no answer", "no comment", "no comments", "no response", "no review", "no text"),
+    *("x", "xx", "xxx", "blank", "missing", "unknown", "not applicable", "not provided", "not specified"),
+    *("not stated", "no answer", "no comment", "no comments", "no response", "no review", "no text"),
+    *("no feedback", "no opinion", "no remarks", "no further comment", "no further comments"),
+    *("no additional comment", "no additional comments", "no other comment", "no other comments"),
+    *("nothing to add", "nothing else to add", "nothing more to add", "nothing further to add"),
+    *("nothing further", "nothing more", "nothing else", "nothing to say", "nothing to comment"),
+    *("nothing to report", "none at this time", "nothing at this time", "not at this time", "no idea"),
+    *("idk", "dunno", "dont know", "don't know", "don\u2019t know", "i dont know", "i don't know"),
+    *("i don\u2019t know", "prefer not to say", "prefer not to answer", "see above", "as above"),
+    *("same as above", "see below", "see previous", "ditto"),
 )
+_FORMS = ("{}", "{}.", "({})", "[{}]", "<{}>")  # that a null value may have
 
 
 def is_missing(value: object) -> bool:
@@ -27,14 +39,14 @@ def is_missing(value: object) -> bool:
 
 
 class NullValues:
-    """A set of null values, in any case and with any white space around them."""
+    """A set of null values: in any case, with a full stop, in brackets, and with any white space around."""
 
     def __init__(self, values: Iterable[str]) -> None:
         if isinstance(values, str):
             raise UsageError(f"null_values is one string, {values!r:.100}; pass a list of strings")
         self.values = sorted({value.strip().casefold() for value in values} - {""})
-        self._found = frozenset(self.values)
-        self._longest = max(map(len, self.values), default=0)
+        self._found = frozenset(form.format(value) for value in self.values for form in _FORMS)
+        self._longest = max(map(len, self._found), default=0)
 
     def __contains__(self, text: str) -> bool:
         text = text.strip()
