@@ -176,7 +176,7 @@ class ScoreOptions:
     model: Path | None = common.model(heading="More on the labels")
     unknown_words: bool = option("Add the share of unknown words: sentiment_unknown; not slower.")
     null_unknown: float = option(
-        "No label above this share of unknown words; 0.5 for other languages.", low=0, high=1, default=1.0
+        "No label above this share of unknown words; 0.3 for other languages.", low=0, high=1, default=1.0
     )
     sentences: bool = option(
         "Add place and score of each sentence: sentiment_sentences. 1,300 rows/s per core instead of 6,000."

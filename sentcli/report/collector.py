@@ -160,6 +160,7 @@ class Collector:
 
     :param labels: the two labels of a model; rows may also be neutral or mixed.
     :ivar rows: the number of rows, also of those without a label.
+    :ivar other_language: the number of rows that are perhaps in another language.
     :ivar by: the labels by the columns of `columns.by`.
     :ivar counts: the labels by `day`, `stars`, `length` and `score`.
     :ivar sample: a random sample of the rows: those with the smallest of random numbers.
@@ -171,6 +172,7 @@ class Collector:
             raise UsageError(f"a report is for models with two labels, not {len(labels)}; {hint}")
         self.labels, self.columns = (labels[0], NEUTRAL, MIXED, labels[1]), columns
         self.rows, self.by, self.counts = 0, Groups(), Groups()
+        self.other_language = 0
         self._random = np.random.default_rng(_SEED)
         self.sample = Shelf(SAMPLE_SIZE, distinct=False)
         self.shelves = {name: Shelf(SHELF_SIZE, distinct=True) for name in _SHELVES}

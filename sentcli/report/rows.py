@@ -50,8 +50,11 @@ class Report:
         if table and self._time and not table.is_empty:
             places_of(table, {self._time: "by_time"})
 
-    def add(self, table: Table, chunk: Chunk, results: Results) -> None:
-        """Add the rows of a chunk; the first ones decide on the columns."""
+    def add(self, table: Table, chunk: Chunk, results: Results, other_language: int) -> None:
+        """Add the rows of a chunk; the first ones decide on the columns.
+
+        :param other_language: how many of the rows are perhaps in another language.
+        """
         if self._places is None:
             columns = Columns(table.options.by, self._time)
             if not self._is_stream:
@@ -64,6 +67,7 @@ class Report:
             self._places = dict(zip(fields, places_of(table, fields), strict=True))
         values = {name: chunk.texts_of(place) for name, place in self._places.items()}
         self.collected.add(chunk.texts, results[0], results[1], values)
+        self.collected.other_language += other_language
 
     def read(self, inputs: Sequence[str], options: ReadOptions, results: Sequence[str]) -> None:
         """Collect the rows of scored files.
@@ -80,7 +84,8 @@ class Report:
             if chunk.texts:
                 places = places_of(table, dict.fromkeys(results, "prefix"))
                 values = map(chunk.texts_of, places)
-                self.add(table, chunk, _read_results(table.name, self.collected.labels, *values))
+                found = _read_results(table.name, self.collected.labels, *values)
+                self.add(table, chunk, found, self._scorer.count_other_language(chunk.texts))
         if rejected:
             _log.warning("%s left out, because they cannot be read", counted(rejected, "row"))
 

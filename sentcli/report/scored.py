@@ -40,6 +40,7 @@ def render_scored(collected: Collector, scorer: Scorer, title: str) -> bytes:
         labels=[pair for pair in colors.items() if pair[0] in ends or counts.get(pair[0])],
         colors=colors,
         rows=collected.rows,
+        other_language=collected.other_language,
         **figures,
         **_words(collected, scorer),
         shelves={name: _cards(shelf.rows, scorer) for name, shelf in collected.shelves.items() if shelf.rows},

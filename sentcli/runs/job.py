@@ -201,21 +201,21 @@ class _Job:
         if report:
             report.begin(names, inputs.table, is_stream=files[0].is_stream)
 
-        def write(chunk: Chunk, results: Results) -> None:
+        def write(chunk: Chunk, results: Results, counts: Counts) -> None:
             output.write(chunk, inputs.with_partitions(chunk, results))
             groups.add({name: chunk.texts_of(place) for name, place in places.items()}, results[0])
             if report:
-                report.add(inputs.table, chunk, results)
+                report.add(inputs.table, chunk, results, counts.other_language)
 
         chunks = inputs.chunks()
         for chunk, results, counts in ledger.replay(chunks, names):
             stop.check()
-            write(chunk, results)
+            write(chunk, results, counts)
             total += counts
         replayed = output.rows
         for chunk, scores in scorer.stream(chunks):
             results = [column.values(scores) for column in inputs.scored]
-            write(chunk, results)
+            write(chunk, results, scores.counts)
             total += scores.counts
             ledger.add(chunk, results, scores.counts)
             bar.update(chunk.position.progress, output.rows, output.rows - replayed)

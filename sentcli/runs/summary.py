@@ -9,9 +9,9 @@ from typing import Any
 
 from sentcli.errors import counted
 from sentcli.files.source import STANDARD
-from sentcli.scoring.labels import Counts, Groups, groups_by_column
+from sentcli.scoring.labels import OTHER_LANGUAGE, Counts, Groups, groups_by_column
 
-_MANY_UNKNOWN = 0.05  # of the rows with words
+_MANY_FOREIGN = 0.02  # of the rows that are not blank
 _SILENCE = 600.0  # seconds between two progress lines in a log
 _EMPTY = "(empty)"
 _MOST_SHOWN, _LONGEST_NAME = 20, 40  # groups in a table, and characters of their names
@@ -78,6 +78,7 @@ class Summary(Counts):
             ["all", self.rows],
             *([label, count, count / labeled] for label, count in sorted(self.labels.items())),
             *(["blank", self.blank], ["no known word", self.no_known_word], ["rejected", self.rejected]),
+            ["perhaps in another language", self.other_language],
             *tables,
         ]
 
@@ -131,14 +132,16 @@ class Summary(Counts):
 
     @property
     def warning(self) -> str:
-        """The warning about rows that have a label but mostly unknown words; empty if they are few."""
-        if self.mostly_unknown < max(1, _MANY_UNKNOWN * (self.rows - self.blank)):
+        """The warning about rows in another language; empty if they are few, or null_unknown found some."""
+        count, least = self.other_language, _MANY_FOREIGN * (self.rows - self.blank)
+        if self.too_unknown or count < max(1, least):
             return ""
-        verb = "has" if self.rows == 1 else "have"
+        verb = "is" if self.rows == 1 else "are"
         return (
-            f"{self.mostly_unknown:,} of {counted(self.rows, 'row')} {verb} mostly words that the model does "
-            "not know, perhaps of another language: their labels mean little; --null-unknown 0.5 leaves them "
-            "without a label, --unknown-words adds a column with the share of unknown words"
+            f"{count:,} of {counted(self.rows, 'row')} {verb} perhaps in another language: more than "
+            f"{OTHER_LANGUAGE:.0%} of the words are unknown to the model, and the labels of such rows mean "
+            f"little; --null-unknown {OTHER_LANGUAGE} leaves them without a label, --unknown-words adds a "
+            "column with the share of unknown words"
         )
 
 

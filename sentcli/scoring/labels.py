@@ -24,6 +24,7 @@ MOST_VALUES, OTHERS = 10_000, "(other values)"  # of a column; further ones are 
 LONGEST_VALUE = 200  # characters; longer values that begin alike are counted together
 _NO_LABEL = ""
 NORMAL_975 = 1.959963984540054  # below it are 97.5 % of a standard normal distribution
+OTHER_LANGUAGE = 0.3  # of the words: with a larger share unknown, a text is perhaps in another language
 HEAD = "head"  # in place of a band: the label is the most probable one of the model's neutral head
 
 
@@ -74,7 +75,8 @@ class Counts:
     :param no_known_word: the number of other texts in which the model knows only digits and marks.
     :param too_unknown: the number of other texts without a label, because of `null_unknown` of `Scorer`.
     :param unsure: the number of other texts without a label, because of `min_score` of `Scorer`.
-    :param mostly_unknown: the number of texts that have a label, but more unknown words than known ones.
+    :param other_language: the number of texts, with or without a label, that are perhaps in another language:
+        the model does not know more than `OTHER_LANGUAGE` of their words.
     :param truncated: the number of texts with more than the model's `max_tokens`.
     :param tokens, unknown: the number of words, and of words that are not in the model's vocabulary.
     :param labels: the number of texts with each label.
@@ -84,7 +86,7 @@ class Counts:
     no_known_word: int = 0
     too_unknown: int = 0
     unsure: int = 0
-    mostly_unknown: int = 0
+    other_language: int = 0
     truncated: int = 0
     tokens: int = 0
     unknown: int = 0

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from commands import fail, invoke
+from python_calamine import CalamineWorkbook
 
 from sentcli.errors import StopRequested
 from sentcli.runs.output import Output
@@ -36,6 +37,22 @@ def test_it_is_the_report_of_the_output(source, tmp_path, output):
     assert invoke("report", output, "-o", "file.html", "--by-time", "when").exit_code == 0
     assert page_of(tmp_path / "run.html") == page_of(tmp_path / "file.html")
     assert "By <bdi>subject</bdi>" in page_of(tmp_path / "run.html")
+
+
+def test_rows_in_another_language_are_counted_everywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    spanish = ["El hotel estaba sucio y el personal fue grosero", "No funciona, una estafa", "Todo bien"]
+    texts = [*["The hotel was clean, and the staff was kind."] * 40, *spanish, ""]
+    rows = [{"review": text, "town": "York"} for text in texts]
+    (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    done = score("in.jsonl", "-o", "out.xlsx", "--report", "run.html", "--summary", "run.json")
+    assert "3 of 44 rows are perhaps in another language" in done.stderr
+    assert json.loads((tmp_path / "run.json").read_text())["other_language"] == 3
+    sheet = CalamineWorkbook.from_path(tmp_path / "out.xlsx").get_sheet_by_name("Summary").to_python()
+    assert ["perhaps in another language", 3.0] in [cells[:2] for cells in sheet]
+    assert invoke("report", "out.xlsx", "-o", "file.html").exit_code == 0
+    for page in ("run.html", "file.html"):
+        assert "<b>3</b><span>perhaps in another language" in (tmp_path / page).read_text("utf-8")
 
 
 def test_a_run_that_was_stopped_and_continued_has_the_same_page(source, tmp_path, monkeypatch):
