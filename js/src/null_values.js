@@ -1,4 +1,4 @@
-// As in sentcli/text/null_values.py: texts that count as blank, in any case, with white space around,
+// As in sentcli/text/null_values.txt: texts that count as blank, in any case, with white space around,
 // with a full stop, and in brackets.
 export const NULL_VALUES = [
   "#N/A", "#N/A N/A", "#NA", "<NA>", "N/A", "NA", "NaN", "-NaN", "NaT", "None", "NULL", "1.#IND", "-1.#IND",

@@ -1,33 +1,11 @@
 """Null values: what a cell without a text holds in data frames, databases, spreadsheets and surveys."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from sentcli.errors import UsageError
 
-NULL_VALUES = (
-    # As pandas reads and writes them.
-    *("#N/A", "#N/A N/A", "#NA", "<NA>", "N/A", "NA", "NaN", "-NaN", "NaT", "None", "NULL"),
-    *("1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
-    # Of databases and programming languages.
-    *("\\N", "nil", "undefined"),
-    # Of spreadsheets.
-    *("#NULL!", "#REF!", "#VALUE!", "#DIV/0!", "#NUM!", "#NAME?", "#ERROR!", "#CALC!", "#SPILL!"),
-    # Of forums and chats.
-    *("[deleted]", "[removed]", "[deleted by user]", "[removed by moderator]", "[ removed by reddit ]"),
-    *("this message was deleted", "you deleted this message", "<media omitted>"),
-    # As people fill in forms.
-    *("-", "--", "---", ".", "..", "...", "?", "??", "???", "n.a.", "n.a", "n\\a", "n / a", "n/d", "(empty)"),
-    *("x", "xx", "xxx", "blank", "missing", "unknown", "not applicable", "not provided", "not specified"),
-    *("not stated", "no answer", "no comment", "no comments", "no response", "no review", "no text"),
-    *("no feedback", "no opinion", "no remarks", "no further comment", "no further comments"),
-    *("no additional comment", "no additional comments", "no other comment", "no other comments"),
-    *("nothing to add", "nothing else to add", "nothing more to add", "nothing further to add"),
-    *("nothing further", "nothing more", "nothing else", "nothing to say", "nothing to comment"),
-    *("nothing to report", "none at this time", "nothing at this time", "not at this time", "no idea"),
-    *("idk", "dunno", "dont know", "don't know", "don\u2019t know", "i dont know", "i don't know"),
-    *("i don\u2019t know", "prefer not to say", "prefer not to answer", "see above", "as above"),
-    *("same as above", "see below", "see previous", "ditto"),
-)
+NULL_VALUES = tuple(Path(__file__).with_name("null_values.txt").read_text("utf-8").splitlines())
 _FORMS = ("{}", "{}.", "({})", "[{}]", "<{}>")  # that a null value may have
 
 
