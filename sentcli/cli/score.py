@@ -110,7 +110,10 @@ class ScoreOptions:
     )
     drop: _Names = _name_list("Leave out these columns, such as the text. Rejected rows keep them.")
     keep: _Names = _name_list("Write only these columns of the input, and the new ones.")
-    by: tuple[str, ...] = common.column("Count rows and labels per value of this column; can be repeated.")
+    by: tuple[str, ...] = common.column(
+        "Count rows and labels per value of this column, or per date:week, :month, :quarter, :year; can be "
+        "repeated."
+    )
     report: str | None = common.name("HTML page that shows what the reviews say.")
     overwrite: bool = common.overwrite()
     quiet: bool = common.quiet()
@@ -168,6 +171,7 @@ class ScoreOptions:
         "File for the summary, as JSON.", type=click.Path(), heading="More on what is written"
     )
     by_time: str | None = common.column("Date column for --report. Default: detected.")
+    day_first: bool | None = common.day_first()
     prefix: str | None = option("Prefix of the names of the new columns, such as model_.")
     strings: bool = option("Write all columns to Parquet and XLSX as text.")
     output_encoding: str | None = option("Encoding of CSV output; utf-8-sig for Excel. Default: as input.")
@@ -274,7 +278,8 @@ def score(options: ScoreOptions) -> None:
         _write_summary(options, result, scorer)
     name = "" if options.output == "-" else options.output
     said = [*result.lines(name, ordered=scorer.ordered), *result.tables(scorer.labels[-1])] if talks else []
-    for line in (*said, result.warning):
+    doubts = [result.warning, *result.doubts, report.doubt if report else ""]
+    for line in (*said, *dict.fromkeys(doubts)):
         if line:
             say(line)
     if result.failed:

@@ -6,14 +6,14 @@ The result depends on the rows and their order alone, not on the ends of chunks.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from sentcli.errors import UsageError
+from sentcli.scoring.dates import day_of, order_of, settle
 from sentcli.scoring.extras import MIXED
 from sentcli.scoring.labels import LONGEST_VALUE, NEUTRAL, Floats, Groups
 from sentcli.tables.text_column import find_usual
@@ -35,8 +35,7 @@ _USUAL_STARS = ("stars", "starrating", "reviewstars", "rating", "reviewrating", 
 _TIME = re.compile(
     r"date|time|day$|month|created|updated|published|posted|(^|_)(at|ts)$|unix|epoch", re.IGNORECASE
 )
-_DAY = re.compile(r"[12]\d{3}([-/])(0[1-9]|1[0-2])(\1(0[1-9]|[12]\d|3[01]))?(?!\d)")
-_SECONDS = range(10**8, 2**32)  # since 1970, of years that reviews have
+_WHOLE = re.compile(r"\d+([.,]\d+)?")
 _NUMBER = re.compile(r"[-+.,\d]+")
 _MOST_SHARE = 0.95  # of the first values of a column of dates or stars
 _MOST_GROUP_COLUMNS = 3  # that are found without --by
@@ -111,8 +110,8 @@ def find_columns(values: Mapping[str, Sequence[str]], by: tuple[str, ...], time:
     free = {name: column for name, column in filled.items() if column and name not in (*by, time)}
     stars = find_usual([name for name in free if _are(stars_of, free[name])], _USUAL_STARS)
     dates = [name for name in free if name != stars and _are(day_of, free[name])]
-    # Other numbers look like seconds too.
-    dates = [name for name in dates if _TIME.search(name) or not _are(_NUMBER.fullmatch, free[name])]
+    # Other numbers look like seconds and days of Excel too.
+    dates = [name for name in dates if _TIME.search(name) or not _are(_WHOLE.fullmatch, free[name])]
     if time is None and dates:
         time = next(filter(_TIME.search, dates), dates[0])
     if not by:
@@ -141,37 +140,25 @@ def stars_of(value: str) -> int:
     return int(float(value.replace(",", ".")) + 0.5) if is_rating else 0
 
 
-@lru_cache(_CACHED)
-def day_of(value: str) -> str:
-    """Return the day of an ISO date, a timestamp, or a number of seconds or milliseconds since 1970.
-
-    :returns: such as 2024-01-31, or 2024-01 for a month; "" for anything else.
-    """
-    start = value[:10]  # of milliseconds, the seconds
-    if found := _DAY.match(start):
-        return found[0].replace("/", "-")
-    if start.isdecimal() and int(start) in _SECONDS:
-        return date.fromordinal(date(1970, 1, 1).toordinal() + int(start) // 86_400).isoformat()
-    return ""
-
-
 class Collector:
     """Collects the figures and the rows of a report.
 
     :param labels: the two labels of a model; rows may also be neutral or mixed.
+    :param day_first: whether days come first in dates such as 3/4/2025; None: as all dates show.
     :ivar rows: the number of rows, also of those without a label.
     :ivar other_language: the number of rows that are perhaps in another language.
     :ivar by: the labels by the columns of `columns.by`.
-    :ivar counts: the labels by `day`, `stars`, `length` and `score`.
+    :ivar counts: the labels by `day`, as written, `stars`, `length` and `score`.
     :ivar sample: a random sample of the rows: those with the smallest of random numbers.
     """
 
-    def __init__(self, labels: Sequence[str], columns: Columns) -> None:
+    def __init__(self, labels: Sequence[str], columns: Columns, day_first: bool | None = None) -> None:
         if len(labels) != 2:
             hint = "sentcli score --by COLUMN --summary FILE counts other labels"
             raise UsageError(f"a report is for models with two labels, not {len(labels)}; {hint}")
         self.labels, self.columns = (labels[0], NEUTRAL, MIXED, labels[1]), columns
-        self.rows, self.by, self.counts = 0, Groups(), Groups()
+        self.rows, self.by, self.counts = 0, Groups(), Groups(day={})
+        self._day_of = partial(day_of, day_first=day_first)
         self.other_language = 0
         self._random = np.random.default_rng(_SEED)
         self.sample = Shelf(SAMPLE_SIZE, distinct=False)
@@ -191,7 +178,7 @@ class Collector:
         """
         columns, blank = self.columns, [""] * len(texts)
         by = {name: values.get(name, blank) for name in columns.by}
-        days = [*map(day_of, values.get(columns.time, blank))]
+        days = [*map(self._day_of, values.get(columns.time, blank))]
         stars = np.fromiter(map(stars_of, values.get(columns.stars, blank)), np.int64, len(texts))
         lengths = np.array([len(text) if text else 0 for text in texts], np.int64)
         exact = np.array(scores, np.float64).round(6)  # as files have them; NaN for None
@@ -217,3 +204,8 @@ class Collector:
         for shelf, keys in zip(self.shelves.values(), (exact, 1 - exact, unsure, against), strict=True):
             shelf.add(keys + late, self.rows, take)
         self.rows += len(texts)
+
+    def settled(self, rows: Sequence[Review]) -> list[Review]:
+        """Return rows whose days are settled, once all rows are known."""
+        day_first, _ = order_of(self.counts["day"])
+        return [row._replace(day=settle(row.day, day_first=day_first)) for row in rows]

@@ -11,6 +11,7 @@ import numpy as np
 from sentcli.report.collector import LENGTH_BINS, SCORE_BINS, STARS, Collector, Review
 from sentcli.report.page import EXCERPT, Spans, fill, shade
 from sentcli.report.words import Term, Terms
+from sentcli.scoring.dates import order_of, settle
 from sentcli.scoring.labels import OTHERS, Group, groups_by_column
 from sentcli.scoring.scorer import Scorer
 
@@ -43,13 +44,17 @@ def render_scored(collected: Collector, scorer: Scorer, title: str) -> bytes:
         other_language=collected.other_language,
         **figures,
         **_words(collected, scorer),
-        shelves={name: _cards(shelf.rows, scorer) for name, shelf in collected.shelves.items() if shelf.rows},
+        shelves={
+            name: _cards(collected.settled(shelf.rows), scorer)
+            for name, shelf in collected.shelves.items()
+            if shelf.rows
+        },
     )
 
 
 def _words(collected: Collector, scorer: Scorer) -> dict[str, Any]:
     """Return the terms of praise and of complaints, and the topics of the groups of the first column."""
-    sample = collected.sample.rows[::-1]
+    sample = collected.settled(collected.sample.rows)[::-1]
     terms = Terms([row.text for row in sample], lambda texts: np.array(scorer.score(texts).scores, float))
     sample = sample[: terms.texts]
     everyone = np.arange(len(sample))
@@ -121,10 +126,11 @@ def _table(column: str, groups: Iterable[Group]) -> dict[str, Any]:
 
 def _time(days: Mapping[str, Group], label: str) -> list[Group]:
     """Return the figures by day, month or year; rows without a date do not count."""
-    dated = sorted(days.keys() - {"", OTHERS})
-    months = {day[:7] for day in dated}
+    day_first, _ = order_of(days)
+    settled = {day: settle(day, day_first=day_first) for day in days.keys() - {"", OTHERS}}
+    dated, months = {*settled.values()}, {day[:7] for day in settled.values()}
     size = 10 if len(dated) <= _MOST_DAYS and len(months) <= 2 else 7 if len(months) <= _MOST_MONTHS else 4
-    spans = groupby(dated, lambda day: day[:size])
+    spans = groupby(sorted(settled, key=settled.__getitem__), lambda day: settled[day][:size])
     return [Group.of(_written(name), _sum_labels(map(days.__getitem__, span)), label) for name, span in spans]
 
 

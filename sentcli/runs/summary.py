@@ -9,6 +9,7 @@ from typing import Any
 
 from sentcli.errors import counted
 from sentcli.files.source import STANDARD
+from sentcli.scoring.dates import doubt_of, split_span
 from sentcli.scoring.labels import OTHER_LANGUAGE, Counts, Groups, groups_by_column
 
 _MANY_FOREIGN = 0.02  # of the rows that are not blank
@@ -129,6 +130,14 @@ class Summary(Counts):
                 yield f"{name:{width}}  {group.rows:10,}  {share:>{max(8, len(label))}}{interval}"
             if len(groups) > _MOST_SHOWN:
                 yield f"and {counted(len(groups) - _MOST_SHOWN, 'further value')}"
+
+    @property
+    def doubts(self) -> Iterator[str]:
+        """What is not sure about the dates of columns, for messages."""
+        for name, days in self.groups.items():
+            column, span = split_span(name)
+            if span and (doubt := doubt_of(column, days)):
+                yield doubt
 
     @property
     def warning(self) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sentcli.errors import UsageError, option
+from sentcli.scoring.dates import by_span, split_span
 
 Floats = npt.NDArray[np.float64]  # probabilities: [texts, classes]; scores: [texts]
 Bools = npt.NDArray[np.bool_]
@@ -158,11 +159,13 @@ class Group:
 
 
 def groups_by_column(groups: Groups, label: str) -> dict[str, list[Group]]:
-    """Return the groups of each column, the largest first, with the share of a label."""
+    """Return the groups of each column with the share of a label: the largest first, the newest of dates."""
     by_column = {}
     for column, values in groups.items():
-        rows = [Group.of(value, counts, label) for value, counts in values.items()]
-        by_column[column] = sorted(rows, key=lambda group: (-group.rows, group.value))
+        span = split_span(column)[1]
+        counted = by_span(values, span) if span else values
+        rows = [Group.of(value, counts, label) for value, counts in sorted(counted.items())]
+        by_column[column] = rows[::-1] if span else sorted(rows, key=lambda group: -group.rows)
     return by_column
 
 

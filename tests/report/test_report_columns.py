@@ -1,27 +1,6 @@
 import pytest
 
-from sentcli.report.collector import Columns, day_of, find_columns, stars_of
-
-
-@pytest.mark.parametrize(
-    ("value", "day"),
-    [
-        ("2024-01-31", "2024-01-31"),
-        ("2024-01-31T10:00:00Z", "2024-01-31"),
-        ("2024/01/31 10:00", "2024-01-31"),
-        ("2024-01", "2024-01"),
-        ("1706659200", "2024-01-31"),
-        ("1706659200000", "2024-01-31"),
-        ("1706659200.5", "2024-01-31"),
-        ("2024-13-01", ""),
-        ("31.01.2024", ""),
-        ("20240131", ""),
-        ("17", ""),
-        ("", ""),
-    ],
-)
-def test_days(value, day):
-    assert day_of(value) == day
+from sentcli.report.collector import Columns, find_columns, stars_of
 
 
 @pytest.mark.parametrize(
@@ -58,6 +37,14 @@ def test_columns_that_the_user_named_are_taken():
 def test_numbers_are_seconds_only_where_the_name_says_so():
     assert find_columns({"order_id": FILE["order_id"]}, (), None).time is None
     assert find_columns({"timestamp": FILE["order_id"]}, (), None).time == "timestamp"
+
+
+@pytest.mark.parametrize(
+    "date", ["31/12/2025", "12/31/25 10:05 PM", "31.12.2025", "April 3, 2026", "2026-04-03"]
+)
+def test_dates_of_any_spelling_are_a_column_of_dates(date):
+    assert find_columns({"posted": [date] * ROWS, "version": ["4.2.13"] * ROWS}, (), None).time == "posted"
+    assert find_columns({"moment": [date] * ROWS}, (), None).time == "moment"
 
 
 def test_a_file_without_such_columns():
