@@ -6,17 +6,17 @@ The result depends on the rows and their order alone, not on the ends of chunks.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from sentcli.errors import UsageError
+from sentcli.report.ratings import find_rating, may_be_nps, nps_of, stars_of
 from sentcli.scoring.dates import day_of, order_of, settle
 from sentcli.scoring.extras import MIXED
 from sentcli.scoring.labels import LONGEST_VALUE, NEUTRAL, Floats, Groups
-from sentcli.tables.text_column import find_usual
 
 _BINS = 20
 _SCORE_EDGES = np.arange(_BINS + 1) / _BINS
@@ -31,7 +31,6 @@ SAMPLE_SIZE, _SEED = 5_000, 20_261_201
 SHELF_SIZE, _SHELVES = 12, ("negative", "positive", "uncertain", "surprising")
 _LONG_ENOUGH = 30  # characters of a text that is worth reading; shorter ones come last
 
-_USUAL_STARS = ("stars", "starrating", "reviewstars", "rating", "reviewrating", "ratings", "overall", "score")
 _TIME = re.compile(
     r"date|time|day$|month|created|updated|published|posted|(^|_)(at|ts)$|unix|epoch", re.IGNORECASE
 )
@@ -40,7 +39,6 @@ _NUMBER = re.compile(r"[-+.,\d]+")
 _MOST_SHARE = 0.95  # of the first values of a column of dates or stars
 _MOST_GROUP_COLUMNS = 3  # that are found without --by
 _MOST_GROUPS, _ROWS_PER_GROUP, _LONGEST_GROUP = 30, 5, 60
-_CACHED = 1 << 14  # values that are read once
 
 
 class Review(NamedTuple):
@@ -89,11 +87,15 @@ class Shelf:
 
 @dataclass(frozen=True)
 class Columns:
-    """The names of the columns that a report reads in addition to the texts."""
+    """The names of the columns that a report reads in addition to the texts.
+
+    :param is_nps: whether the ratings are answers from 0 to 10, see `nps_of`.
+    """
 
     by: tuple[str, ...] = ()
     time: str | None = None
     stars: str | None = None
+    is_nps: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -108,7 +110,10 @@ def find_columns(values: Mapping[str, Sequence[str]], by: tuple[str, ...], time:
     """
     filled = {name: [value for value in column if value] for name, column in values.items()}
     free = {name: column for name, column in filled.items() if column and name not in (*by, time)}
-    stars = find_usual([name for name in free if _are(stars_of, free[name])], _USUAL_STARS)
+    nps = [name for name in free if may_be_nps(name, free[name]) and _are(nps_of, free[name])]
+    stars = find_rating([name for name in free if name not in nps and _are(stars_of, free[name])])
+    is_nps = stars is None and bool(nps)
+    stars = nps[0] if is_nps else stars
     dates = [name for name in free if name != stars and _are(day_of, free[name])]
     # Other numbers look like seconds and days of Excel too.
     dates = [name for name in dates if _TIME.search(name) or not _are(_WHOLE.fullmatch, free[name])]
@@ -117,7 +122,7 @@ def find_columns(values: Mapping[str, Sequence[str]], by: tuple[str, ...], time:
     if not by:
         groups = (name for name in free if name not in (*dates, stars) and _are_groups(free[name]))
         by = tuple(groups)[:_MOST_GROUP_COLUMNS]
-    return Columns(by, time, stars)
+    return Columns(by, time, stars, is_nps)
 
 
 def _are(read: Callable[[str], object], values: Sequence[str]) -> bool:
@@ -131,13 +136,6 @@ def _are_groups(values: Sequence[str]) -> bool:
     limit = min(_MOST_GROUPS, max(1, len(values) // _ROWS_PER_GROUP))
     is_short = max(map(len, names)) <= _LONGEST_GROUP
     return len(names) <= limit and is_short and not all(map(_NUMBER.fullmatch, names))
-
-
-@lru_cache(_CACHED)
-def stars_of(value: str) -> int:
-    """Return the nearest whole number of a value from 1 to 5, such as 4.0; 0 for anything else."""
-    is_rating = re.fullmatch(r"\s*([1-4]([.,]\d*)?|5([.,]0*)?)\s*", value)
-    return int(float(value.replace(",", ".")) + 0.5) if is_rating else 0
 
 
 class Collector:
@@ -179,7 +177,8 @@ class Collector:
         columns, blank = self.columns, [""] * len(texts)
         by = {name: values.get(name, blank) for name in columns.by}
         days = [*map(self._day_of, values.get(columns.time, blank))]
-        stars = np.fromiter(map(stars_of, values.get(columns.stars, blank)), np.int64, len(texts))
+        read = nps_of if columns.is_nps else stars_of
+        stars = np.fromiter(map(read, values.get(columns.stars, blank)), np.int64, len(texts))
         lengths = np.array([len(text) if text else 0 for text in texts], np.int64)
         exact = np.array(scores, np.float64).round(6)  # as files have them; NaN for None
         counted: dict[str, Any] = {
@@ -192,7 +191,8 @@ class Collector:
         self.counts.add(counted, labels)
 
         def take(place: int) -> Review:
-            text, score, rating = texts[place][:_LONGEST_TEXT], float(exact[place]), int(stars[place])
+            text, score = texts[place][:_LONGEST_TEXT], float(exact[place])
+            rating = 0 if columns.is_nps else int(stars[place])
             groups = tuple(column[place][:LONGEST_VALUE] for column in by.values())
             return Review(text, labels[place], score, groups, days[place], rating)
 

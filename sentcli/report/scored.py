@@ -10,6 +10,7 @@ import numpy as np
 
 from sentcli.report.collector import LENGTH_BINS, SCORE_BINS, STARS, Collector, Review
 from sentcli.report.page import EXCERPT, Spans, fill, shade
+from sentcli.report.ratings import NPS
 from sentcli.report.words import Term, Terms
 from sentcli.scoring.dates import order_of, settle
 from sentcli.scoring.labels import OTHERS, Group, groups_by_column
@@ -40,6 +41,7 @@ def render_scored(collected: Collector, scorer: Scorer, title: str) -> bytes:
         columns=collected.columns,
         labels=[pair for pair in colors.items() if pair[0] in ends or counts.get(pair[0])],
         colors=colors,
+        nps=NPS if collected.columns.is_nps else {},
         rows=collected.rows,
         other_language=collected.other_language,
         **figures,

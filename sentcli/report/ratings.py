@@ -1,0 +1,65 @@
+"""Ratings as people and tools export them. They are compared with labels, and never learnt from."""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from sentcli.tables.text_column import find_usual
+
+NPS = {"5": "promoters (9 and 10)", "3": "passives (7 and 8)", "1": "detractors (0 to 6)"}
+_USUAL = ("stars", "starrating", "reviewstars", "rating", "reviewrating", "ratings", "overall", "score")
+_RATED = re.compile(r"rating|rated|stars?\b|score|satisf|csat|experience", re.IGNORECASE)
+_RECOMMENDED = re.compile(r"\bnps\b|nps.?score|recommend|promoter", re.IGNORECASE)
+_NPS_VALUE = r"(10|\d)(?:\.0*)?(?:\s*[-:=(\u2013].*)?"
+_OF_WORD = {
+    **dict.fromkeys(("one", "terrible", "awful", "very poor", "very bad", "detractor"), 1),
+    **dict.fromkeys(("two", "poor", "bad"), 2),
+    **dict.fromkeys(("three", "neutral", "average", "fair", "ok", "okay", "passive"), 3),
+    **dict.fromkeys(("four", "good", "very good"), 4),
+    **dict.fromkeys(("five", "excellent", "outstanding", "promoter"), 5),
+}
+_NUMBER = r"(?:rated )?(\d+(?:[.,]\d*)?)(?: ?(?:/|out of|of) ?(5|10|100))?(?:[ -]?stars?| ?[★⭐]\ufe0f?)?"
+_OPINION = (
+    r"(neither )?(not at all )?(very |extremely |completely |highly |strongly )?(?:somewhat |mostly )?"
+    r"(not |dis|un)?(?:satisfied|happy|agree)(?: n?or .*)?"
+)
+_STARS = "★⭐"
+_CACHED = 1 << 14  # values that are read once
+
+
+@lru_cache(_CACHED)
+def stars_of(value: str) -> int:
+    """Return the whole number of stars of a rating, such as 4.0, FIVE, 4 out of 5, ★★★★☆ or Very satisfied.
+
+    :returns: from 1 to 5; 0 for anything else.
+    """
+    text = value.strip().casefold()
+    if match := re.fullmatch(_NUMBER, text):
+        number = float(match[1].replace(",", ".")) * 5 / int(match[2] or 5)
+        return int(number + 0.5) if 0.5 <= number <= 5 else 0
+    if text and not text.strip(f"{_STARS}☆✩\ufe0f"):
+        return min(5, sum(map(text.count, _STARS)))
+    text = re.sub(r"^\d+ ?[-:=.)\u2013]+ ?| ?\(\d+\)$|[ -]stars?$", "", text)
+    if match := re.fullmatch(_OPINION, text):
+        neither, not_at_all, very, negation = match.groups()
+        distance = 0 if neither else 2 if very or not_at_all else 1
+        return 3 - distance if negation or not_at_all else 3 + distance
+    return _OF_WORD.get(text, 0)
+
+
+@lru_cache(_CACHED)
+def nps_of(value: str) -> int:
+    """Return the stars that equal an answer from 0 to 10 to how likely one is to recommend, see `NPS`."""
+    match = re.fullmatch(_NPS_VALUE, value.strip())
+    likely = int(match[1]) if match else -1
+    return 0 if likely < 0 else 1 if likely < 7 else 3 if likely < 9 else 5
+
+
+def find_rating(rated: Sequence[str]) -> str | None:
+    """Return the column with ratings among those whose values are some; by its name, or None."""
+    return find_usual(rated, _USUAL) or next(filter(_RATED.search, rated), None)
+
+
+def may_be_nps(name: str, values: Sequence[str]) -> bool:
+    """Return whether a column asks how likely one is to recommend, and values have 0 or 6 to 10."""
+    return bool(_RECOMMENDED.search(name)) and not all(map(stars_of, values))
