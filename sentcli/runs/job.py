@@ -92,7 +92,8 @@ def score_output(
             for place in (target, given):
                 if place and place.is_file:
                     stack.enter_context(Lock(place.path, check=stop.check, waits=options.waits))
-            history = History(targets, files, conditions, has_record, options.overwrite, options.listing)
+            places = targets, files, conditions, has_record
+            history = History(*places, options.overwrite, options.listing, options.update)
             settled = replace(options, read=read, write=write)
             return history.settle() or _Job(scorer, settled, history).run(progress)
     except ChangedInputError:

@@ -25,6 +25,7 @@ class Summary(Counts):
     """The counts of a run: those of its texts, see `Counts`, and these. Summaries add up.
 
     :param rows, rejected: the number of rows that were written, and of rows that could not be read.
+    :param rejected_before: rows that an earlier run rejected, of the outputs that an update left alone.
     :param formulas_without_value: cells of workbooks that were read as 0 or empty.
     :param text_columns: the text column of each output whose inputs have columns.
     :param skipped: outputs that were finished before this run.
@@ -37,6 +38,7 @@ class Summary(Counts):
 
     rows: int = 0
     rejected: int = 0
+    rejected_before: int = 0
     formulas_without_value: int = 0
     text_columns: list[str] = field(default_factory=list)
     skipped: int = 0

@@ -80,6 +80,16 @@ def test_an_input_that_fails_does_not_stop_the_others_of_a_folder(score):
         said = "out/c.jsonl is finished: 1 row rejected; see out/c.jsonl.rejects.jsonl\n"
         assert score(*command, code=3).stderr == said
     assert len(read("out/b.csv")) == 1
+    assert score(*command, "--update").stderr == ""  # what an earlier night rejected was said then
+    Path("c.jsonl").write_text('{"text": "a warm film"}\nno JSON\nno JSON\n')
+    done = score("[abc].*", "-o", "out/", "--update", "--summary", "s.json", code=3)
+    assert "2 rows rejected" in done.stderr
+    assert "out/: 3 rows, 2 rejected" in done.stderr
+    write_csv("b.csv", ["a film", "a film"])
+    done = score("[abc].*", "-o", "out/", "--update", "--summary", "s.json")
+    assert "rejected" not in done.stderr
+    told = json.loads(Path("s.json").read_text())
+    assert (told["rejected"], told["rejected_before"]) == (0, 2)
 
 
 def test_probabilities_are_added_for_each_label(score):
