@@ -119,10 +119,9 @@ def _sum_labels(groups: Iterable[Group]) -> Counter[str]:
 
 def _table(column: str, groups: Iterable[Group]) -> dict[str, Any]:
     """Return the largest groups of a column, the highest share first."""
-    rows = [group for group in groups if group.labeled and group.value != OTHERS]
-    rows.sort(key=lambda group: -group.labeled)
+    rows = [group for group in groups if group.value != OTHERS]
     kept = sorted(rows[:_MOST_GROUPS], key=lambda group: (-(group.share or 0.0), group.value))
-    rest = sum(group.labeled for group in groups if group.value == OTHERS)
+    rest = sum(group.rows for group in groups if group.value == OTHERS)
     return {"column": column, "rows": kept, "more": len(rows) - len(kept), "others": rest}
 
 

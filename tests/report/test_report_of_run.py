@@ -39,6 +39,25 @@ def test_it_is_the_report_of_the_output(source, tmp_path, output):
     assert "By <bdi>subject</bdi>" in page_of(tmp_path / "run.html")
 
 
+def test_a_group_has_the_same_count_everywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    texts = [("a joy, all of it", "York"), ("", "York"), ("dreadful and rude", "Leeds")] * 6 + [
+        ("", "Hull")
+    ] * 2
+    rows = [{"review": text, "town": town} for text, town in texts]
+    (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    done = score("in.jsonl", "-o", "out.xlsx", "--by", "town", "--report", "run.html")
+    sheet = CalamineWorkbook.from_path(tmp_path / "out.xlsx").get_sheet_by_name("Summary").to_python()
+    page = (tmp_path / "run.html").read_text("utf-8")
+    for town, count in (("York", 12), ("Leeds", 6), ("Hull", 2)):
+        assert re.search(rf"^{town} +{count} ", done.stderr, re.MULTILINE)
+        assert [town, float(count)] in [cells[:2] for cells in sheet]
+        assert re.search(
+            rf'<bdi>{town}</bdi></td><td class="right quiet" data-value="{count}">{count}<', page
+        )
+    assert "Reviews without a score count as reviews, but not in the share." in page
+
+
 def test_rows_in_another_language_are_counted_everywhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     spanish = ["El hotel estaba sucio y el personal fue grosero", "No funciona, una estafa", "Todo bien"]
