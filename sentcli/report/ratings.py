@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 
 from sentcli.tables.text_column import find_usual
 
@@ -11,19 +12,10 @@ _USUAL = ("stars", "starrating", "reviewstars", "rating", "reviewrating", "ratin
 _RATED = re.compile(r"rating|rated|stars?\b|score|satisf|csat|experience", re.IGNORECASE)
 _RECOMMENDED = re.compile(r"\bnps\b|nps.?score|recommend|promoter", re.IGNORECASE)
 _NPS_VALUE = r"(10|\d)(?:\.0*)?(?:\s*[-:=(\u2013].*)?"
-_OF_WORD = {
-    **dict.fromkeys(("one", "terrible", "awful", "very poor", "very bad", "detractor"), 1),
-    **dict.fromkeys(("two", "poor", "bad"), 2),
-    **dict.fromkeys(("three", "neutral", "average", "fair", "ok", "okay", "passive"), 3),
-    **dict.fromkeys(("four", "good", "very good"), 4),
-    **dict.fromkeys(("five", "excellent", "outstanding", "promoter"), 5),
-}
 _NUMBER = r"(?:rated )?(\d+(?:[.,]\d*)?)(?: ?(?:/|out of|of) ?(5|10|100))?(?:[ -]?stars?| ?[★⭐]\ufe0f?)?"
-_OPINION = (
-    r"(neither )?(not at all )?(very |extremely |completely |highly |strongly )?(?:somewhat |mostly )?"
-    r"(not |dis|un)?(?:satisfied|happy|agree)(?: n?or .*)?"
-)
-_STARS = "★⭐"
+_MARKS = "★⭐"
+_WORDS = Path(__file__).with_name("ratings.txt").read_text("utf-8").splitlines()  # from one star to five
+_OF_WORD = {word: stars for stars, words in enumerate(_WORDS, start=1) for word in words.split(", ")}
 _CACHED = 1 << 14  # values that are read once
 
 
@@ -37,13 +29,9 @@ def stars_of(value: str) -> int:
     if match := re.fullmatch(_NUMBER, text):
         number = float(match[1].replace(",", ".")) * 5 / int(match[2] or 5)
         return int(number + 0.5) if 0.5 <= number <= 5 else 0
-    if text and not text.strip(f"{_STARS}☆✩\ufe0f"):
-        return min(5, sum(map(text.count, _STARS)))
+    if text and not text.strip(f"{_MARKS}☆✩\ufe0f"):
+        return min(5, sum(map(text.count, _MARKS)))
     text = re.sub(r"^\d+ ?[-:=.)\u2013]+ ?| ?\(\d+\)$|[ -]stars?$", "", text)
-    if match := re.fullmatch(_OPINION, text):
-        neither, not_at_all, very, negation = match.groups()
-        distance = 0 if neither else 2 if very or not_at_all else 1
-        return 3 - distance if negation or not_at_all else 3 + distance
     return _OF_WORD.get(text, 0)
 
 

@@ -53,11 +53,8 @@ class Report:
         if table and self._time and not table.is_empty:
             places_of(table, {self._time: "by_time"})
 
-    def add(self, table: Table, chunk: Chunk, results: Results, other_language: int) -> None:
-        """Add the rows of a chunk; the first ones decide on the columns.
-
-        :param other_language: how many of the rows are perhaps in another language.
-        """
+    def add(self, table: Table, chunk: Chunk, results: Results) -> None:
+        """Add the rows of a chunk; the first ones decide on the columns."""
         if self._places is None:
             pairs = [*map(split_span, table.options.by)]
             by = tuple(name for name, span in pairs if not span)
@@ -73,7 +70,7 @@ class Report:
             self._places = dict(zip(fields, places_of(table, fields), strict=True))
         values = {name: chunk.texts_of(place) for name, place in self._places.items()}
         self.collected.add(chunk.texts, results[0], results[1], values)
-        self.collected.other_language += other_language
+        self.collected.other_language += self._scorer.count_other_language(chunk.texts)
 
     def read(self, inputs: Sequence[str], options: ReadOptions, results: Sequence[str]) -> None:
         """Collect the rows of scored files.
@@ -90,8 +87,7 @@ class Report:
             if chunk.texts:
                 places = places_of(table, dict.fromkeys(results, "prefix"))
                 values = map(chunk.texts_of, places)
-                found = _read_results(table.name, self.collected.labels, *values)
-                self.add(table, chunk, found, self._scorer.count_other_language(chunk.texts))
+                self.add(table, chunk, _read_results(table.name, self.collected.labels, *values))
         if rejected:
             _log.warning("%s left out, because they cannot be read", counted(rejected, "row"))
 

@@ -203,21 +203,21 @@ class _Job:
         if report:
             report.begin(names, inputs.table, is_stream=files[0].is_stream)
 
-        def write(chunk: Chunk, results: Results, counts: Counts) -> None:
+        def write(chunk: Chunk, results: Results) -> None:
             output.write(chunk, inputs.with_partitions(chunk, results))
             groups.add({name: self._groups_of(name, chunk.texts_of(places[name])) for name in by}, results[0])
             if report:
-                report.add(inputs.table, chunk, results, counts.other_language)
+                report.add(inputs.table, chunk, results)
 
         chunks = inputs.chunks()
         for chunk, results, counts in ledger.replay(chunks, names):
             stop.check()
-            write(chunk, results, counts)
+            write(chunk, results)
             total += counts
         replayed = output.rows
         for chunk, scores in scorer.stream(chunks):
             results = [column.values(scores) for column in inputs.scored]
-            write(chunk, results, scores.counts)
+            write(chunk, results)
             total += scores.counts
             ledger.add(chunk, results, scores.counts)
             bar.update(chunk.position.progress, output.rows, output.rows - replayed)

@@ -134,12 +134,10 @@ class Summary(Counts):
                 yield f"and {counted(len(groups) - _MOST_SHOWN, 'further value')}"
 
     @property
-    def doubts(self) -> Iterator[str]:
-        """What is not sure about the dates of columns, for messages."""
-        for name, days in self.groups.items():
-            column, span = split_span(name)
-            if span and (doubt := doubt_of(column, days)):
-                yield doubt
+    def doubts(self) -> list[str]:
+        """What is not sure about the dates of columns, for messages; "" for a column whose dates are sure."""
+        spans = (name for name in self.groups if split_span(name)[1])
+        return [doubt_of(split_span(name)[0], self.groups[name]) for name in spans]
 
     @property
     def warning(self) -> str:
