@@ -9,7 +9,7 @@ from sentcli.tables.text_column import find_usual
 
 NPS = {"5": "promoters (9 and 10)", "3": "passives (7 and 8)", "1": "detractors (0 to 6)"}
 _USUAL = ("stars", "starrating", "reviewstars", "rating", "reviewrating", "ratings", "overall", "score")
-_RATED = re.compile(r"rating|rated|stars?\b|score|satisf|csat|experience", re.IGNORECASE)
+_RATED = re.compile(r"rating|rated|\bstars?\b|score|satisf|csat", re.IGNORECASE)
 _RECOMMENDED = re.compile(r"\bnps\b|nps.?score|recommend|promoter", re.IGNORECASE)
 _NPS_VALUE = r"(10|\d)(?:\.0*)?(?:\s*[-:=(\u2013].*)?"
 _NUMBER = r"(?:rated )?(\d+(?:[.,]\d*)?)(?: ?(?:/|out of|of) ?(5|10|100))?(?:[ -]?stars?| ?[★⭐]\ufe0f?)?"
@@ -44,8 +44,9 @@ def nps_of(value: str) -> int:
 
 
 def find_rating(rated: Sequence[str]) -> str | None:
-    """Return the column with ratings among those whose values are some; by its name, or None."""
-    return find_usual(rated, _USUAL) or next(filter(_RATED.search, rated), None)
+    """Return the column with ratings among those whose values are some: by its name, if only one has such."""
+    others = [*filter(_RATED.search, rated)]
+    return find_usual(rated, _USUAL) or (others[0] if len(others) == 1 else None)
 
 
 def may_be_nps(name: str, values: Sequence[str]) -> bool:

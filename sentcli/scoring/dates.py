@@ -13,6 +13,7 @@ from functools import lru_cache
 _SPANS = ("week", "month", "quarter", "year")
 NO_DATE = "(no date)"
 _CACHED = 1 << 14  # values that are read once
+_LONGEST = 80  # characters of a date with its time and with words before it
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _LAST_MONTH = "12"
 _LAST_CENTURY = 70  # the first year of two digits that is one of the last century
@@ -38,6 +39,8 @@ def day_of(value: str, day_first: bool | None = None) -> str:
     :param day_first: whether the day comes first in 3/4/2025; None: it stays in the order of the text.
     :returns: a day as described above; "" for anything else.
     """
+    if len(value) > _LONGEST:
+        return ""
     if match := re.search(_NUMBERS, value):
         return _day_of_numbers(day_first, *match.groups(default=""))
     if match := re.search(_NAMED, value):

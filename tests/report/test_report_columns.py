@@ -88,6 +88,12 @@ def test_ratings_are_found_by_their_values_and_names(name, values, is_nps):
     assert (found.stars, found.is_nps) == ((None, False) if is_nps is None else (name, is_nps))
 
 
+def test_one_of_several_ratings_without_a_usual_name_is_not_guessed():
+    assert (
+        find_columns({"Food rating": FILE["Rating"], "Room rating": FILE["Rating"]}, (), None).stars is None
+    )
+
+
 def test_a_column_of_stars_is_preferred_to_answers_from_0_to_10():
     found = find_columns({"NPS": ["0", "9"] * 50, "Rating": FILE["Rating"]}, (), None)
     assert (found.stars, found.is_nps) == ("Rating", False)
