@@ -53,6 +53,7 @@ dataset = partial(
 )
 text_column = partial(option, "Text column: name, number, or several: title,body. Default: detected.", "-c")
 label_column = partial(option, "Column of the labels. Default: label, sentiment, class, stars or similar.")
+day_first = partial(option, "In 3/4/2025. Default: detected.", "--day-first/--month-first", default=None)
 delimiter = partial(option, r"CSV and TSV: field separator; \t is a tab.")
 quotechar = partial(option, "CSV and TSV: quote character; '' for none.")
 encoding = partial(option, "CSV and TSV: a Python codec, such as cp1250. Default: detected.")

@@ -22,6 +22,7 @@ class ReportOptions:
     output: str = common.name("The page to write.", "-o", default="report.html")
     by: tuple[str, ...] = common.column("Column whose values are compared; can be repeated.")
     by_time: str | None = common.column("Column of dates, timestamps or seconds since 1970.")
+    day_first: bool | None = common.day_first()
     prefix: str = option("Prefix of the columns with the results.", default="")
     overwrite: bool = common.overwrite()
     quiet: bool = common.quiet()
@@ -64,5 +65,7 @@ def report(options: ReportOptions) -> None:
         page.read(files, ReadOptions(**named(options, ReadOptions)), results)
         page.finish()
     page.publish()
+    if page.doubt:
+        say(page.doubt)
     if not options.quiet and options.output != "-":
         say(f"{options.output}: {counted(page.collected.rows, 'review')}, {len(page.page) / 1000:,.0f} kB")

@@ -110,7 +110,10 @@ class ScoreOptions:
     )
     drop: _Names = _name_list("Leave out these columns, such as the text. Rejected rows keep them.")
     keep: _Names = _name_list("Write only these columns of the input, and the new ones.")
-    by: tuple[str, ...] = common.column("Count rows and labels per value of this column; can be repeated.")
+    by: tuple[str, ...] = common.column(
+        "Count rows and labels per value of this column, or per date:week, :month, :quarter, :year; can be "
+        "repeated."
+    )
     report: str | None = common.name("HTML page that shows what the reviews say.")
     overwrite: bool = common.overwrite()
     quiet: bool = common.quiet()
@@ -168,6 +171,7 @@ class ScoreOptions:
         "File for the summary, as JSON.", type=click.Path(), heading="More on what is written"
     )
     by_time: str | None = common.column("Date column for --report. Default: detected.")
+    day_first: bool | None = common.day_first()
     prefix: str | None = option("Prefix of the names of the new columns, such as model_.")
     strings: bool = option("To Parquet and XLSX, keep columns without types as text.")
     output_encoding: str | None = option("Encoding of CSV, TSV; utf-8-sig for Excel. Default: as input.")
@@ -176,7 +180,7 @@ class ScoreOptions:
     model: Path | None = common.model(heading="More on the labels")
     unknown_words: bool = option("Add the share of unknown words: sentiment_unknown; not slower.")
     null_unknown: float = option(
-        "No label if more words are unknown; 0.5 filters other languages.", low=0, high=1, default=1.0
+        "No label if more words are unknown; 0.3 filters other languages.", low=0, high=1, default=1.0
     )
     sentences: bool = option(
         "Add place and score of each sentence: sentiment_sentences. 1,300 rows/s per core instead of 6,000."
@@ -275,7 +279,8 @@ def score(options: ScoreOptions) -> None:
         )
     name = "" if options.output == "-" else options.output
     said = [*result.lines(name, ordered=scorer.ordered), *result.tables(scorer.labels[-1])] if talks else []
-    for line in (*said, result.warning):
+    doubts = [result.warning, *result.doubts, report.doubt if report else ""]
+    for line in (*said, *dict.fromkeys(doubts)):
         if line:
             say(line)
     if result.failed:

@@ -6,17 +6,17 @@ The result depends on the rows and their order alone, not on the ends of chunks.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from functools import lru_cache
+from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from sentcli.errors import UsageError
+from sentcli.report.ratings import find_rating, may_be_nps, nps_of, stars_of
+from sentcli.scoring.dates import day_of, order_of, settle
 from sentcli.scoring.extras import MIXED
 from sentcli.scoring.labels import LONGEST_VALUE, NEUTRAL, Floats, Groups
-from sentcli.tables.text_column import find_usual
 
 _BINS = 20
 _SCORE_EDGES = np.arange(_BINS + 1) / _BINS
@@ -31,17 +31,14 @@ SAMPLE_SIZE, _SEED = 5_000, 20_261_201
 SHELF_SIZE, _SHELVES = 12, ("negative", "positive", "uncertain", "surprising")
 _LONG_ENOUGH = 30  # characters of a text that is worth reading; shorter ones come last
 
-_USUAL_STARS = ("stars", "starrating", "reviewstars", "rating", "reviewrating", "ratings", "overall", "score")
 _TIME = re.compile(
     r"date|time|day$|month|created|updated|published|posted|(^|_)(at|ts)$|unix|epoch", re.IGNORECASE
 )
-_DAY = re.compile(r"[12]\d{3}([-/])(0[1-9]|1[0-2])(\1(0[1-9]|[12]\d|3[01]))?(?!\d)")
-_SECONDS = range(10**8, 2**32)  # since 1970, of years that reviews have
+_WHOLE = re.compile(r"\d+([.,]\d+)?")
 _NUMBER = re.compile(r"[-+.,\d]+")
 _MOST_SHARE = 0.95  # of the first values of a column of dates or stars
 _MOST_GROUP_COLUMNS = 3  # that are found without --by
 _MOST_GROUPS, _ROWS_PER_GROUP, _LONGEST_GROUP = 30, 5, 60
-_CACHED = 1 << 14  # values that are read once
 
 
 class Review(NamedTuple):
@@ -90,11 +87,15 @@ class Shelf:
 
 @dataclass(frozen=True)
 class Columns:
-    """The names of the columns that a report reads in addition to the texts."""
+    """The names of the columns that a report reads in addition to the texts.
+
+    :param is_nps: whether the ratings are answers from 0 to 10, see `nps_of`.
+    """
 
     by: tuple[str, ...] = ()
     time: str | None = None
     stars: str | None = None
+    is_nps: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -109,16 +110,19 @@ def find_columns(values: Mapping[str, Sequence[str]], by: tuple[str, ...], time:
     """
     filled = {name: [value for value in column if value] for name, column in values.items()}
     free = {name: column for name, column in filled.items() if column and name not in (*by, time)}
-    stars = find_usual([name for name in free if _are(stars_of, free[name])], _USUAL_STARS)
+    nps = [name for name in free if may_be_nps(name, free[name]) and _are(nps_of, free[name])]
+    stars = find_rating([name for name in free if name not in nps and _are(stars_of, free[name])])
+    is_nps = stars is None and bool(nps)
+    stars = nps[0] if is_nps else stars
     dates = [name for name in free if name != stars and _are(day_of, free[name])]
-    # Other numbers look like seconds too.
-    dates = [name for name in dates if _TIME.search(name) or not _are(_NUMBER.fullmatch, free[name])]
+    # Other numbers look like seconds and days of Excel too.
+    dates = [name for name in dates if _TIME.search(name) or not _are(_WHOLE.fullmatch, free[name])]
     if time is None and dates:
         time = next(filter(_TIME.search, dates), dates[0])
     if not by:
         groups = (name for name in free if name not in (*dates, stars) and _are_groups(free[name]))
         by = tuple(groups)[:_MOST_GROUP_COLUMNS]
-    return Columns(by, time, stars)
+    return Columns(by, time, stars, is_nps)
 
 
 def _are(read: Callable[[str], object], values: Sequence[str]) -> bool:
@@ -134,43 +138,26 @@ def _are_groups(values: Sequence[str]) -> bool:
     return len(names) <= limit and is_short and not all(map(_NUMBER.fullmatch, names))
 
 
-@lru_cache(_CACHED)
-def stars_of(value: str) -> int:
-    """Return the nearest whole number of a value from 1 to 5, such as 4.0; 0 for anything else."""
-    is_rating = re.fullmatch(r"\s*([1-4]([.,]\d*)?|5([.,]0*)?)\s*", value)
-    return int(float(value.replace(",", ".")) + 0.5) if is_rating else 0
-
-
-@lru_cache(_CACHED)
-def day_of(value: str) -> str:
-    """Return the day of an ISO date, a timestamp, or a number of seconds or milliseconds since 1970.
-
-    :returns: such as 2024-01-31, or 2024-01 for a month; "" for anything else.
-    """
-    start = value[:10]  # of milliseconds, the seconds
-    if found := _DAY.match(start):
-        return found[0].replace("/", "-")
-    if start.isdecimal() and int(start) in _SECONDS:
-        return date.fromordinal(date(1970, 1, 1).toordinal() + int(start) // 86_400).isoformat()
-    return ""
-
-
 class Collector:
     """Collects the figures and the rows of a report.
 
     :param labels: the two labels of a model; rows may also be neutral or mixed.
+    :param day_first: whether days come first in dates such as 3/4/2025; None: as all dates show.
     :ivar rows: the number of rows, also of those without a label.
+    :ivar other_language: the number of rows that are perhaps in another language.
     :ivar by: the labels by the columns of `columns.by`.
-    :ivar counts: the labels by `day`, `stars`, `length` and `score`.
+    :ivar counts: the labels by `day`, as written, `stars`, `length` and `score`.
     :ivar sample: a random sample of the rows: those with the smallest of random numbers.
     """
 
-    def __init__(self, labels: Sequence[str], columns: Columns) -> None:
+    def __init__(self, labels: Sequence[str], columns: Columns, day_first: bool | None = None) -> None:
         if len(labels) != 2:
             hint = "sentcli score --by COLUMN --summary FILE counts other labels"
             raise UsageError(f"a report is for models with two labels, not {len(labels)}; {hint}")
         self.labels, self.columns = (labels[0], NEUTRAL, MIXED, labels[1]), columns
-        self.rows, self.by, self.counts = 0, Groups(), Groups()
+        self.rows, self.by, self.counts = 0, Groups(), Groups(day={})
+        self._day_of = partial(day_of, day_first=day_first)
+        self.other_language = 0
         self._random = np.random.default_rng(_SEED)
         self.sample = Shelf(SAMPLE_SIZE, distinct=False)
         self.shelves = {name: Shelf(SHELF_SIZE, distinct=True) for name in _SHELVES}
@@ -189,8 +176,9 @@ class Collector:
         """
         columns, blank = self.columns, [""] * len(texts)
         by = {name: values.get(name, blank) for name in columns.by}
-        days = [*map(day_of, values.get(columns.time, blank))]
-        stars = np.fromiter(map(stars_of, values.get(columns.stars, blank)), np.int64, len(texts))
+        days = [*map(self._day_of, values.get(columns.time, blank))]
+        read = nps_of if columns.is_nps else stars_of
+        stars = np.fromiter(map(read, values.get(columns.stars, blank)), np.int64, len(texts))
         lengths = np.array([len(text) if text else 0 for text in texts], np.int64)
         exact = np.array(scores, np.float64).round(6)  # as files have them; NaN for None
         counted: dict[str, Any] = {
@@ -203,7 +191,8 @@ class Collector:
         self.counts.add(counted, labels)
 
         def take(place: int) -> Review:
-            text, score, rating = texts[place][:_LONGEST_TEXT], float(exact[place]), int(stars[place])
+            text, score = texts[place][:_LONGEST_TEXT], float(exact[place])
+            rating = 0 if columns.is_nps else int(stars[place])
             groups = tuple(column[place][:LONGEST_VALUE] for column in by.values())
             return Review(text, labels[place], score, groups, days[place], rating)
 
@@ -215,3 +204,8 @@ class Collector:
         for shelf, keys in zip(self.shelves.values(), (exact, 1 - exact, unsure, against), strict=True):
             shelf.add(keys + late, self.rows, take)
         self.rows += len(texts)
+
+    def settled(self, rows: Sequence[Review]) -> list[Review]:
+        """Return rows whose days are settled, once all rows are known."""
+        day_first, _ = order_of(self.counts["day"])
+        return [row._replace(day=settle(row.day, day_first=day_first)) for row in rows]

@@ -12,6 +12,7 @@ from sentcli.files.source import STANDARD
 from sentcli.report.collector import Collector, Columns, find_columns
 from sentcli.report.scored import render_scored
 from sentcli.scoring import stop
+from sentcli.scoring.dates import doubt_of, split_span
 from sentcli.tables.chunk import Chunk, Results
 from sentcli.tables.open import read_files
 from sentcli.tables.options import ReadOptions
@@ -29,6 +30,8 @@ _log = logging.getLogger("sentcli")
 class Report:
     """Collects the rows of scored files, or of a run with those that a stopped run scored; makes their page.
 
+    :ivar doubt: what is not sure about the dates; "" if nothing is.
+
     :param time: the column of dates; None: found by its values.
     """
 
@@ -37,7 +40,7 @@ class Report:
         self._scorer, self._time = scorer, time
         self.begin(())
         self.collected = Collector(scorer.labels, Columns())
-        self.page = b""
+        self.page, self.doubt = b"", ""
 
     def begin(self, inputs: Sequence[str], table: Table | None = None, *, is_stream: bool = False) -> None:
         """Begin anew.
@@ -53,17 +56,21 @@ class Report:
     def add(self, table: Table, chunk: Chunk, results: Results) -> None:
         """Add the rows of a chunk; the first ones decide on the columns."""
         if self._places is None:
-            columns = Columns(table.options.by, self._time)
+            pairs = [*map(split_span, table.options.by)]
+            by = tuple(name for name, span in pairs if not span)
+            time = self._time or next((name for name, span in pairs if span), None)
+            columns = Columns(by, time)
             if not self._is_stream:
                 names = [name for name in table.kept_columns if name not in table.texts]
                 paths = [(name, place) for name, place in table.paths if name in names]
                 first = {name: chunk.texts_of(place)[chunk.headers :] for name, place in paths}
-                columns = find_columns(first, table.options.by, self._time)
-            self.collected = Collector(self._scorer.labels, columns)
+                columns = find_columns(first, by, time)
+            self.collected = Collector(self._scorer.labels, columns, table.options.day_first)
             fields = {name: "by" if name in columns.by else "by_time" for name in columns.names}
             self._places = dict(zip(fields, places_of(table, fields), strict=True))
         values = {name: chunk.texts_of(place) for name, place in self._places.items()}
         self.collected.add(chunk.texts, results[0], results[1], values)
+        self.collected.other_language += self._scorer.count_other_language(chunk.texts)
 
     def read(self, inputs: Sequence[str], options: ReadOptions, results: Sequence[str]) -> None:
         """Collect the rows of scored files.
@@ -90,6 +97,8 @@ class Report:
         title = ", ".join("standard input" if name == STANDARD else Path(name).name for name in shown)
         title += f" and {more:,} more" if more > 0 else ""
         self.page = render_scored(self.collected, self._scorer, title)
+        time = self.collected.columns.time
+        self.doubt = doubt_of(time, self.collected.counts["day"]) if time else ""
 
     def publish(self) -> None:
         write_file(self.target, self.page)

@@ -10,7 +10,9 @@ import numpy as np
 
 from sentcli.report.collector import LENGTH_BINS, SCORE_BINS, STARS, Collector, Review
 from sentcli.report.page import EXCERPT, Spans, fill, shade
+from sentcli.report.ratings import NPS
 from sentcli.report.words import Term, Terms
+from sentcli.scoring.dates import order_of, settle
 from sentcli.scoring.labels import OTHERS, Group, groups_by_column
 from sentcli.scoring.scorer import Scorer
 
@@ -39,16 +41,22 @@ def render_scored(collected: Collector, scorer: Scorer, title: str) -> bytes:
         columns=collected.columns,
         labels=[pair for pair in colors.items() if pair[0] in ends or counts.get(pair[0])],
         colors=colors,
+        nps=NPS if collected.columns.is_nps else {},
         rows=collected.rows,
+        other_language=collected.other_language,
         **figures,
         **_words(collected, scorer),
-        shelves={name: _cards(shelf.rows, scorer) for name, shelf in collected.shelves.items() if shelf.rows},
+        shelves={
+            name: _cards(collected.settled(shelf.rows), scorer)
+            for name, shelf in collected.shelves.items()
+            if shelf.rows
+        },
     )
 
 
 def _words(collected: Collector, scorer: Scorer) -> dict[str, Any]:
     """Return the terms of praise and of complaints, and the topics of the groups of the first column."""
-    sample = collected.sample.rows[::-1]
+    sample = collected.settled(collected.sample.rows)[::-1]
     terms = Terms([row.text for row in sample], lambda texts: np.array(scorer.score(texts).scores, float))
     sample = sample[: terms.texts]
     everyone = np.arange(len(sample))
@@ -111,19 +119,19 @@ def _sum_labels(groups: Iterable[Group]) -> Counter[str]:
 
 def _table(column: str, groups: Iterable[Group]) -> dict[str, Any]:
     """Return the largest groups of a column, the highest share first."""
-    rows = [group for group in groups if group.labeled and group.value != OTHERS]
-    rows.sort(key=lambda group: -group.labeled)
+    rows = [group for group in groups if group.value != OTHERS]
     kept = sorted(rows[:_MOST_GROUPS], key=lambda group: (-(group.share or 0.0), group.value))
-    rest = sum(group.labeled for group in groups if group.value == OTHERS)
+    rest = sum(group.rows for group in groups if group.value == OTHERS)
     return {"column": column, "rows": kept, "more": len(rows) - len(kept), "others": rest}
 
 
 def _time(days: Mapping[str, Group], label: str) -> list[Group]:
     """Return the figures by day, month or year; rows without a date do not count."""
-    dated = sorted(days.keys() - {"", OTHERS})
-    months = {day[:7] for day in dated}
+    day_first, _ = order_of(days)
+    settled = {day: settle(day, day_first=day_first) for day in days.keys() - {"", OTHERS}}
+    dated, months = {*settled.values()}, {day[:7] for day in settled.values()}
     size = 10 if len(dated) <= _MOST_DAYS and len(months) <= 2 else 7 if len(months) <= _MOST_MONTHS else 4
-    spans = groupby(dated, lambda day: day[:size])
+    spans = groupby(sorted(settled, key=settled.__getitem__), lambda day: settled[day][:size])
     return [Group.of(_written(name), _sum_labels(map(days.__getitem__, span)), label) for name, span in spans]
 
 

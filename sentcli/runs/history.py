@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from sentcli.config import NOTE
-from sentcli.errors import ChangedInputError, ExistingOutputError, ResumeError, counted, option
+from sentcli.errors import ChangedInputError, DataError, ExistingOutputError, ResumeError, counted, option
 from sentcli.files import remote
 from sentcli.files.sink import Target, write_file
-from sentcli.files.source import InputFile
+from sentcli.files.source import InputFile, inspect_input
 from sentcli.runs.ledger import Ledger, NoLedger, parse_record
 from sentcli.runs.summary import Summary
 
@@ -21,6 +21,7 @@ _log = logging.getLogger("sentcli")
 # The conditions of an output that messages do not spell as an option.
 _NO_OPTIONS = ("inputs", "model", "runtime", "version of sentcli", "the input", "the output")
 
+_DONE_SUFFIX = ".sentcli-done"
 # The record of a finished output, with the types of its values.
 DONE = {"facts": dict, "summary": {name: type(value) for name, value in Summary().to_record().items()}}
 
@@ -37,6 +38,7 @@ class History:
     :param conditions: what the output depends on, except the bytes of the inputs, as JSON.
     :param has_record: whether a hidden file next to the output records that it is finished.
     :param listing: the sizes of the objects in a folder at a URL; None: ask for each.
+    :param update: what an earlier run rejected was said then, and is counted apart.
     """
 
     targets: Sequence[Target]
@@ -46,6 +48,7 @@ class History:
     has_record: bool
     overwrite: bool
     listing: Mapping[str, int] | None
+    update: bool
 
     def __post_init__(self) -> None:
         target = self.targets[0]
@@ -126,6 +129,9 @@ class History:
                 raise ChangedInputError(f"{target.name} is finished, and the input changed since; {hint}")
             raise ResumeError(f"{target.name} is finished, and {changed} changed since; {hint}")
         summary = Summary(**record["summary"])
+        if self.update:
+            before = summary.rejected
+            return replace(summary, rejected=0, rejected_before=before, formulas_without_value=0)
         if count := summary.rejected:
             said = counted(count, "row"), self.targets[-1].name
             _log.log(NOTE, "%s is finished: %s rejected; see %s", target.name, *said)
@@ -142,7 +148,29 @@ class History:
     def _record(self) -> str:
         """The name of the record, which is the same wherever and however often the output was begun."""
         folder, slash, name = self.targets[0].address.rpartition("/")
-        return f"{folder}{slash}.{name}.sentcli-done"
+        return f"{folder}{slash}.{name}{_DONE_SUFFIX}"
+
+
+def name_outputs_without_input(folder: Target, made: Sequence[Target]) -> None:
+    """Log the finished outputs of a local folder whose inputs are not found, other than those of this run."""
+    gone, names = [], {Path(target.name) for target in made}
+    records = [] if folder.is_url else sorted(Path(folder.name).rglob(f".*{_DONE_SUFFIX}"))
+    for path in records:
+        output = path.with_name(path.name[1:].removesuffix(_DONE_SUFFIX))
+        record = parse_record(path.read_bytes(), DONE) if output.exists() and output not in names else None
+        if record and not all(map(_exists, record["facts"].get("inputs", ()))):
+            gone.append(str(output))
+    if gone:
+        said = counted(len(gone), "output"), ", ".join(gone)
+        _log.warning("%s left unchanged, because the input is not found: %.400s", *said)
+
+
+def _exists(name: str) -> bool:
+    try:
+        inspect_input(name)
+    except DataError:
+        return False
+    return True
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -31,6 +31,7 @@ from sentcli.runs.output import Output
 from sentcli.runs.plan import partitions_of, refuse_inputs
 from sentcli.runs.summary import Bar, Progress, Summary
 from sentcli.scoring import stop
+from sentcli.scoring.dates import day_of, split_span
 from sentcli.scoring.labels import Counts, Groups
 from sentcli.scoring.scorer import Scorer
 from sentcli.tables.chunk import Chunk, Results
@@ -105,9 +106,8 @@ def score_output(
                 if place and place.is_file:
                     stack.enter_context(Lock(place.path, check=stop.check, waits=options.waits))
             pages = [file.target for file in (options.report, options.summary) if file]
-            history = History(
-                targets, pages, files, conditions, has_record, options.overwrite, options.listing
-            )
+            places = targets, pages, files, conditions, has_record
+            history = History(*places, options.overwrite, options.listing, options.update)
             settled = replace(options, read=read, write=write)
             return history.settle() or _Job(scorer, settled, history).run(progress)
     except ChangedInputError:
@@ -221,13 +221,13 @@ class _Job:
         names = [file.name for file in files]
         ledger, report, groups = self.history.ledger, self.options.report, Groups()
         by = () if inputs.table.is_empty else self.options.read.by
-        places = dict(zip(by, places_of(inputs.table, dict.fromkeys(by, "by")), strict=True))
+        places = {name: places_of(inputs.table, {split_span(name)[0]: "by"})[0] for name in by}
         if report:
             report.begin(names, inputs.table, is_stream=files[0].is_stream)
 
         def write(chunk: Chunk, results: Results) -> None:
             output.write(chunk, inputs.with_partitions(chunk, results))
-            groups.add({name: chunk.texts_of(place) for name, place in places.items()}, results[0])
+            groups.add({name: self._groups_of(name, chunk.texts_of(places[name])) for name in by}, results[0])
             if report:
                 report.add(inputs.table, chunk, results)
 
@@ -253,6 +253,11 @@ class _Job:
             inputs=[file.fingerprint() for file in files],
         )
         return summary, replayed
+
+    def _groups_of(self, name: str, values: Sequence[str]) -> Sequence[str]:
+        """Return the groups of values of `--by`: the values, or their days."""
+        day_first = self.options.read.day_first
+        return [day_of(value, day_first) for value in values] if split_span(name)[1] else values
 
     def _leave(self, error: BaseException) -> bool:
         """Discard the files of a failed or stopped run, except a ledger that was ever made durable.

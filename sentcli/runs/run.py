@@ -13,6 +13,7 @@ from sentcli.files.atomic import AtomicFile
 from sentcli.files.remote import list_folder
 from sentcli.files.sink import Target
 from sentcli.files.source import STANDARD
+from sentcli.runs.history import name_outputs_without_input
 from sentcli.runs.job import JobOptions, score_output
 from sentcli.runs.plan import Pair, plan_outputs
 from sentcli.runs.summary import Progress, Summary
@@ -53,12 +54,11 @@ def score_files(  # the options of a run
     _check_files(target, pairs, options)
     progress = Progress(shown=show_progress)
     if not target.is_folder:
-        if shard or options.update:
-            shards = "--shard divides the inputs of a folder among several runs"
-            what = "--update makes outputs of a folder again" if options.update else shards
-            raise UsageError(f"{what}; give -o FOLDER/")
+        _refuse_options_of_folders(options, shard)
         return score_output(scorer, *pairs[0], options, progress)
     summary, options = options.summary, replace(options, in_folder=True, summary=None)
+    if options.update:
+        name_outputs_without_input(target, [output for _, output in pairs])
     if shard:  # sorted, because all runs have to divide one list
         pairs = sorted(pairs, key=lambda pair: (pair[0], pair[1].name))[shard[0] - 1 :: shard[1]]
     if cluster:
@@ -73,6 +73,13 @@ def score_files(  # the options of a run
     if total.skipped:
         _log.info("%s: %s already finished, left unchanged", target.name, counted(total.skipped, "output"))
     return total
+
+
+def _refuse_options_of_folders(options: JobOptions, shard: tuple[int, int] | None) -> None:
+    if shard or options.update:
+        shards = "--shard divides the inputs of a folder among several runs"
+        what = "--update makes outputs of a folder again" if options.update else shards
+        raise UsageError(f"{what}; give -o FOLDER/")
 
 
 def score_file(  # noqa: PLR0913  # the options of a run

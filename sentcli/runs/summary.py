@@ -9,9 +9,10 @@ from typing import Any
 
 from sentcli.errors import counted
 from sentcli.files.source import STANDARD
-from sentcli.scoring.labels import Counts, Groups, groups_by_column
+from sentcli.scoring.dates import doubt_of, split_span
+from sentcli.scoring.labels import OTHER_LANGUAGE, Counts, Groups, groups_by_column
 
-_MANY_UNKNOWN = 0.05  # of the rows with words
+_MANY_FOREIGN = 0.02  # of the rows that are not blank
 _SILENCE = 600.0  # seconds between two progress lines in a log
 _EMPTY = "(empty)"
 _MOST_SHOWN, _LONGEST_NAME = 20, 40  # groups in a table, and characters of their names
@@ -24,6 +25,7 @@ class Summary(Counts):
     """The counts of a run: those of its texts, see `Counts`, and these. Summaries add up.
 
     :param rows, rejected: the number of rows that were written, and of rows that could not be read.
+    :param rejected_before: rows that an earlier run rejected, of the outputs that an update left alone.
     :param formulas_without_value: cells of workbooks that were read as 0 or empty.
     :param text_columns: the text column of each output whose inputs have columns.
     :param skipped: outputs that were finished before this run.
@@ -36,6 +38,7 @@ class Summary(Counts):
 
     rows: int = 0
     rejected: int = 0
+    rejected_before: int = 0
     formulas_without_value: int = 0
     text_columns: list[str] = field(default_factory=list)
     skipped: int = 0
@@ -78,6 +81,7 @@ class Summary(Counts):
             ["all", self.rows],
             *([label, count, count / labeled] for label, count in sorted(self.labels.items())),
             *(["blank", self.blank], ["no known word", self.no_known_word], ["rejected", self.rejected]),
+            ["perhaps in another language", self.other_language],
             *tables,
         ]
 
@@ -130,15 +134,23 @@ class Summary(Counts):
                 yield f"and {counted(len(groups) - _MOST_SHOWN, 'further value')}"
 
     @property
+    def doubts(self) -> list[str]:
+        """What is not sure about the dates of columns, for messages; "" for a column whose dates are sure."""
+        spans = (name for name in self.groups if split_span(name)[1])
+        return [doubt_of(split_span(name)[0], self.groups[name]) for name in spans]
+
+    @property
     def warning(self) -> str:
-        """The warning about rows that have a label but mostly unknown words; empty if they are few."""
-        if self.mostly_unknown < max(1, _MANY_UNKNOWN * (self.rows - self.blank)):
+        """The warning about rows in another language; empty if they are few, or null_unknown found some."""
+        count, least = self.other_language, _MANY_FOREIGN * (self.rows - self.blank)
+        if self.too_unknown or count < max(1, least):
             return ""
-        verb = "has" if self.rows == 1 else "have"
+        verb = "is" if self.rows == 1 else "are"
         return (
-            f"{self.mostly_unknown:,} of {counted(self.rows, 'row')} {verb} mostly words that the model does "
-            "not know, perhaps of another language: their labels mean little; --null-unknown 0.5 leaves them "
-            "without a label, --unknown-words adds a column with the share of unknown words"
+            f"{count:,} of {counted(self.rows, 'row')} {verb} perhaps in another language: more than "
+            f"{OTHER_LANGUAGE:.0%} of the words are unknown to the model, and the labels of such rows mean "
+            f"little; --null-unknown {OTHER_LANGUAGE} leaves them without a label, --unknown-words adds a "
+            "column with the share of unknown words"
         )
 
 

@@ -99,7 +99,7 @@ class Inference:
         """
         places: dict[str | None, int] = {}
         inverse = np.array([places.setdefault(text, len(places)) for text in texts], np.intp)
-        distinct = ["" if text is None or text in self._null_values else text for text in places]
+        distinct = self._without_nulls(places)
         if sum(map(len, distinct)) > _MANY:
             self._workers.submit(self._backend.prepare)  # while this thread encodes
         encoded = self._encoder.encode(distinct)
@@ -114,6 +114,13 @@ class Inference:
             return Predictions(logits[inverse], *words, encoded.shares[inverse])
 
         return finish
+
+    def unknown_shares(self, texts: Iterable[str | None]) -> npt.NDArray[np.float64]:
+        """Return the share of unknown words of each text, see `Encoded`, without running the model."""
+        return self._encoder.encode(self._without_nulls(texts)).shares
+
+    def _without_nulls(self, texts: Iterable[str | None]) -> list[str]:
+        return ["" if text is None or text in self._null_values else text for text in texts]
 
     def begin_logits(self, sequences: Sequence[list[int]]) -> Callable[[], Logits]:
         """Submit sequences of ids, each of at least one id; return a function that waits for their logits."""

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sentcli.errors import UsageError, option
+from sentcli.scoring.dates import by_span, split_span
 
 Floats = npt.NDArray[np.float64]  # probabilities: [texts, classes]; scores: [texts]
 Bools = npt.NDArray[np.bool_]
@@ -24,6 +25,7 @@ MOST_VALUES, OTHERS = 10_000, "(other values)"  # of a column; further ones are 
 LONGEST_VALUE = 200  # characters; longer values that begin alike are counted together
 _NO_LABEL = ""
 NORMAL_975 = 1.959963984540054  # below it are 97.5 % of a standard normal distribution
+OTHER_LANGUAGE = 0.3  # of the words: with a larger share unknown, a text is perhaps in another language
 HEAD = "head"  # in place of a band: the label is the most probable one of the model's neutral head
 
 
@@ -74,7 +76,8 @@ class Counts:
     :param no_known_word: the number of other texts in which the model knows only digits and marks.
     :param too_unknown: the number of other texts without a label, because of `null_unknown` of `Scorer`.
     :param unsure: the number of other texts without a label, because of `min_score` of `Scorer`.
-    :param mostly_unknown: the number of texts that have a label, but more unknown words than known ones.
+    :param other_language: the number of texts, with or without a label, that are perhaps in another language:
+        the model does not know more than `OTHER_LANGUAGE` of their words.
     :param truncated: the number of texts with more than the model's `max_tokens`.
     :param tokens, unknown: the number of words, and of words that are not in the model's vocabulary.
     :param labels: the number of texts with each label.
@@ -84,7 +87,7 @@ class Counts:
     no_known_word: int = 0
     too_unknown: int = 0
     unsure: int = 0
-    mostly_unknown: int = 0
+    other_language: int = 0
     truncated: int = 0
     tokens: int = 0
     unknown: int = 0
@@ -156,11 +159,13 @@ class Group:
 
 
 def groups_by_column(groups: Groups, label: str) -> dict[str, list[Group]]:
-    """Return the groups of each column, the largest first, with the share of a label."""
+    """Return the groups of each column with the share of a label: the largest first, the newest of dates."""
     by_column = {}
     for column, values in groups.items():
-        rows = [Group.of(value, counts, label) for value, counts in values.items()]
-        by_column[column] = sorted(rows, key=lambda group: (-group.rows, group.value))
+        span = split_span(column)[1]
+        counted = by_span(values, span) if span else values
+        rows = [Group.of(value, counts, label) for value, counts in sorted(counted.items())]
+        by_column[column] = rows[::-1] if span else sorted(rows, key=lambda group: -group.rows)
     return by_column
 
 

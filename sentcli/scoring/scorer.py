@@ -17,7 +17,18 @@ from sentcli.errors import DataError, UsageError, option
 from sentcli.model.bundle import Bundle, default_bundle_path, load_bundle
 from sentcli.scoring.extras import MIXED, Extras
 from sentcli.scoring.inference import Inference, Predictions, as_texts
-from sentcli.scoring.labels import HEAD, NEUTRAL, STARS, Band, Counts, Floats, Scores, choose_classes, softmax
+from sentcli.scoring.labels import (
+    HEAD,
+    NEUTRAL,
+    OTHER_LANGUAGE,
+    STARS,
+    Band,
+    Counts,
+    Floats,
+    Scores,
+    choose_classes,
+    softmax,
+)
 from sentcli.scoring.pool import usable_cores
 from sentcli.tables.chunk import Chunk
 from sentcli.tables.options import ResultColumn, WriteOptions
@@ -167,6 +178,10 @@ class Scorer:
 
         return explain(as_texts(texts), self.parts, self.score_alone)
 
+    def count_other_language(self, texts: Iterable[str | None]) -> int:
+        """Return how many texts are perhaps in another language, see `Counts`, without running the model."""
+        return _count_foreign(self._inference.unknown_shares(as_texts(texts)))
+
     @cached_property
     def parts(self) -> "Parts":
         """What finds the parts of words in the scores of this model."""
@@ -297,7 +312,7 @@ class Scorer:
             no_known_word=int(has_no_word.sum()),
             too_unknown=int(is_too_unknown.sum()),
             unsure=int((is_unsure & ~is_empty).sum()),
-            mostly_unknown=int((~is_empty & ~is_unsure & (predictions.shares > 0.5)).sum()),
+            other_language=_count_foreign(predictions.shares),
             truncated=int((predictions.lengths > self._max_tokens).sum()),
             tokens=int(predictions.words.sum()),
             unknown=int(predictions.unknown.sum()),
@@ -330,6 +345,10 @@ def progress_bar(items: Iterable[Any] | None = None, *, quiet: bool, **options: 
     # stderr is None if it was closed at the start; tqdm would take that for a terminal.
     is_off = True if quiet or sys.stderr is None else None
     return tqdm(items, **{"leave": False, "disable": is_off} | options)
+
+
+def _count_foreign(shares: Floats) -> int:
+    return int((shares > OTHER_LANGUAGE).sum())
 
 
 def _band(bundle: Bundle, given: tuple[float, float] | bool) -> Band | str:

@@ -45,7 +45,9 @@ class ReadOptions:
         the text.
     :param text_column: the column to score: its name, number or dotted path, or several of these with commas;
         None: found by its name or its first values.
-    :param by: columns, named as in `text_column`; rows and labels are counted for each of their values.
+    :param by: columns, named as in `text_column`; rows and labels are counted for each of their values. With
+        `:week`, `:month`, `:quarter` or `:year` after its name, for each span of the dates of a column.
+    :param day_first: whether days come first in dates such as 3/4/2025; None: as all dates of a column show.
     :param keep: the columns that the output has, in addition to the new ones; None: all columns.
     :param drop: the columns that the output does not have; the texts may be among them.
     :param sheet: the name or number of the sheet of a workbook; None: the first one with a table.
@@ -65,6 +67,7 @@ class ReadOptions:
     format: str | None = None
     text_column: str | None = None
     by: tuple[str, ...] = ()
+    day_first: bool | None = None
     keep: tuple[str, ...] | None = None
     drop: tuple[str, ...] | None = None
     sheet: str | None = None

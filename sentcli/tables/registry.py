@@ -45,7 +45,7 @@ class Format:
         return importlib.import_module(f"sentcli.tables.{module or self.module}")
 
 
-_COLUMNS = frozenset({"text_column", "by", "keep", "drop"})
+_COLUMNS = frozenset({"text_column", "by", "day_first", "keep", "drop"})
 _CSV_OPTIONS = _COLUMNS | {
     *("delimiter", "quotechar", "escapechar", "encoding", "header", "skip_lines", "skip_rows")
 }

@@ -1,22 +1,12 @@
 """Null values: what a cell without a text holds in data frames, databases, spreadsheets and surveys."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from sentcli.errors import UsageError
 
-NULL_VALUES = (
-    # As pandas reads and writes them.
-    *("#N/A", "#N/A N/A", "#NA", "<NA>", "N/A", "NA", "NaN", "-NaN", "NaT", "None", "NULL"),
-    *("1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
-    # Of databases and programming languages.
-    *("\\N", "(null)", "[null]", "<null>", "(none)", "<none>", "nil", "undefined"),
-    # Of spreadsheets.
-    *("#NULL!", "#REF!", "#VALUE!", "#DIV/0!", "#NUM!", "#NAME?", "#ERROR!", "#CALC!", "#SPILL!", "(blank)"),
-    # As people fill in forms.
-    *("-", "--", "---", ".", "..", "...", "?", "??", "???", "n.a.", "n.a", "n\\a", "n / a", "n/d", "(empty)"),
-    *("blank", "missing", "unknown", "not applicable", "not provided", "not specified", "not stated"),
-    *("no answer", "no comment", "no comments", "no response", "no review", "no text"),
-)
+NULL_VALUES = tuple(Path(__file__).with_name("null_values.txt").read_text("utf-8").splitlines())
+_FORMS = ("{}", "{}.", "({})", "[{}]", "<{}>")  # that a null value may have
 
 
 def is_missing(value: object) -> bool:
@@ -27,14 +17,14 @@ def is_missing(value: object) -> bool:
 
 
 class NullValues:
-    """A set of null values, in any case and with any white space around them."""
+    """A set of null values: in any case, with a full stop, in brackets, and with any white space around."""
 
     def __init__(self, values: Iterable[str]) -> None:
         if isinstance(values, str):
             raise UsageError(f"null_values is one string, {values!r:.100}; pass a list of strings")
         self.values = sorted({value.strip().casefold() for value in values} - {""})
-        self._found = frozenset(self.values)
-        self._longest = max(map(len, self.values), default=0)
+        self._found = frozenset(form.format(value) for value in self.values for form in _FORMS)
+        self._longest = max(map(len, self._found), default=0)
 
     def __contains__(self, text: str) -> bool:
         text = text.strip()

@@ -66,7 +66,7 @@ def test_formulas_without_a_value_have_the_exit_code_of_rejected_rows(score):
 def test_an_input_that_fails_does_not_stop_the_others_of_a_folder(score):
     write_csv("a.csv", ["a warm film"])
     Path("b.csv").write_text("a,b\n1,2\n")
-    Path("c.jsonl").write_text('{"text": "a cold film"}\nno JSON\n')
+    Path("c.jsonl").write_text('{"text": "a warm film"}\nno JSON\n')
     command = ("[abc].*", "-o", "out/", "-q")
     of_one, of_row, of_all = score(*command, "--summary", "s.json", code=1).stderr.splitlines()
     assert of_row.startswith("1 row rejected: not JSON")
@@ -80,6 +80,16 @@ def test_an_input_that_fails_does_not_stop_the_others_of_a_folder(score):
         said = "out/c.jsonl is finished: 1 row rejected; see out/c.jsonl.rejects.jsonl\n"
         assert score(*command, code=3).stderr == said
     assert len(read("out/b.csv")) == 1
+    assert score(*command, "--update").stderr == ""  # what an earlier night rejected was said then
+    Path("c.jsonl").write_text('{"text": "a warm film"}\nno JSON\nno JSON\n')
+    done = score("[abc].*", "-o", "out/", "--update", "--summary", "s.json", code=3)
+    assert "2 rows rejected" in done.stderr
+    assert "out/: 3 rows, 2 rejected" in done.stderr
+    write_csv("b.csv", ["a film", "a film"])
+    done = score("[abc].*", "-o", "out/", "--update", "--summary", "s.json")
+    assert "rejected" not in done.stderr
+    told = json.loads(Path("s.json").read_text())
+    assert (told["rejected"], told["rejected_before"]) == (0, 2)
 
 
 def test_probabilities_are_added_for_each_label(score):
@@ -194,8 +204,9 @@ def test_a_table_on_stdin_is_read_as_one_and_said(score, refuse):
     assert result.stderr.startswith(
         "standard input looks like CSV with the columns id, review: read as such\n"
     )
-    assert score("-q", "--null-unknown", "0.5", stdin=table).stderr == ""
-    doubtful = score("-q", "--text-column", "said", stdin="said\tby\nit works\tan\nit broke\tbo\n")
+    assert score("-q", "--null-unknown", "0.3", stdin=table).stderr == ""
+    few = ("-q", "--null-unknown", "0.3", "--text-column", "said")
+    doubtful = score(*few, stdin="said\tby\nit works\tan\nit broke\tbo\n")
     assert doubtful.stderr.endswith("read as such; if it is lines of text, add --input-format lines\n")
     jsonl = score("-q", stdin='{"text": "a warm film"}\n')
     assert json.loads(jsonl.stdout)["sentiment"] == "positive"
@@ -203,7 +214,7 @@ def test_a_table_on_stdin_is_read_as_one_and_said(score, refuse):
 
 
 @pytest.mark.usefixtures("torch")  # for a small vocabulary
-def test_labels_of_texts_with_mostly_unknown_words_are_warned_of_even_if_quiet(score):
+def test_rows_in_another_language_are_warned_of_even_if_quiet(score):
     write_csv("r.csv", ["ein warm Essen", *["a warm film"] * 19])
     (line,) = score("r.csv", "-o", "o.csv", "-q").stderr.splitlines()
-    assert line.startswith("1 of 20 rows have mostly words that the model does not know, perhaps of another")
+    assert line.startswith("1 of 20 rows are perhaps in another language: more than 30% of the words")

@@ -89,7 +89,7 @@ def test_columns_that_explain_continue_after_a_stop(score, target, options, monk
     assert Path(target).read_bytes() == Path(f"whole-{target}").read_bytes()
     again = json.loads(Path("t.json").read_text("utf-8"))
     assert again["scored"] < whole["scored"]
-    for name in ("labels", "mostly_unknown", "too_unknown", "unsure", "tokens"):
+    for name in ("labels", "other_language", "too_unknown", "unsure", "tokens"):
         assert again[name] == whole[name]
     assert (whole["unsure"] > 0) == (options is not COLUMNS)
 

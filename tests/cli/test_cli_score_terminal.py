@@ -46,7 +46,8 @@ def show(trained):
 def test_rows_are_cut_to_the_width_and_aligned(show, score):
     texts = ["a warm, wonderful film " * 9, "", "a dull\nfilm\x1b[31m", "a warm film"]
     write_csv("r.csv", texts)
-    said, *lines = show("r.csv")
+    said, *lines, doubt = show("r.csv")
+    assert "perhaps in another language" in doubt
     assert said == "new columns and the start of each text; whole rows: --output-format csv"
     assert [len(line) for line in lines] == [WIDTH, 20, 20 + len(r"a dull film\x1b[31m"), 31]
     assert lines[0].endswith("a warm, wonderful film a warm, wonderfu…")

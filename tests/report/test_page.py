@@ -133,3 +133,15 @@ def test_records_that_cannot_be_read_are_said(tmp_path):
     done = invoke("report", path, "-o", tmp_path / "x.html")
     assert "1 row left out, because they cannot be read" in done.stderr
     assert "1 review in" in (tmp_path / "x.html").read_text("utf-8")
+
+
+def test_answers_from_0_to_10_are_named(tmp_path):
+    rows = [("dreadful, and rude staff", 2), ("wonderful, an absolute joy", 10), ("a lovely, warm place", 0)]
+    write(tmp_path / "in.csv", rows * 4, ("review", "How likely are you to recommend us?"))
+    done = invoke("score", tmp_path / "in.csv", "-o", tmp_path / "out.csv", "--report", tmp_path / "run.html")
+    assert done.exit_code == 0, done.output
+    page = (tmp_path / "run.html").read_text("utf-8")
+    assert "By answers from 0 to 10: <bdi>How likely are you to recommend us?</bdi>" in page
+    assert "<td>promoters (9 and 10)</td>" in page
+    assert "agree with their answers, of 12 with clear ones" in page
+    assert "\u2605" not in page

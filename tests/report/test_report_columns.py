@@ -1,35 +1,32 @@
 import pytest
 
-from sentcli.report.collector import Columns, day_of, find_columns, stars_of
+from sentcli.report.collector import Columns, find_columns
+from sentcli.report.ratings import nps_of, stars_of
 
 
 @pytest.mark.parametrize(
-    ("value", "day"),
+    ("values", "stars"),
     [
-        ("2024-01-31", "2024-01-31"),
-        ("2024-01-31T10:00:00Z", "2024-01-31"),
-        ("2024/01/31 10:00", "2024-01-31"),
-        ("2024-01", "2024-01"),
-        ("1706659200", "2024-01-31"),
-        ("1706659200000", "2024-01-31"),
-        ("1706659200.5", "2024-01-31"),
-        ("2024-13-01", ""),
-        ("31.01.2024", ""),
-        ("20240131", ""),
-        ("17", ""),
-        ("", ""),
+        (("1", "1.0", "ONE", "1 star", "1 out of 5", "1/10", "\u2605\u2606\u2606\u2606\u2606", "0.5"), 1),
+        (("Very dissatisfied", "Not at all satisfied", "1 - Extremely unsatisfied", "Terrible"), 1),
+        (("Dissatisfied", "Somewhat dissatisfied", "Not satisfied", "Poor", "disagree", "2 of 5"), 2),
+        (("3.4", "three stars", "Neither satisfied nor dissatisfied", "Neutral", "3 stars"), 3),
+        (
+            ("4", "4.0", "Satisfied", "Somewhat satisfied", "8/10", "4.0 out of 5 stars", "Rated 4 out of 5"),
+            4,
+        ),
+        (("4,5", "FIVE", "five", "5-star", "Very satisfied", "Very satisfied (5)", "5 out of 5"), 5),
+        (("\u2605\u2605\u2605\u2605\u2605", "\u2b50\ufe0f" * 5, "Strongly agree", "5 = Excellent"), 5),
+        (("5.5", "0", "10", "kettle", "", "happy hour", "a very satisfied customer", "2024-01-31"), 0),
     ],
 )
-def test_days(value, day):
-    assert day_of(value) == day
+def test_stars(values, stars):
+    assert {value: stars_of(value) for value in values} == dict.fromkeys(values, stars)
 
 
-@pytest.mark.parametrize(
-    ("value", "stars"),
-    [("4", 4), ("4.0", 4), ("4,5", 5), ("3.4", 3), ("5.5", 0), ("0", 0), ("10", 0), ("good", 0)],
-)
-def test_stars(value, stars):
-    assert stars_of(value) == stars
+def test_answers_from_0_to_10_are_detractors_passives_and_promoters():
+    answers = ["0", "6", "6.0", "7", "8", "9", "10", "10 - Extremely likely", "11", "", "likely"]
+    assert [*map(nps_of, answers)] == [1, 1, 1, 3, 3, 5, 5, 5, 0, 0, 0]
 
 
 ROWS = 100
@@ -60,6 +57,43 @@ def test_numbers_are_seconds_only_where_the_name_says_so():
     assert find_columns({"timestamp": FILE["order_id"]}, (), None).time == "timestamp"
 
 
+@pytest.mark.parametrize(
+    "date", ["31/12/2025", "12/31/25 10:05 PM", "31.12.2025", "April 3, 2026", "2026-04-03"]
+)
+def test_dates_of_any_spelling_are_a_column_of_dates(date):
+    assert find_columns({"posted": [date] * ROWS, "version": ["4.2.13"] * ROWS}, (), None).time == "posted"
+    assert find_columns({"moment": [date] * ROWS}, (), None).time == "moment"
+
+
 def test_a_file_without_such_columns():
     assert find_columns({"empty": FILE["empty"], "id": FILE["id"]}, (), None) == Columns()
     assert find_columns({}, (), None).names == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "is_nps"),
+    [
+        ("How satisfied are you?", ["Very satisfied", "Dissatisfied"], False),
+        ("starRating", ["FIVE", "ONE"], False),
+        ("Review score", ["5 out of 5", "1 out of 5"], False),
+        ("How likely are you to recommend us?", ["10", "3", "8"], True),
+        ("NPS", ["0", "9"], True),
+        ("recommend", ["1", "5"], None),
+        ("Size", ["1", "5"], None),
+        ("Condition", ["good", "poor"], None),
+    ],
+)
+def test_ratings_are_found_by_their_values_and_names(name, values, is_nps):
+    found = find_columns({"id": FILE["id"], name: values * 50}, (), None)
+    assert (found.stars, found.is_nps) == ((None, False) if is_nps is None else (name, is_nps))
+
+
+def test_one_of_several_ratings_without_a_usual_name_is_not_guessed():
+    assert (
+        find_columns({"Food rating": FILE["Rating"], "Room rating": FILE["Rating"]}, (), None).stars is None
+    )
+
+
+def test_a_column_of_stars_is_preferred_to_answers_from_0_to_10():
+    found = find_columns({"NPS": ["0", "9"] * 50, "Rating": FILE["Rating"]}, (), None)
+    assert (found.stars, found.is_nps) == ("Rating", False)

@@ -6,6 +6,7 @@ import time
 
 import pytest
 from commands import fail, invoke
+from python_calamine import CalamineWorkbook
 
 from sentcli.errors import StopRequested
 from sentcli.runs.output import Output
@@ -48,6 +49,41 @@ def test_long_names_of_columns_are_cut(source, tmp_path):
     assert f"<bdi>{80 * 's'}</bdi>" in page
     assert f"<bdi>{80 * 'w'}</bdi>" in page
     assert max(map(len, re.findall("s+|w+", page))) == 80
+
+
+def test_a_group_has_the_same_count_everywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    texts = [("a joy, all of it", "York"), ("", "York"), ("dreadful and rude", "Leeds")] * 6 + [
+        ("", "Hull")
+    ] * 2
+    rows = [{"review": text, "town": town} for text, town in texts]
+    (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    done = score("in.jsonl", "-o", "out.xlsx", "--by", "town", "--report", "run.html")
+    sheet = CalamineWorkbook.from_path(tmp_path / "out.xlsx").get_sheet_by_name("Summary").to_python()
+    page = (tmp_path / "run.html").read_text("utf-8")
+    for town, count in (("York", 12), ("Leeds", 6), ("Hull", 2)):
+        assert re.search(rf"^{town} +{count} ", done.stderr, re.MULTILINE)
+        assert [town, float(count)] in [cells[:2] for cells in sheet]
+        assert re.search(
+            rf'<bdi>{town}</bdi></td><td class="right quiet" data-value="{count}">{count}<', page
+        )
+    assert "Reviews without a score count as reviews, but not in the share." in page
+
+
+def test_rows_in_another_language_are_counted_everywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    spanish = ["El hotel estaba sucio y el personal fue grosero", "No funciona, una estafa", "Todo bien"]
+    texts = [*["The hotel was clean, and the staff was kind."] * 40, *spanish, ""]
+    rows = [{"review": text, "town": "York"} for text in texts]
+    (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    done = score("in.jsonl", "-o", "out.xlsx", "--report", "run.html", "--summary", "run.json")
+    assert "3 of 44 rows are perhaps in another language" in done.stderr
+    assert json.loads((tmp_path / "run.json").read_text())["other_language"] == 3
+    sheet = CalamineWorkbook.from_path(tmp_path / "out.xlsx").get_sheet_by_name("Summary").to_python()
+    assert ["perhaps in another language", 3.0] in [cells[:2] for cells in sheet]
+    assert invoke("report", "out.xlsx", "-o", "file.html").exit_code == 0
+    for page in ("run.html", "file.html"):
+        assert "<b>3</b><span>perhaps in another language" in (tmp_path / page).read_text("utf-8")
 
 
 def test_a_run_that_was_stopped_and_continued_has_the_same_page(source, tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 
 import orjson
 import pyarrow as pa
@@ -11,10 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
 from jobs import ParityScorer, convert, run, score_files  # noqa: F401  # fixtures
+from python_calamine import CalamineWorkbook
 
 from sentcli.errors import DataError, InterruptedRunError, UsageError
 from sentcli.runs.summary import Summary
-from sentcli.scoring.labels import Groups
+from sentcli.scoring.labels import Groups, groups_by_column
 from sentcli.tables.options import ReadOptions
 
 ROWS = [(n, ("b, c", "a", "", "\u00e9")[n % 7 % 4], 1 + n % 5, "x" * (n % 9)) for n in range(3000)]
@@ -22,35 +24,51 @@ COLUMNS = ("id", "product", "stars", "text")
 BY = ReadOptions(by=("product", "stars"))
 
 
-def as_csv():
+def csv_of(columns, rows):
     file = io.StringIO(newline="")
-    csv.writer(file).writerows([COLUMNS, *ROWS])
+    csv.writer(file).writerows([columns, *rows])
     return file.getvalue().encode()
 
 
+def jsonl_of(columns, rows):
+    return b"".join(orjson.dumps(dict(zip(columns, row, strict=True))) + b"\n" for row in rows)
+
+
+def as_csv():
+    return csv_of(COLUMNS, ROWS)
+
+
 def as_jsonl():
-    return b"".join(orjson.dumps(dict(zip(COLUMNS, row, strict=True))) + b"\n" for row in ROWS)
+    return jsonl_of(COLUMNS, ROWS)
 
 
 def as_json():
     return orjson.dumps([dict(zip(COLUMNS, row, strict=True)) for row in ROWS])
 
 
-def as_parquet():
+def parquet_of(columns, rows):
     file = io.BytesIO()
     pq.write_table(
-        pa.table(dict(zip(COLUMNS, zip(*ROWS, strict=True), strict=True))), file, row_group_size=1000
+        pa.table(dict(zip(columns, zip(*rows, strict=True), strict=True))), file, row_group_size=1000
     )
     return file.getvalue()
 
 
-def as_xlsx():
+def xlsx_of(columns, rows):
     file = io.BytesIO()
-    with xlsxwriter.Workbook(file) as book:
+    with xlsxwriter.Workbook(file, {"default_date_format": "dd/mm/yyyy hh:mm"}) as book:
         sheet = book.add_worksheet()
-        for number, row in enumerate([COLUMNS, *ROWS]):
+        for number, row in enumerate([columns, *rows]):
             sheet.write_row(number, 0, row)
     return file.getvalue()
+
+
+def as_parquet():
+    return parquet_of(COLUMNS, ROWS)
+
+
+def as_xlsx():
+    return xlsx_of(COLUMNS, ROWS)
 
 
 INPUTS = {".csv": as_csv, ".jsonl": as_jsonl, ".json": as_json, ".parquet": as_parquet, ".xlsx": as_xlsx}
@@ -173,6 +191,58 @@ def test_lines_have_no_columns_and_an_empty_table_no_groups(run, tmp_path):  # n
     for name, data in (("empty.csv", b""), ("empty.jsonl", b""), ("header.csv", b"product,stars,text\n")):
         (tmp_path / name).write_bytes(data)
         assert run(tmp_path / name, tmp_path / f"out-{name}", read=BY).groups == {}
+
+
+DATES = [datetime(2025, 11 + number // 30, 1 + number % 30, 22, 5) for number in range(60)]
+SPELLINGS = {
+    "month first": (lambda day: f"{day.month}/{day.day}/{day:%y} {day:%I:%M %p}", ".csv"),
+    "day first": (lambda day: f"{day:%d/%m/%Y}", ".csv"),
+    "names": (lambda day: f"{day:%B} {day.day}, {day.year}", ".jsonl"),
+    "seconds": (lambda day: int(day.replace(tzinfo=UTC).timestamp()), ".jsonl"),
+    "Parquet": (lambda day: day, ".parquet"),
+    "days of Parquet": (lambda day: day.date(), ".parquet"),
+    "a workbook": (lambda day: day, ".xlsx"),
+    "numbers of Excel": (lambda day: (day - datetime(1899, 12, 30)) / timedelta(1), ".xlsx"),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.usefixtures("small_chunks")
+def test_rows_are_counted_by_month_whatever_the_spelling_of_dates(run, tmp_path, spelling, reverse):  # noqa: F811
+    write, suffix = SPELLINGS[spelling]
+    days = DATES[::-1] if reverse else DATES
+    rows = [(write(day), "x" * (1 + day.month % 2)) for day in days]
+    make = {".csv": csv_of, ".jsonl": jsonl_of, ".parquet": parquet_of, ".xlsx": xlsx_of}[suffix]
+    (tmp_path / f"in{suffix}").write_bytes(make(("when", "text"), rows))
+    read = ReadOptions(by=("when:month", "when:year", "when"))
+    summary = run(tmp_path / f"in{suffix}", tmp_path / "out.xlsx", read=read)
+    months, years, _ = groups_by_column(summary.groups, "odd").values()
+    assert [(group.value, group.labels) for group in months] == [
+        ("2025-12", {"odd": 30}),
+        ("2025-11", {"even": 30}),
+    ]
+    assert [(group.value, group.rows) for group in years] == [("2025", 60)]
+    assert not any(summary.doubts)
+    sheet = CalamineWorkbook.from_path(tmp_path / "out.xlsx").get_sheet_by_name("Summary").to_python()
+    assert ["2025-12", 30.0, 1.0] in [cells[:3] for cells in sheet]
+
+
+def test_the_order_of_days_is_that_of_all_files(tmp_path):
+    for name, date in (("a", "3/4/2026"), ("b", "4/13/2026"), ("c", "5/2/2026")):
+        (tmp_path / f"{name}.csv").write_text(f"when,text\n{date},x\n")
+    inputs, read = [str(tmp_path / f"{name}.csv") for name in "abc"], ReadOptions(by=("when:month",))
+    summary = score_files(ParityScorer(), inputs, f"{tmp_path}/out/", read=read)
+    (groups,) = groups_by_column(summary.groups, "odd").values()
+    assert ([group.value for group in groups], summary.doubts) == (["2026-05", "2026-04", "2026-03"], [""])
+    again = score_files(ParityScorer(), inputs[::2], f"{tmp_path}/out/", read=read)
+    (doubt,) = again.doubts
+    assert doubt.startswith(
+        "when: the dates do not show whether the day or the month comes first in 03/04/2026"
+    )
+    own = ReadOptions(by=("when:month",), day_first=True)
+    first = score_files(ParityScorer(), inputs[:1], f"{tmp_path}/own/", read=own)
+    assert [*first.groups["when:month"], *first.doubts] == ["2026-04-03", ""]
 
 
 def test_the_table_of_the_largest_groups():

@@ -207,7 +207,8 @@ def test_an_update_makes_the_outputs_again_whose_input_changed(files, tmp_path, 
     run(files, f"{tmp_path}/new/")
     assert content(tmp_path / "whole") == content(tmp_path / "new")
     Path(files[0]).write_bytes(b'{"text": "x"}\n')  # no reject is left
-    assert run(files, f"{tmp_path}/whole/", update=True).rejected == 2
+    updated = run(files, f"{tmp_path}/whole/", update=True)
+    assert (updated.rejected, updated.rejected_before) == (0, 2)  # of this run, of an earlier one
     assert not (tmp_path / "whole" / "a.jsonl.rejects.jsonl").exists()
     again = run(files, f"{tmp_path}/whole/")
     assert (again.failed, again.skipped, again.scored) == (0, 3, 0)
@@ -237,6 +238,21 @@ def test_an_update_changes_nothing_but_the_input(files, tmp_path, whole):
     assert content(tmp_path / "whole") == before
     with pytest.raises(UsageError, match=r"--update makes outputs of a folder again; give -o FOLDER/"):
         run(files, f"{tmp_path}/one.jsonl", update=True)
+
+
+def test_an_update_names_the_outputs_whose_inputs_are_gone(files, tmp_path, whole, caplog):
+    (tmp_path / "whole" / ".other.sentcli-done").write_bytes(b"{}")
+    (tmp_path / "whole" / "other").write_bytes(b"")
+    run(files[1:], f"{tmp_path}/whole/", update=True)
+    assert "not found" not in caplog.text  # an input that this run does not name
+    Path(files[0]).unlink()
+    run(files[1:], f"{tmp_path}/whole/")
+    assert "not found" not in caplog.text
+    run(files[1:], f"{tmp_path}/whole/", update=True)
+    gone = tmp_path / "whole" / "a.jsonl"
+    (line,) = [line for line in caplog.messages if "not found" in line]
+    assert line == f"1 output left unchanged, because the input is not found: {gone}"
+    assert gone.exists()
 
 
 def test_one_file_is_made_again_by_an_update(files, tmp_path):

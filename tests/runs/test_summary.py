@@ -42,13 +42,15 @@ def test_the_labels_of_ordered_classes_are_stars():
     assert Summary(rows=1, blank=1).lines(ordered=True) == ["1 row", "1 blank"]
 
 
-def test_from_five_percent_of_mostly_unknown_rows_on_there_is_a_warning():
-    other = Summary(rows=1040, blank=40, mostly_unknown=50)
-    assert other.warning.startswith("50 of 1,040 rows have mostly words that the model does not know, ")
-    assert "--null-unknown 0.5" in other.warning
-    assert not replace(other, mostly_unknown=49).warning
+def test_from_two_percent_of_rows_in_another_language_on_there_is_a_warning():
+    other = Summary(rows=1040, blank=40, other_language=20)
+    assert other.warning.startswith("20 of 1,040 rows are perhaps in another language: more than 30% of the ")
+    assert "--null-unknown 0.3" in other.warning
+    assert ["perhaps in another language", 20] in other.to_sheet("model", "positive")
+    assert not replace(other, other_language=19).warning
+    assert not replace(other, too_unknown=1).warning
     assert not Summary(rows=2, blank=2).warning
-    assert Summary(rows=1, mostly_unknown=1).warning.startswith("1 of 1 row has")
+    assert Summary(rows=1, other_language=1).warning.startswith("1 of 1 row is")
 
 
 def test_a_summary_is_read_back_from_its_record():

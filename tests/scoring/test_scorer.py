@@ -46,7 +46,7 @@ def test_an_empty_text_has_no_label_and_no_score(scorer):
     scores = scorer.score(texts)
     assert [label is None for label in scores.labels] == [False, *[True] * 10, False]
     assert [score is None for score in scores.scores] == [False, *[True] * 10, False]
-    assert (scores.counts.blank, scores.counts.no_known_word, scores.counts.mostly_unknown) == (5, 5, 1)
+    assert (scores.counts.blank, scores.counts.no_known_word, scores.counts.other_language) == (5, 5, 6)
     for text in texts:
         assert pairs(scorer.score([text])) == [pairs(scores)[texts.index(text)]]
 
@@ -287,7 +287,7 @@ def test_texts_with_a_larger_share_of_unknown_words_get_no_label(trained):
         assert [score is None for score in scores.scores] == [False, True, True, True]
         assert [number is None for number in scores.probabilities[0]] == [False, True, True, True]
         counts = scores.counts
-        assert (counts.too_unknown, counts.no_known_word, counts.blank, counts.mostly_unknown) == (1, 1, 1, 0)
+        assert (counts.too_unknown, counts.no_known_word, counts.blank, counts.other_language) == (1, 1, 1, 3)
         assert (scorer.fingerprint["null_unknown"], scorer.fingerprint["unknown_words"]) == (0.5, True)
         table = scorer.score_arrow(pa.table({"text": texts}))
         assert table["sentiment_unknown"].to_pylist() == [0.5, 0.666667, 1.0, None]

@@ -179,7 +179,7 @@ CASES = {
     "texts in another language": (
         write(a__txt="a good thing\nDas Hotel war schrecklich laut und schmutzig\n"),
         "sentcli score a.txt -o b.txt",
-        "do not know|does not know",
+        "perhaps in another language",
         2,
     ),
     "an input that changed since": (

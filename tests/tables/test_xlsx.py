@@ -355,6 +355,7 @@ def test_a_workbook_tells_about_the_run_on_a_second_sheet(convert):
         ["blank", 1.0, ""],
         ["no known word", 0.0, ""],
         ["rejected", 1.0, ""],
+        ["perhaps in another language", 0.0, ""],
     ]
     assert CalamineWorkbook.from_filelike(io.BytesIO(out)).sheet_names == ["Sheet1", "Summary"]
     out = convert(workbook(summary=[["text"], ["x"]]), "in.xlsx")

@@ -11,14 +11,18 @@ from sentcli.text.null_values import NULL_VALUES, NullValues
     [
         *("NULL", "NaN", "N/A", "None", "#N/A", "-", "nil", "?", "n.a.", "<NA>", "NaT", "(none)", "#NA"),
         *("null", "NAN", " n/a ", "\tnone\n", "not applicable", "undefined", "Missing"),
-        "nan",
+        *("nan", "[deleted]", "[Removed]", "[ Removed by Reddit ]", "None.", "N/A.", "[NULL]", "(blank)"),
+        *("nothing to add", "Nothing to add.", "IDK", "idk.", "I don\u2019t know", "See above.", "x", "X."),
     ],
 )
 def test_null_values(text: str) -> None:
     assert text in NullValues(NULL_VALUES)
 
 
-@pytest.mark.parametrize("text", ["null and void", "none of it works", "Nan is here", "-5", "na " * 1000])
+@pytest.mark.parametrize(
+    "text",
+    ["null and void", "none of it works", "Nan is here", "-5", "na " * 1000, "Nothing", "deleted", "(none]"],
+)
 def test_texts_that_are_none(text: str) -> None:
     assert text not in NullValues(NULL_VALUES)
 
@@ -27,6 +31,7 @@ def test_a_list_of_ones_own_takes_the_place_of_the_usual_one() -> None:
     own = NullValues(["Keine Angabe ", ""])
     assert own.values == ["keine angabe"]
     assert "keine angabe" in own
+    assert "Keine Angabe." in own
     assert "NULL" not in own
     assert "NULL" not in NullValues([])
 
