@@ -4,13 +4,14 @@ The files of a zip archive are inputs of their own: `two.zip/a.csv` is `a.csv` i
 """
 
 import gzip
+import os
 import re
 import shlex
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, partial
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from posixpath import normpath
 from typing import IO, TYPE_CHECKING, Any
 
@@ -95,7 +96,7 @@ class Compressor:
 
 
 def is_archive(path: str) -> bool:
-    return path.lower().endswith(".zip") and Path(path).is_file()
+    return path.lower().endswith(".zip") and os.path.isfile(path)  # noqa: PTH113  # called for each member
 
 
 def list_members(archive: str) -> list[str]:
@@ -131,7 +132,7 @@ def _opened(archive: str) -> "Iterator[ZipFile]":
     from zipfile import BadZipFile  # few inputs are archives
 
     try:
-        status = Path(archive).stat()
+        status = os.stat(archive)  # noqa: PTH116
         yield _open_archive(archive, status.st_ino, status.st_size, status.st_mtime_ns)
     except (BadZipFile, KeyError, OSError) as error:
         raise DataError(f"{archive}: cannot be read: {error.args[-1]}") from None

@@ -91,7 +91,7 @@ def plan_outputs(
             target = Target(f"{name}{path}" if output.is_url else Path(name, path))
             pairs += [([each.file], target)] if target.rejects else []
         except (DataError, RefusedOutputError) as error:
-            _log.error("%s", error)
+            _log.error("%.2000s", error)
     outputs = [target for _, target in pairs]
     _refuse_collisions(files, outputs)
     if not output.is_url:

@@ -134,7 +134,7 @@ def _score_in_turn(
             if isinstance(error, LockedError) and not waits:
                 locked.append((sources, target))
             else:
-                _log.error("%s", error)
+                _log.error("%.2000s", error)
                 total += Summary(failed=1)
     return total
 
