@@ -12,7 +12,7 @@ from sentcli.tables.csv import DELIMITERS, CsvTable, Dialect, decode_line, malfo
 from sentcli.tables.line_reader import bad_bytes, physical_lines, too_long
 from sentcli.tables.sniff import LIKELY_DELIMITERS, SEPARATOR, lines_of_titles
 from sentcli.tables.table import Table, TextTable, list_columns
-from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, Choice, Sample, is_usual
+from sentcli.tables.text_column import FURTHER, Choice, Sample, is_usual, samples
 
 _MOST_LINES = 100_000  # of the first record, whose quote would else not be closed
 _QUALTRICS = "ResponseId"  # a column of its exports, which have two more headers, of questions and of ids
@@ -155,13 +155,15 @@ class _CsvStart:
     def _first_records(self, columns: tuple[str, ...]) -> list[_Record]:
         """Return the first records, as many as the choice of a text column needs."""
         records: list[_Record] = []
-        size = 0
+        size, limit = 0, 1
         for record in self._records(self._dialect, lambda: not self._is_decided(columns, records)):
             size += len(self._raw(record))
             if record.fields:
                 records.append(record)
-            if size >= SAMPLE_SIZE or len(records) > SAMPLE_ROWS:
-                break
+            if samples(len(records) - 1, size, len(columns)) >= limit:
+                limit *= 2
+                if limit > FURTHER or not self._sample(columns, records).find_blank():
+                    break
         return records
 
     def _is_decided(self, columns: tuple[str, ...], records: Sequence[_Record]) -> bool:
