@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import dropwhile, islice
+from itertools import islice
 
 from sentcli.config import NOTE
 from sentcli.errors import DataError, UsageError, option
@@ -21,7 +21,7 @@ from sentcli.files.source import Source
 from sentcli.tables.line_reader import PAUSE, first_bytes
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.registry import FORMATS, SIGNATURE_BYTES, instead_of, signature_of
-from sentcli.tables.table import Note
+from sentcli.tables.table import Note, list_columns
 from sentcli.tables.text_column import is_usual
 
 LIKELY_DELIMITERS = "\t;|,"
@@ -35,6 +35,15 @@ SEPARATOR = re.compile(r"sep=([^\w\"'\\])\r?$", re.IGNORECASE | re.MULTILINE)  #
 _JSON = re.compile(r'\s*(\[\s*)?\{\s*"[^"\n]*"\s*:')  # up to the first key
 _NAME = re.compile(r"(?=.{0,40}$)([^\W\d]\S*( \S+){0,4}(?<![.!]))?")
 _WORD = re.compile(r"[^\W\d_]{2,}")
+_FEWEST_NAMES = 3  # in a header below titles, if the table has as many columns
+_SENTENCE = re.compile(r"\s*\S+ \S+ [^?]*[.!]\s*")
+_LONG_NAME = re.compile(r"\S+( \S+){3}.*[^?]", re.DOTALL)
+_QUALTRICS, _QUALTRICS_ID = (
+    "ResponseId",
+    '{"ImportId"',
+)  # a column of its exports, and ids in the third header
+SURVEY_COLUMNS = {_QUALTRICS, "Respondent ID"}  # of exports that may have further headers
+_SURVEYMONKEY = {"Response", "Open-Ended Response"}  # in its second header
 _NUMBER = re.compile(r"[-+(#$€£]*\.?\d(?:(?![^\W\d_]{2}).)*")  # also a date or a time
 
 
@@ -175,20 +184,67 @@ def _are_words(cells: Sequence[str]) -> bool:
 
 
 def lines_of_titles(records: Sequence[tuple[int, Sequence[str]]], text_column: str | None, where: str) -> int:
-    """Return the number of lines before the header, if these have one cell, as the title of a report has.
+    """Return the number of lines before the header, if these have a cell or two, as titles of a report.
 
     :param records: the first ones, each with the number of its first line.
     :raises DataError: when what follows them may be no header, because it has no usual name of a text.
     """
-    (_, first), *later = records[: 1 + SAMPLE_RECORDS]
-    is_title = len(first) != 2 and sum(map(bool, first)) == 1 and not is_usual(max(first))
-    if not is_title or text_column == max(first) or {*max(first)} & {*LIKELY_DELIMITERS}:
+    records = records[: 1 + SAMPLE_RECORDS]
+    counts = [sum(map(bool, cells)) for _, cells in records]
+    least = min(_FEWEST_NAMES, max(counts))
+    table = records[next(place for place, count in enumerate(counts) if count >= least) :]
+    (_, first), (line, header) = records[0], table[0]
+    is_index = not first[0] and len(first) < _FEWEST_NAMES  # of pandas
+    is_uneven = len(table) < 2 or len({len(record) for _, record in table}) > 1
+    if first is header or is_index or is_uneven or text_column in first:
         return 0
-    table = [*dropwhile(lambda record: sum(map(bool, record[1])) < 2, later)]
-    if len(table) < 2 or len({len(record) for _, record in table}) > 1:
-        return 0
-    line, header = table[0]
     if text_column in header or any(map(is_usual, header)):
         return line - 1
+    if any(map(is_usual, first) if counts[0] == 1 else map(_NUMBER.fullmatch, header)):
+        return 0
+    cells = "one cell" if counts[0] == 1 else "two cells"
     hint = f"if the header is line {line}, add {option('skip_lines', line - 1)}"
-    raise DataError(f"{where}: the first line has one cell, {max(first)!r:.80}; {hint}")
+    raise DataError(f"{where}: the first line has {cells}, {' '.join(filter(None, first))!r:.80}; {hint}")
+
+
+def leave_headers(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], options: ReadOptions, where: str
+) -> tuple[ReadOptions, tuple[Note, ...]]:
+    """Return options that leave further headers of survey programs without a score, and a note.
+
+    :param rows: the first two.
+    """
+    (first, second), place = [*rows, (), ()][:2], [*columns, _QUALTRICS].index(_QUALTRICS)
+    is_qualtrics = first[place : place + 1] == ["Response ID"]
+    is_surveymonkey = bool(first) and not (first[0] or _SURVEYMONKEY.isdisjoint(first))
+    count = (
+        2 if any(cell.startswith(_QUALTRICS_ID) for cell in second) else int(is_qualtrics or is_surveymonkey)
+    )
+    if options.skip_rows or not count:
+        return options, ()
+    further = ("row 2 is a second header", "rows 2 and 3 are further headers")[count - 1]
+    left = f"{further} of a survey: read with {option('skip_rows', count)}"
+    return replace(options, skip_rows=count), ((logging.WARNING, f"{where}: {left}"),)
+
+
+def check_header(
+    names: Sequence[str], rows: Sequence[Sequence[str]], text_column: str | None, where: str
+) -> tuple[Note, ...]:
+    """Return a note on a header that may be a row; refuse one that seems to be.
+
+    :param rows: some of the first rows after it.
+    """
+    if text_column is not None or any(map(is_usual, names)):
+        return ()
+    no_header, named = option("no_header"), option("text_column")
+    seeming = [*filter(_NUMBER.fullmatch, names)]
+    if not any(_NUMBER.fullmatch(cell) for row in rows for cell in row):  # which no name is
+        seeming += filter(_SENTENCE.fullmatch, names)
+        seeming += filter(_LONG_NAME.fullmatch, names if len(names) == 1 else ())
+    if seeming:
+        hint = f"if the first line is a row, add {no_header}, else name the text with {named}"
+        raise DataError(f"{where}: a column is called {seeming[0]:.80}; {hint}; {list_columns(names)}")
+    if len(names) > 1:
+        return ()
+    taken = f"the first line, {names[0]!r:.80}, is taken for the header"
+    return ((logging.WARNING, f"{where}: {taken}; if it is a text, add {no_header}"),)

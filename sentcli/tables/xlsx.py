@@ -28,7 +28,7 @@ from sentcli.tables.chunk import Chunk, Cursor, Event, Records, Reject, Results,
 from sentcli.tables.convert import comes_back, parse, to_json, to_text
 from sentcli.tables.line_reader import too_long
 from sentcli.tables.options import ReadOptions
-from sentcli.tables.sniff import SAMPLE_RECORDS, lines_of_titles
+from sentcli.tables.sniff import SAMPLE_RECORDS, check_header, leave_headers, lines_of_titles
 from sentcli.tables.table import Note, Table, list_columns
 from sentcli.tables.text_column import SAMPLE_ROWS, Choice, Sample, is_usual
 from sentcli.tables.workbook import check_workbook, formulas_without_value
@@ -74,17 +74,23 @@ def open_table(source: Source, options: ReadOptions, like: Table | None) -> Shee
     start = next((number for number, cells in numbered if any(cell != "" for cell in cells)), None)
     if start is None:
         return SheetTable(name, options, is_empty=True, notes=notes, sheet=sheet)
-    skipped = start + 1 + options.skip_rows
-    rows = [*islice(sheet.iter_rows(), skipped + SAMPLE_RECORDS + SAMPLE_ROWS)]
-    sample = ([*map(_text, cells)] for cells in rows[start : start + 1 + SAMPLE_RECORDS])
-    if count := lines_of_titles([*enumerate(sample, start=start + 1)], options.text_column, name):
-        note = f"the header is row {count + 1}: read with {option('skip_lines', count)}"
-        notes = (*notes, (logging.WARNING, f"{name}: {note}"))
-        start, skipped = count, skipped - start + count
-    lead, header, body = rows[: start + 1], rows[start], rows[skipped : skipped + SAMPLE_ROWS]
-    columns = tuple(map(_text, header))
+    rows = [*islice(sheet.iter_rows(), start + 1 + SAMPLE_RECORDS + options.skip_rows + SAMPLE_ROWS)]
+    columns = tuple(map(str, range(1, len(rows[0]) + 1)))
+    if options.header:
+        cells = [(number, [*map(_text, row)]) for number, row in enumerate(rows[:SAMPLE_RECORDS], start=1)]
+        if count := lines_of_titles(cells[start:], options.text_column, name):
+            note = f"the header is row {count + 1}: read with {option('skip_lines', count)}"
+            notes, start = (*notes, (logging.WARNING, f"{name}: {note}")), count
+        columns = tuple(cells[start][1])
+        further = [row for _, row in cells[start + 1 : start + 3]]
+        if not like:
+            notes += check_header(columns, further, options.text_column, name)
+        options, left = leave_headers(columns, further, options, name)
+        notes += left
+    lead = rows[: start + options.header]
     if like and like.columns != columns:
         raise DataError(f"{name}: {list_columns(columns)}, in the first input {list_columns(like.columns)}")
+    body = rows[len(lead) + options.skip_rows :][:SAMPLE_ROWS]
     by_column = [*zip(*body, strict=True)] or [()] * len(columns)
     wanted = options.text_column
     choice = Choice(like.places) if like else Sample(columns, {}, wanted, name, by_column).choose()
@@ -229,7 +235,10 @@ class Writer(registry.Writer):
     def begin(self) -> bytes:
         table, title, first_rows = self.table, "Sheet1", [[*self.table.columns]]
         if isinstance(table, SheetTable):
-            title, first_rows = table.sheet.name, [*table.first_rows]
+            title, first_rows = (
+                table.sheet.name,
+                [*table.first_rows, *first_rows * (not table.options.header)],
+            )
         self._begin_sheet(title)
         for cells in first_rows[:-1]:
             self._write(cells)

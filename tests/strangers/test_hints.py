@@ -74,7 +74,8 @@ FILES = {
     ),
     "a column of a new name": ("id,text,Sentiment\n1,good thing,x\n", "has a column 'Sentiment' already", 1),
     "no header": (UNNAMED, "a column is called 1", 1),
-    "a text in place of a header": ("a really good thing\nbad\n", "is taken for the header", 1),
+    "a text in place of a header": ("a good thing\nbad\n", "is taken for the header", 1),
+    "a longer text in place of a header": ("a really good thing\nbad\n", "a column is called", 1),
     "backslashes": ('id,text\n1,"a \\"good\\" thing"\n2,"bad"\n', "text after a closing quote", 1),
     "backslashes in the first record": (
         'id,"the \\"text\\" here"\n1,"a good thing"\n',
