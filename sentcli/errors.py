@@ -4,11 +4,14 @@ A message says what is wrong, where, and what to type next. Only `sentcli.cli` t
 stderr and an exit code.
 """
 
+import json
 import re
 import shlex
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
 
 # Sent by Ctrl-C, by kill, by a terminal that closes, and by Ctrl-Break on Windows.
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
@@ -103,9 +106,23 @@ def requires(extra: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise MissingExtraError(
-            f"this needs the package {error.name!r:.200}, which is not installed; "
-            f"try: pip install 'sentcli[{extra}]'"
+            f"this needs the package {error.name!r:.200}, which is not installed; try: {pip_command(extra)}"
         ) from error
+
+
+def pip_command(extra: str) -> str:
+    """Return the command that installs an extra, from where sentcli itself was installed."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    origin: dict[str, Any] = {"url": Path(__file__).parents[1].as_uri()}  # of a clone that is not installed
+    with suppress(PackageNotFoundError):
+        origin = json.loads(distribution("sentcli").read_text("direct_url.json") or "{}")
+    package = f"sentcli[{extra}]"  # of an index
+    if origin.get("dir_info", {}).get("editable"):
+        return f"pip install -e {shlex.quote(origin['url'] + f'[{extra}]')}"
+    if origin:
+        package += f" @ {'git+' * ('vcs_info' in origin)}{origin['url']}"
+    return f"pip install {shlex.quote(package)}"
 
 
 class InterruptedRunError(SentcliError):

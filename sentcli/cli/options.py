@@ -9,6 +9,7 @@ import click
 from sentcli.cli.command import NamedPath, argument, option
 from sentcli.config import BACKENDS, DEFAULT_DATASET, DEVICES, SCORING_PRECISIONS
 from sentcli.errors import UsageError
+from sentcli.errors import option as flag
 from sentcli.model.bundle import default_bundle_path
 
 
@@ -26,6 +27,17 @@ def weights_of(path: Path | None) -> tuple[tuple[str, float], ...]:
     from sentcli.explain.phrases import read_weights
 
     return tuple(read_weights(path).items())
+
+
+def _only_column(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> str | None:
+    """Return the only value of --text-column; of several, say how to score them."""
+    if len(values) < 2:
+        return next(iter(values), None)
+    named = flag("text_column", ",".join(values))
+    runs = (f"{flag('text_column', name)} {flag('prefix', f'{name}_')}" for name in values)
+    is_scored = any(other.name == "prefix" for other in context.command.params)
+    each = f"; for a result of each, run twice: {', then on that output '.join(runs)}" if is_scored else ""
+    raise UsageError(f"{flag('text_column')} is given twice; for one text of both, give {named}{each}")
 
 
 def _check_new_folder(path: Path) -> Path:
@@ -51,12 +63,18 @@ precision = partial(
 dataset = partial(
     name, "Hugging Face id, folder, or CSV, TSV, JSONL, JSON, Parquet, XLSX file.", default=DEFAULT_DATASET
 )
-text_column = partial(option, "Text column: name, number, or several: title,body. Default: detected.", "-c")
+text_column = partial(
+    option,
+    "Text column: name, number, or several: title,body. Default: detected.",
+    "-c",
+    multiple=True,  # else click would take the last one in silence
+    callback=_only_column,
+)
 label_column = partial(option, "Column of the labels. Default: label, sentiment, class, stars or similar.")
 delimiter = partial(option, r"CSV and TSV: field separator; \t is a tab.")
 quotechar = partial(option, "CSV and TSV: quote character; '' for none.")
 encoding = partial(option, "CSV and TSV: a Python codec, such as cp1250. Default: detected.")
-skip_lines = partial(option, "CSV and TSV: number of lines before each header.", low=0, default=0)
+skip_lines = partial(option, "CSV, TSV, XLSX: number of lines before each header.", low=0, default=0)
 overwrite = partial(option, "Start over, and replace the output if it exists.")
 quiet = partial(option, "Write only errors and uncertain guesses to stderr.", "-q")
 words = partial(
