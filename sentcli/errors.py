@@ -10,7 +10,6 @@ import shlex
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 # Sent by Ctrl-C, by kill, by a terminal that closes, and by Ctrl-Break on Windows.
@@ -105,24 +104,25 @@ def requires(extra: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"this needs the package {error.name!r:.200}, which is not installed; try: {pip_command(extra)}"
-        ) from error
+        missing = f"this needs the package {error.name!r:.200}, which is not installed"
+        raise missing_extra(missing, extra) from error
+
+
+def missing_extra(what: str, extra: str) -> MissingExtraError:
+    return MissingExtraError(f"{what}; try: {pip_command(extra)}")
 
 
 def pip_command(extra: str) -> str:
     """Return the command that installs an extra, from where sentcli itself was installed."""
     from importlib.metadata import PackageNotFoundError, distribution
 
-    origin: dict[str, Any] = {"url": Path(__file__).parents[1].as_uri()}  # of a clone that is not installed
+    origin: dict[str, Any] = {}
     with suppress(PackageNotFoundError):
         origin = json.loads(distribution("sentcli").read_text("direct_url.json") or "{}")
-    package = f"sentcli[{extra}]"  # of an index
     if origin.get("dir_info", {}).get("editable"):
         return f"pip install -e {shlex.quote(origin['url'] + f'[{extra}]')}"
-    if origin:
-        package += f" @ {'git+' * ('vcs_info' in origin)}{origin['url']}"
-    return f"pip install {shlex.quote(package)}"
+    source = f" @ {'git+' * ('vcs_info' in origin)}{origin['url']}" if origin else ""  # else an index
+    return f"pip install {shlex.quote(f'sentcli[{extra}]{source}')}"
 
 
 class InterruptedRunError(SentcliError):

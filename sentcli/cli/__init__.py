@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from io import TextIOWrapper
-from pathlib import Path
 from typing import Any
 
 import click
@@ -48,7 +47,7 @@ class _LazyGroup(click.Group):
         return getattr(module, cmd_name)  # type: ignore[no-any-return]
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        if args[0] not in self.commands and ("." in args[0] or Path(args[0]).exists()):
+        if args[0] not in self.commands and "." in args[0]:
             raise UsageError(f"a command is missing; try: {shlex.join(['sentcli', 'score', *args])}")
         return super().resolve_command(ctx, args)
 

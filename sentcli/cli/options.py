@@ -33,11 +33,10 @@ def _only_column(context: click.Context, parameter: click.Parameter, values: tup
     """Return the only value of --text-column; of several, say how to score them."""
     if len(values) < 2:
         return next(iter(values), None)
-    named = flag("text_column", ",".join(values))
     runs = (f"{flag('text_column', name)} {flag('prefix', f'{name}_')}" for name in values)
-    is_scored = any(other.name == "prefix" for other in context.command.params)
-    each = f"; for a result of each, run twice: {', then on that output '.join(runs)}" if is_scored else ""
-    raise UsageError(f"{flag('text_column')} is given twice; for one text of both, give {named}{each}")
+    each = f"; for a result of each, run twice: {', then on that output '.join(runs)}"
+    hint = flag("text_column", ",".join(values)) + each * (context.command.name == "score")
+    raise UsageError(f"{flag('text_column')} is given twice; for one text of both, give {hint}")
 
 
 def _check_new_folder(path: Path) -> Path:
@@ -46,6 +45,9 @@ def _check_new_folder(path: Path) -> Path:
         raise UsageError(f"--output {path}: name the new folder itself, such as my-model")
     return path
 
+
+# Of several values, click would take the last one in silence.
+_ONCE: dict[str, Any] = {"multiple": True, "callback": _only_column}
 
 # Each declares the field of that name, or a kind of field; a command adds what differs.
 name = partial(option, callback=not_empty)
@@ -64,11 +66,7 @@ dataset = partial(
     name, "Hugging Face id, folder, or CSV, TSV, JSONL, JSON, Parquet, XLSX file.", default=DEFAULT_DATASET
 )
 text_column = partial(
-    option,
-    "Text column: name, number, or several: title,body. Default: detected.",
-    "-c",
-    multiple=True,  # else click would take the last one in silence
-    callback=_only_column,
+    option, "Text column: name, number, or several: title,body. Default: detected.", "-c", **_ONCE
 )
 label_column = partial(option, "Column of the labels. Default: label, sentiment, class, stars or similar.")
 delimiter = partial(option, r"CSV and TSV: field separator; \t is a tab.")

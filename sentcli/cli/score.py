@@ -292,9 +292,8 @@ def _check_inputs(options: ScoreOptions) -> None:
         raise UsageError("--documents and --input-format contradict each other; omit one")
     if options.text and (options.inputs or options.format or options.documents):
         raise UsageError("--text is scored in place of INPUTS and has no --input-format")
-    if suffix_of(options.output) in (".html", ".htm") and not options.output_format:
-        page = f"--report {shlex.quote(options.output)}"
-        raise UsageError(f"{options.output:.200}: --output is for rows; for a page, give {page}")
+    if suffix_of(options.output) == ".html" and not options.output_format:
+        raise UsageError(f"--output is for rows; for a page, give --report {shlex.quote(options.output)}")
     if options.by_time and not options.report:
         raise UsageError("--by-time is for --report; add --report report.html")
     if not (options.text or options.inputs) and is_terminal(sys.stdin):

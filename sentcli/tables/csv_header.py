@@ -67,11 +67,12 @@ class _CsvStart:
                     self._note(f"the header is line {lines + 1}: read with {option('skip_lines', lines)}")
                     self._start = lines
                     return self.table()
-                rows = [record.fields for record in records[1:3]]
+                first = [columns, *(record.fields for record in records[1:3])]
                 if not self._like:
-                    self._notes += sniff.check_header(columns, rows, options.text_column, self._text.name)
-                self._options, notes = sniff.leave_headers(columns, rows, options, self._text.name)
-                self._notes += notes
+                    self._notes += sniff.check_header(first, options, self._text.name)
+                if not options.skip_rows and (count := sniff.further_headers(first[1:])):
+                    self._options = replace(options, skip_rows=count)
+                    self._note(sniff.survey_note(count))
             self._check_like(columns)
             sample = self._sample(columns, records)
             choice = Choice(self._like.places) if self._like else sample.choose()

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from sentcli.config import NOTE
-from sentcli.errors import DataError, UsageError, option
+from sentcli.errors import DataError, UsageError, counted, option
 from sentcli.files.compression import compression_in
 from sentcli.files.encodings import AUTO, BOM, WIDE, detect_encoding
 from sentcli.files.source import Source
@@ -37,13 +37,10 @@ _NAME = re.compile(r"(?=.{0,40}$)([^\W\d]\S*( \S+){0,4}(?<![.!]))?")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _FEWEST_NAMES = 3  # in a header below titles, if the table has as many columns
 _SENTENCE = re.compile(r"\s*\S+ \S+ [^?]*[.!]\s*")
-_LONG_NAME = re.compile(r"\S+( \S+){3}.*[^?]", re.DOTALL)
-_QUALTRICS, _QUALTRICS_ID = (
-    "ResponseId",
-    '{"ImportId"',
-)  # a column of its exports, and ids in the third header
-SURVEY_COLUMNS = {_QUALTRICS, "Respondent ID"}  # of exports that may have further headers
-_SURVEYMONKEY = {"Response", "Open-Ended Response"}  # in its second header
+_LONG_NAME = re.compile(r"\S+ \S+ [^?]*[.!]|\S+( \S+){3}.*[^?]")  # of the only column
+SURVEY_COLUMNS = {"ResponseId", "Respondent ID"}  # of Qualtrics and SurveyMonkey
+_SECOND_HEADER = {"Response ID", "Open-Ended Response"}  # a value in their second headers
+_QUALTRICS_ID = '{"ImportId"'  # in the third header
 _NUMBER = re.compile(r"[-+(#$€£]*\.?\d(?:(?![^\W\d_]{2}).)*")  # also a date or a time
 
 
@@ -207,43 +204,32 @@ def lines_of_titles(records: Sequence[tuple[int, Sequence[str]]], text_column: s
     raise DataError(f"{where}: the first line has {cells}, {' '.join(filter(None, first))!r:.80}; {hint}")
 
 
-def leave_headers(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], options: ReadOptions, where: str
-) -> tuple[ReadOptions, tuple[Note, ...]]:
-    """Return options that leave further headers of survey programs without a score, and a note.
-
-    :param rows: the first two.
-    """
-    (first, second), place = [*rows, (), ()][:2], [*columns, _QUALTRICS].index(_QUALTRICS)
-    is_qualtrics = first[place : place + 1] == ["Response ID"]
-    is_surveymonkey = bool(first) and not (first[0] or _SURVEYMONKEY.isdisjoint(first))
-    count = (
-        2 if any(cell.startswith(_QUALTRICS_ID) for cell in second) else int(is_qualtrics or is_surveymonkey)
-    )
-    if options.skip_rows or not count:
-        return options, ()
-    further = ("row 2 is a second header", "rows 2 and 3 are further headers")[count - 1]
-    left = f"{further} of a survey: read with {option('skip_rows', count)}"
-    return replace(options, skip_rows=count), ((logging.WARNING, f"{where}: {left}"),)
+def further_headers(rows: Sequence[Sequence[str]]) -> int:
+    """Return how many of the two rows after a header are further headers, as survey programs write them."""
+    if any(cell.startswith(_QUALTRICS_ID) for row in rows[1:] for cell in row):
+        return 2
+    return sum(not _SECOND_HEADER.isdisjoint(row) for row in rows[:1])
 
 
-def check_header(
-    names: Sequence[str], rows: Sequence[Sequence[str]], text_column: str | None, where: str
-) -> tuple[Note, ...]:
+def survey_note(count: int) -> str:
+    return f"{counted(count, 'further header')} of a survey: read with {option('skip_rows', count)}"
+
+
+def check_header(records: Sequence[Sequence[str]], options: ReadOptions, where: str) -> tuple[Note, ...]:
     """Return a note on a header that may be a row; refuse one that seems to be.
 
-    :param rows: some of the first rows after it.
+    :param records: the header, and some of the first rows after it.
     """
-    if text_column is not None or any(map(is_usual, names)):
+    names, *rows = records
+    if options.text_column is not None or any(map(is_usual, names)):
         return ()
     no_header, named = option("no_header"), option("text_column")
-    seeming = [*filter(_NUMBER.fullmatch, names)]
+    row_like = [*filter(_NUMBER.fullmatch, names)]
     if not any(_NUMBER.fullmatch(cell) for row in rows for cell in row):  # which no name is
-        seeming += filter(_SENTENCE.fullmatch, names)
-        seeming += filter(_LONG_NAME.fullmatch, names if len(names) == 1 else ())
-    if seeming:
+        row_like += filter((_SENTENCE if len(names) > 1 else _LONG_NAME).fullmatch, names)
+    if row_like:
         hint = f"if the first line is a row, add {no_header}, else name the text with {named}"
-        raise DataError(f"{where}: a column is called {seeming[0]:.80}; {hint}; {list_columns(names)}")
+        raise DataError(f"{where}: a column is called {row_like[0]:.80}; {hint}; {list_columns(names)}")
     if len(names) > 1:
         return ()
     taken = f"the first line, {names[0]!r:.80}, is taken for the header"

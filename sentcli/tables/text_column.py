@@ -34,11 +34,6 @@ TEXT_NAMES = (  # noqa: SIM905  # a list takes a line for each name
     "customerfeedback feedback tweet originaltweet selftext textdisplay textoriginal verbatim opinion "
     "openendedresponse messagebody message phrase"
 ).split()
-# Names that often mean something else. They count only if no other column has longer texts.
-_WEAK_NAMES = (  # noqa: SIM905  # as above
-    "description response answer experience note notes remarks post caption quote summary reviewsummary "
-    "reviewheadline reviewtitle headline title subject"
-).split()
 _PLAIN = re.compile("review|tweet|verbatim|opinion|pros|liked")  # in usual names of customers' texts alone
 # In names of titles, of answers to a review and of details, which are not asked about next to a usual name.
 _ASIDE = re.compile(
@@ -173,12 +168,13 @@ class Sample:
         if len(self.values[first]) < _FEWEST:
             return Choice(places)
         size = sum(self._prose(place).size for place in places)
-        if self._prose(first).is_template and (others := [*filter(self._has_word, rivals)]):
-            if self._larger(rivals, _AHEAD * size):
-                return self._by_values(rivals, is_told=True)
-            raise self._undecided([first, *others])
         is_plain = _PLAIN.search(_plain(self.columns[first]))
-        if likely := self._larger(rivals, _AHEAD * size if is_plain else size / _AHEAD):
+        likely = self._larger(rivals, _AHEAD * size if is_plain else size / _AHEAD)
+        if self._prose(first).is_template:
+            if self._larger(rivals, _AHEAD * size):
+                return self._by_values(rivals)
+            likely = likely or [*filter(self._has_word, rivals)]
+        if likely:
             raise self._undecided([first, *likely])
         if not (larger := self._larger({*self._rest(places)} - {*rivals}, _AHEAD * size)):
             return Choice(places)
@@ -194,17 +190,12 @@ class Sample:
                 raise self._undecided(group)
         return tuple(place for (place,) in groups)
 
-    def _by_values(self, usable: Sequence[int], *, is_told: bool = False) -> Choice:
-        """Choose the column with the longest texts, else by its name, else the only column of strings.
-
-        :param is_told: add a note to a choice that a name supports, too.
-        """
+    def _by_values(self, usable: Sequence[int]) -> Choice:
+        """Choose the column with the longest texts, else by its name, else the only column of strings."""
         ranked = self._larger(usable, 0)
         rivals = [place for place in ranked if self._prose(place).size * _AHEAD > self._prose(ranked[0]).size]
-        weak = [groups for groups in _usual(self.columns, _WEAK_NAMES) if groups[0][0] in (rivals or usable)]
-        likely = [*self._named, *weak] if not rivals else weak if len(weak) == len(rivals) else []
-        if likely and not is_told:
-            return Choice(self._one_of_each(likely[0]))
+        if self._named and not rivals:
+            return Choice(self._one_of_each(self._named[0]))
         reason = "the column with the longest texts"
         if not rivals:
             reason = "the only column of strings"

@@ -9,7 +9,7 @@ import logging
 import math
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from io import BytesIO
@@ -28,7 +28,7 @@ from sentcli.tables.chunk import Chunk, Cursor, Event, Records, Reject, Results,
 from sentcli.tables.convert import comes_back, parse, to_json, to_text
 from sentcli.tables.line_reader import too_long
 from sentcli.tables.options import ReadOptions
-from sentcli.tables.sniff import SAMPLE_RECORDS, check_header, leave_headers, lines_of_titles
+from sentcli.tables.sniff import SAMPLE_RECORDS, check_header, further_headers, lines_of_titles, survey_note
 from sentcli.tables.table import Note, Table, list_columns
 from sentcli.tables.text_column import SAMPLE_ROWS, Choice, Sample, is_usual
 from sentcli.tables.workbook import check_workbook, formulas_without_value
@@ -77,16 +77,15 @@ def open_table(source: Source, options: ReadOptions, like: Table | None) -> Shee
     rows = [*islice(sheet.iter_rows(), start + 1 + SAMPLE_RECORDS + options.skip_rows + SAMPLE_ROWS)]
     columns = tuple(map(str, range(1, len(rows[0]) + 1)))
     if options.header:
-        cells = [(number, [*map(_text, row)]) for number, row in enumerate(rows[:SAMPLE_RECORDS], start=1)]
-        if count := lines_of_titles(cells[start:], options.text_column, name):
+        cells = [[*map(_text, row)] for row in rows[: start + 1 + SAMPLE_RECORDS]]
+        if count := lines_of_titles([*enumerate(cells, 1)][start:], options.text_column, name):
             note = f"the header is row {count + 1}: read with {option('skip_lines', count)}"
             notes, start = (*notes, (logging.WARNING, f"{name}: {note}")), count
-        columns = tuple(cells[start][1])
-        further = [row for _, row in cells[start + 1 : start + 3]]
-        if not like:
-            notes += check_header(columns, further, options.text_column, name)
-        options, left = leave_headers(columns, further, options, name)
-        notes += left
+        columns = tuple(cells[start])
+        notes += () if like else check_header(cells[start : start + 3], options, name)
+        if not options.skip_rows and (count := further_headers(cells[start + 1 : start + 3])):
+            options = replace(options, skip_rows=count)
+            notes = (*notes, (logging.WARNING, f"{name}: {survey_note(count)}"))
     lead = rows[: start + options.header]
     if like and like.columns != columns:
         raise DataError(f"{name}: {list_columns(columns)}, in the first input {list_columns(like.columns)}")

@@ -245,7 +245,7 @@ def test_a_sheet_without_a_header_gets_numbers_as_names(convert):
 def test_a_second_header_of_a_survey_has_no_score(convert, caplog, header):
     data = workbook(A=[["Report, May"], *header, [1, "x"]])
     assert [row[2] for row in cells_of(convert(data, "in.xlsx"))] == ["", "sentiment", "", "odd"]
-    assert "row 2 is a second header of a survey: read with --skip-rows 1" in caplog.text
+    assert "1 further header of a survey: read with --skip-rows 1" in caplog.text
 
 
 SAID = ("It works well.", "It broke after a day.", "So bad!")
