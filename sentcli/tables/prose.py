@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 _MOST, _LONGEST = 300, 500  # values, and characters of each
-_LONG = 4  # blanks in a clause that may be of a template
+_LONG = 3  # blanks in a clause that may be of a template
 _COPIES = 5  # of a clause of a template
 _CLAUSE_END = re.compile(r"[.!?:;,|\n]+")
 _WORD = re.compile(r"[^\d@/]+")  # no number, no address

@@ -84,7 +84,8 @@ class Sample:
     def _named(self) -> list[list[list[int]]]:
         """The columns of each usual name, see `_usual`; also where it is the last part of a path."""
         fields = [str(name).rpartition(".")[2] for name in self.columns]
-        return [*_usual(self.columns, TEXT_NAMES), *_usual(fields, TEXT_NAMES)]
+        others = [] if fields == [*self.columns] else _usual(fields, TEXT_NAMES)
+        return [*_usual(self.columns, TEXT_NAMES), *others]
 
     def is_decided(self) -> bool:
         """Return whether the first rows decide what `choose` returns, whatever rows follow.
@@ -154,7 +155,7 @@ class Sample:
             raise DataError(f"{self.name}: no column {wanted!r:.200}; {hint}")
         if len(places) > 1:
             numbers = " or ".join(option(field, place + 1) for place in places[:_MOST_PROPOSED])
-            raise DataError(f"{self.name}: there are several columns {wanted!r:.200}; add {numbers}")
+            raise DataError(f"{self.name}: there are several columns {wanted!r:.200}; try {numbers}")
         self._check_fit(places[0])
         return places[0]
 

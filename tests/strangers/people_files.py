@@ -253,9 +253,7 @@ add_csv(
     said="--skip-rows 2",
 )
 KINDS |= {
-    "sent": lambda place: (
-        f"Hi {NAMES[place % 4]}, thanks for your visit on {place + 1} May. Tell us how it was."
-    ),
+    "sent": lambda place: f"Hi {NAMES[place % 4]}, thanks for your order {place}. Tell us how it was.",
     "called": lambda place: ("Voucher sent", "Called back, no answer", "Refunded by post")[place % 3],
     "chosen": lambda place: ";".join(CHOICES[place % 3 : 1 + place % 4]),
 }
@@ -290,10 +288,12 @@ add_csv(
     texts=["", *TEXTS],
     said="--skip-rows 1",
 )
-add_csv(
-    *("one column of texts without a header", "bare.csv", [{"1": text} for text in TEXTS]),
-    wrap=lambda text: text.partition("\n")[2],
-    quoting=csv.QUOTE_ALL,
+_bare = [{"1": text} for text in TEXTS]
+add(
+    *("one column of texts without a header", "bare.csv", "out.csv"),
+    lambda path: path.write_text(csv_text(_bare, quoting=csv.QUOTE_ALL).partition("\n")[2], "utf-8"),
+    _bare,
+    dialect={"header": ""},
     asks=True,
 )
 SIMPLE = "id=number, stars=stars, name=person, text*=texts"

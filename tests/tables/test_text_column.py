@@ -95,7 +95,6 @@ def test_the_two_parts_of_a_review_are_one_text(tmp_path, names):
         ({"Text": NUMBERS, "TEXT": GOOD}, "TEXT"),
         ({"text": NUMBERS, "n": NUMBERS}, "text"),
         ({"title": SHORT, "n": NUMBERS}, "title"),
-        ({"title": GOOD, "subject": GOOD[::-1], "n": NUMBERS}, "title"),
     ],
 )
 def test_a_name_alone_does_not_decide(tmp_path, columns, text):
@@ -117,6 +116,7 @@ def test_longer_texts_under_another_usual_name_are_told(tmp_path, caplog):
     ("columns", "proposed"),
     [
         ({"n": NUMBERS, "Lob": GOOD, "Kritik": GOOD[::-1]}, "Lob or --text-column Kritik"),
+        ({"title": GOOD, "subject": GOOD[::-1], "n": NUMBERS}, "title or --text-column subject"),
         ({"It's mine": GOOD, "a\nb": GOOD, "title": SHORT}, r"""'It'"'"'s mine' or --text-column 'a\nb'"""),
         ({"n": NUMBERS, "id": IDS}, "n or --text-column id"),
     ],
@@ -131,7 +131,7 @@ def test_columns_of_one_name_are_proposed_by_their_numbers(tmp_path):
     data = b"id,text,text\n1,so good,so bad\n"
     with pytest.raises(DataError, match="Add --text-column 2 or --text-column 3; the columns are"):
         head_of(tmp_path / "a.csv", data)
-    with pytest.raises(DataError, match="several columns 'text'; add --text-column 2 or --text-column 3"):
+    with pytest.raises(DataError, match="several columns 'text'; try --text-column 2 or --text-column 3"):
         head_of(tmp_path / "a.csv", data, "text")
     assert head_of(tmp_path / "a.csv", data, "3") == (("text",), ["so bad"])
     with pytest.raises(DataError, match="Add --text-column 2 or --text-column 3; the columns are"):
