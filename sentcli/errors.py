@@ -4,11 +4,13 @@ A message says what is wrong, where, and what to type next. Only `sentcli.cli` t
 stderr and an exit code.
 """
 
+import json
 import re
 import shlex
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Any
 
 # Sent by Ctrl-C, by kill, by a terminal that closes, and by Ctrl-Break on Windows.
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
@@ -106,10 +108,25 @@ def requires(extra: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"this needs the package {error.name!r:.200}, which is not installed; "
-            f"try: pip install 'sentcli[{extra}]'"
-        ) from error
+        missing = f"this needs the package {error.name!r:.200}, which is not installed"
+        raise missing_extra(missing, extra) from error
+
+
+def missing_extra(what: str, extra: str) -> MissingExtraError:
+    return MissingExtraError(f"{what}; try: {pip_command(extra)}")
+
+
+def pip_command(extra: str) -> str:
+    """Return the command that installs an extra, from where sentcli itself was installed."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    origin: dict[str, Any] = {}
+    with suppress(PackageNotFoundError):
+        origin = json.loads(distribution("sentcli").read_text("direct_url.json") or "{}")
+    if origin.get("dir_info", {}).get("editable"):
+        return f"pip install -e {shlex.quote(origin['url'] + f'[{extra}]')}"
+    source = f" @ {'git+' * ('vcs_info' in origin)}{origin['url']}" if origin else ""  # else an index
+    return f"pip install {shlex.quote(f'sentcli[{extra}]{source}')}"
 
 
 class InterruptedRunError(SentcliError):

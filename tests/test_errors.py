@@ -1,4 +1,6 @@
 import inspect
+import json
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +14,7 @@ from sentcli.errors import (
     is_utf8,
     names_flags,
     option,
+    pip_command,
     requires,
     without_secrets,
 )
@@ -20,11 +23,28 @@ from sentcli.errors import (
 def test_requires_names_the_pip_command() -> None:
     with pytest.raises(MissingExtraError) as caught, requires("train"):
         import no_such_package_at_all  # noqa: F401
-    assert str(caught.value) == (
-        "this needs the package 'no_such_package_at_all', which is not installed; "
-        "try: pip install 'sentcli[train]'"
-    )
+    missing = "this needs the package 'no_such_package_at_all', which is not installed"
+    assert str(caught.value) == f"{missing}; try: {pip_command('train')}"
     assert isinstance(caught.value.__cause__, ModuleNotFoundError)
+
+
+@pytest.mark.parametrize(
+    ("origin", "command"),
+    [
+        (None, "pip install 'sentcli[train]'"),
+        ({"url": "file:///a", "dir_info": {"editable": True}}, "pip install -e 'file:///a[train]'"),
+        ({"url": "file:///a", "dir_info": {}}, "pip install 'sentcli[train] @ file:///a'"),
+        (
+            {"url": "https://example.org/s.git", "vcs_info": {"vcs": "git"}},
+            "pip install 'sentcli[train] @ git+https://example.org/s.git'",
+        ),
+    ],
+)
+def test_an_extra_comes_from_where_the_package_came_from(monkeypatch, origin, command) -> None:
+    text = origin and json.dumps(origin)
+    installed = SimpleNamespace(read_text=lambda name: text)
+    monkeypatch.setattr("importlib.metadata.distribution", lambda name: installed)
+    assert pip_command("train") == command
 
 
 def test_requires_lets_the_rest_pass() -> None:

@@ -1,6 +1,7 @@
 """The command line: the group, its commands, and the one place where errors become exit codes."""
 
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,7 +12,7 @@ from typing import Any
 import click
 
 from sentcli import __version__
-from sentcli.errors import SentcliError, names_flags, printable, signal_of, without_secrets
+from sentcli.errors import SentcliError, UsageError, names_flags, printable, signal_of, without_secrets
 from sentcli.scoring import stop
 
 # In the order of use. The descriptions are repeated here so that the help of the group imports no command.
@@ -44,6 +45,11 @@ class _LazyGroup(click.Group):
             return None
         module = import_module(f"sentcli.cli.{cmd_name}")
         return getattr(module, cmd_name)  # type: ignore[no-any-return]
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args[0] not in self.commands and "." in args[0]:
+            raise UsageError(f"a command is missing; try: {shlex.join(['sentcli', 'score', *args])}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -64,7 +64,7 @@ def _checked(context: click.Context, option: click.Parameter, value: Any, where:
     if not isinstance(option.type, DataTables):
         if isinstance(value, bool) or not isinstance(value, str | int | float) or "\0" in str(value):
             raise UsageError(f"{where} is {value!r:.100}; it has to be a string or a number")
-        value = str(value)
+        value = (str(value),) if getattr(option, "multiple", False) else str(value)
     try:
         option.type_cast_value(context, value)
     except click.BadParameter as error:

@@ -9,6 +9,7 @@ import click
 from sentcli.cli.command import NamedPath, argument, option
 from sentcli.config import BACKENDS, DEFAULT_DATASET, DEVICES, SCORING_PRECISIONS
 from sentcli.errors import UsageError
+from sentcli.errors import option as flag
 from sentcli.model.bundle import default_bundle_path
 
 
@@ -28,12 +29,25 @@ def weights_of(path: Path | None) -> tuple[tuple[str, float], ...]:
     return tuple(read_weights(path).items())
 
 
+def _only_column(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> str | None:
+    """Return the only value of --text-column; of several, say how to score them."""
+    if len(values) < 2:
+        return next(iter(values), None)
+    runs = (f"{flag('text_column', name)} {flag('prefix', f'{name}_')}" for name in values)
+    each = f"; for a result of each, run twice: {', then on that output '.join(runs)}"
+    hint = flag("text_column", ",".join(values)) + each * (context.command.name == "score")
+    raise UsageError(f"{flag('text_column')} is given twice; for one text of both, give {hint}")
+
+
 def _check_new_folder(path: Path) -> Path:
     """Check that the path of a new folder ends with a name, since the work folder next to it contains it."""
     if path.name in ("", ".."):
         raise UsageError(f"--output {path}: name the new folder itself, such as my-model")
     return path
 
+
+# Of several values, click would take the last one in silence.
+_ONCE: dict[str, Any] = {"multiple": True, "callback": _only_column}
 
 # Each declares the field of that name, or a kind of field; a command adds what differs.
 name = partial(option, callback=not_empty)
@@ -51,13 +65,15 @@ precision = partial(
 dataset = partial(
     name, "Hugging Face id, folder, or CSV, TSV, JSONL, JSON, Parquet, XLSX file.", default=DEFAULT_DATASET
 )
-text_column = partial(option, "Text column: name, number, or several: title,body. Default: detected.", "-c")
+text_column = partial(
+    option, "Text column: name, number, or several: title,body. Default: detected.", "-c", **_ONCE
+)
 label_column = partial(option, "Column of the labels. Default: label, sentiment, class, stars or similar.")
 day_first = partial(option, "In 3/4/2025. Default: detected.", "--day-first/--month-first", default=None)
 delimiter = partial(option, r"CSV and TSV: field separator; \t is a tab.")
 quotechar = partial(option, "CSV and TSV: quote character; '' for none.")
 encoding = partial(option, "CSV and TSV: a Python codec, such as cp1250. Default: detected.")
-skip_lines = partial(option, "CSV and TSV: number of lines before each header.", low=0, default=0)
+skip_lines = partial(option, "CSV, TSV, XLSX: number of lines before each header.", low=0, default=0)
 overwrite = partial(option, "Start over, and replace the output if it exists.")
 quiet = partial(option, "Write only errors and uncertain guesses to stderr.", "-q")
 words = partial(

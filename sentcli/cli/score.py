@@ -153,10 +153,10 @@ class ScoreOptions:
     delimiter: str | None = common.delimiter()
     quotechar: str | None = common.quotechar()
     escapechar: str | None = option(r"CSV and TSV: the character before quotes, such as \ of MySQL.")
-    no_header: bool = option("CSV and TSV: the first line is a row; columns are called 1, 2, 3...")
-    skip_lines: int = option("CSV and TSV: lines before the header; they are kept.", low=0, default=0)
+    no_header: bool = option("CSV, TSV, XLSX: the first line is a row; columns are called 1, 2, 3...")
+    skip_lines: int = option("CSV, TSV, XLSX: lines before the header; they are kept.", low=0, default=0)
     skip_rows: int = option(
-        "CSV and TSV: rows after the header that get no score; other formats omit them.", low=0, default=0
+        "CSV, TSV, XLSX: rows after the header that get no score; other formats omit them.", low=0, default=0
     )
     null_values: _Names = _name_list(
         "Cells that mean blank; '' for none. Default: NULL, NaN, N/A, - and more."
@@ -298,6 +298,8 @@ def _check_inputs(options: ScoreOptions) -> None:
         raise UsageError("--documents and --input-format contradict each other; omit one")
     if options.text and (options.inputs or options.format or options.documents):
         raise UsageError("--text is scored in place of INPUTS and has no --input-format")
+    if suffix_of(options.output) == ".html" and not options.output_format:
+        raise UsageError(f"--output is for rows; for a page, give --report {shlex.quote(options.output)}")
     if options.by_time and not options.report:
         raise UsageError("--by-time is for --report; add --report report.html")
     if not (options.text or options.inputs) and is_terminal(sys.stdin):

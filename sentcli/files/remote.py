@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import IO, Any, cast
 
-from sentcli.errors import DataError, MissingExtraError, OutputError, SentcliError, requires, without_secrets
+from sentcli.errors import DataError, OutputError, SentcliError, missing_extra, requires, without_secrets
 
 _BLOCK = 8 << 20  # bytes held in memory per file; less than s3fs's 50 MiB, and two parts of GCS
 _opening = Lock()  # a transaction covers what any thread opens
@@ -141,8 +141,7 @@ def _translated(url: str, kind: type[SentcliError], **options: Any) -> Iterator[
     try:
         yield fsspec.core.url_to_fs(url, **options)
     except ImportError as error:
-        message = f"{url}: {error}; try: pip install 'sentcli[remote]'"
-        raise MissingExtraError(without_secrets(message)) from error
+        raise missing_extra(without_secrets(f"{url}: {error}"), "remote") from error
     except Exception as error:  # every backend of fsspec has other errors
         raise kind(without_secrets(f"{url}: {_reason(error, url)}")) from error
 

@@ -8,14 +8,13 @@ from typing import NamedTuple
 
 from sentcli.errors import DataError, option
 from sentcli.files.source import Source
+from sentcli.tables import sniff
 from sentcli.tables.csv import DELIMITERS, CsvTable, Dialect, decode_line, malformed, next_record
 from sentcli.tables.line_reader import bad_bytes, physical_lines, too_long
-from sentcli.tables.sniff import LIKELY_DELIMITERS, SEPARATOR, lines_of_titles
 from sentcli.tables.table import Table, TextTable, list_columns
-from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, Choice, Sample, is_usual
+from sentcli.tables.text_column import FURTHER, Choice, Sample, samples
 
 _MOST_LINES = 100_000  # of the first record, whose quote would else not be closed
-_QUALTRICS = "ResponseId"  # a column of its exports, which have two more headers, of questions and of ids
 _CHECKED_RECORDS = 100  # records that have to agree with a delimiter that --delimiter does not name
 
 
@@ -64,15 +63,16 @@ class _CsvStart:
             if options.header:
                 lead += self._raw(header)
                 numbered = [(record.start + 1, record.fields) for record in records]
-                if lines := lines_of_titles(numbered, options.text_column, self._text.name):
+                if lines := sniff.lines_of_titles(numbered, options.text_column, self._text.name):
                     self._note(f"the header is line {lines + 1}: read with {option('skip_lines', lines)}")
                     self._start = lines
                     return self.table()
-                self._check_names(columns)
-                ids = records[2].fields if _QUALTRICS in columns and len(records) > 2 else []
-                if not options.skip_rows and any(cell.startswith('{"ImportId"') for cell in ids):
-                    self._options = replace(options, skip_rows=2)
-                    self._note(f"rows 2 and 3 are headers of Qualtrics: read with {option('skip_rows', 2)}")
+                first = [columns, *(record.fields for record in records[1:3])]
+                if not self._like:
+                    self._notes += sniff.check_header(first, options, self._text.name)
+                if not options.skip_rows and (count := sniff.further_headers(first[1:])):
+                    self._options = replace(options, skip_rows=count)
+                    self._note(sniff.survey_note(count))
             self._check_like(columns)
             sample = self._sample(columns, records)
             choice = Choice(self._like.places) if self._like else sample.choose()
@@ -155,24 +155,26 @@ class _CsvStart:
     def _first_records(self, columns: tuple[str, ...]) -> list[_Record]:
         """Return the first records, as many as the choice of a text column needs."""
         records: list[_Record] = []
-        size = 0
+        size, limit = 0, 1
         for record in self._records(self._dialect, lambda: not self._is_decided(columns, records)):
             size += len(self._raw(record))
             if record.fields:
                 records.append(record)
-            if size >= SAMPLE_SIZE or len(records) > SAMPLE_ROWS:
-                break
+            if samples(len(records) - 1, size, len(columns)) >= limit:
+                limit *= 2
+                if limit > FURTHER or not self._sample(columns, records).find_blank():
+                    break
         return records
 
     def _is_decided(self, columns: tuple[str, ...], records: Sequence[_Record]) -> bool:
         """Return whether further records would decide nothing."""
-        if _QUALTRICS in columns and len(records) < 3:
+        if len(records) < 3 and not sniff.SURVEY_COLUMNS.isdisjoint(columns):
             return False
         is_clear = self._like or self._options.text_column is not None or len(columns) == 1
         return bool(is_clear) or self._sample(columns, records).is_decided()
 
     def _sample(self, columns: tuple[str, ...], records: Sequence[_Record]) -> Sample:
-        rows = [record.fields for record in records[self._options.header :]]
+        rows = [record.fields for record in records[self._options.header + self._options.skip_rows :]]
         values = [*zip(*(row for row in rows if len(row) == len(columns)), strict=True)]
         wanted = self._options.text_column
         return Sample(columns, {}, wanted, self._text.name, values or [()] * len(columns))
@@ -193,13 +195,13 @@ class _CsvStart:
         In a header it may be any likely one; in a text, only a tab.
         """
         options, used, fields = self._options, self._dialect.delimiter, header.fields
-        if options.header and (mark := SEPARATOR.fullmatch(used.join(fields))):
+        if options.header and (mark := sniff.SEPARATOR.fullmatch(used.join(fields))):
             self._start = header.end
             return replace(self._dialect, delimiter=options.delimiter or mark[1])
         if fields and (options.text_column in fields or self._splits_alike(self._dialect)):
             return None
         line = decode_line(self._raw(header), self._text.encoding)
-        likely = LIKELY_DELIMITERS if options.header else "\t"
+        likely = sniff.LIKELY_DELIMITERS if options.header else "\t"
         marks = [] if options.delimiter else [mark for mark in likely if mark in line and mark != used]
         others = [replace(self._dialect, delimiter=mark) for mark in marks]
         other = next(filter(self._splits_alike, others), None)
@@ -238,20 +240,6 @@ class _CsvStart:
                 f"{name}: in {encoding.name} all of it would be the first record; "
                 f"is it another {option('encoding')}?"
             )
-
-    def _check_names(self, names: Sequence[str]) -> None:
-        """Refuse a header that seems to be a row, or note that it may be one."""
-        if self._like or self._options.text_column is not None or any(map(is_usual, names)):
-            return
-        if number := next(filter(str.isdecimal, names), None):
-            no_header, named = option("no_header"), option("text_column")
-            hint = f"if the first line is a row, add {no_header}, else name the text with {named}"
-            raise DataError(
-                f"{self._text.name}: a column is called {number:.80}; {hint}; {list_columns(names)}"
-            )
-        if len(names) == 1:
-            taken = f"the first line, {names[0]!r:.80}, is taken for the header"
-            self._note(f"{taken}; if it is a text, add {option('no_header')}")
 
     def _check_like(self, columns: tuple[str, ...]) -> None:
         """Refuse an input that does not fit the first one, except for its encoding."""

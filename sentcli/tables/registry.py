@@ -49,6 +49,7 @@ _COLUMNS = frozenset({"text_column", "by", "day_first", "keep", "drop"})
 _CSV_OPTIONS = _COLUMNS | {
     *("delimiter", "quotechar", "escapechar", "encoding", "header", "skip_lines", "skip_rows")
 }
+_SHEET_OPTIONS = _COLUMNS | {"sheet", "header", "skip_lines", "skip_rows"}
 _FORMATS = {
     "csv": Format("csv", (".csv",), _CSV_OPTIONS, opener="csv_header"),
     "tsv": Format("csv", (".tsv", ".tab"), _CSV_OPTIONS, opener="csv_header"),
@@ -59,7 +60,7 @@ _FORMATS = {
         "record_batches", (".arrow", ".feather", ".ipc"), _COLUMNS, "parquet", written_as="parquet"
     ),
     "orc": Format("record_batches", (".orc",), _COLUMNS, "parquet", written_as="parquet"),
-    "xlsx": Format("xlsx", (".xlsx",), _COLUMNS | {"sheet", "skip_lines", "skip_rows"}, has_types=True),
+    "xlsx": Format("xlsx", (".xlsx",), _SHEET_OPTIONS, has_types=True),
     "lines": Format("lines", (".txt", ".lines"), frozenset({"encoding"}), opener="lines"),
     "documents": Format("documents", (), frozenset({"encoding", "keep", "drop"}), written_as="csv"),
 }

@@ -11,17 +11,17 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import dropwhile, islice
+from itertools import islice
 
 from sentcli.config import NOTE
-from sentcli.errors import DataError, UsageError, option
+from sentcli.errors import DataError, UsageError, counted, option
 from sentcli.files.compression import compression_in
 from sentcli.files.encodings import AUTO, BOM, WIDE, detect_encoding
 from sentcli.files.source import Source
 from sentcli.tables.line_reader import PAUSE, first_bytes
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.registry import FORMATS, SIGNATURE_BYTES, instead_of, signature_of
-from sentcli.tables.table import Note
+from sentcli.tables.table import Note, list_columns
 from sentcli.tables.text_column import is_usual
 
 LIKELY_DELIMITERS = "\t;|,"
@@ -35,6 +35,12 @@ SEPARATOR = re.compile(r"sep=([^\w\"'\\])\r?$", re.IGNORECASE | re.MULTILINE)  #
 _JSON = re.compile(r'\s*(\[\s*)?\{\s*"[^"\n]*"\s*:')  # up to the first key
 _NAME = re.compile(r"(?=.{0,40}$)([^\W\d]\S*( \S+){0,4}(?<![.!]))?")
 _WORD = re.compile(r"[^\W\d_]{2,}")
+_FEWEST_NAMES = 3  # in a header below titles, if the table has as many columns
+_SENTENCE = re.compile(r"\s*\S+ \S+ [^?]*[.!]\s*")
+_LONG_NAME = re.compile(r"\S+ \S+ [^?]*[.!]|\S+( \S+){3}.*[^?]")  # of the only column
+SURVEY_COLUMNS = {"ResponseId", "Respondent ID"}  # of Qualtrics and SurveyMonkey
+_SECOND_HEADER = {"Response ID", "Open-Ended Response"}  # a value in their second headers
+_QUALTRICS_ID = '{"ImportId"'  # in the third header
 _NUMBER = re.compile(r"[-+(#$€£]*\.?\d(?:(?![^\W\d_]{2}).)*")  # also a date or a time
 
 
@@ -175,20 +181,56 @@ def _are_words(cells: Sequence[str]) -> bool:
 
 
 def lines_of_titles(records: Sequence[tuple[int, Sequence[str]]], text_column: str | None, where: str) -> int:
-    """Return the number of lines before the header, if these have one cell, as the title of a report has.
+    """Return the number of lines before the header, if these have a cell or two, as titles of a report.
 
     :param records: the first ones, each with the number of its first line.
     :raises DataError: when what follows them may be no header, because it has no usual name of a text.
     """
-    (_, first), *later = records[: 1 + SAMPLE_RECORDS]
-    is_title = len(first) != 2 and sum(map(bool, first)) == 1 and not is_usual(max(first))
-    if not is_title or text_column == max(first) or {*max(first)} & {*LIKELY_DELIMITERS}:
+    records = records[: 1 + SAMPLE_RECORDS]
+    counts = [sum(map(bool, cells)) for _, cells in records]
+    least = min(_FEWEST_NAMES, max(counts))
+    table = records[next(place for place, count in enumerate(counts) if count >= least) :]
+    (_, first), (line, header) = records[0], table[0]
+    is_index = not first[0] and len(first) < _FEWEST_NAMES  # of pandas
+    is_uneven = len(table) < 2 or len({len(record) for _, record in table}) > 1
+    if first is header or is_index or is_uneven or text_column in first:
         return 0
-    table = [*dropwhile(lambda record: sum(map(bool, record[1])) < 2, later)]
-    if len(table) < 2 or len({len(record) for _, record in table}) > 1:
-        return 0
-    line, header = table[0]
     if text_column in header or any(map(is_usual, header)):
         return line - 1
+    if any(map(is_usual, first) if counts[0] == 1 else map(_NUMBER.fullmatch, header)):
+        return 0
+    cells = "one cell" if counts[0] == 1 else "two cells"
     hint = f"if the header is line {line}, add {option('skip_lines', line - 1)}"
-    raise DataError(f"{where}: the first line has one cell, {max(first)!r:.80}; {hint}")
+    raise DataError(f"{where}: the first line has {cells}, {' '.join(filter(None, first))!r:.80}; {hint}")
+
+
+def further_headers(rows: Sequence[Sequence[str]]) -> int:
+    """Return how many of the two rows after a header are further headers, as survey programs write them."""
+    if any(cell.startswith(_QUALTRICS_ID) for row in rows[1:] for cell in row):
+        return 2
+    return sum(not _SECOND_HEADER.isdisjoint(row) for row in rows[:1])
+
+
+def survey_note(count: int) -> str:
+    return f"{counted(count, 'further header')} of a survey: read with {option('skip_rows', count)}"
+
+
+def check_header(records: Sequence[Sequence[str]], options: ReadOptions, where: str) -> tuple[Note, ...]:
+    """Return a note on a header that may be a row; refuse one that seems to be.
+
+    :param records: the header, and some of the first rows after it.
+    """
+    names, *rows = records
+    if options.text_column is not None or any(map(is_usual, names)):
+        return ()
+    no_header, named = option("no_header"), option("text_column")
+    row_like = [*filter(_NUMBER.fullmatch, names)]
+    if not any(_NUMBER.fullmatch(cell) for row in rows for cell in row):  # which no name is
+        row_like += filter((_SENTENCE if len(names) > 1 else _LONG_NAME).fullmatch, names)
+    if row_like:
+        hint = f"if the first line is a row, add {no_header}, else name the text with {named}"
+        raise DataError(f"{where}: a column is called {row_like[0]:.80}; {hint}; {list_columns(names)}")
+    if len(names) > 1:
+        return ()
+    taken = f"the first line, {names[0]!r:.80}, is taken for the header"
+    return ((logging.WARNING, f"{where}: {taken}; if it is a text, add {no_header}"),)

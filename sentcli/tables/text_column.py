@@ -1,18 +1,27 @@
-"""Find the columns that hold the texts: by their names, else by their first values."""
+"""Find the columns that hold the texts: by their names and their first values.
+
+A name alone may be that of notes of the staff, or of a message that was sent to all customers. So a column
+with a usual name is compared with the others by their prose. If another one has as much, the user is asked.
+"""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from itertools import chain
 from typing import Any, NamedTuple
 
 from sentcli.config import NOTE
 from sentcli.errors import DataError, option
+from sentcli.tables.prose import Prose, prose_of
 from sentcli.tables.table import Note, Table, list_columns
+from sentcli.text.null_values import NULL_VALUES, NullValues
 
-# The first rows decide, up to either limit, so that a file and a pipe of the same bytes have the same texts.
+# The first rows decide, up to any limit, so that a file and a pipe of the same bytes have the same texts.
 SAMPLE_ROWS = 1000
 SAMPLE_SIZE = 1 << 20  # bytes or characters of whole lines
+_SAMPLE_VALUES = 32_000  # of a text format
+FURTHER = 16  # samples are looked at, if a column with a usual name is blank up to there
 
 # Names in exports of shops, apps, social media and surveys, in lower case and without blanks and punctuation.
 # The two columns of a name with + are one text.
@@ -20,25 +29,30 @@ TEXT_NAMES = (  # noqa: SIM905  # a list takes a line for each name
     "reviewtext reviewbody reviewcontent reviewfull reviewdetail reviewdescription reviewcommentmessage "
     "reviewstext fulltext commenttext commentbody commentcontent tweettext posttext messagetext feedbacktext "
     "sentimenttext cleantext cleancomment text review content comment body positivereview+negativereview "
-    "pros+cons likedtext+dislikedtext sentence reviews comments verifiedreviews customerreview userreview "
+    "positivecomment+negativecomment positivecomments+negativecomments pros+cons likedtext+dislikedtext "
+    "liked+disliked positive+negative sentence reviews comments verifiedreviews customerreview userreview "
     "customerfeedback feedback tweet originaltweet selftext textdisplay textoriginal verbatim opinion "
     "openendedresponse messagebody message phrase"
 ).split()
-# Names that often mean something else. They count only if no other column has longer texts.
-_WEAK_NAMES = (  # noqa: SIM905  # as above
-    "description response answer experience note notes remarks post caption quote summary reviewsummary "
-    "reviewheadline reviewtitle headline title subject"
-).split()
-_OUTER = "description"  # of a ticket, whose inner object may have a comment on the answer
+_PLAIN = re.compile("review|tweet|verbatim|opinion|pros|liked")  # in usual names of customers' texts alone
+# In names of titles, of answers to a review and of details, which are not asked about next to a usual name.
+_ASIDE = re.compile(
+    r"title|headline|subject|(repl(?:y|ie))|response from|(owner|developer|company|hotel)s? (answer|respon)"
+    r"|(product|item|link|user|video|channel) (text|desc|about|bio)"
+    r"|\b(id|no|number|date|time|timestamp|created|at|stars?|rating|score|votes?|likes?|count|price|ur[il]|link"
+    r"|e?mail|phone|ip|name|tags?|user|author|country|city|location|lang(uage)?|source|version|type|status|label)$"
+)
+_LONGEST_ASIDE = 4  # words; a longer name is a question
 
 _FEWEST = 3  # values for a comparison with other columns
-_AHEAD = 2  # a column found by its values has this many times the characters of any other
-_MOST = 500  # characters of a value that count
-_LEAST_WORDS, _LEAST_LETTERS = 3, 0.75  # of a text; blanks count as letters
+_AHEAD = 2  # a column found by its values has this many times the prose of any other
+_FAR = 10  # a column with so many times less prose holds no texts
+_LONGEST_VALUE = 500  # characters that are searched for a word
 _MOST_PROPOSED = 3
 _LONGEST_NAME = 200
 _WORD = re.compile(r"(?<!\S)[^\w\s]*[^\W\d_]+(['\u2019][^\W\d_]+)?[^\w\s]*(?!\S)")
-_NO_LETTER = re.compile(r"[^\w\s]|[\d_]")
+_NULLS = NullValues(NULL_VALUES)
+_WORD_ENDS = re.compile(r"[\W_]+|(?<=[a-z])(?=[A-Z])")  # in a name
 
 
 class Choice(NamedTuple):
@@ -70,17 +84,22 @@ class Sample:
     def _named(self) -> list[list[list[int]]]:
         """The columns of each usual name, see `_usual`; also where it is the last part of a path."""
         fields = [str(name).rpartition(".")[2] for name in self.columns]
-        return [*_usual(self.columns, TEXT_NAMES), *_usual(fields, TEXT_NAMES)]
+        others = [] if fields == [*self.columns] else _usual(fields, TEXT_NAMES)
+        return [*_usual(self.columns, TEXT_NAMES), *others]
 
     def is_decided(self) -> bool:
         """Return whether the first rows decide what `choose` returns, whatever rows follow.
 
-        They do if they have the columns that the user named, or a word under the most usual name.
+        They do if they have the columns that the user named, or a word under the most usual name, and no
+        column that may be preferred to it.
         """
         if self.wanted is not None:
             return all(map(self._match, self._parts(self.wanted)))
         groups = next(iter(self._named), [])
-        return all(len(group) == 1 for group in groups) and any(self._has_word(place) for (place,) in groups)
+        is_clear = all(len(group) == 1 for group in groups) and any(
+            self._has_word(place) for (place,) in groups
+        )
+        return is_clear and next(self._rivals([place for (place,) in groups]), None) is None
 
     def choose(self) -> Choice:
         """Choose the columns to score.
@@ -89,14 +108,44 @@ class Sample:
         """
         if self.wanted is not None:
             return Choice(tuple(map(self.place_of, self._parts(self.wanted))))
-        usable = [place for place, name in enumerate(self.columns) if name not in self.unfit]
         for groups in self._named:
             good = [[*filter(self._has_word, group)] for group in groups]
             if any(good):
                 return self._by_name([words or group for words, group in zip(good, groups, strict=True)])
+        usable = self._rest(())
         if len(self.columns) == 1 and usable:
             return Choice((0,))
+        if blank := self.find_blank():
+            return self._by_name(blank)
         return self._by_values(usable)
+
+    def find_blank(self) -> list[list[int]]:
+        """Return the columns of a usual name if they are blank, and no other one has words either.
+
+        Further rows may have texts there.
+        """
+        named = {place for groups in self._named for group in groups for place in group}
+        if self.wanted is not None or any(map(self._has_word, named)):
+            return []
+        return next((groups for groups in self._named if all(map(self._is_blank, chain(*groups)))), [])
+
+    def _rest(self, places: Sequence[int]) -> list[int]:
+        """Return the columns that may hold texts, except for those at `places`."""
+        names = enumerate(self.columns)
+        return [place for place, name in names if place not in places and name not in self.unfit]
+
+    def _rivals(self, places: Sequence[int]) -> Iterator[int]:
+        """Yield the columns that may be preferred to those of a usual name, by their own names.
+
+        A part of an object is not preferred to a value outside it.
+        """
+        names, named = {*map(str, self.columns)}, str(self.columns[places[0]])
+        for place in self._rest(places):
+            name = str(self.columns[place])
+            outer = name.rpartition(".")[0]
+            is_inner = outer and outer in names and not named.startswith(f"{outer}.")
+            if not (is_inner or _is_aside(name, named)):
+                yield place
 
     def place_of(self, wanted: str, field: str = "text_column") -> int:
         """Return the index of the only column that a user may mean; `field` is the name of the option."""
@@ -106,47 +155,33 @@ class Sample:
             raise DataError(f"{self.name}: no column {wanted!r:.200}; {hint}")
         if len(places) > 1:
             numbers = " or ".join(option(field, place + 1) for place in places[:_MOST_PROPOSED])
-            raise DataError(f"{self.name}: there are several columns {wanted!r:.200}; add {numbers}")
+            raise DataError(f"{self.name}: there are several columns {wanted!r:.200}; try {numbers}")
         self._check_fit(places[0])
         return places[0]
 
     def _by_name(self, groups: Sequence[Sequence[int]]) -> Choice:
-        """Choose the columns of a usual name, with a note if the texts of another one are longer."""
+        """Choose the columns of a usual name, unless another column is as likely by its prose.
+
+        :raises DataError: if one is; next to a name of customers' texts, if one has far more.
+        """
         places = self._one_of_each(groups)
-        outer = [place for place, name in enumerate(self.columns) if name == _OUTER and self._has_word(place)]
-        if outer and "." in str(self.columns[places[0]]):
-            raise self._undecided([*outer, *places])
-        usual = {group[0] for groups in _usual(self.columns, TEXT_NAMES + _WEAK_NAMES) for group in groups}
-        rivals = (place for place in usual if self.columns[place] not in self.unfit)
-        longest, first = max({*rivals, *places}, key=self._size), places[0]
-        size = sum(map(self._size, places))
-        if len(self.values[first]) < _FEWEST or self._size(longest) <= _AHEAD * size:
+        first, rivals = places[0], [*self._rivals(places)]
+        if len(self.values[first]) < _FEWEST:
             return Choice(places)
-        other = f"{self.columns[longest]!r:.200} has longer ones; for those: {self._proposed(longest)}"
+        size = sum(self._prose(place).size for place in places)
+        is_plain = _PLAIN.search(_plain(self.columns[first]))
+        likely = self._larger(rivals, _AHEAD * size if is_plain else size / _AHEAD)
+        if self._prose(first).is_template:
+            if self._larger(rivals, _AHEAD * size):
+                return self._by_values(rivals)
+            likely = likely or [*filter(self._has_word, rivals)]
+        if likely:
+            raise self._undecided([first, *likely])
+        if not (larger := self._larger({*self._rest(places)} - {*rivals}, _AHEAD * size)):
+            return Choice(places)
+        other = f"{self.columns[larger[0]]!r:.200} has longer ones; for those: {self._proposed(larger[0])}"
         taken = f"texts taken from {self.columns[first]!r:.200} by its name"
         return Choice(places, ((NOTE, f"{self.name}: {taken}, but {other}"),))
-
-    def _by_values(self, usable: Sequence[int]) -> Choice:
-        """Choose the column with the longest texts, else by its name, else the only column of strings."""
-        sizes = {place: self._size(place) for place in usable}
-        ranked = sorted(usable, key=sizes.__getitem__, reverse=True)
-        rivals = [place for place in ranked if sizes[place] * _AHEAD > sizes[ranked[0]]]
-        weak = [groups for groups in _usual(self.columns, _WEAK_NAMES) if groups[0][0] in (rivals or usable)]
-        likely = [*self._named, *weak] if not rivals else weak if len(weak) == len(rivals) else []
-        if likely:
-            return Choice(self._one_of_each(likely[0]))
-        reason = "the column with the longest texts"
-        if not rivals:
-            reason = "the only column of strings"
-            rivals = [
-                place for place in usable if any(isinstance(text, str) for text in self.values[place] or [""])
-            ]
-        if len(rivals) != 1:
-            raise self._undecided(rivals)
-        rest = [place for place in ranked if place != rivals[0]]
-        other = f"; another one: {self._proposed(rest[0])}" if rest else ""
-        note = f"{self.name}: texts taken from {self.columns[rivals[0]]!r:.200}, {reason}{other}"
-        return Choice((rivals[0],), ((NOTE, note),))
 
     def _one_of_each(self, groups: Sequence[Sequence[int]]) -> tuple[int, ...]:
         """Return the only column of each group, which has a usual name."""
@@ -155,6 +190,37 @@ class Sample:
             if len(group) > 1:
                 raise self._undecided(group)
         return tuple(place for (place,) in groups)
+
+    def _by_values(self, usable: Sequence[int]) -> Choice:
+        """Choose the column with the longest texts, else by its name, else the only column of strings."""
+        ranked = self._larger(usable, 0)
+        rivals = [place for place in ranked if self._prose(place).size * _AHEAD > self._prose(ranked[0]).size]
+        if self._named and not rivals:
+            return Choice(self._one_of_each(self._named[0]))
+        reason = "the column with the longest texts"
+        if not rivals:
+            reason = "the only column of strings"
+            rivals = [
+                place for place in usable if any(isinstance(text, str) for text in self.values[place] or [""])
+            ]
+        if len(rivals) != 1:
+            raise self._undecided(rivals)
+        rest = self._larger(usable, self._prose(rivals[0]).size / _FAR)[1:]
+        other = f"; another one: {self._proposed(rest[0])}" if rest else ""
+        note = f"{self.name}: texts taken from {self.columns[rivals[0]]!r:.200}, {reason}{other}"
+        return Choice((rivals[0],), ((NOTE, note),))
+
+    def _larger(self, places: Iterable[int], size: float) -> list[int]:
+        """Return the columns with more than `size` characters of prose, the largest first."""
+        lengths = {place: sum(map(len, map(str, self.values[place]))) for place in places}
+        sizes = {
+            place: self._prose(place).size for place in lengths if lengths[place] > size
+        }  # others take time
+        return sorted((place for place in sizes if sizes[place] > size), key=sizes.__getitem__, reverse=True)
+
+    @cached_property
+    def _prose(self) -> Callable[[int], Prose]:
+        return cache(lambda place: prose_of(self.values[place]))
 
     def _check_fit(self, place: int) -> None:
         if reason := self.unfit.get(self.columns[place]):
@@ -195,18 +261,11 @@ class Sample:
     def _has_word(self, place: int) -> bool:
         """Return whether any text of a column has a word, which numbers, ids, dates and links do not."""
         texts = [] if self.columns[place] in self.unfit else self.values[place]
-        return any(isinstance(text, str) and _WORD.search(text[:_MOST]) for text in texts)
+        return any(isinstance(text, str) and _WORD.search(text[:_LONGEST_VALUE]) for text in texts)
 
-    def _size(self, place: int) -> int:
-        """Return the characters of a column's different texts, if they are mostly words, and no JSON."""
-        texts = {value[:_MOST] for value in self.values[place] if isinstance(value, str)}
-        return sum(
-            len(text)
-            for text in texts
-            if len(text.split()) >= _LEAST_WORDS
-            and len(_NO_LETTER.sub("", text)) >= _LEAST_LETTERS * len(text)
-            and text[0] + text[-1] not in ("{}", "[]")
-        )
+    def _is_blank(self, place: int) -> bool:
+        values = map(str, filter(None, self.values[place]))
+        return all(value.isspace() or value in _NULLS for value in values)
 
 
 def places_of(table: Table, names: Mapping[str, str]) -> list[Any]:
@@ -225,6 +284,11 @@ def find_usual(columns: Sequence[Any], usual: Sequence[str]) -> Any | None:
     for (places,) in _usual(columns, usual):
         return columns[places[0]] if len(places) == 1 else None
     return None
+
+
+def samples(rows: int, size: int, width: int) -> float:
+    """Return how many samples the first rows are, by the limit that they reach first."""
+    return max(rows / SAMPLE_ROWS, size / SAMPLE_SIZE, rows * width / _SAMPLE_VALUES)
 
 
 def is_usual(name: str) -> bool:
@@ -260,6 +324,14 @@ def _usual(columns: Sequence[Any], usual: Sequence[str]) -> Iterator[list[list[i
             ]
 
 
+def _is_aside(name: str, named: str) -> bool:
+    """Return whether a column is not asked about next to a usual name; replies to messages are."""
+    words = _WORD_ENDS.sub(" ", name).lower().split()
+    found = _ASIDE.search(" ".join(words)) if len(words) <= _LONGEST_ASIDE else None
+    return found is not None and not (found[1] and _plain(named).startswith("message"))
+
+
+@cache
 def _plain(name: Any) -> str:
     return re.sub(r"[\W_]+", "", str(name)).casefold()  # names in a data frame may not be strings
 

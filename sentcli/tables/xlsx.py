@@ -9,7 +9,7 @@ import logging
 import math
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from io import BytesIO
@@ -28,7 +28,7 @@ from sentcli.tables.chunk import Chunk, Cursor, Event, Records, Reject, Results,
 from sentcli.tables.convert import comes_back, parse, to_json, to_text
 from sentcli.tables.line_reader import too_long
 from sentcli.tables.options import ReadOptions
-from sentcli.tables.sniff import SAMPLE_RECORDS, lines_of_titles
+from sentcli.tables.sniff import SAMPLE_RECORDS, check_header, further_headers, lines_of_titles, survey_note
 from sentcli.tables.table import Note, Table, list_columns
 from sentcli.tables.text_column import SAMPLE_ROWS, Choice, Sample, is_usual
 from sentcli.tables.workbook import check_workbook, formulas_without_value
@@ -76,17 +76,22 @@ def open_table(source: Source, options: ReadOptions, like: Table | None) -> Shee
     start = next((number for number, cells in numbered if any(cell != "" for cell in cells)), None)
     if start is None:
         return SheetTable(name, options, is_empty=True, notes=notes, sheet=sheet)
-    skipped = start + 1 + options.skip_rows
-    rows = [*islice(sheet.iter_rows(), skipped + SAMPLE_RECORDS + SAMPLE_ROWS)]
-    sample = ([*map(_text, cells)] for cells in rows[start : start + 1 + SAMPLE_RECORDS])
-    if count := lines_of_titles([*enumerate(sample, start=start + 1)], options.text_column, name):
-        note = f"the header is row {count + 1}: read with {option('skip_lines', count)}"
-        notes = (*notes, (logging.WARNING, f"{name}: {note}"))
-        start, skipped = count, skipped - start + count
-    lead, header, body = rows[: start + 1], rows[start], rows[skipped : skipped + SAMPLE_ROWS]
-    columns = tuple(map(_text, header))
+    rows = [*islice(sheet.iter_rows(), start + 1 + SAMPLE_RECORDS + options.skip_rows + SAMPLE_ROWS)]
+    columns = tuple(map(str, range(1, len(rows[0]) + 1)))
+    if options.header:
+        cells = [[*map(_text, row)] for row in rows[: start + 1 + SAMPLE_RECORDS]]
+        if count := lines_of_titles([*enumerate(cells, 1)][start:], options.text_column, name):
+            note = f"the header is row {count + 1}: read with {option('skip_lines', count)}"
+            notes, start = (*notes, (logging.WARNING, f"{name}: {note}")), count
+        columns = tuple(cells[start])
+        notes += () if like else check_header(cells[start : start + 3], options, name)
+        if not options.skip_rows and (count := further_headers(cells[start + 1 : start + 3])):
+            options = replace(options, skip_rows=count)
+            notes = (*notes, (logging.WARNING, f"{name}: {survey_note(count)}"))
+    lead = rows[: start + options.header]
     if like and like.columns != columns:
         raise DataError(f"{name}: {list_columns(columns)}, in the first input {list_columns(like.columns)}")
+    body = rows[len(lead) + options.skip_rows :][:SAMPLE_ROWS]
     by_column = [*zip(*body, strict=True)] or [()] * len(columns)
     wanted = options.text_column
     choice = Choice(like.places) if like else Sample(columns, {}, wanted, name, by_column).choose()
@@ -233,7 +238,10 @@ class Writer(registry.Writer):
     def begin(self) -> bytes:
         table, title, first_rows = self.table, "Sheet1", [[*self.table.columns]]
         if isinstance(table, SheetTable):
-            title, first_rows = table.sheet.name, [*table.first_rows]
+            title, first_rows = (
+                table.sheet.name,
+                [*table.first_rows, *first_rows * (not table.options.header)],
+            )
         self._begin_sheet(title)
         for cells in first_rows[:-1]:
             self._write(cells)

@@ -1,4 +1,5 @@
 import hashlib
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -115,7 +116,7 @@ def test_without_pytorch_the_message_names_the_pip_command(trained, exported):
     for name, folder in (("torch", trained.path), ("torchscript", exported.path)):
         command = [sys.executable, "-c", code, str(folder), name]
         result = subprocess.run(command, check=True, capture_output=True, text=True)
-        assert "pip install 'sentcli[train]'" in result.stdout
+        assert re.search(r"pip install .*\[train\]", result.stdout)
 
 
 @pytest.mark.parametrize(

@@ -270,6 +270,7 @@ def test_columns_can_have_any_name_and_labels_can_be_numbers(trained, tmp_path, 
     ("arguments", "code", "named"),
     [
         (("--backend", "torchscript"), 1, ["model.torchscript.pt", "sentcli export"]),
+        (("-c", "text", "-c", "title"), 2, ["for one text of both, give --text-column text,title"]),
         (("--against", "nothing", "--card"), 2, ["--card", "--against"]),
         (("--against", "three"), 2, ["--against three: its labels, or their order, differ"]),
         (("three", "--target-precision", 0.9), 2, ["has 3 labels, not two; omit it"]),

@@ -16,6 +16,8 @@ pytestmark = pytest.mark.usefixtures("in_a_folder")
     [
         (("nothing.csv",), 1, ["nothing.csv", "No such file"]),
         (("r.csv", "--text-column", "body"), 1, ["r.csv", "'body'", "'id', 'review'"]),
+        (("r.csv", "-c", "id", "-c", "review"), 2, ["give --text-column id,review; ", "--prefix id_, then"]),
+        (("r.csv", "-o", "my page.html"), 2, ["for a page, give --report 'my page.html'"]),
         (("r.csv", "--summary", "r.csv", "--overwrite"), 2, ["--summary", "r.csv"]),
         (("r.csv", "--ray", "local"), 2, ["--ray makes an output of each file", "-o FOLDER/"]),
         (("r.csv", "--neutral", "0.6,0.4"), 2, ["--neutral 0.6,0.4", "from 0 to 1", "such as 0.3,0.7"]),

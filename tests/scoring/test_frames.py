@@ -127,9 +127,10 @@ def test_a_frame_gets_the_probability_of_each_label(trained):
 
 
 def test_a_note_on_the_column_names_the_argument(scorer, caplog):
-    scorer.score_frame(pd.DataFrame({"id": ["a1"], "words": ["it was a very good day"]}))
+    columns = {"id": ["a1"], "title": ["a good day"], "words": ["it was a very good day"]}
+    scorer.score_frame(pd.DataFrame(columns))
     assert "texts taken from 'words', the column with the longest texts" in caplog.text
-    assert caplog.messages[-1].endswith("another one: text_column='id'")
+    assert caplog.messages[-1].endswith("another one: text_column='title'")
 
 
 @pytest.mark.parametrize(

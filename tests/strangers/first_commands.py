@@ -94,7 +94,11 @@ def proposals(message: str, command: str) -> Iterator[str]:
         if whole:
             yield whole[1]
         else:
-            yield from (f"{command} {options}" for options in _options(line, _called(command)))
+            for options in _options(line, _called(command)):
+                before = command
+                if options.startswith("--text-column"):  # in place of another one
+                    before = re.sub(r" (-c|--text-column) \S+", "", command)
+                yield f"{before} {options}"
 
 
 def _called(command: str) -> click.Command:

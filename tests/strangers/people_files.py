@@ -252,6 +252,50 @@ add_csv(
     texts=["", "", *TEXTS],
     said="--skip-rows 2",
 )
+KINDS |= {
+    "sent": lambda place: f"Hi {NAMES[place % 4]}, thanks for your order {place}. Tell us how it was.",
+    "called": lambda place: ("Voucher sent", "Called back, no answer", "Refunded by post")[place % 3],
+    "chosen": lambda place: ";".join(CHOICES[place % 3 : 1 + place % 4]),
+}
+NAMES, CHOICES = ("Ada", "Bob", "Cy", "Dee"), ("Easy to use", "Friendly staff", "Good value for money")
+add_csv(
+    "SurveyMonkey, with notes of the staff in Comments",
+    "notes.csv",
+    "Respondent ID=number, Please tell us about your experience with us*=texts, Comments=called",
+    asks=True,
+)
+add_csv(
+    "an SMS gateway: the message is sent from a template",
+    "sms.csv",
+    "Phone=code, Message=sent, Sent at=time, Customer said*=texts",
+    said="texts taken from 'Customer said'",
+)
+add_csv(
+    "NPS: a comment that is blank", "nps.csv", "Score=stars, Comment*=empty, Device=product", texts=12 * [""]
+)
+add_csv(
+    "Google Forms: boxes to tick and a question",
+    "ticked.csv",
+    "Timestamp=time, What do you value?=chosen, Anything else?*=texts",
+    said="texts taken from 'Anything else",
+)
+_survey = rows_of("Respondent ID=number, How was it?=stars, What can we do better?*=texts")
+_second = dict(zip(_survey[0], ("", "Response", "Open-Ended Response"), strict=True))
+add_csv(
+    "SurveyMonkey: a second header",
+    "monkey.csv",
+    [_second, *_survey],
+    texts=["", *TEXTS],
+    said="--skip-rows 1",
+)
+_bare = [{"1": text} for text in TEXTS]
+add(
+    *("one column of texts without a header", "bare.csv", "out.csv"),
+    lambda path: path.write_text(csv_text(_bare, quoting=csv.QUOTE_ALL).partition("\n")[2], "utf-8"),
+    _bare,
+    dialect={"header": ""},
+    asks=True,
+)
 SIMPLE = "id=number, stars=stars, name=person, text*=texts"
 add_csv(
     "Excel, sep=; in the first line", "sep.csv", SIMPLE, delimiter=";", wrap=lambda text: f"sep=;\n{text}"
@@ -468,6 +512,8 @@ add_sheets("openpyxl", "openpyxl.xlsx", {"Sheet": _grid})
 add_sheets("XlsxWriter, strings in cells", "xlsxwriter.xlsx", {"Sheet1": _grid}, inline=True)
 add_sheets("an empty sheet before the table", "cover.xlsx", {"Cover": [], "Reviews": _grid})
 add_sheets("title rows above the table", "titles.xlsx", {"Export": [["Reviews of March"], [], *_grid]})
+_titles = [["Reviews, March 2024"], ["Filter", "all shops"], ["By Ada"]]
+add_sheets("three title rows with a comma", "titles3.xlsx", {"Export": [*_titles, [], *_grid]})
 for _title, _name, _cached in (
     ("formulas without values, of openpyxl", "formulas.xlsx", None),
     ("formulas with 0 in place of values, of XlsxWriter", "formulas0.xlsx", 0),

@@ -61,15 +61,21 @@ SCORE = "sentcli score a.csv -o b.csv"
 # What is in `a.csv`, a part of the message to `SCORE`, and how many things it proposes.
 FILES = {
     "two candidates": (TWO, "which column is the text", 2),
-    "another column": (csv_text(rows_of("id=number, said=texts, title=title")), "texts taken from 'said'", 1),
-    "longer texts in another column": (
-        csv_text(rows_of("id=number, text=title, description=texts")),
+    "another column": (csv_text(rows_of("id=number, said=texts, title=title")), "texts taken from 'said'", 0),
+    "longer texts in a column of titles": (
+        csv_text(rows_of("id=number, text=product, title=texts")),
         "has longer ones",
         1,
     ),
+    "a usual name next to longer texts": (
+        csv_text(rows_of("id=number, text=title, description=texts")),
+        "which column is the text",
+        2,
+    ),
     "a column of a new name": ("id,text,Sentiment\n1,good thing,x\n", "has a column 'Sentiment' already", 1),
     "no header": (UNNAMED, "a column is called 1", 1),
-    "a text in place of a header": ("a really good thing\nbad\n", "is taken for the header", 1),
+    "a text in place of a header": ("a good thing\nbad\n", "is taken for the header", 1),
+    "a longer text in place of a header": ("a really good thing\nbad\n", "a column is called", 1),
     "backslashes": ('id,text\n1,"a \\"good\\" thing"\n2,"bad"\n', "text after a closing quote", 1),
     "backslashes in the first record": (
         'id,"the \\"text\\" here"\n1,"a good thing"\n',

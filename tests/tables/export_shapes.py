@@ -230,7 +230,7 @@ Typeform | #=IDS | What's your name?=NAMES | How likely are you to recommend us?
     better?=GOOD | Start Date (UTC)=DATES | Submit Date (UTC)=DATES | Network ID=IDS
 WebMD | Age=NUMBERS | Condition=TOWNS | Date=DATES | Drug=NAMES | DrugId=NUMBERS | *Reviews=GOOD |
     Satisfaction=NUMBERS | Sex=TOWNS | Sides=EFFECTS | UsefulCount=NUMBERS
-Wine | =NUMBERS | country=TOWNS | *description=GOOD | designation=THINGS | points=NUMBERS | province=TOWNS |
+Wine | =NUMBERS | country=TOWNS | ~description=GOOD | designation=THINGS | points=NUMBERS | province=TOWNS |
     taster_name=NAMES | title=THINGS | variety=TOWNS | winery=TOWNS
 Women's clothing | =NUMBERS | Clothing ID=NUMBERS | Age=NUMBERS | Title=SHORT | *Review Text=GOOD |
     Rating=NUMBERS | Recommended IND=NUMBERS | Division Name=TOWNS | Class Name=TOWNS

@@ -422,14 +422,14 @@ def test_a_column_may_be_called_like_several(convert, options):
 
 
 def test_a_header_that_may_be_a_text_is_told_of(convert, caplog):
-    first = b"what a great film"
+    first = b"a great film"
     convert(first + b"\nso bad\n")
-    told = "the first line, 'what a great film', is taken for the header; if it is a text, add --no-header"
+    told = "the first line, 'a great film', is taken for the header; if it is a text, add --no-header"
     assert told in caplog.text
     caplog.clear()
     convert(first + b"\nso bad\n", read=ReadOptions(header=False))
     convert(first + b"\nso bad\n", read=ReadOptions(text_column=first.decode()))
-    convert(b"Text\na great film\n")
+    convert(b"Text\na good film\n")
     convert(b"the text of the review,Text\na great film,x\n")
     assert caplog.text == ""
 
@@ -738,10 +738,17 @@ def test_the_second_headers_of_qualtrics_are_known_by_their_ids(convert, caplog)
     known = convert(QUALTRICS, read=ReadOptions(text_column="Q1", skip_rows=2))
     caplog.clear()
     assert convert(QUALTRICS, read=ReadOptions(text_column="Q1")) == known
-    assert caplog.messages[0].endswith("rows 2 and 3 are headers of Qualtrics: read with --skip-rows 2")
+    assert caplog.messages[0].endswith("2 further headers of a survey: read with --skip-rows 2")
     answer = QUALTRICS.partition(b"2,xx")[0].replace(b"ImportId", b"Id")
     assert convert(answer, read=ReadOptions(text_column="Q1")).count(b"odd") == 1
     assert convert(b"ResponseId,Q1\n1,x\n", read=ReadOptions(text_column="Q1")).endswith(b"1,x" + ODD + b"\n")
+
+
+@pytest.mark.parametrize("data", [SURVEY, re.sub(rb'"\{.*\n', b"", QUALTRICS)])
+def test_a_second_header_of_a_survey_is_known_by_its_words(convert, caplog, data):
+    known = convert(data, read=ReadOptions(text_column="2", skip_rows=1))
+    assert convert(data, read=ReadOptions(text_column="2")) == known
+    assert caplog.messages[0].endswith("1 further header of a survey: read with --skip-rows 1")
 
 
 def test_skipped_rows_may_have_fewer_fields(convert, rejects):
@@ -756,6 +763,8 @@ def test_skipped_rows_may_have_fewer_fields(convert, rejects):
         (b"Report\nid,text\n1,x\n", {}, 1),
         (b'"Report\nof June"\n\n# export\nid,text\n1,x\n', {}, 4),
         (b"Report,,\n,,\nid,text,n\n1,x,2\n", {}, 2),
+        (b'"Report, June",,\nUntil,"May, 3",\nBy Ada,,\nid,text,n\n1,x,2\n', {}, 3),
+        (b"Report,Reviews\nUntil,June\nid,text,n\n1,x,2\n", {}, 2),
         (b"a,b\nReport\nid,text\n1,x\n", {"skip_lines": 1}, 2),
         ("Report\nid\ttext\n1\tx\n".encode("utf-16"), {"encoding": "utf-16", "delimiter": "\t"}, 1),
     ],
@@ -766,7 +775,7 @@ def test_titles_before_a_header_with_a_usual_name_are_skipped(convert, caplog, d
     assert f"in.csv: the header is line {skip + 1}: read with --skip-lines {skip}\n" in caplog.text
     assert out == convert(data, read=ReadOptions(**options | {"skip_lines": skip}))
     doubtful = data.replace("text".encode(known), "words".encode(known))
-    message = f"the first line has one cell, .* if the header is line {skip + 1}, add --skip-lines {skip}$"
+    message = f"the first line has .* cells?, .* if the header is line {skip + 1}, add --skip-lines {skip}$"
     with pytest.raises(DataError, match=message):
         convert(doubtful, read=ReadOptions(**options))
     assert convert(doubtful, read=ReadOptions(**options, text_column="words")) == out.replace(

@@ -177,9 +177,10 @@ def test_the_array_of_an_object_may_be_longer_than_what_decides(convert, rejects
 
 
 def test_a_text_in_an_inner_object_and_a_description_are_asked_for(convert):
-    record = {"description": "It broke after a day", "rating": {"comment": "Great help, thank you"}}
+    described = ("It broke after a day", "It does not start", "Where is my order")
+    records = [{"description": text, "rating": {"comment": "a great help"}} for text in described]
     with pytest.raises(DataError, match="which column is the text"):
-        convert(json.dumps({"tickets": [record]}).encode(), "in.json")
+        convert(json.dumps({"tickets": records}).encode(), "in.json")
 
 
 def test_of_an_object_without_lists_or_records_the_column_is_asked_for(convert):

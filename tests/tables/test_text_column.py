@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from export_shapes import GOOD, IDS, LINKS, NAMES, NUMBERS, SHORT, shapes
+from export_shapes import GERMAN, GOOD, IDS, LINKS, NAMES, NUMBERS, OTHER, SHORT, shapes
 from jobs import read_chunks, write_to_pipe
 
 from sentcli.errors import DataError
@@ -72,7 +72,7 @@ def test_the_texts_of_public_data_sets_and_exports_are_found(tmp_path, caplog, c
         texts = [" ".join(parts) for parts in zip(*(columns[name] for name in names), strict=True)]
         assert ({*names}, found) == ({*marks}, texts)
     (name, mark), *_ = marks.items()
-    told = f"texts taken from {name!r}, the column with the longest texts; another one: "
+    told = f"texts taken from {name!r}, the column with the longest texts"
     assert caplog.text.count(told) == len(caplog.messages) == (3 if mark == "~" else 0)
     assert {record.levelname for record in caplog.records} <= {"NOTE"}
     check_frame(columns, None, texts)
@@ -95,7 +95,6 @@ def test_the_two_parts_of_a_review_are_one_text(tmp_path, names):
         ({"Text": NUMBERS, "TEXT": GOOD}, "TEXT"),
         ({"text": NUMBERS, "n": NUMBERS}, "text"),
         ({"title": SHORT, "n": NUMBERS}, "title"),
-        ({"title": GOOD, "subject": GOOD[::-1], "n": NUMBERS}, "title"),
     ],
 )
 def test_a_name_alone_does_not_decide(tmp_path, columns, text):
@@ -103,9 +102,9 @@ def test_a_name_alone_does_not_decide(tmp_path, columns, text):
 
 
 def test_longer_texts_under_another_usual_name_are_told(tmp_path, caplog):
-    columns = {"product": IDS, "Review": SHORT, "Summary": GOOD}
+    columns = {"product": IDS, "Review": SHORT, "Title": GOOD}
     assert head_of(tmp_path / "a.csv", to_csv(columns)) == (("Review",), SHORT)
-    said = "taken from 'Review' by its name, but 'Summary' has longer ones; for those: --text-column Summary"
+    said = "taken from 'Review' by its name, but 'Title' has longer ones; for those: --text-column Title"
     assert said in caplog.text
     assert caplog.records[0].levelname == "NOTE"
     caplog.clear()
@@ -117,6 +116,7 @@ def test_longer_texts_under_another_usual_name_are_told(tmp_path, caplog):
     ("columns", "proposed"),
     [
         ({"n": NUMBERS, "Lob": GOOD, "Kritik": GOOD[::-1]}, "Lob or --text-column Kritik"),
+        ({"title": GOOD, "subject": GOOD[::-1], "n": NUMBERS}, "title or --text-column subject"),
         ({"It's mine": GOOD, "a\nb": GOOD, "title": SHORT}, r"""'It'"'"'s mine' or --text-column 'a\nb'"""),
         ({"n": NUMBERS, "id": IDS}, "n or --text-column id"),
     ],
@@ -131,7 +131,7 @@ def test_columns_of_one_name_are_proposed_by_their_numbers(tmp_path):
     data = b"id,text,text\n1,so good,so bad\n"
     with pytest.raises(DataError, match="Add --text-column 2 or --text-column 3; the columns are"):
         head_of(tmp_path / "a.csv", data)
-    with pytest.raises(DataError, match="several columns 'text'; add --text-column 2 or --text-column 3"):
+    with pytest.raises(DataError, match="several columns 'text'; try --text-column 2 or --text-column 3"):
         head_of(tmp_path / "a.csv", data, "text")
     assert head_of(tmp_path / "a.csv", data, "3") == (("text",), ["so bad"])
     with pytest.raises(DataError, match="Add --text-column 2 or --text-column 3; the columns are"):
@@ -233,7 +233,8 @@ def test_malformed_rows_do_not_count(tmp_path):
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
 @pytest.mark.parametrize("late", [900, 1100])
 def test_the_first_thousand_rows_decide_however_they_arrive(tmp_path, form, late):
-    longer = [""] * late + [f"{each} is a longer text than any of those before " * 9 for each in range(1000)]
+    words = ["abcdefghijklm"[each % 13] * (each // 13) for each in range(13, 1013)]
+    longer = [""] * late + [f"{word} is a longer text than any of those before " * 9 for word in words]
     columns = {"a": [f"some words {'x' * (each % 40)} here" for each in range(late + 1000)], "b": longer}
     data = (to_csv if form == "csv" else to_jsonl)(columns)
     expected = head_of(tmp_path / f"a.{form}", data)
@@ -286,3 +287,64 @@ def test_several_text_columns_are_named_in_the_summary(run, tmp_path):
     (tmp_path / "a.csv").write_bytes(to_csv({"Title": SHORT, "Body": GOOD}))
     summary = run(tmp_path / "a.csv", tmp_path / "out.csv", read=ReadOptions(text_column="title,body"))
     assert "texts in 'Body' and 'Title'" in summary.lines()[2]
+
+
+CALLS = [*4 * ["Voucher sent"], "Called back, no answer", "Refunded", *6 * ["Voucher sent"]]
+GUESTS = 3 * ["Ada", "Bo", "Cy", "Dee"]
+SENT = [
+    f"Hi {name}, thanks for your visit on {day} May. Please reply and tell us how it was."
+    for day, name in enumerate(GUESTS)
+]
+HEARD = [word for text in (GOOD, OTHER, GERMAN[:2]) for word in text]
+BOUGHT = 6 * ["Acme Steel Kettle", "wireless mouse with a light"]
+CHOSEN = [
+    *4 * ["Easy to use;Friendly staff"],
+    *4 * ["Friendly staff;Good value for money"],
+    *4 * ["Easy to use"],
+]
+FEW = [*11 * [""], "The staff were kind, and the tea was hot."]
+
+
+@pytest.mark.parametrize(
+    ("columns", "likely"),
+    [
+        ({"Comments": CALLS, "Please tell us about your visit": HEARD}, "Please tell us about your visit"),
+        ({"Comments": HEARD, "Description": HEARD[::-1]}, "Description"),
+        ({"Message": SENT, "Reply": 3 * ["5", "Great", "stop", "4"]}, "Reply"),
+        ({"Message": SENT[:6] + HEARD[:6], "Reply": HEARD}, "Reply"),
+        ({"Comment": 12 * [""], "Product": BOUGHT}, "Comment"),
+        ({"Comment": 12 * ["N/A"], "Product": BOUGHT}, "Comment"),
+        ({"Review": SHORT, "Summary": GOOD}, "Summary"),
+    ],
+)
+def test_a_usual_name_does_not_win_over_a_column_that_is_as_likely(tmp_path, columns, likely):
+    for form, data in (("csv", to_csv(columns)), ("jsonl", to_jsonl(columns))):
+        with pytest.raises(DataError, match="which column is the text") as caught:
+            head_of(tmp_path / f"a.{form}", data)
+        assert all(f"--text-column {shlex.quote(name)}" in str(caught.value) for name in (*columns, likely))
+
+
+@pytest.mark.parametrize(
+    ("columns", "text", "note"),
+    [
+        ({"Message": SENT, "Antwort": HEARD}, "Antwort", "the column with the longest texts"),
+        ({"Reason": [*FEW[2:], GOOD[1], GOOD[4]], "What do you value?": CHOSEN}, "Reason", "longest texts"),
+        (
+            {"Comments": FEW, "Product": 12 * ["Acme Steel Kettle"], "Name": 12 * ["Ada van Dyke"]},
+            "Comments",
+            "",
+        ),
+        ({"body": HEARD, "reply": 12 * GOOD[1:2]}, "body", ""),
+        ({"text": HEARD, "user": [f"Fond of tea and of {word}" for word in HEARD]}, "text", ""),
+    ],
+)
+def test_prose_counts_once_and_names_do_not(tmp_path, caplog, columns, text, note):
+    assert head_of(tmp_path / "a.csv", to_csv(columns)) == ((text,), columns[text])
+    assert note in caplog.text
+    assert bool(note) == bool(caplog.text)
+
+
+def test_a_usual_name_that_is_blank_in_the_first_rows_is_looked_for_further_on(tmp_path):
+    late = 3000
+    columns = {"Comment": [""] * late + HEARD, "Device": (late + 12) * ["web browser on a desktop"]}
+    assert head_of(tmp_path / "a.csv", to_csv(columns))[0] == ("Comment",)

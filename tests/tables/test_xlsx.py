@@ -226,6 +226,56 @@ def test_a_title_is_not_the_header(convert, caplog):
         convert(doubtful, "in.xlsx")
 
 
+def test_a_sheet_without_a_header_gets_numbers_as_names(convert):
+    data = workbook(A=[["Report"], [1, "x"], [2, "y" * 9]])
+    options = ReadOptions(header=False, skip_lines=1, text_column="2")
+    out = cells_of(convert(data, "in.xlsx", read=options))
+    assert [row[:2] for row in out] == [["Report", ""], ["1", "2"], [1.0, "x"], [2.0, "y" * 9]]
+    assert [row[2] for row in out] == ["", "sentiment", "odd", "odd"]
+    assert convert(data, "in.xlsx", ".csv", read=options).startswith(b"1,x,odd,")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        [["Respondent ID", "text"], ["", "Open-Ended Response"]],
+        [["ResponseId", "text"], ["Response ID", "How was it?"]],
+    ],
+)
+def test_a_second_header_of_a_survey_has_no_score(convert, caplog, header):
+    data = workbook(A=[["Report, May"], *header, [1, "x"]])
+    assert [row[2] for row in cells_of(convert(data, "in.xlsx"))] == ["", "sentiment", "", "odd"]
+    assert "1 further header of a survey: read with --skip-rows 1" in caplog.text
+
+
+SAID = ("It works well.", "It broke after a day.", "So bad!")
+
+
+@pytest.mark.parametrize(
+    ("cells", "is_row"),
+    [
+        ([[text] for text in SAID], True),
+        ([["what a great little film"], ["so bad"]], True),
+        ([["What can we do better?"], ["so bad"]], False),
+        ([["Ada", text] for text in SAID], True),
+        ([["Name", "Tell us about your visit."], ["Ada", "so bad"]], True),
+        ([["Score", "Tell us about your visit."], [5, "it was so bad"]], False),
+        ([[5, text] for text in SAID], True),
+        ([["2024-03-01 09:30", text] for text in SAID], True),
+    ],
+)
+def test_a_first_row_that_seems_to_be_no_header_is_asked_about(convert, cells, is_row):
+    lines = "".join(",".join(map(str, row)) + "\n" for row in cells).encode()
+    for name, data in (("in.csv", lines), ("in.xlsx", workbook(A=cells))):
+        if not is_row:
+            assert convert(data, name, ".jsonl").count(b"\n") == 1
+            continue
+        with pytest.raises(DataError, match="if the first line is a row, add --no-header, else name"):
+            convert(data, name)
+        options = ReadOptions(header=False, text_column=str(len(cells[0])))
+        assert convert(data, name, ".jsonl", read=options).count(b"\n") == len(cells)
+
+
 def test_titles_and_second_headers_stay_without_a_score(convert):
     data = workbook(A=[["Report"], ["id", "text"], ["", "Open-Ended Response"], [1, "x"]])
     options = ReadOptions(skip_lines=1, skip_rows=1)
