@@ -267,6 +267,16 @@ add_csv(
 )
 _few = rows_of("id=number, stars=stars, review*=texts")
 add_csv("Excel, cp1252 with accents in one row of twelve", "accents.csv", _few, encoding="cp1252")
+_polish = rows_of("Nr=number, Ocena=stars, Klient=person, Miasto=town, review*=others")
+for _row in _polish:
+    _row["Miasto"] = "Łódź, źródło: ankieta, żółty dział obsługi"
+add_csv(
+    *("Excel in Poland: cp1250", "polish.csv", _polish),
+    encoding="cp1250",
+    delimiter=";",
+    texts=OTHER_TEXTS,
+    asks=True,
+)
 add_csv("TSV", "reviews.tsv", SIMPLE, delimiter="\t")
 add_csv("Excel, UTF-8 with BOM", "bom.csv", SIMPLE, encoding="utf-8-sig", lineterminator="\r\n")
 add_csv(
