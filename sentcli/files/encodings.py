@@ -97,12 +97,12 @@ def _detect(data: bytes, *, is_latin: bool = False) -> str:
     from chardet import detect  # takes 40 ms, and few inputs are not UTF-8
 
     is_long = len(data) - len(data.decode("ascii", "ignore")) > _MANY
-    among = (*_LATIN, "iso8859-1", *_ISO, *(_RARE if is_long else ()))
-    unlikely = _ISO if _NOT_ISO.search(data) else ("cp1252", "iso8859-1") if _EURO in data else None
-    found = detect(
-        data, include_encodings=among if is_latin else None, exclude_encodings=unlikely, compat_names=False
-    )
-    return found["encoding"] or ""
+    among = (*_LATIN, "iso8859-1", *_ISO, *(_RARE if is_long else ())) if is_latin else None
+    unlikely = _ISO if _NOT_ISO.search(data) else None
+    found = detect(data, include_encodings=among, exclude_encodings=unlikely, compat_names=False)
+    name = found["encoding"] or ""
+    has_euro = _EURO in data and not unlikely
+    return "iso8859-15" if has_euro and name in ("cp1252", "iso8859-1") else name
 
 
 def _has_few_others(text: str) -> bool:
