@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 TRAINING_ONLY = ("torch", "pandas", "datasets", "matplotlib", "scipy", "safetensors", "sklearn", "jinja2")
 HEAVY = (
     *(*TRAINING_ONLY, "pyarrow", "onnx", "onnxruntime", "ray", "tqdm"),
-    *("python_calamine", "xlsxwriter"),
+    *("chardet", "python_calamine", "xlsxwriter"),
 )
 STANDARD = ("importlib.metadata", "socket", "zipfile")  # modules of Python that a line does not need
 

@@ -58,11 +58,12 @@ def report(options: ReportOptions) -> None:
     target.check()
     if not options.overwrite:
         target.refuse_existing()
-    files = [found.file for found in find_inputs(options.inputs, options.format, "")]
+    read = ReadOptions(**named(options, ReadOptions))
+    files = [found.file for found in find_inputs(options.inputs, read, "")]
     with Scorer(options.model) as scorer:
         results = [column.name for column in WriteOptions(prefix=options.prefix).columns()][:2]
         page = Report(scorer, target, options.by_time)
-        page.read(files, ReadOptions(**named(options, ReadOptions)), results)
+        page.read(files, read, results)
         page.finish()
     page.publish()
     if page.doubt:

@@ -214,7 +214,7 @@ class ScoreOptions:
 def score(options: ScoreOptions) -> None:
     """Score texts: write the same rows with a sentiment and a score.
 
-    INPUTS are CSV, TSV, JSONL, JSON, Parquet, Arrow, ORC or XLSX files, also compressed, text files with one
+    INPUTS are CSV, TSV, JSONL, JSON, Parquet, Arrow, ORC, XLSX or mail, also compressed, text files with one
     review per line, or folders of files; no INPUTS or - means stdin. Rows keep their order and their columns.
     The score is the probability of the second label (positive); of more labels, that of the most probable
     one, or the mean star; --probabilities adds those of all labels. A row that cannot be read is rejected,

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import islice, pairwise
+from itertools import pairwise
 
 from sentcli.errors import OutputError, UsageError, option
 
@@ -14,17 +14,25 @@ WIDE = ("utf-32", "utf-16")  # This order matters: a mark of UTF-32 begins with 
 AUTO = "auto"  # the value of an option that lets the bytes decide
 # Encodings whose bytes may depend on an earlier line, or that can write a line end with letters.
 _NOT_BY_LINES = re.compile("iso2022|hz$|utf-7$|raw-unicode-escape$")
-# Letters, dashes, prices and inches.
-_WESTERN = re.compile(
-    rb"[A-Za-z][\x80-\xff]|[\x80-\xff][A-Za-z]| [\x80-\x9f] |[\x80\xa3][0-9]|[0-9][\x80\x94]"
+# Dashes and bullets, prices, inches, degrees, squares and halves.
+_SYMBOL = re.compile(
+    rb"(?<![A-Za-z\x80-\xff])[\x80-\x9f](?![A-Za-z\x80-\xff])|[\x80\xa3][0-9]"
+    rb"|[0-9] ?[\x80\x94\xb0\xb2\xbd](?![A-Za-z\x80-\xff])"
 )
+_WESTERN = re.compile(rb"[A-Za-z][\x80-\xff]|[\x80-\xff][A-Za-z]|" + _SYMBOL.pattern)
 # Long runs; and capital letters and marks in a lower-case word, because they are letters in other encodings.
 _NOT_WESTERN = re.compile(
     rb"[\x80-\xff]{3,}|[a-z][\x80-\x84\x86-\x90\x98\x99\x9b\x9d\x9f\xa1-\xac\xae-\xb3\xb5-\xde\xf7][a-z]"
 )
 _WEIGHT = 4  # matches of _WESTERN that one match of _NOT_WESTERN outweighs
-_NOT_CP1252 = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
-_FURTHER = 4  # further blocks to read after the first byte that is not UTF-8
+_NOT_ISO = re.compile(rb"[\x80-\x9f]")  # quotation marks and dashes of Windows
+_EURO = b"\xa4"  # in ISO 8859-15; in cp1252 a sign that nobody uses
+# Encodings of Latin letters; the rare ones only where many letters show them.
+_LATIN = ("cp1250", "cp1252", "cp1254", "cp1257", "cp437", "cp850", "cp852", "cp857", "cp865", "mac-roman")
+_ISO = ("iso8859-2", "iso8859-9", "iso8859-15")
+_RARE = ("iso8859-3", "iso8859-4", "iso8859-13", "iso8859-16", "cp1258")
+_MANY = 10  # letters beyond ASCII
+_SAMPLE = 1 << 20  # bytes, from the block with the first byte that is not UTF-8
 _SHARE = 10  # minimum number of lines for one damaged line
 _BIG_ENDIAN = re.compile(rb"\0(\0\0)?[\t\n\r -~]")  # an ASCII character in UTF-16 or UTF-32
 
@@ -35,51 +43,72 @@ def marked_encoding(start: bytes) -> str | None:
     return next((name for name in WIDE if start.startswith(marks[name])), None)
 
 
-def detect_encoding(blocks: Iterable[bytes]) -> str | None:
-    """Return the encoding of an input: UTF-16 or UTF-32 by its mark or zero bytes, else UTF-8 or cp1252.
+def detect_encoding(blocks: Iterable[bytes]) -> tuple[str, bool]:
+    """Return the encoding of an input, and whether the bytes show it plainly; if not, it may be empty.
 
-    :param blocks: the bytes of the input, which are read up to the first character beyond ASCII, or some
-        blocks further if that is not UTF-8.
-    :returns: `ascii` if there is none; None if many lines are neither UTF-8 nor plainly in cp1252.
+    :param blocks: the bytes of the input, which are read up to the first character beyond ASCII, or up to
+        `_SAMPLE` bytes if that is not UTF-8.
+    :returns: UTF-16 or UTF-32 by its mark or its zeros, `ascii`, `utf-8` and `cp1252` plainly.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
     blocks = iter(blocks)
     for number, block in enumerate(blocks):
-        if number == 0 and (name := marked_encoding(block)):
-            return name
-        if number == 0 and _has_zeros_on_one_side(block):
-            return "utf-16"
+        if number == 0 and (name := marked_encoding(block) or _wide_encoding(block)):
+            return name, True
         try:
             if not decoder.decode(block).isascii():
-                return "utf-8"
+                return "utf-8", True
         except UnicodeDecodeError:
-            data = b"".join([block, *islice(blocks, _FURTHER)])
-            return likely_encoding(data) or ("utf-8" if _has_few_others(data) else None)
-    return "ascii"
+            while len(block) < _SAMPLE and (more := next(blocks, b"")):
+                block += more
+            return likely_encoding(block[:_SAMPLE])
+        if (b"\x1b$" in block or b"~{" in block) and _NOT_BY_LINES.match(name := _detect(block)):
+            return name, True  # bytes of ASCII that switch to another alphabet
+    return "ascii", True
 
 
-def _has_zeros_on_one_side(data: bytes) -> bool:
-    """Return whether every second byte is usually zero, as in UTF-16 of ASCII, and few others are."""
-    few, many = sorted((data[::2].count(0), data[1::2].count(0)))
-    return 3 * many > len(data) and _SHARE * few < many
+def _wide_encoding(data: bytes) -> str:
+    """Return UTF-16 or UTF-32 with its byte order if an input without a mark is one, else empty."""
+    name = _detect(data) if b"\0" in data else ""
+    return name if name.startswith(WIDE) else ""
 
 
-def _has_few_others(data: bytes) -> bool:
-    """Return whether few lines are not UTF-8, as in a file with some damaged ones."""
-    lines = data.decode("utf-8", "replace").split("\n")
-    return _SHARE * sum("\ufffd" in line for line in lines) < len(lines)
+def likely_encoding(data: bytes) -> tuple[str, bool]:
+    """Return the encoding that explains the bytes beyond ASCII, and whether UTF-8 or cp1252 does it plainly.
 
-
-def likely_encoding(data: bytes) -> str | None:
-    """Return `utf-8` or `cp1252`, whichever explains the bytes beyond ASCII; None if neither does.
-
-    Letters beyond ASCII are next to ASCII letters in Western languages, and in long runs in others.
+    Beyond ASCII, Latin letters are next to ASCII letters, and others in long runs. A detector has to confirm
+    that they are those of cp1252.
     """
     text = data.decode("utf-8", "replace")
     if len(text) - len(text.encode("ascii", "ignore")) >= 2 * text.count("\ufffd"):
-        return "utf-8"
+        return "utf-8", True
     is_western = len(_WESTERN.findall(data)) > _WEIGHT * len(_NOT_WESTERN.findall(data))
-    return "cp1252" if is_western and not _NOT_CP1252.search(data) else None
+    if not is_western and _has_few_others(text):
+        return "utf-8", True
+    lines = _SYMBOL.sub(b"", data).splitlines(keepends=True)
+    letters = b"".join(line for line in lines if not line.isascii())
+    name = _detect(letters, is_latin=is_western) if letters else "cp1252"
+    decoded = {letters.decode(codec or "ascii", "replace") for codec in (name, "cp1252")}
+    return ("cp1252", True) if is_western and len(decoded) == 1 else (name, False)
+
+
+def _detect(data: bytes, *, is_latin: bool = False) -> str:
+    """Return the encoding that statistics of letters in many languages show; empty for none."""
+    from chardet import detect  # takes 40 ms, and few inputs are not UTF-8
+
+    is_long = len(data) - len(data.decode("ascii", "ignore")) > _MANY
+    among = (*_LATIN, "iso8859-1", *_ISO, *(_RARE if is_long else ())) if is_latin else None
+    unlikely = _ISO if _NOT_ISO.search(data) else None
+    found = detect(data, include_encodings=among, exclude_encodings=unlikely, compat_names=False)
+    name = found["encoding"] or ""
+    has_euro = _EURO in data and not unlikely
+    return "iso8859-15" if has_euro and name in ("cp1252", "iso8859-1") else name
+
+
+def _has_few_others(text: str) -> bool:
+    """Return whether few lines are not UTF-8, as in a file with some damaged ones."""
+    lines = text.split("\n")
+    return _SHARE * sum("\ufffd" in line for line in lines) < len(lines)
 
 
 @dataclass(frozen=True)

@@ -91,8 +91,8 @@ def _checked(read: ReadOptions, write: WriteOptions, name: str, output: str) -> 
     """Return the options of the output with its format, if all options apply to the formats."""
     check_options(read, name)
     form = write.format or written_format(read.format or "")
-    if get_format(form).written_as:
-        hint = f"give -o OUT.parquet, or {option('output_format')} with one of {', '.join(OUTPUT_FORMATS)}"
+    if other := get_format(form).written_as:
+        hint = f"give -o OUT.{other}, or {option('output_format')} with one of {', '.join(OUTPUT_FORMATS)}"
         raise UsageError(f"{form} can only be read: {output}; {hint}")
     is_lines, is_csv = form == "lines", get_format(form).module == "csv"
     for names, is_unfit in (

@@ -19,11 +19,14 @@ from sentcli.files.atomic import output_errors
 from sentcli.files.compression import compression_of, is_archive, list_members, path_of
 from sentcli.files.remote import as_path, is_url
 from sentcli.files.sink import Target
-from sentcli.files.source import STANDARD, InputFile, inspect_input
+from sentcli.files.source import STANDARD, InputFile, Source, inspect_input
 from sentcli.files.walk import WILDCARD, not_inputs, walk
 from sentcli.scoring import stop
-from sentcli.tables.options import ResultColumn
+from sentcli.tables.open import open_table
+from sentcli.tables.options import ReadOptions, ResultColumn
 from sentcli.tables.registry import SUFFIXES, format_of, get_format, is_known, suffix_of, written_format
+from sentcli.tables.table import Table
+from sentcli.tables.text_column import is_usual
 
 _log = logging.getLogger("sentcli")
 
@@ -36,7 +39,7 @@ _SPARK = re.compile(r"(^|/)_(SUCCESS|(committed|started)_\d+)$|\.crc$")  # those
 _STORED = (".parquet", ".pq", ".orc", ".avro")  # the files of a Delta or Iceberg table
 _DOCUMENT_BYTES = 16 << 10  # the mean size of files that may be a text each
 _MANY = 10  # so many of these files, named one by one or by a glob, are worth a hint
-_NAMED = 2  # of the files that are left out
+_NAMED = 4  # of the files that are left out
 _FOLDER = re.compile(r"([^=]+)=(.*)")
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")  # fits 64 bits, and is the same when written back
@@ -55,7 +58,10 @@ class Found(NamedTuple):
 
 
 def plan_outputs(
-    inputs: Sequence[str], output: Target, write_format: str | None = None, read_format: str | None = None
+    inputs: Sequence[str],
+    output: Target,
+    write_format: str | None = None,
+    read: ReadOptions = ReadOptions(),  # noqa: B008  # frozen
 ) -> tuple[list[Pair], int]:
     """Pair inputs with outputs: all with one file, or each with a file of the same name in a folder.
 
@@ -64,13 +70,13 @@ def plan_outputs(
 
     :param inputs: files, `-`, URLs, folders and globs; the files of a folder or glob are sorted.
     :param write_format: files in the folder get the suffix of this format; None: that of their input.
-    :param read_format: the format of inputs with any suffix.
+    :param read: with the format of inputs with any suffix.
     :returns: the pairs, and the number of inputs whose outputs cannot have a name, which are logged.
     """
     folder = output.name if output.is_folder else ""
     # Without repeated slashes, as the names that a glob finds have none.
     names = [name if is_url(name) else re.sub("//+", "/", name) for name in map(as_path, inputs)]
-    found = find_inputs(names, read_format, folder)
+    found = find_inputs(names, read, folder)
     files = [each.file for each in found]
     if not files:
         raise UsageError("no input; give a file, or - for standard input")
@@ -81,7 +87,7 @@ def plan_outputs(
         if len(files) > 1 and output.is_file and not (Path(name).suffix or Path(name).exists()):
             _log.warning("%s: one file for all inputs; for one file each, give -o %s/", name, name)
         return [(files, output)], 0
-    if read_format == "documents":
+    if read.format == "documents":
         raise UsageError(f"--documents makes one table of all files; give -o {name.rstrip('/')}.csv")
     pairs: list[Pair] = []
     for each in found:
@@ -164,27 +170,27 @@ def refuse_inputs(files: Sequence[InputFile], outputs: Sequence[str]) -> None:
             raise OutputError(f"{output} is the input {name}; give another name or folder")
 
 
-def find_inputs(names: Sequence[str], form: str | None, output: str) -> list[Found]:
+def find_inputs(names: Sequence[str], read: ReadOptions, output: str) -> list[Found]:
     """Return the inputs that names stand for: files, `-`, URLs, folders, and globs of files or URLs.
 
     The files of a folder or glob are sorted.
 
-    :param form: the format of all inputs; None: the suffixes decide.
+    :param read: with the format of all inputs; None: the suffixes decide.
     :param output: a folder whose files are no inputs, if it is inside a named folder; or empty.
     """
-    found = [file for name in names for each in _find(name, form, output) for file in _unpacked(each, form)]
+    found = [file for name in names for each in _find(name, read, output) for file in _unpacked(each, read)]
     # A shell may have replaced a glob by all files of a folder.
     markers = [each for each in found if each.base is None and _SPARK.search(each.file)]
     if 0 < len(markers) < len(found):
         _say_left_out("", [each.file for each in markers])
         found = [each for each in found if each not in markers]
     _refuse_lakes(found)
-    if not form and (count := _count_documents(each.file for each in found)) >= _MANY:
+    if not read.format and (count := _count_documents(each.file for each in found)) >= _MANY:
         _log.warning("each line of %s small text files is a text; if each file is, add --documents", count)
     return found
 
 
-def _find(name: str, form: str | None, output: str) -> list[Found]:
+def _find(name: str, read: ReadOptions, output: str) -> list[Found]:
     at_url = is_url(name)
     if name.endswith("/") if at_url else name not in ("", STANDARD) and Path(name).is_dir():
         base = f"{name.rstrip('/')}/"
@@ -192,8 +198,8 @@ def _find(name: str, form: str | None, output: str) -> list[Found]:
         inside = f"{_absolute(output).rstrip('/')}/"
         if output and not f"{_absolute(base).rstrip('/')}/".startswith(inside):
             found = [file for file in found if not _absolute(file).startswith(inside)]
-        kept = _inputs_among(name, base, found, form, is_folder=True)
-        if not form and (count := _count_documents(kept)) > 1:
+        kept = _inputs_among(name, base, found, read, is_folder=True)
+        if not read.format and (count := _count_documents(kept)) > 1:
             raise UsageError(
                 f"{name}: is each of its {count:,} small text files one text, or each line of them? Add "
                 f"--documents, or {option('input_format', 'lines')}"
@@ -204,7 +210,7 @@ def _find(name: str, form: str | None, output: str) -> list[Found]:
         found, links = (remote.expand(name), []) if at_url else walk(base, pattern, stop.check)
         if not (found or links):
             raise DataError(f"{name}: no such files")
-        kept = _inputs_among(name, base, found, form, is_folder=False)
+        kept = _inputs_among(name, base, found, read, is_folder=False)
     else:
         return [Found(name)]
     left_out = {} if at_url else dict.fromkeys(links, "a link to a folder") | not_inputs(kept)
@@ -213,7 +219,7 @@ def _find(name: str, form: str | None, output: str) -> list[Found]:
     return [Found(file, base) for file in kept] or [Found(name)]
 
 
-def _unpacked(found: Found, form: str | None) -> list[Found]:
+def _unpacked(found: Found, read: ReadOptions) -> list[Found]:
     """Return the inputs in a zip archive, or the file if it is none."""
     if not is_archive(found.file):
         return [found]
@@ -222,7 +228,7 @@ def _unpacked(found: Found, form: str | None) -> list[Found]:
         members = [f"{base}{name}" for name in list_members(found.file)]
     except DataError:  # raised again when this input is scored
         return [found]
-    kept = _inputs_among(found.file, base, members, form, is_folder=True)
+    kept = _inputs_among(found.file, base, members, read, is_folder=True)
     return [Found(file, base if found.base is None else found.base) for file in kept]
 
 
@@ -231,18 +237,35 @@ def _absolute(name: str) -> str:
 
 
 def _inputs_among(
-    name: str, base: str, found: Sequence[str], form: str | None, *, is_folder: bool
+    name: str, base: str, found: Sequence[str], read: ReadOptions, *, is_folder: bool
 ) -> Sequence[str]:
-    """Leave out markers and files of no known format; in a folder with tables, files of text too."""
+    """Leave out markers and files of no known format; in a folder with tables, files of text too.
+
+    In a folder of JSON without texts of a usual name in some files, such as users, these are left out.
+    """
     files = [file for file in found if not _MARKER.search(file.removeprefix(base))]
-    if not form:
+    if not read.format:
         known = [file for file in files if is_known(file)]
         tables = [file for file in known if not _is_text(file)] if is_folder else []
         files = tables or known or files
+        if (
+            tables
+            and not (read.text_column or is_url(name))
+            and all(file.endswith(".json") for file in tables)
+        ):
+            files = [*filter(_has_usual_text, files)] or files
     kept = files or found
     left_out = {*found} - {*kept}
     _say_left_out(name, sorted(file.removeprefix(base) for file in left_out))
     return kept
+
+
+def _has_usual_text(file: str) -> bool:
+    """Return whether a file has texts in a column of a usual name, or is empty."""
+    table = Table(file, ReadOptions())
+    with Source(inspect_input(file)) as source, suppress(DataError):
+        table = open_table(source, table.options)
+    return table.is_empty or any(is_usual(path.rpartition(".")[2]) for path in table.texts)
 
 
 def _is_text(file: str) -> bool:

@@ -55,8 +55,8 @@ def _event(source: Source, options: ReadOptions, guessed: Counter[str]) -> Event
     if len(data) > limit:
         return Reject(source.name, 1, 0, too_long(limit), data)
     is_named = options.encoding not in (None, AUTO)
-    name = options.encoding if is_named else detect_encoding([data]) or "utf-8"
-    encoding = Encoding.named(name, data)
+    name, is_plain = (options.encoding, True) if is_named else detect_encoding([data])
+    encoding = Encoding.named(name if is_plain else "utf-8", data)
     try:
         text = encoding.decode(data.removeprefix(encoding.byte_order_mark(data))).rstrip("\r\n")
     except UnicodeDecodeError as error:

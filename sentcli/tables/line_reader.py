@@ -93,7 +93,7 @@ def bad_bytes(
     line: bytes, error: UnicodeDecodeError, offset: int, encoding: Encoding, *, is_named: bool
 ) -> str:
     """Return a message that names the first byte that is not in the encoding, and what to try."""
-    is_western = likely_encoding(line) == "cp1252"
+    is_western = not is_named and likely_encoding(line) == ("cp1252", True)
     hint = "" if is_named else "; try --encoding cp1252" if is_western else "; is it another --encoding?"
     return f"byte 0x{line[error.start]:02x} at offset {offset + error.start} is not {encoding.name}{hint}"
 

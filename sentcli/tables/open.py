@@ -99,12 +99,12 @@ def _open_text(source: Source, options: ReadOptions, like: Table | None) -> Text
 def _detect(source: Source, like: Table | None) -> tuple[str, tuple[Note, ...]]:
     """Find the encoding by the bytes, and say which one it is if it is not UTF-8."""
     with source.looking_ahead():
-        name = detect_encoding(_sample(source))
-    if name is None:
-        named, utf_8 = option("encoding"), option("encoding", "utf-8")
+        name, is_plain = detect_encoding(_sample(source))
+    if not is_plain:
+        hint = f"try {option('encoding', name)};" if name else f"which {option('encoding')} is it?"
         raise DataError(
-            f"{source.name}: neither UTF-8 nor plainly cp1252; which {named} is it? "
-            f"{utf_8} rejects the rows that are not UTF-8"
+            f"{source.name}: neither UTF-8 nor plainly cp1252; {hint} "
+            f"{option('encoding', 'utf-8')} rejects the rows that are not UTF-8"
         )
     if name == "ascii":  # as the first input, where later bytes may be others
         return like.encoding.name if isinstance(like, TextTable) and like.encoding.is_plain else "utf-8", ()

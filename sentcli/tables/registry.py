@@ -62,6 +62,7 @@ _FORMATS = {
     "orc": Format("record_batches", (".orc",), _COLUMNS, "parquet", written_as="parquet"),
     "xlsx": Format("xlsx", (".xlsx",), _SHEET_OPTIONS, has_types=True),
     "lines": Format("lines", (".txt", ".lines"), frozenset({"encoding"}), opener="lines"),
+    "mail": Format("mail", (".mbox", ".eml"), frozenset({"by", "keep", "drop"}), written_as="csv"),
     "documents": Format("documents", (), frozenset({"encoding", "keep", "drop"}), written_as="csv"),
 }
 FORMATS = tuple(_FORMATS)
@@ -84,9 +85,13 @@ _SIGNATURES = {
     ".pkl": rb"\x80[\x02-\x05][\x80-\xff\]}c(]",
     ".bz2": rb"BZh[1-9](1AY&SY|\x17rE8P\x90)",
     ".xz": rb"\xfd7zXZ\0",
+    "mail": rb"From [^\n]*(Mon|Tue|Wed|Thu|Fri|Sat|Sun) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) ",
+    ".pdf": rb"%PDF-",
+    ".html": rb"(?i)(\xef\xbb\xbf)?\s*<(!doctype html|html|head|meta|table)",
+    ".xml": rb"(\xef\xbb\xbf)?<\?xml",
 }
-SIGNATURE_BYTES = 64
-_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype|html|head|meta|table)", re.IGNORECASE)
+_PAGES = (".html", ".htm", ".xml", ".docx", ".pdf", ".msg")  # which are next to tables
+SIGNATURE_BYTES = 128
 
 
 @cache
@@ -137,9 +142,10 @@ def _kind_of_xls(name: str) -> str:
     start = b""
     with suppress(OSError), Path(name).open("rb") as file:
         start = file.read(SIGNATURE_BYTES)
-    if _PAGE.match(start):
-        return ".html"
-    return ".xls" if not start or b"<" in start or signature_of(start) else ".csv"
+    sign = signature_of(start)
+    if sign == ".html":
+        return sign
+    return ".xls" if not start or b"<" in start or sign else ".csv"
 
 
 def _sqlite_table(name: str) -> str:
@@ -165,8 +171,9 @@ def written_format(name: str) -> str:
 
 
 def is_known(name: str) -> bool:
-    """Return whether a file belongs to a format, which may be one that is not read."""
-    return suffix_of(name) in (*SUFFIXES, *_foreign())
+    """Return whether a file belongs to a format of tables, which may be one that is not read."""
+    suffix = suffix_of(name)
+    return suffix in SUFFIXES or (suffix in _foreign() and suffix not in _PAGES)
 
 
 def is_conversion(options: ReadOptions, write: WriteOptions) -> bool:

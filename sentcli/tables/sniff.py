@@ -103,7 +103,8 @@ def guess_format(source: Source, options: ReadOptions) -> Likely | None:
                 break
             more = source.read()
             data += more
-    if options.encoding in (None, AUTO) and b"\0" in data and detect_encoding([data]) not in WIDE:
+    is_open = options.encoding in (None, AUTO)
+    if is_open and b"\0" in data and not detect_encoding([data])[0].startswith(WIDE):
         hint = f"if it is lines of text, add {option('input_format', 'lines')}"
         raise DataError(f"{source.name}: neither a text nor a format known by its first bytes; {hint}")
     return (sniff(data, options) or Likely(options, (), _NO_TABLE)) if data else None
@@ -132,7 +133,7 @@ def start_of(source: Source) -> tuple[bytes, str]:
 
 def sniff(data: bytes, options: ReadOptions) -> Likely | None:
     """Return the table that a text may be; None if it cannot be one."""
-    encoding = detect_encoding([data]) if options.encoding in (None, AUTO) else options.encoding
+    encoding = detect_encoding([data])[0] if options.encoding in (None, AUTO) else options.encoding
     text = data[:_SAMPLE_BYTES].decode(encoding or "utf-8", "replace").lstrip(BOM)
     if (found := _JSON.match(text)) and options.encoding is None:  # JSON is UTF-8
         return Likely(replace(options, format="json" if found[1] else "jsonl"), (), 0)

@@ -13,7 +13,7 @@ from pyarrow import feather, orc
 from sentcli.runs.ledger import Ledger
 
 OUTPUTS = ("csv", "csv.gz", "tsv", "jsonl", "json", "parquet", "xlsx", "txt")  # in.txt has lines
-INPUTS = (*OUTPUTS, "arrow", "orc", "documents")
+INPUTS = (*OUTPUTS, "arrow", "orc", "mbox", "documents")
 # Exit codes: these have bad rows.
 DONE = dict.fromkeys(INPUTS, 0) | dict.fromkeys(("csv", "csv.gz", "tsv", "jsonl"), 3)
 PRIVATE = ".sentcli-"  # in the names of files that exist only while a run does
@@ -49,6 +49,9 @@ _TABLES = {
 
 def _lines(form: str, texts: list[str]) -> str:
     records = [json.dumps({"id": f"{row:03}", "text": text}) for row, text in enumerate(texts)]
+    if form == "mbox":
+        start = "From a@example.org Mon Mar  3 10:15:00 2025\nSubject:"
+        return "".join(f"{start} {row}\n\n{text}\n\n" for row, text in enumerate(texts))
     if form == "txt":
         records = texts
     elif form == "json":

@@ -11,6 +11,7 @@ from sentcli.errors import DataError, OutputError, UsageError
 from sentcli.files import remote
 from sentcli.files.sink import Target
 from sentcli.runs.plan import plan_outputs
+from sentcli.tables.options import ReadOptions
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def put(tmp_path, monkeypatch):
 
 def plan(inputs, output="-", form=None):
     names = [inputs] if isinstance(inputs, str) else inputs
-    pairs, _ = plan_outputs(names, Target(output), read_format=form)
+    pairs, _ = plan_outputs(names, Target(output), read=ReadOptions(form))
     return [(files, target.name) for files, target in pairs]
 
 
@@ -70,21 +71,35 @@ def test_what_programs_leave_beside_tables_is_left_out_quietly(put, caplog):
         caplog.clear()
         assert plan(pattern) == [(["in/a.csv"], "-")]
         (record,) = caplog.records
-        named = "Thumbs.db, _SUCCESS and 5 more"
+        named = "Thumbs.db, _SUCCESS, _committed_12, _metadata and 3 more"
         assert (record.levelname, record.getMessage()) == ("INFO", f"{pattern}: 7 files left out: {named}")
 
 
 def test_files_of_no_known_format_are_named(put, caplog):
-    put("in/a.csv", "in/notes.pdf", "in/_SUCCESS", "in/x.dat")
+    put("in/a.csv", "in/notes.pdf", "in/_SUCCESS", "in/x.dat", "in/page.html")
     put("in/sub/b.csv")
     assert plan("in/*") == [(["in/a.csv"], "-")]
-    assert caplog.messages == ["in/*: 4 files left out: notes.pdf, sub and 2 more"]
+    assert caplog.messages == ["in/*: 5 files left out: notes.pdf, page.html, sub, x.dat and 1 more"]
     (Path("in/sub/b.csv")).unlink()
     caplog.clear()
     put("in/readme.txt")
     assert plan("in") == [(["in/a.csv"], "-")]  # a text beside tables is no table
-    assert caplog.messages == ["in: 4 files left out: notes.pdf, readme.txt and 2 more"]
+    assert caplog.messages == ["in: 5 files left out: notes.pdf, page.html, readme.txt, x.dat and 1 more"]
     assert plan("in/*") == [(["in/a.csv", "in/readme.txt"], "-")]
+
+
+def test_json_without_usual_texts_is_left_out_beside_messages(put, caplog):
+    put("in/a/1.json", "in/b/2.json", data=b'[{"user": "x", "text": "good thing"}]')
+    put("in/a/3.json", data=b"[]")
+    put("in/users.json", data=b'[{"name": "x", "profile": {"title": "head of all things"}}]')
+    assert plan("in") == [(["in/a/1.json", "in/a/3.json", "in/b/2.json"], "-")]
+    assert caplog.messages == ["in: 1 file left out: users.json"]
+    everything = ["in/a/1.json", "in/a/3.json", "in/b/2.json", "in/users.json"]
+    for read in (ReadOptions("json"), ReadOptions(text_column="name")):
+        assert plan_outputs(["in"], Target("-"), read=read)[0][0] == everything
+    Path("in/a/1.json").unlink()
+    Path("in/b/2.json").unlink()
+    assert plan("in") == [(["in/a/3.json"], "-")]
 
 
 def test_files_of_refused_formats_are_not_passed_over(put):

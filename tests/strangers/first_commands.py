@@ -35,7 +35,10 @@ from sentcli.cli import main
 RIGHT, ASKED, REFUSED, WRONG, SKIPPED = "right", "asked", "refused", "WRONG", "skipped"
 _NEW = ("sentiment", "sentiment_score")
 _REJECTED = 3
-_PROGRAMS = ("sentcli", "sqlite3", "duckdb", "python", "unzip", "tar", "bzip2", "xz", "jq", "mv", "zstd")
+_PROGRAMS = (
+    *("sentcli", "sqlite3", "duckdb", "python", "unzip", "tar", "bzip2", "xz", "jq", "mv", "zstd"),
+    "pdftotext",
+)
 _OPTION = re.compile(r"""(?<!\S)(--?[a-z][a-z-]*)(?:[ =]('[^']*'|"[^"]*"|[^\s;]+))?""")
 _PROPOSING = re.compile(
     r"\b(try|add|type|give|with|needs|for those:|another one:|whole rows:|such as) $", re.IGNORECASE

@@ -17,6 +17,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
@@ -693,4 +694,63 @@ add(
     [{"name": f"texts/review{place:02}.txt"} for place in range(len(TEXTS))],
     texts=[text.replace(". ", ".\n\n") for text in TEXTS],
     asks=True,
+)
+
+
+# Mail and chats
+
+_mail = [
+    {"subject": f"Number {place}", "from": "Ada <a@example.org>", "date": "2025-03-03T10:15:00+01:00"}
+    for place in range(len(TEXTS))
+]
+
+
+def mails() -> list[bytes]:
+    """Return a message for each text, with a quote and a signature below it."""
+    messages = []
+    for row, text in zip(_mail, TEXTS, strict=True):
+        message = EmailMessage()
+        message["Subject"], message["From"] = row["subject"], row["from"]
+        message["Date"] = datetime.fromisoformat(row["date"])
+        below = (
+            "On Sunday, 2 March 2025, Shop <shop@example.org> wrote:\n> We love it!\n\n-- \nThe best shop\n"
+        )
+        message.set_content(f"{text}\n\n{below}")
+        message.add_alternative(f"<p>{text}</p>", subtype="html")
+        messages.append(bytes(message))
+    return messages
+
+
+def write_mailbox(path: Path) -> None:
+    path.write_bytes(b"\n".join(b"From a@example.org Mon Mar  3 10:15:00 2025\n" + mail for mail in mails()))
+
+
+def write_messages(folder: Path) -> None:
+    folder.mkdir()
+    for place, mail in enumerate(mails()):
+        (folder / f"{place:02}.eml").write_bytes(mail)
+
+
+def write_slack(folder: Path) -> None:
+    """Write what Slack exports: a file for each channel and day, and others above these."""
+    user = {
+        "id": "U1",
+        "name": "ada",
+        "profile": {"title": "Head of all shops and of support", "status_text": ""},
+    }
+    channel = {"id": "C1", "name": "shop", "purpose": {"value": "All that customers say of us in our shops"}}
+    for day in range(3):
+        part = [{"type": "message", "user": "U1", "text": text} for text in TEXTS[4 * day : 4 * day + 4]]
+        (folder / "shop").mkdir(parents=True, exist_ok=True)
+        (folder / "shop" / f"2025-03-0{day + 1}.json").write_text(json.dumps(part))
+    for name, rows in (("channels", [channel]), ("users", [user]), ("integration_logs", [{"user_id": "U1"}])):
+        (folder / f"{name}.json").write_text(json.dumps(rows))
+
+
+add("a mailbox, as Gmail and Thunderbird export it", "inbox.mbox", "out.csv", write_mailbox, _mail)
+add("a folder of .eml files", "mails", "out.csv", write_messages, _mail)
+add(
+    *("Slack: users and channels next to the messages", "slack", "out.jsonl", write_slack),
+    [{"type": "message", "user": "U1", "text": text} for text in TEXTS],
+    said="slack: 3 files left out: channels.json, integration_logs.json, users.json",
 )

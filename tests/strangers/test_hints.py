@@ -8,6 +8,7 @@ import json
 import re
 import shlex
 import sqlite3
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,13 @@ ROWS = rows_of("id=number, stars=stars, name=person, text*=texts")
 CSV = csv_text(ROWS)
 NO_USUAL_NAME = "id=number, stars=stars, name=person, what they said=texts"
 UNUSUAL = csv_text(rows_of(NO_USUAL_NAME))
+POLISH = "id;text\n1;Hotel był wspaniały, źle było łóżko\n2;Śniadanie smaczne, jeść można\n".encode("cp1250")
+FEED = (
+    '<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom"><title>x</title><author><name>x</name></author>'
+    "<entry><content>It is good.</content><author><name>Ada</name></author></entry>"
+    "<entry><content>It is bad.</content><author><name>Bo</name></author></entry></feed>"
+)
+PAGE = "<!DOCTYPE html><html><table><tr><td>text</td></tr><tr><td>good</td></tr></table></html>"
 LINES = "".join(json.dumps(row) + "\n" for row in ROWS)
 TWO = csv_text(rows_of("id=number, liked=texts, missed=others"))
 UNNAMED = csv_text(rows_of("1=number, 2=texts, 3=stars")).partition("\n")[2]
@@ -55,6 +63,13 @@ def write_database(folder: Path) -> None:
         base.execute("CREATE TABLE reviews (id, text)")
         base.executemany("INSERT INTO reviews VALUES (?, ?)", [(row["id"], row["text"]) for row in ROWS])
     base.close()
+
+
+def write_letter(folder: Path) -> None:
+    name = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    with zipfile.ZipFile(folder / "a.docx", "w") as file:
+        lines = "<w:p><w:r><w:t>It is </w:t></w:r><w:r><w:t>good.</w:t></w:r></w:p><w:p/>" * 2
+        file.writestr("word/document.xml", f'<w:document xmlns:w="{name}">{lines}</w:document>')
 
 
 SCORE = "sentcli score a.csv -o b.csv"
@@ -200,6 +215,23 @@ CASES = {
         "in: 1 file left out: notes.docx",
         0,
     ),
+    "a feed": (
+        write(a__xml=FEED),
+        "sentcli score a.xml -o b.csv",
+        ".xml is not a supported format; try: python",
+        1,
+    ),
+    "a letter": (write_letter, "sentcli score a.docx -o b.csv", ".docx is not a supported format; try:", 1),
+    "a page": (write(a__html=PAGE), "sentcli score a.html -o b.csv", ".html is not a supported format", 1),
+    "a page that is called CSV": (write(a__csv=PAGE), SCORE, "those of .html; rename it to end in .html", 0),
+    "a paper": (
+        write(a__pdf="%PDF-1.4"),
+        "sentcli score a.pdf -o b.csv",
+        "try: pdftotext a.pdf",
+        1,
+    ),
+    "an encoding": (write(a__csv=POLISH), SCORE, "try --encoding cp1250", 1),
+    "a mailbox to write": (write(a__csv=CSV), "sentcli score a.csv -o b.mbox", "give -o OUT.csv", 0),
     "a prefix for lines": (
         write(a__csv=CSV),
         "sentcli score a.csv -f lines --prefix new_ -o b.txt",

@@ -65,5 +65,11 @@ def test_a_pipe_is_read_as_its_first_bytes_show(tmp_path):
 
 def test_the_name_of_another_encoding_is_asked_for(tmp_path):
     (tmp_path / "a.txt").write_bytes("очень хорошо\n".encode("cp1251"))
-    with pytest.raises(DataError, match=r"a\.txt: neither UTF-8 nor plainly cp1252; which --encoding is"):
+    with pytest.raises(DataError, match=r"a\.txt: neither UTF-8 nor plainly cp1252; try --encoding cp1251; "):
+        read(tmp_path / "a.txt")
+
+
+def test_an_encoding_that_nothing_shows_is_asked_for(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"a\x01\x02\x03\x04\xff\xfe\xe9\n" * 9)
+    with pytest.raises(DataError, match=r"neither UTF-8 nor plainly cp1252; which --encoding is it\? "):
         read(tmp_path / "a.txt")

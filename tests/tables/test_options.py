@@ -147,7 +147,7 @@ def quoted(name):
 def test_the_formats_are_listed_for_a_name_of_none():
     with pytest.raises(
         UsageError,
-        match="no format 'xml'; the formats are csv, tsv, jsonl, json, parquet, arrow, orc, xlsx, lines",
+        match="'xml'; the formats are csv, tsv, jsonl, json, parquet, arrow, orc, xlsx, lines, mail",
     ):
         get_format("xml")
     assert [get_format(name).suffixes[0] for name in FORMATS[:-1]] == [
@@ -160,6 +160,7 @@ def test_the_formats_are_listed_for_a_name_of_none():
         ".orc",
         ".xlsx",
         ".txt",
+        ".mbox",
     ]
     assert get_format(FORMATS[-1]).suffixes == ()  # documents
 

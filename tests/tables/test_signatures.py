@@ -78,6 +78,9 @@ REFUSED = {
     ".pkl": (pickle.dumps([{"a": 1}]), "pandas.*FILE.pkl"),
     ".bz2": (bz2.compress(CSV), r"try: bzip2 -dc FILE\.bz2 | sentcli score"),
     ".xz": (lzma.compress(CSV), r"try: xz -dc FILE\.xz | sentcli score"),
+    ".pdf": (b"%PDF-1.4\n%", r"try: pdftotext FILE\.pdf - \| awk"),
+    ".html": (b"\xef\xbb\xbf\n<!DOCTYPE html>\n<html>", r"read_html.* FILE\.html"),
+    ".xml": (b'<?xml version="1.0"?><a/>', r"ElementTree.* FILE\.xml > OUT\.jsonl"),
     ".xls": (
         b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 20,
         r"try: sentcli score FILE\.xls --input-format xlsx -o OUT\.xlsx",
