@@ -96,7 +96,7 @@ def test_json_without_usual_texts_is_left_out_beside_messages(put, caplog):
     assert caplog.messages == ["in: 1 file left out: users.json"]
     everything = ["in/a/1.json", "in/a/3.json", "in/b/2.json", "in/users.json"]
     for read in (ReadOptions("json"), ReadOptions(text_column="name")):
-        assert plan_outputs(["in"], Target("-"), read=read)[0][0] == everything
+        assert plan_outputs(["in"], Target("-"), read=read)[0][0][0] == everything
     Path("in/a/1.json").unlink()
     Path("in/b/2.json").unlink()
     assert plan("in") == [(["in/a/3.json"], "-")]
