@@ -108,12 +108,15 @@ function table(rows) {
     return element("th", { scope: "col", className: ["label", "number", ""][place] }, name);
   }));
   const body = rows.map(({ label, score, text }) => {
-    const short = (text ?? "").length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : (text ?? "");
     const name = element("td", { className: label ? WORDS[side(label)] : "quiet" }, label ?? "none");
     const value = element("td", { className: "number" }, label ? score.toFixed(3) : "");
-    return element("tr", {}, name, value, element("td", {}, element("bdi", {}, short)));
+    return element("tr", {}, name, value, element("td", {}, element("bdi", {}, shortened(text ?? ""))));
   });
   return element("table", { className: "rows" }, element("thead", {}, head), element("tbody", {}, ...body));
+}
+
+function shortened(text) {
+  return text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : text;
 }
 
 // --- a file ---
@@ -160,9 +163,9 @@ async function scoreFile() {
   setScoring(true);
   find("result").replaceChildren();
   try {
-    const result = await ask("score", { file, column, options: options() }, ({ done, rows }) => {
+    const result = await ask("score", { file, column, options: options() }, ({ done, rows, rejected }) => {
       find("progress").value = done;
-      say(said(rows));
+      say(said(rows) + (rejected ? `, ${counted(rejected)} could not be read` : ""));
     });
     say(said(result.rows));
     find("result").replaceChildren(...results(result));
@@ -178,12 +181,16 @@ function setScoring(isScoring) {
   find("progress").value = 0;
 }
 
-function results({ rows, empty, rejected, labels: counts, output, rejects, first }) {
+function results({ rows, empty, rejected, labels: counts, output, rejects, first, firstRejects }) {
   const bare = file.name.replace(/\.[^.]*$/, "");
   const parts = [link(output, `${bare}-scored.${file.name.endsWith(".tsv") ? "tsv" : "csv"}`)];
   if (rejected) {
     const text = `${counted(rejected)} could not be read: `;
     parts.push(element("p", { className: "error" }, text, link(rejects, `${bare}-rejects.jsonl`, "")));
+    const items = firstRejects.map(({ line, problem, raw }) => {
+      return element("li", {}, `line ${number.format(line)}: ${problem}: `, element("bdi", {}, shortened(raw)));
+    });
+    parts.push(element("ul", { id: "rejected" }, ...items));
   }
   const given = rows - empty;
   const names = [labels[0], "neutral", ...labels.slice(1)].filter((name) => counts[name]);

@@ -1,60 +1,48 @@
-// A CSV file as rows that keep their own characters: a result is added to the end of each.
+// A CSV file as rows that keep their own characters: a result is added to the end of each. Of a malformed record,
+// only the first line is rejected, and reading continues with the next line: see sentcli/tables/csv.py.
 
-import Papa from "papaparse";
+import { startOf } from "./csv_header.js";
+import { recordAt } from "./csv_record.js";
+import { isUtf8 } from "./encoding.js";
+import { joined, linesOf } from "./lines.js";
 
-const SAMPLE = 1 << 18; // bytes that decide the delimiter
-const PIECE = 1 << 18; // characters to parse at once
-const MOST_OPEN = 16 << 20; // characters of a record, or of a quote that is not closed
+const SAMPLE = 1 << 19; // bytes that decide the delimiter and the header
+const MOST_BYTES = 16 << 20; // of a row
 const BOM = "\ufeff";
+
+// The bytes that are parsed again after quotes that are not closed may be this many times the limit of a row plus
+// this many times the bytes read so far. Without a limit, a malicious file takes hours.
+const RESCAN_LIMITS = 32;
+const RESCAN_SHARE = 4;
 
 export class CsvTable {
   format = "csv";
 
-  constructor(file, dialect, columns, sample) {
-    Object.assign(this, { file, dialect, columns, sample });
+  constructor(file, mark, limit, start) {
+    Object.assign(this, { file, mark, limit, ...start });
   }
 
   /** Read the first rows of a file. */
-  static async open(file) {
-    const { value = "" } = await pieces(file.slice(0, SAMPLE), { isCut: file.size > SAMPLE }).next();
-    const start = value.startsWith(BOM) ? value.slice(BOM.length) : value;
-    const newline = start.includes("\n") || !start.includes("\r") ? "\n" : "\r";
-    const dialect = { newline, delimiter: delimiterOf(start, newline) };
-    const records = parse(start, dialect, file.size <= SAMPLE);
-    const [header, ...rows] = records.filter((record) => !record.isBlank);
-    if (!header || header.problem) throw new Error(`the file has no header: ${header?.problem ?? "it is empty"}`);
-    const sample = rows.filter((row) => row.fields.length === header.fields.length).slice(0, 100);
-    return new CsvTable(file, dialect, header.fields, sample.map((row) => row.fields));
+  static async open(file, limit = MOST_BYTES) {
+    if (!(await isUtf8(file))) throw new Error("the file is not UTF-8: sentcli score reads other encodings");
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+    const mark = decoder.decode(await file.slice(0, 3).arrayBuffer()) === BOM ? BOM : "";
+    const body = file.slice(mark ? 3 : 0);
+    const usual = /\.(tsv|tab)$/i.test(file.name ?? "") ? "\t" : ",";
+    return new CsvTable(body, mark, limit, startOf(await firstLines(body, limit), usual, limit));
   }
 
   /**
-   * Yield `{records, done}`: some records and the share of the file that was read. A record has `fields`, or
-   * a `problem` and the `line` at which it begins.
+   * Yield `{records, done}`: some records and the share of the file that was read. A record has its own characters
+   * as `raw`, and `fields`; or a `problem`, the `line` and the `offset` at which it begins, and its `bytes` if it is
+   * not UTF-8.
    */
   async *chunks() {
-    let rest = null;
-    let line = 1;
-    let isHeader = true;
-    const progress = { bytes: 0 };
-    for await (const piece of pieces(this.file, { progress })) {
-      if (rest === null && piece.startsWith(BOM)) yield { records: [{ raw: BOM, isBlank: true }], done: 0 };
-      const text = rest === null && piece.startsWith(BOM) ? piece.slice(BOM.length) : (rest ?? "") + piece;
-      const isLast = progress.bytes >= this.file.size;
-      const records = parse(text, this.dialect, isLast);
-      rest = text.slice(records.reduce((size, record) => size + record.raw.length, 0));
-      if (rest.length > MOST_OPEN) throw new Error(`line ${line}: a quote is not closed`);
-      for (const record of records) {
-        record.line = line;
-        line += record.raw.split(this.dialect.newline).length - 1;
-        if (isHeader && !record.isBlank) {
-          record.isHeader = true;
-          isHeader = false;
-        } else if (!record.isBlank && !record.problem && record.fields.length !== this.columns.length) {
-          const count = record.fields.length;
-          record.problem = `${count} field${count === 1 ? "" : "s"} instead of ${this.columns.length}`;
-        }
-      }
-      yield { records, done: progress.bytes / this.file.size };
+    const reader = new Reader(this);
+    if (this.mark) yield { records: [{ raw: this.mark, isBlank: true }], done: 0 };
+    for await (const { lines, isLast } of linesOf(this.file, this.limit)) {
+      const records = [...reader.records(lines, isLast)];
+      yield { records, done: isLast ? 1 : reader.read / this.file.size };
     }
   }
 
@@ -62,11 +50,7 @@ export class CsvTable {
   extended(record, fields) {
     const [end] = record.raw.match(/(\r\n|\r|\n)?$/);
     const bare = record.raw.slice(0, record.raw.length - end.length);
-    return [bare, ...fields.map((field) => this.quoted(field))].join(this.dialect.delimiter) + end;
-  }
-
-  quoted(value) {
-    return quoted(value, this.dialect.delimiter);
+    return [bare, ...fields.map((field) => quoted(field, this.delimiter))].join(this.delimiter) + end;
   }
 }
 
@@ -75,68 +59,87 @@ export function quoted(value, delimiter) {
   return /["\r\n]/.test(value) || value.includes(delimiter) ? `"${value.replaceAll('"', '""')}"` : value;
 }
 
-function delimiterOf(text, newline) {
-  const delimitersToGuess = [",", "\t", ";", "|"];
-  return Papa.parse(text, { preview: 20, newline, delimitersToGuess, skipEmptyLines: true }).meta.delimiter;
+async function firstLines(body, limit) {
+  for (let size = SAMPLE; ; size *= 4) {
+    const isWhole = size >= body.size;
+    let first = [];
+    for await (const { lines } of linesOf(body.slice(0, size), limit)) first = first.concat(lines);
+    if (isWhole) return first;
+    first.pop(); // it may be cut
+    if (first.length > 1 || size > limit) return first;
+  }
 }
 
-// Papa.parse of a file replaces bytes that are not UTF-8, and cuts characters at the borders of its chunks.
-async function* pieces(blob, { isCut = false, progress = {} }) {
-  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-  let text = "";
-  progress.bytes = 0;
-  for await (const bytes of blocks(blob)) {
-    try {
-      text += decoder.decode(bytes, { stream: true });
-    } catch {
-      throw notUtf8(progress.bytes, bytes.length);
+class Reader {
+  constructor(table) {
+    this.table = table;
+    this.lines = []; // that are not records yet
+    this.line = 1;
+    this.offset = new TextEncoder().encode(table.mark).length;
+    this.read = 0; // bytes
+    this.wanted = 0; // bytes to read before it is worth looking for the end of an open record again
+    this.skipRows = table.skipRows;
+    this.rescanned = 0;
+  }
+
+  /** Yield the records of further lines, except for a last one that may continue. */
+  *records(lines, isLast) {
+    this.lines = this.lines.concat(lines);
+    this.read += sizeOf(lines);
+    if (this.read < this.wanted && !isLast) return;
+    let place = 0;
+    while (place < this.lines.length) {
+      const { count, isOpen, ...record } = this.recordAt(place);
+      if (isOpen && !isLast) {
+        this.wanted = this.read + record.size;
+        break;
+      }
+      const size = sizeOf(this.lines.slice(place, place + count));
+      if (record.size > size) this.checkRescans(record.size);
+      yield { ...record, line: this.line, offset: this.offset };
+      this.offset += size;
+      this.line += count;
+      place += count;
     }
-    progress.bytes += bytes.length;
-    if (text.length >= PIECE && progress.bytes < blob.size) {
-      yield text;
-      text = "";
+    this.lines = this.lines.slice(place);
+  }
+
+  // The record at a line, with the `count` of its lines.
+  recordAt(place) {
+    const { delimiter, columns, start, limit } = this.table;
+    const first = this.lines[place];
+    if (this.line <= start) return { ...rawOf([first]), isBlank: true };
+    if (first.bytes.length > limit) {
+      return { ...rawOf([first]), problem: `longer than ${limit} bytes; sentcli score --max-row-bytes reads it` };
+    }
+    const { end, fields, size, problem, isOpen } = recordAt(this.lines, place, delimiter, limit);
+    if (problem) return { ...rawOf([first]), size, problem, isOpen };
+    const record = rawOf(this.lines.slice(place, end));
+    if (record.bytes) return { ...record, problem: "not UTF-8" };
+    if (!fields.length) return { ...record, isBlank: true };
+    if (this.line === start + 1) return { ...record, fields, isHeader: true };
+    const isSkipped = this.skipRows > 0;
+    this.skipRows -= isSkipped;
+    if (fields.length === columns.length) return { ...record, fields, isSkipped };
+    if (isSkipped) return { ...record, isBlank: true };
+    const counted = `${fields.length.toLocaleString("en")} field${fields.length === 1 ? "" : "s"}`;
+    return { ...record, problem: `${counted} instead of ${columns.length}` };
+  }
+
+  // The lines after the first one of a malformed record are parsed again.
+  checkRescans(size) {
+    this.rescanned += size;
+    if (this.rescanned > RESCAN_LIMITS * this.table.limit + RESCAN_SHARE * this.offset) {
+      throw new Error(`line ${this.line}: too many quotes are not closed; sentcli score --quotechar names another one`);
     }
   }
-  try {
-    text += isCut ? "" : decoder.decode();
-  } catch {
-    throw notUtf8(progress.bytes, 0);
-  }
-  if (text) yield text;
 }
 
-function notUtf8(start, length) {
-  return new Error(`the file is not UTF-8: see the bytes ${start} to ${start + length}`);
+function rawOf(lines) {
+  const raw = { count: lines.length, raw: lines.map((line) => line.text).join("") };
+  return lines.some((line) => line.isBad) ? { ...raw, bytes: joined(lines.map((line) => line.bytes)) } : raw;
 }
 
-// Not `for await (… of blob.stream())`, which Safari lacks.
-async function* blocks(blob) {
-  const reader = blob.stream().getReader();
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    yield value;
-  }
-}
-
-// Papa.Parser is what Papa.parse runs for each chunk: `step` says where each record ends.
-function parse(text, { delimiter, newline }, isLast) {
-  const records = [];
-  let start = 0;
-  const step = ({ data: [fields], errors, meta: { cursor } }) => {
-    const raw = text.slice(start, cursor);
-    start = cursor;
-    // Lines of a file may end in different ways; a carriage return before a newline belongs to the end.
-    const last = fields.length - 1;
-    if (/\r\n?$/.test(raw) && !raw.endsWith('"\r\n')) fields[last] = fields[last].replace(/\r$/, "");
-    const problem = errors.length ? problemOf(errors[0].code) : undefined;
-    records.push({ raw, fields, problem, isBlank: !problem && /^[\r\n]*$/.test(raw) });
-  };
-  new Papa.Parser({ delimiter, newline, step }).parse(text, 0, !isLast);
-  if (isLast && records.at(-1)?.raw === "") records.pop(); // after the last line end
-  return records;
-}
-
-function problemOf(code) {
-  return code === "MissingQuotes" ? "a quote is not closed" : "text after a closing quote";
+function sizeOf(lines) {
+  return lines.reduce((size, line) => size + line.bytes.length, 0);
 }

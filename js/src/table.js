@@ -4,23 +4,23 @@ import { CsvTable } from "./csv.js";
 import { ParquetTable } from "./parquet.js";
 
 const COLUMNS = ["sentiment", "sentiment_score"];
+const FIRST_ROWS = 10; // to show
 const HINT = "sentcli score reads it";
 const SIGNATURES = [
-  ["PK", `a workbook or an archive: ${HINT}`],
-  ["\x1f\x8b", `compressed with gzip: ${HINT}`],
-  ["\x28\xb5\x2f\xfd", `compressed with zstd: ${HINT}`],
-  ["ARROW1", `an Arrow file: ${HINT}`],
-  ["ORC", `an ORC file: ${HINT}`],
-  ["\xff\xfe", `UTF-16: ${HINT}`],
-  ["\xfe\xff", `UTF-16: ${HINT}`],
+  [/^PK(\x03\x04|\x05\x06)/, "a workbook or an archive"],
+  [/^\x1f\x8b/, "compressed with gzip"],
+  [/^\x28\xb5\x2f\xfd/, "compressed with zstd"],
+  [/^ARROW1\0\0/, "an Arrow file"],
+  [/^ORC[^]{0,16}[\0-\x06]/, "an ORC file"],
+  [/^(\xff\xfe|\xfe\xff|\0\0\xfe\xff)/, "UTF-16 or UTF-32"],
 ];
 
 /** Open a CSV or Parquet file. */
 export async function openTable(file) {
-  const start = String.fromCharCode(...new Uint8Array(await file.slice(0, 6).arrayBuffer()));
-  if (start.startsWith("PAR1")) return ParquetTable.open(file);
-  const [, found] = SIGNATURES.find(([signature]) => start.startsWith(signature)) ?? [];
-  if (found) throw new Error(`the file is ${found}`);
+  const start = String.fromCharCode(...new Uint8Array(await file.slice(0, 20).arrayBuffer()));
+  if (start.startsWith("PAR1\x15")) return ParquetTable.open(file);
+  const [, found] = SIGNATURES.find(([signature]) => signature.test(start)) ?? [];
+  if (found) throw new Error(`the file is ${found}: ${HINT}`);
   return CsvTable.open(file);
 }
 
@@ -39,7 +39,7 @@ export function likelyTexts(table) {
  * @param {object} scorer
  * @param {number} column its index
  * @param {(counts: object) => Promise<void> | void} report called after each chunk with `{done, rows, empty, rejected, labels}`
- * @returns the counts, the output and the rejected rows as Blobs, and the first rows
+ * @returns the counts, the output and the rejected rows as Blobs, and the first rows of both
  */
 export async function scoreTable(table, scorer, column, options = {}, report = () => {}) {
   const taken = table.columns.find((name) => COLUMNS.includes(name.toLowerCase()));
@@ -56,15 +56,16 @@ export async function scoreTable(table, scorer, column, options = {}, report = (
       if (found) counts.labels[found.label] = (counts.labels[found.label] ?? 0) + 1;
       else counts.empty++;
     }
-    rows.slice(0, 10 - first.length).forEach((row, place) => first.push({ text: row.fields[column], ...results[place] }));
+    rows.slice(0, FIRST_ROWS - first.length).forEach((row, place) => first.push({ text: row.fields[column], ...results[place] }));
     Object.assign(counts, { done, rows: counts.rows + rows.length, rejected: rejects.length });
     await report(counts);
   }
-  return { ...counts, output: new Blob(output, { type: "text/csv" }), rejects: rejected(rejects), first };
+  const firstRejects = rejects.slice(0, FIRST_ROWS).map(({ line, problem, raw }) => ({ line, problem, raw }));
+  return { ...counts, output: new Blob(output, { type: "text/csv" }), rejects: rejected(rejects), first, firstRejects };
 }
 
 function isRow(record) {
-  return !record.problem && !record.isHeader && !record.isBlank;
+  return !record.problem && !record.isHeader && !record.isSkipped && !record.isBlank;
 }
 
 function line(table, record, results) {
@@ -76,6 +77,13 @@ function line(table, record, results) {
 
 // As JSON Lines, as in the `.rejects.jsonl` of sentcli score.
 function rejected(records) {
-  const lines = records.map(({ line, problem, raw }) => `${JSON.stringify({ line, reason: problem, raw })}\n`);
+  const lines = records.map(({ line, offset, problem, raw, bytes }) => {
+    const content = bytes ? { raw_base64: base64(bytes) } : { raw };
+    return `${JSON.stringify({ line, offset, reason: problem, ...content })}\n`;
+  });
   return new Blob(lines, { type: "application/x-ndjson" });
+}
+
+function base64(bytes) {
+  return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 }

@@ -110,7 +110,10 @@ def test_rows_that_do_not_fit_are_counted(offline, tmp_path):
     with offline.expect_download() as download:
         offline.click("text=bad-rejects.jsonl")
     (rejected,) = Path(download.value.path()).read_text("utf-8").splitlines()
-    assert json.loads(rejected) == {"line": 3, "reason": "3 fields instead of 2", "raw": "2,too,many\n"}
+    where = {"line": 3, "offset": 19}
+    assert json.loads(rejected) == {**where, "reason": "3 fields instead of 2", "raw": "2,too,many\n"}
+    assert "line 3: 3 fields instead of 2" in offline.inner_text("#rejected")
+    assert "2,too,many" in offline.inner_text("#rejected")
 
 
 def test_a_file_in_another_encoding_is_refused(offline, tmp_path):

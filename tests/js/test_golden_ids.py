@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from sentcli.explain.pieces import pieces_of, sentences_of
+from sentcli.tables.text_column import TEXT_NAMES
 from sentcli.text.encoder import Encoder
 from sentcli.text.null_values import NULL_VALUES, NullValues
 from sentcli.text.tokenizer import Vocab, truncate, words_of
@@ -145,6 +146,11 @@ def test_the_package_reads_the_same():
 def test_null_values_are_those_of_the_package():
     quoted = re.findall(r'"(?:[^"\\]|\\.)*"', (JS / "src" / "null_values.js").read_text("utf-8"))
     assert tuple(map(json.loads, quoted)) == NULL_VALUES
+
+
+def test_names_of_texts_are_those_of_the_package():
+    code = (JS / "src" / "csv_header.js").read_text("utf-8").partition("const TEXT_NAMES")[2]
+    assert "".join(re.findall(r'"([^"]*)"', code.partition(".split")[0])).split() == TEXT_NAMES
 
 
 def test_the_module_in_javascript(js):
