@@ -54,12 +54,6 @@ def read(url: str) -> bytes:
     return b""
 
 
-def write(url: str, data: bytes) -> None:
-    """Write a small remote file in one request."""
-    with _translated(url, OutputError) as (files, path):
-        files.pipe_file(path, data)
-
-
 def exists(url: str) -> bool:
     """Return whether a remote file exists."""
     with _translated(url, OutputError) as (files, path):

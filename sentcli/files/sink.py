@@ -191,9 +191,6 @@ def write_file(target: Target, data: bytes) -> None:
 
     :raises OutputError: with the name and the reason.
     """
-    if target.is_url:
-        remote.write(target.name, data)
-        return
     sink = open_sink(target)
     try:
         sink.write(data)

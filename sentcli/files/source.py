@@ -110,7 +110,7 @@ class Source(AbstractContextManager["Source"]):
         self.live = self._is_pipe and not self.compression
         try:
             if self._is_pipe and file.path != STANDARD:
-                self._raw = _open_pipe(file.path, check)
+                self._raw = _open_pipe(file.path)
             else:
                 self._raw = _open(file.path, _BLOCK if self.compression and not self._is_pipe else 0)
         except OSError as error:
@@ -264,23 +264,11 @@ def _standard_input() -> IO[bytes]:
     return sys.stdin.buffer
 
 
-def _open_pipe(path: str, check: Callable[[], None]) -> IO[bytes]:
-    """Open a pipe in a thread, because opening it waits for its writer and could not be stopped."""
-    from concurrent.futures import Future, wait  # few inputs are pipes
-    from threading import Thread
-
-    opened: Future[IO[bytes]] = Future()
-
-    def open_it() -> None:
-        try:
-            opened.set_result(Path(path).open("rb", buffering=0))  # noqa: SIM115  # `Source` closes it
-        except OSError as error:
-            opened.set_exception(error)
-
-    Thread(target=open_it, daemon=True).start()
-    while not wait([opened], LOOK_SECONDS).done:
-        check()
-    return opened.result()
+def _open_pipe(path: str) -> IO[bytes]:
+    """Open a pipe without a wait for its writer, which could not be stopped; `Source` waits for its bytes."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(descriptor, True)
+    return os.fdopen(descriptor, "rb", 0)
 
 
 def _open(name: str, buffering: int) -> IO[bytes]:

@@ -292,8 +292,9 @@ def test_a_signal_ends_the_wait_for_a_pipe(tmp_path, name):
     os.mkfifo(tmp_path / name)
     file = inspect_input(str(tmp_path / name))
     checks = iter([None, None])  # before the pipe is opened, and while nobody writes
-    with pytest.raises(StopRequested):
-        Source(file, lambda: next(checks, 0) is None or stop_requested())
+    source = Source(file, lambda: next(checks, 0) is None or stop_requested())
+    with source, pytest.raises(StopRequested):
+        source.read()
     with (tmp_path / name).open("r+b", buffering=0) as writer:  # which does not wait
         with Source(file) as source:
             source.check = stop_requested
@@ -311,6 +312,6 @@ def test_a_pipe_that_cannot_be_opened_is_an_error(tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(DataError, match="pipe: Permission denied"):
         Source(file)
