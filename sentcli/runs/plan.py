@@ -194,10 +194,8 @@ def _find(name: str, form: str | None, output: str) -> list[Found]:
             found = [file for file in found if not _absolute(file).startswith(inside)]
         kept = _inputs_among(name, base, found, form, is_folder=True)
         if not form and (count := _count_documents(kept)) > 1:
-            raise UsageError(
-                f"{name}: is each of its {count:,} small text files one text, or each line of them? Add "
-                f"--documents, or {option('input_format', 'lines')}"
-            )
+            what = f"{name}: is each of its {count:,} small text files one text, or each line of them?"
+            raise UsageError(f"{what} Add --documents, or {option('input_format', 'lines')}")
     elif "*" in name if at_url else WILDCARD.search(name) and not Path(name).exists():
         base = _FIXED.findall(name)[0]
         pattern = name.removeprefix(base)
@@ -282,10 +280,8 @@ def _refuse_lakes(found: Iterable[Found]) -> None:
         else:
             continue
         query = shlex.quote(f"COPY (FROM {scan}) TO $$OUT.parquet$$")
-        raise UsageError(
-            f"{folder} is a table of {kind}: only its log shows which files are current; try: duckdb -c "
-            f"{query} && sentcli score OUT.parquet -o SCORED.parquet"
-        )
+        what = f"{folder} is a table of {kind}: only its log shows which files are current"
+        raise UsageError(f"{what}; try: duckdb -c {query} && sentcli score OUT.parquet -o SCORED.parquet")
 
 
 def _list(folder: str, pattern: str) -> list[str]:
@@ -302,7 +298,8 @@ def partitions_of(names: Sequence[str]) -> Partitions:
     found: list[dict[str, str | None]] = []
     for name in names:
         folders = filter(None, map(_FOLDER.fullmatch, PurePosixPath(path_of(name)).parts[:-1]))
-        found.append({unquote(folder[1]): _value(folder[2]) for folder in folders})
+        pairs = ((unquote(folder[1]), folder[2]) for folder in folders)
+        found.append({column: None if value == _NULL else unquote(value) for column, value in pairs})
     partitions: dict[ResultColumn, Sequence[str | int | None]] = {}
     for column in dict.fromkeys(column for folders in found for column in folders):
         values = [folders.get(column) for folders in found]
@@ -311,7 +308,3 @@ def partitions_of(names: Sequence[str]) -> Partitions:
         typed = [None if value is None else kind(value) for value in values]
         partitions[ResultColumn(column, lambda scores: (), is_integer=is_integer)] = typed
     return partitions
-
-
-def _value(text: str) -> str | None:
-    return None if text == _NULL else unquote(text)
