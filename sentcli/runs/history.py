@@ -104,10 +104,8 @@ class History:
     def _continue(self, before: Mapping[str, Any]) -> None:
         name, ledger = self.targets[0].name, self.ledger
         if changed := _changes(before["run"], self.conditions):
-            raise ResumeError(
-                f"{name}: {changed} changed since the interrupted run. What was scored is kept: undo "
-                f"the change, or start over with {option('overwrite', True)}"
-            )
+            hint = f"What was scored is kept: undo the change, or start over with {option('overwrite', True)}"
+            raise ResumeError(f"{name}: {changed} changed since the interrupted run. {hint}")
         _log.info("%s: continuing after %s", name, counted(ledger.rows, "row"))
         # Files of the stopped run, which it was about to rename, are replaced.
         sizes = zip(self.targets, ledger.sizes or (), strict=False)
@@ -158,19 +156,14 @@ def name_outputs_without_input(folder: Target, made: Sequence[Target]) -> None:
     for path in records:
         output = path.with_name(path.name[1:].removesuffix(_DONE_SUFFIX))
         record = parse_record(path.read_bytes(), DONE) if output.exists() and output not in names else None
-        if record and not all(map(_exists, record["facts"].get("inputs", ()))):
+        try:
+            for name in record["facts"].get("inputs", ()) if record else ():
+                inspect_input(name)
+        except DataError:
             gone.append(str(output))
     if gone:
         said = counted(len(gone), "output"), ", ".join(gone)
         _log.warning("%s left unchanged, because the input is not found: %.400s", *said)
-
-
-def _exists(name: str) -> bool:
-    try:
-        inspect_input(name)
-    except DataError:
-        return False
-    return True
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

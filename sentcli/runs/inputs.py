@@ -67,7 +67,7 @@ def find_formats(
     write = replace(write, format=form)
     if is_open:
         return read, write
-    read = replace(read, format=_format_of_all(inputs, read))
+    read = replace(read, format=read.format or _format_of_all(inputs))
     return read, _checked(read, write, inputs[0], output)
 
 
@@ -75,10 +75,8 @@ def _is_text(name: str) -> bool:
     return name == STANDARD or suffix_of(name) in ("", ".txt")
 
 
-def _format_of_all(inputs: Sequence[str], read: ReadOptions) -> str:
-    formats = {
-        read.format or ("lines" if name == STANDARD else format_of(name, "input_format")) for name in inputs
-    }
+def _format_of_all(inputs: Sequence[str]) -> str:
+    formats = {"lines" if name == STANDARD else format_of(name, "input_format") for name in inputs}
     if len(formats) > 1:
         hint = f"add {option('input_format')} (without it, - is read as lines)"
         what = hint if STANDARD in inputs else "give -o DIR/"
@@ -101,10 +99,8 @@ def _checked(read: ReadOptions, write: WriteOptions, name: str, output: str) -> 
         (("output_delimiter", "output_encoding"), write.has_dialect and not is_csv),
     ):
         if is_unfit:
-            verb = "do" if len(names) > 1 else "does"
-            raise UsageError(
-                f"{' and '.join(map(option, names))} {verb} not apply to {form} output: {output}"
-            )
+            named = f"{' and '.join(map(option, names))} {'do' if len(names) > 1 else 'does'}"
+            raise UsageError(f"{named} not apply to {form} output: {output}")
     return replace(write, format=form)
 
 
@@ -276,8 +272,11 @@ class Inputs:
         check_room([*filter(self._read.keeps, table.columns)], self._names, table.name)
         if self._converts and self._names:  # lines have no names
             refuse_twins(table)
-        elif isinstance(table, TextTable) and isinstance(like, TextTable):
-            _check_encoding(table, like)
+        elif isinstance(table, TextTable) and isinstance(like, TextTable) and not table.is_empty:
+            encoding, first = table.encoding.name, like.encoding.name
+            if encoding != first:
+                what = f"the encoding is {encoding}, not that of the first input, {first}"
+                raise DataError(f"{table.name}: {what}; for an output each, give -o OUT/")
         return table
 
     def _with_room(self, partitions: Partitions) -> Partitions:
@@ -310,12 +309,3 @@ class Inputs:
             yield logging.WARNING, f"{self.table.name}: {note}"
         if is_lines and len(names) > _USUAL_COLUMNS:
             yield logging.INFO, f"each line has {', '.join(names)}, text"
-
-
-def _check_encoding(table: TextTable, like: TextTable) -> None:
-    """Refuse an input that would give one output several encodings."""
-    if table.encoding != like.encoding and not table.is_empty:
-        raise DataError(
-            f"{table.name}: the encoding is {table.encoding.name}, not that of the first input, "
-            f"{like.encoding.name}; for an output each, give -o OUT/"
-        )

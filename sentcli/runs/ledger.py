@@ -112,10 +112,9 @@ class Ledger:
         for record, values, _ in self._records() if self._end else ():
             if "position" in record and not (yield from self._replay_record(chunks, record, values)):
                 name = names[record["position"]["input"] % len(names)]
-                raise ChangedInputError(
-                    f"{name} changed since the interrupted run read it. What was scored is kept: restore "
-                    f"the file, or start over with {option('overwrite', True)}"
-                )
+                hint = f"restore the file, or start over with {option('overwrite', True)}"
+                what = f"{name} changed since the interrupted run read it. What was scored is kept"
+                raise ChangedInputError(f"{what}: {hint}")
 
     def _replay_record(
         self, chunks: Iterator[Chunk], record: Mapping[str, Any], values: bytes

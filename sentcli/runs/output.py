@@ -121,10 +121,9 @@ class Output:
 
     def _check_law(self, position: Position) -> None:
         if (self.rows, self.rejected) != (position.rows, position.rejected):
-            raise SentcliError(
-                f"{position.rows:,} rows and {position.rejected:,} rejected ones were read, "
-                f"but {self.rows:,} and {self.rejected:,} written; the output is not kept"
-            )
+            read = f"{position.rows:,} rows and {position.rejected:,} rejected ones were read"
+            written = f"{self.rows:,} and {self.rejected:,} written"
+            raise SentcliError(f"{read}, but {written}; the output is not kept")
 
     def _check_rejects(self, *, is_end: bool) -> None:
         options, read = self._options, self.rows + self.rejected
@@ -132,7 +131,6 @@ class Output:
         if self.rejected and not is_early and options.exceeded(self.rejected, read):
             first = next(iter(self._examples.values()))
             limit = option("max_rejects", options.limit)
-            raise RejectsError(
-                f"{self.rejected:,} of {read:,} rows rejected, more than {limit}; the first in "
-                f"{first.input}, line {first.line:,}: {first.reason:.200}"
-            )
+            where = f"{first.input}, line {first.line:,}: {first.reason:.200}"
+            what = f"{self.rejected:,} of {read:,} rows rejected, more than {limit}"
+            raise RejectsError(f"{what}; the first in {where}")

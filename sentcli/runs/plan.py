@@ -305,10 +305,8 @@ def _refuse_lakes(found: Iterable[Found]) -> None:
         else:
             continue
         query = shlex.quote(f"COPY (FROM {scan}) TO $$OUT.parquet$$")
-        raise UsageError(
-            f"{folder} is a table of {kind}: only its log shows which files are current; try: duckdb -c "
-            f"{query} && sentcli score OUT.parquet -o SCORED.parquet"
-        )
+        what = f"{folder} is a table of {kind}: only its log shows which files are current"
+        raise UsageError(f"{what}; try: duckdb -c {query} && sentcli score OUT.parquet -o SCORED.parquet")
 
 
 def _list(folder: str, pattern: str) -> list[str]:
@@ -325,7 +323,8 @@ def partitions_of(names: Sequence[str]) -> Partitions:
     found: list[dict[str, str | None]] = []
     for name in names:
         folders = filter(None, map(_FOLDER.fullmatch, PurePosixPath(path_of(name)).parts[:-1]))
-        found.append({unquote(folder[1]): _value(folder[2]) for folder in folders})
+        pairs = ((unquote(folder[1]), folder[2]) for folder in folders)
+        found.append({column: None if value == _NULL else unquote(value) for column, value in pairs})
     partitions: dict[ResultColumn, Sequence[str | int | None]] = {}
     for column in dict.fromkeys(column for folders in found for column in folders):
         values = [folders.get(column) for folders in found]
@@ -334,7 +333,3 @@ def partitions_of(names: Sequence[str]) -> Partitions:
         typed = [None if value is None else kind(value) for value in values]
         partitions[ResultColumn(column, lambda scores: (), is_integer=is_integer)] = typed
     return partitions
-
-
-def _value(text: str) -> str | None:
-    return None if text == _NULL else unquote(text)
