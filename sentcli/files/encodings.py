@@ -26,12 +26,12 @@ _NOT_WESTERN = re.compile(
 )
 _WEIGHT = 4  # matches of _WESTERN that one match of _NOT_WESTERN outweighs
 _NOT_ISO = re.compile(rb"[\x80-\x9f]")  # quotation marks and dashes of Windows
-_EURO = b"\xa4"  # in ISO 8859-15; in cp1252 a sign that nobody uses
-# Encodings of Latin letters; the rare ones only where many letters show them.
-_LATIN = ("cp1250", "cp1252", "cp1254", "cp1257", "cp437", "cp850", "cp852", "cp857", "cp865", "mac-roman")
 _ISO = ("iso8859-2", "iso8859-9", "iso8859-15")
-_RARE = ("iso8859-3", "iso8859-4", "iso8859-13", "iso8859-16", "cp1258")
-_MANY = 10  # letters beyond ASCII
+_EURO = b"\xa4"  # in ISO 8859-15; in these a sign that nobody uses
+_NOT_EURO = ("cp1252", "iso8859-1")
+_DOS = tuple(f"cp{number}" for number in (437, 850, 852, 857, 865))
+_RARE = tuple(f"iso8859-{number}" for number in (3, 4, 13, 16))
+_LATIN = ("cp1250", "cp1254", "cp1257", "cp1258", "mac-roman", *_NOT_EURO, *_ISO, *_DOS, *_RARE)
 _SAMPLE = 1 << 20  # bytes, from the block with the first byte that is not UTF-8
 _SHARE = 10  # minimum number of lines for one damaged line
 _BIG_ENDIAN = re.compile(rb"\0(\0\0)?[\t\n\r -~]")  # an ASCII character in UTF-16 or UTF-32
@@ -46,69 +46,54 @@ def marked_encoding(start: bytes) -> str | None:
 def detect_encoding(blocks: Iterable[bytes]) -> tuple[str, bool]:
     """Return the encoding of an input, and whether the bytes show it plainly; if not, it may be empty.
 
-    :param blocks: the bytes of the input, which are read up to the first character beyond ASCII, or up to
-        `_SAMPLE` bytes if that is not UTF-8.
+    :param blocks: the bytes of the input, which are read up to the first character beyond ASCII; if that
+        is not UTF-8, to their end.
     :returns: UTF-16 or UTF-32 by its mark or its zeros, `ascii`, `utf-8` and `cp1252` plainly.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
     blocks = iter(blocks)
     for number, block in enumerate(blocks):
-        if number == 0 and (name := marked_encoding(block) or _wide_encoding(block)):
-            return name, True
+        if number == 0 and (marked := marked_encoding(block)):
+            return marked, True
+        # Zeros of UTF-16 and UTF-32 without a mark, and bytes of ASCII that switch to another alphabet.
+        if (number == 0 and b"\0" in block) or b"\x1b$" in block or b"~{" in block:
+            name = _detect(block)
+            if name.startswith(WIDE) or _NOT_BY_LINES.match(name):
+                return name, True
         try:
             if not decoder.decode(block).isascii():
                 return "utf-8", True
         except UnicodeDecodeError:
-            while len(block) < _SAMPLE and (more := next(blocks, b"")):
-                block += more
-            return likely_encoding(block[:_SAMPLE])
-        if (b"\x1b$" in block or b"~{" in block) and _NOT_BY_LINES.match(name := _detect(block)):
-            return name, True  # bytes of ASCII that switch to another alphabet
+            return likely_encoding((block + b"".join(blocks))[:_SAMPLE])
     return "ascii", True
-
-
-def _wide_encoding(data: bytes) -> str:
-    """Return UTF-16 or UTF-32 with its byte order if an input without a mark is one, else empty."""
-    name = _detect(data) if b"\0" in data else ""
-    return name if name.startswith(WIDE) else ""
 
 
 def likely_encoding(data: bytes) -> tuple[str, bool]:
     """Return the encoding that explains the bytes beyond ASCII, and whether UTF-8 or cp1252 does it plainly.
 
     Beyond ASCII, Latin letters are next to ASCII letters, and others in long runs. A detector has to confirm
-    that they are those of cp1252.
+    that they are those of cp1252. If few lines are not UTF-8, these are damaged.
     """
     text = data.decode("utf-8", "replace")
-    if len(text) - len(text.encode("ascii", "ignore")) >= 2 * text.count("\ufffd"):
-        return "utf-8", True
     is_western = len(_WESTERN.findall(data)) > _WEIGHT * len(_NOT_WESTERN.findall(data))
-    if not is_western and _has_few_others(text):
+    bad, bad_lines = text.count("\ufffd"), sum("\ufffd" in line for line in text.split("\n"))
+    is_damaged = not is_western and _SHARE * bad_lines <= text.count("\n")
+    if is_damaged or len(text) - len(text.encode("ascii", "ignore")) >= 2 * bad:
         return "utf-8", True
     lines = _SYMBOL.sub(b"", data).splitlines(keepends=True)
     letters = b"".join(line for line in lines if not line.isascii())
-    name = _detect(letters, is_latin=is_western) if letters else "cp1252"
+    name = _detect(letters, _LATIN if is_western else None) if letters else "cp1252"
     decoded = {letters.decode(codec or "ascii", "replace") for codec in (name, "cp1252")}
     return ("cp1252", True) if is_western and len(decoded) == 1 else (name, False)
 
 
-def _detect(data: bytes, *, is_latin: bool = False) -> str:
+def _detect(data: bytes, among: Sequence[str] | None = None) -> str:
     """Return the encoding that statistics of letters in many languages show; empty for none."""
     from chardet import detect  # takes 40 ms, and few inputs are not UTF-8
 
-    is_long = len(data) - len(data.decode("ascii", "ignore")) > _MANY
-    among = (*_LATIN, "iso8859-1", *_ISO, *(_RARE if is_long else ())) if is_latin else None
-    unlikely = _ISO if _NOT_ISO.search(data) else None
+    unlikely = _ISO if _NOT_ISO.search(data) else _NOT_EURO if _EURO in data else None
     found = detect(data, include_encodings=among, exclude_encodings=unlikely, compat_names=False)
-    name = found["encoding"] or ""
-    has_euro = _EURO in data and not unlikely
-    return "iso8859-15" if has_euro and name in ("cp1252", "iso8859-1") else name
-
-
-def _has_few_others(text: str) -> bool:
-    """Return whether few lines are not UTF-8, as in a file with some damaged ones."""
-    lines = text.split("\n")
-    return _SHARE * sum("\ufffd" in line for line in lines) < len(lines)
+    return found["encoding"] or ""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePath
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -24,8 +24,7 @@ from sentcli.files.walk import WILDCARD, not_inputs, walk
 from sentcli.scoring import stop
 from sentcli.tables.open import open_table
 from sentcli.tables.options import ReadOptions, ResultColumn
-from sentcli.tables.registry import SUFFIXES, format_of, get_format, is_known, suffix_of, written_format
-from sentcli.tables.table import Table
+from sentcli.tables.registry import SUFFIXES, get_format, is_known, suffix_of, written_format
 from sentcli.tables.text_column import is_usual
 
 _log = logging.getLogger("sentcli")
@@ -40,7 +39,7 @@ _STORED = (".parquet", ".pq", ".orc", ".avro")  # the files of a Delta or Iceber
 _DOCUMENT_BYTES = 16 << 10  # the mean size of files that may be a text each
 _MANY = 10  # so many of these files, named one by one or by a glob, are worth a hint
 _NAMED = 4  # of the files that are left out
-_FOLDER = re.compile(r"([^=]+)=(.*)")
+_FOLDER = re.compile(r"(?:^|/)([^=/]+)=([^/]*)(?=/)")
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")  # fits 64 bits, and is the same when written back
 
@@ -58,10 +57,7 @@ class Found(NamedTuple):
 
 
 def plan_outputs(
-    inputs: Sequence[str],
-    output: Target,
-    write_format: str | None = None,
-    read: ReadOptions = ReadOptions(),  # noqa: B008  # frozen
+    inputs: Sequence[str], output: Target, read: ReadOptions, write_format: str | None = None
 ) -> tuple[list[Pair], int]:
     """Pair inputs with outputs: all with one file, or each with a file of the same name in a folder.
 
@@ -69,8 +65,8 @@ def plan_outputs(
     folders below its first wildcard, because file names repeat in the folders of a partitioned data set.
 
     :param inputs: files, `-`, URLs, folders and globs; the files of a folder or glob are sorted.
-    :param write_format: files in the folder get the suffix of this format; None: that of their input.
     :param read: with the format of inputs with any suffix.
+    :param write_format: files in the folder get the suffix of this format; None: that of their input.
     :returns: the pairs, and the number of inputs whose outputs cannot have a name, which are logged.
     """
     folder = output.name if output.is_folder else ""
@@ -142,17 +138,15 @@ def _output_name(file: str, form: str | None) -> str:
     """Return the name of an input's output in a folder: the same name, with suffixes that fit the output."""
     if file == STANDARD:
         raise UsageError("standard input has no name for a file in a folder; give -o FILE")
-    name = path_of(file)
-    compression = compression_of(name)
-    plain = PurePath(name[: len(name) - len(compression)])
-    if plain.suffix.lower() in SUFFIXES:
-        form = form or written_format(format_of(plain.name, "input_format"))
-    if form and plain.suffix.lower() not in get_format(form).suffixes:
-        stem = plain.stem if plain.suffix.lower() in SUFFIXES else plain.name
-        plain = plain.with_name(stem + get_format(form).suffixes[0])
-        if form in ("parquet", "xlsx"):  # compressed inside
-            return plain.name
-    return plain.name + compression
+    name = PurePath(path_of(file)).name
+    suffix, compression = suffix_of(file), compression_of(name)
+    known = SUFFIXES.get(suffix)
+    form = form or (written_format(known) if known else None)
+    if not form or suffix in get_format(form).suffixes:
+        return name
+    stem = name[: len(name) - len(compression) - len(suffix if known else "")]
+    # Parquet and workbooks are compressed inside.
+    return stem + get_format(form).suffixes[0] + ("" if form in ("parquet", "xlsx") else compression)
 
 
 def refuse_inputs(files: Sequence[InputFile], outputs: Sequence[str]) -> None:
@@ -221,15 +215,13 @@ def _find(name: str, read: ReadOptions, output: str) -> list[Found]:
 
 def _unpacked(found: Found, read: ReadOptions) -> list[Found]:
     """Return the inputs in a zip archive, or the file if it is none."""
-    if not is_archive(found.file):
-        return [found]
     base = f"{found.file}/"
-    try:
-        members = [f"{base}{name}" for name in list_members(found.file)]
-    except DataError:  # raised again when this input is scored
-        return [found]
-    kept = _inputs_among(found.file, base, members, read, is_folder=True)
-    return [Found(file, base if found.base is None else found.base) for file in kept]
+    if is_archive(found.file):
+        with suppress(DataError):  # raised again when this input is scored
+            members = [f"{base}{name}" for name in list_members(found.file)]
+            kept = _inputs_among(found.file, base, members, read, is_folder=True)
+            return [Found(file, base if found.base is None else found.base) for file in kept]
+    return [found]
 
 
 def _absolute(name: str) -> str:
@@ -248,11 +240,7 @@ def _inputs_among(
         known = [file for file in files if is_known(file)]
         tables = [file for file in known if not _is_text(file)] if is_folder else []
         files = tables or known or files
-        if (
-            tables
-            and not (read.text_column or is_url(name))
-            and all(file.endswith(".json") for file in tables)
-        ):
+        if not (read.text_column or is_url(name)) and {*map(suffix_of, tables)} == {".json"}:
             files = [*filter(_has_usual_text, files)] or files
     kept = files or found
     left_out = {*found} - {*kept}
@@ -262,10 +250,10 @@ def _inputs_among(
 
 def _has_usual_text(file: str) -> bool:
     """Return whether a file has texts in a column of a usual name, or is empty."""
-    table = Table(file, ReadOptions())
-    with Source(inspect_input(file)) as source, suppress(DataError):
-        table = open_table(source, table.options)
-    return table.is_empty or any(is_usual(path.rpartition(".")[2]) for path in table.texts)
+    with suppress(DataError), Source(inspect_input(file)) as source:
+        table = open_table(source, ReadOptions())
+        return table.is_empty or any(is_usual(path.rpartition(".")[2]) for path in table.texts)
+    return False
 
 
 def _is_text(file: str) -> bool:
@@ -322,14 +310,12 @@ def partitions_of(names: Sequence[str]) -> Partitions:
     """Return the columns of the folders of inputs; integers if all values of a column are integers."""
     found: list[dict[str, str | None]] = []
     for name in names:
-        folders = filter(None, map(_FOLDER.fullmatch, PurePosixPath(path_of(name)).parts[:-1]))
-        pairs = ((unquote(folder[1]), folder[2]) for folder in folders)
-        found.append({column: None if value == _NULL else unquote(value) for column, value in pairs})
+        folders = _FOLDER.findall(path_of(name))
+        found.append({unquote(key): None if value == _NULL else unquote(value) for key, value in folders})
     partitions: dict[ResultColumn, Sequence[str | int | None]] = {}
     for column in dict.fromkeys(column for folders in found for column in folders):
         values = [folders.get(column) for folders in found]
         is_integer = all(value is None or _INTEGER.fullmatch(value) for value in values)
-        kind = int if is_integer else str
-        typed = [None if value is None else kind(value) for value in values]
+        typed = [int(value) if value and is_integer else value for value in values]
         partitions[ResultColumn(column, lambda scores: (), is_integer=is_integer)] = typed
     return partitions

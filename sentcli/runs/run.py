@@ -46,7 +46,7 @@ def score_files(  # the options of a run
     target, rejects = Target(output), options.rejects.path
     if cluster and (STANDARD in inputs or rejects or not target.is_folder):
         raise UsageError("--ray makes an output of each file: give files and -o FOLDER/, without --rejects")
-    pairs, failed = plan_outputs(inputs, target, options.write.format, options.read)
+    pairs, failed = plan_outputs(inputs, target, options.read, options.write.format)
     if rejects and len(pairs) > 1:
         raise UsageError(f"--rejects names one file for {len(pairs)} outputs; without it, each gets its own")
     if options.report and target.is_folder:

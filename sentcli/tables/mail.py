@@ -5,7 +5,7 @@ the signature. Dates are ISO 8601.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from html import unescape
@@ -23,16 +23,14 @@ _COLUMNS = ("subject", "from", "date", "text")
 _ESCAPED = re.compile(rb"^>(?=>*From )", re.MULTILINE)
 # What a reader of mail raises for what is none.
 _DAMAGE = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
-_QUOTED = re.compile(
-    r"^[ \t]*(>.*|(On|Am|Le|El) .{1,200}(\n.{1,200})?\b(wrote|schrieb|a écrit|escribió)\b.{,99}:[ \t]*)$",
-    re.MULTILINE,
-)
-_END = re.compile(  # a signature or a message without marks
-    r"^(-- ?|-+ ?original message ?-+|_{30,}|from: .+\n(sent|date): .+)$", re.MULTILINE | re.IGNORECASE
-)
+_INTRODUCTION = r"(On|Am|Le|El) .{1,200}(\n.{1,200})?\b(wrote|schrieb|a écrit|escribió)\b.{,99}:"
+_QUOTED = re.compile(rf"(?m)^[ \t]*(>.*|{_INTRODUCTION}[ \t]*)$")
+# A signature, or a quoted message without marks.
+_END = re.compile(r"(?im)^(-- ?|-+ ?original message ?-+|_{30,}|from: .+\n(sent|date): .+)$")
 _HIDDEN = ("blockquote", "script", "style", "title")
-_LINES = ("br", "div", "h1", "h2", "h3", "hr", "li", "p", "td", "th", "tr")
+_COMMENT = re.compile(r"(?s)<!--.*?(?:-->|\Z)")
 _TAG = re.compile(r"<(/?[a-z!][^\s<>]*+)[^<>]*+>", re.IGNORECASE)
+_LINES = ("br", "div", "h1", "h2", "h3", "hr", "li", "p", "td", "th", "tr")
 
 
 def open_table(source: Source, options: ReadOptions, _: Table | None) -> TextTable:
@@ -58,46 +56,37 @@ class _MailReader(LineReader):
         check_length(self._message, self._limit, self.name)
 
     def finish(self) -> Iterator[Event]:
-        if self._message:
-            raw, self._message = bytes(self._message), bytearray()
-            yield self._event(raw)
-            self.advance(raw.count(b"\n"), len(raw))
-
-    def _event(self, raw: bytes) -> Event:
-        """Return the row of a message, or a reject if it is none or too long."""
+        """Yield the row of a message, or a reject if it is none or too long."""
+        raw, self._message = bytes(self._message), bytearray()
         if len(raw) > self._limit:
-            return self.reject(raw, too_long(self._limit))
-        try:
-            values = _values_of(message_from_bytes(_ESCAPED.sub(b"", raw), policy=policy.default))
-        except _DAMAGE as error:
-            return self.reject(raw, f"not a message that can be read: {error or type(error).__name__}")
-        return self.rows([values[-1]], [values], [raw])
+            yield self.reject(raw, too_long(self._limit))
+        elif raw:
+            try:
+                values = _values_of(message_from_bytes(_ESCAPED.sub(b"", raw), policy=policy.default))
+                yield self.rows([values[-1]], [values], [raw])
+            except _DAMAGE as error:
+                yield self.reject(raw, f"not a message that can be read: {error}")
+        self.advance(raw.count(b"\n"), len(raw))
 
 
-def _values_of(message: EmailMessage) -> tuple[Any, ...]:
+def _values_of(message: EmailMessage) -> Sequence[str]:
     if not message.keys():
         raise ValueError("it has no headers")
-    subject, sender, date = (str(message[name] or "") for name in ("subject", "from", "date"))
+    subject, sender, date = (str(message[name] or "") for name in _COLUMNS[:3])
     moment = getattr(message["date"], "datetime", None)
-    return subject, sender, moment.isoformat() if moment else date, _text_of(message)
-
-
-def _text_of(message: EmailMessage) -> str:
-    """Return the text that the sender wrote."""
-    for kind in ("plain", "html"):
-        part = message.get_body((kind,))
-        text = "" if part is None else _decoded(part)  # a part without headers is false
-        text = _seen_in(text) if kind == "html" else text.replace("\r\n", "\n")
-        if text.strip():
-            own = _END.split(text, maxsplit=1)[0]
-            return _QUOTED.sub("", own).strip()
-    if message.defects:
+    text = _decoded(message, "plain").replace("\r\n", "\n")
+    text = text if text.strip() else _seen_in(_decoded(message, "html"))
+    if message.defects and not text.strip():
         raise ValueError(type(message.defects[0]).__name__)
-    return ""
+    own = _QUOTED.sub("", _END.split(text, maxsplit=1)[0])
+    return subject, sender, moment.isoformat() if moment else date, own.strip()
 
 
-def _decoded(part: Any) -> str:
-    """Return the text of a part in its encoding, else in the one that the bytes show."""
+def _decoded(message: EmailMessage, kind: str) -> str:
+    """Return the part with the text in its encoding, else in the one that the bytes show; empty for none."""
+    part: Any = message.get_body((kind,))
+    if part is None:  # one without headers is false
+        return ""
     data: bytes = part.get_payload(decode=True)
     declared = part.get_content_charset("us-ascii")
     try:
@@ -114,8 +103,7 @@ def _seen_in(page: str) -> str:
 
     The time is linear in the length, unlike that of `html.parser` before its fix of 2025.
     """
-    first, *others = re.sub(r"\s+", " ", page).split("<!--")
-    text, *pieces = _TAG.split(first + "".join(other.partition("-->")[2] for other in others))
+    text, *pieces = _TAG.split(re.sub(r"\s+", " ", _COMMENT.sub("", page)))
     seen, hidden = [text], 0
     for tag, text in zip(pieces[::2], pieces[1::2], strict=True):
         name = tag.strip("/").lower()

@@ -16,6 +16,7 @@ from sentcli.errors import DataError
 from sentcli.files.sink import Target
 from sentcli.files.source import Source, inspect_input
 from sentcli.runs.plan import plan_outputs
+from sentcli.tables.options import ReadOptions
 
 CSV = b"id,text\n1,x\n2,xx\n"
 
@@ -38,7 +39,8 @@ def score_files(names, output, **options):
 
 
 def plan(name, output="-"):
-    return [(files, target.name) for files, target in plan_outputs([name], Target(output))[0]]
+    pairs, _ = plan_outputs([name], Target(output), ReadOptions())
+    return [(files, target.name) for files, target in pairs]
 
 
 def test_each_table_is_an_input(here, caplog):

@@ -111,7 +111,8 @@ def test_globs(memory):
         memory.pipe(f"/in/{name}.csv", CSV)
 
     def plan(inputs, output):
-        return [(files, target.name) for files, target in plan_outputs(inputs, Target(output))[0]]
+        pairs, _ = plan_outputs(inputs, Target(output), ReadOptions())
+        return [(files, target.name) for files, target in pairs]
 
     assert plan(["memory://in/*.csv"], "-") == [(["memory://in/a.csv", "memory://in/b.csv"], "-")]
     with pytest.raises(DataError, match="no such files"):

@@ -29,7 +29,7 @@ def put(tmp_path, monkeypatch):
 
 def plan(inputs, output="-", form=None):
     names = [inputs] if isinstance(inputs, str) else inputs
-    pairs, _ = plan_outputs(names, Target(output), read=ReadOptions(form))
+    pairs, _ = plan_outputs(names, Target(output), ReadOptions(form))
     return [(files, target.name) for files, target in pairs]
 
 
@@ -96,7 +96,7 @@ def test_json_without_usual_texts_is_left_out_beside_messages(put, caplog):
     assert caplog.messages == ["in: 1 file left out: users.json"]
     everything = ["in/a/1.json", "in/a/3.json", "in/b/2.json", "in/users.json"]
     for read in (ReadOptions("json"), ReadOptions(text_column="name")):
-        assert plan_outputs(["in"], Target("-"), read=read)[0][0][0] == everything
+        assert plan_outputs(["in"], Target("-"), read)[0][0][0] == everything
     Path("in/a/1.json").unlink()
     Path("in/b/2.json").unlink()
     assert plan("in") == [(["in/a/3.json"], "-")]

@@ -13,10 +13,12 @@ from sentcli.errors import DataError, OutputError, SentcliError, UsageError
 from sentcli.files import remote
 from sentcli.files.sink import Target
 from sentcli.runs.plan import plan_outputs
+from sentcli.tables.options import ReadOptions
 
 
 def plan(inputs, output, form=None):
-    return [(files, target.name) for files, target in plan_outputs(inputs, Target(output), form)[0]]
+    pairs, _ = plan_outputs(inputs, Target(output), ReadOptions(), form)
+    return [(files, target.name) for files, target in pairs]
 
 
 @pytest.fixture
