@@ -18,7 +18,7 @@ from sentcli.tables import jsonl
 from sentcli.tables.jsonl import JsonTable, parse
 from sentcli.tables.line_reader import awaited, first_bytes, physical_lines
 from sentcli.tables.table import Table, TextTable, list_columns
-from sentcli.tables.text_column import SAMPLE_ROWS, SAMPLE_SIZE, Choice, Sample, is_usual
+from sentcli.tables.text_column import SAMPLE_SIZE, Choice, Sample, is_usual, samples
 
 _DOCUMENT_START = 64
 # The start of an array, or of an object on many lines.
@@ -75,8 +75,9 @@ class _JsonStart:
             for lines in records or filter(None, physical_lines(source, text)):
                 for line in lines:
                     self._records += _objects(line, text)
-                    size += len(line) if self._records else 0
-                    if is_full := len(self._records) == SAMPLE_ROWS or size >= SAMPLE_SIZE:
+                    width = len(self._records[0]) if self._records else 0
+                    size += len(line) if width else 0
+                    if is_full := samples(len(self._records), size, width) >= 1:
                         break
                 if choice := self._choose(is_all=is_full):
                     return choice

@@ -194,7 +194,9 @@ def lines_of_titles(records: Sequence[tuple[int, Sequence[str]]], text_column: s
     (_, first), (line, header) = records[0], table[0]
     is_index = not first[0] and len(first) < _FEWEST_NAMES  # of pandas
     is_uneven = len(table) < 2 or len({len(record) for _, record in table}) > 1
-    if first is header or is_index or is_uneven or text_column in first:
+    names = [*filter(None, (*first, *header))]
+    has_twins = counts[0] > 1 and len({*names}) < len(names)  # as rows have
+    if first is header or is_index or is_uneven or has_twins or text_column in first:
         return 0
     if text_column in header or any(map(is_usual, header)):
         return line - 1

@@ -20,7 +20,7 @@ from sentcli.text.null_values import NULL_VALUES, NullValues
 # The first rows decide, up to any limit, so that a file and a pipe of the same bytes have the same texts.
 SAMPLE_ROWS = 1000
 SAMPLE_SIZE = 1 << 20  # bytes or characters of whole lines
-_SAMPLE_VALUES = 32_000  # of a text format
+_SAMPLE_VALUES = 16_000  # of a text format
 FURTHER = 16  # samples are looked at, if a column with a usual name is blank up to there
 
 # Names in exports of shops, apps, social media and surveys, in lower case and without blanks and punctuation.
@@ -96,10 +96,9 @@ class Sample:
         if self.wanted is not None:
             return all(map(self._match, self._parts(self.wanted)))
         groups = next(iter(self._named), [])
-        is_clear = all(len(group) == 1 for group in groups) and any(
-            self._has_word(place) for (place,) in groups
-        )
-        return is_clear and next(self._rivals([place for (place,) in groups]), None) is None
+        places = [*chain(*groups)]
+        is_clear = len(places) == len(groups) and any(map(self._has_word, places))
+        return is_clear and next(self._rivals(self._rest(places), places[0]), None) is None
 
     def choose(self) -> Choice:
         """Choose the columns to score.
@@ -124,7 +123,7 @@ class Sample:
 
         Further rows may have texts there.
         """
-        named = {place for groups in self._named for group in groups for place in group}
+        named = chain.from_iterable(chain(*self._named))
         if self.wanted is not None or any(map(self._has_word, named)):
             return []
         return next((groups for groups in self._named if all(map(self._is_blank, chain(*groups)))), [])
@@ -134,13 +133,13 @@ class Sample:
         names = enumerate(self.columns)
         return [place for place, name in names if place not in places and name not in self.unfit]
 
-    def _rivals(self, places: Sequence[int]) -> Iterator[int]:
-        """Yield the columns that may be preferred to those of a usual name, by their own names.
+    def _rivals(self, rest: Iterable[int], first: int) -> Iterator[int]:
+        """Yield the columns that may be preferred to the first one of a usual name, by their own names.
 
         A part of an object is not preferred to a value outside it.
         """
-        names, named = {*map(str, self.columns)}, str(self.columns[places[0]])
-        for place in self._rest(places):
+        names, named = {*map(str, self.columns)}, str(self.columns[first])
+        for place in rest:
             name = str(self.columns[place])
             outer = name.rpartition(".")[0]
             is_inner = outer and outer in names and not named.startswith(f"{outer}.")
@@ -165,19 +164,22 @@ class Sample:
         :raises DataError: if one is; next to a name of customers' texts, if one has far more.
         """
         places = self._one_of_each(groups)
-        first, rivals = places[0], [*self._rivals(places)]
+        first, rest = places[0], self._rest(places)
         if len(self.values[first]) < _FEWEST:
             return Choice(places)
         size = sum(self._prose(place).size for place in places)
+        larger = self._larger(rest, _AHEAD * size)
         is_plain = _PLAIN.search(_plain(self.columns[first]))
-        likely = self._larger(rivals, _AHEAD * size if is_plain else size / _AHEAD)
+        likely = [*self._rivals(larger if is_plain else self._larger(rest, size / _AHEAD), first)]
         if self._prose(first).is_template:
-            if self._larger(rivals, _AHEAD * size):
+            rivals = [*self._rivals(rest, first)]
+            if not {*rivals}.isdisjoint(larger):
                 return self._by_values(rivals)
-            likely = likely or [*filter(self._has_word, rivals)]
+            is_message = _plain(self.columns[first]).startswith("message")  # to which there are answers
+            likely = likely or [place for place in rivals if is_message and self._has_word(place)]
         if likely:
             raise self._undecided([first, *likely])
-        if not (larger := self._larger({*self._rest(places)} - {*rivals}, _AHEAD * size)):
+        if not larger:
             return Choice(places)
         other = f"{self.columns[larger[0]]!r:.200} has longer ones; for those: {self._proposed(larger[0])}"
         taken = f"texts taken from {self.columns[first]!r:.200} by its name"
@@ -194,7 +196,7 @@ class Sample:
     def _by_values(self, usable: Sequence[int]) -> Choice:
         """Choose the column with the longest texts, else by its name, else the only column of strings."""
         ranked = self._larger(usable, 0)
-        rivals = [place for place in ranked if self._prose(place).size * _AHEAD > self._prose(ranked[0]).size]
+        rivals = self._larger(ranked, self._prose(ranked[0]).size / _AHEAD) if ranked else []
         if self._named and not rivals:
             return Choice(self._one_of_each(self._named[0]))
         reason = "the column with the longest texts"
@@ -212,11 +214,9 @@ class Sample:
 
     def _larger(self, places: Iterable[int], size: float) -> list[int]:
         """Return the columns with more than `size` characters of prose, the largest first."""
-        lengths = {place: sum(map(len, map(str, self.values[place]))) for place in places}
-        sizes = {
-            place: self._prose(place).size for place in lengths if lengths[place] > size
-        }  # others take time
-        return sorted((place for place in sizes if sizes[place] > size), key=sizes.__getitem__, reverse=True)
+        long = [place for place in places if sum(map(len, map(str, self.values[place]))) > size]  # saves time
+        sizes = {place: self._prose(place).size for place in long}
+        return sorted((place for place in long if sizes[place] > size), key=sizes.__getitem__, reverse=True)
 
     @cached_property
     def _prose(self) -> Callable[[int], Prose]:
@@ -254,8 +254,8 @@ class Sample:
             (folded, str(wanted).strip().casefold()),
             (range(1, len(printed) + 1), int(wanted) if re.fullmatch("[0-9]{1,9}", str(wanted)) else 0),
         ):
-            if name in names:
-                return [place for place, column in enumerate(names) if column == name]
+            if places := [place for place, column in enumerate(names) if column == name]:
+                return places
         return []
 
     def _has_word(self, place: int) -> bool:
