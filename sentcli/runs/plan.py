@@ -189,9 +189,9 @@ def _find(name: str, read: ReadOptions, output: str) -> list[Found]:
     if name.endswith("/") if at_url else name not in ("", STANDARD) and Path(name).is_dir():
         base = f"{name.rstrip('/')}/"
         found, links = (sorted(remote.list_folder(base)), []) if at_url else walk(base, "**/*", stop.check)
-        inside = f"{_absolute(output).rstrip('/')}/"
-        if output and not f"{_absolute(base).rstrip('/')}/".startswith(inside):
-            found = [file for file in found if not _absolute(file).startswith(inside)]
+        inside = Path(output).absolute()
+        if output and not Path(base).absolute().is_relative_to(inside):
+            found = [file for file in found if not Path(file).absolute().is_relative_to(inside)]
         kept = _inputs_among(name, base, found, read, is_folder=True)
         if not read.format and (count := _count_documents(kept)) > 1:
             raise UsageError(
@@ -222,10 +222,6 @@ def _unpacked(found: Found, read: ReadOptions) -> list[Found]:
             kept = _inputs_among(found.file, base, members, read, is_folder=True)
             return [Found(file, base if found.base is None else found.base) for file in kept]
     return [found]
-
-
-def _absolute(name: str) -> str:
-    return name if is_url(name) else str(Path(name).absolute())
 
 
 def _inputs_among(
