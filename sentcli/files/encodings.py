@@ -27,6 +27,7 @@ _RARE = tuple(f"iso8859-{number}" for number in (3, 4, 13, 16))
 _LATIN = ("cp1250", "cp1254", "cp1257", "cp1258", "mac-roman", *_NOT_EURO, *_ISO, *_DOS, *_RARE)
 _SAMPLE = 1 << 20  # bytes, from the block with the first byte that is not UTF-8
 _SHARE = 10  # minimum number of lines for one damaged line
+_SWITCHES = (b"\x1b$", b"~{")  # in bytes of ASCII, to the letters of ISO 2022 and HZ
 _BIG_ENDIAN = re.compile(rb"\0(\0\0)?[\t\n\r -~]")  # an ASCII character in UTF-16 or UTF-32
 
 
@@ -48,8 +49,9 @@ def detect_encoding(blocks: Iterable[bytes]) -> tuple[str, bool]:
     for number, block in enumerate(blocks):
         if number == 0 and (marked := marked_encoding(block)):
             return marked, True
-        # Zeros of UTF-16 and UTF-32 without a mark, and bytes of ASCII that switch to another alphabet.
-        if (number == 0 and b"\0" in block) or b"\x1b$" in block or b"~{" in block:
+        # Zeros of UTF-16 and UTF-32 without a mark, or a switch of alphabets; single bytes are found faster.
+        switches = any(switch[:1] in block and switch in block for switch in _SWITCHES)
+        if switches or (number == 0 and b"\0" in block):
             name = _detect(block)
             if name.startswith(WIDE) or _NOT_BY_LINES.match(name):
                 return name, True
