@@ -69,10 +69,9 @@ def plan_outputs(
     :param write_format: files in the folder get the suffix of this format; None: that of their input.
     :returns: the pairs, and the number of inputs whose outputs cannot have a name, which are logged.
     """
-    folder = output.name if output.is_folder else ""
     # Without repeated slashes, as the names that a glob finds have none.
     names = [name if is_url(name) else re.sub("//+", "/", name) for name in map(as_path, inputs)]
-    found = find_inputs(names, read, folder)
+    found = find_inputs(names, read, output.name if output.is_folder else "")
     files = [each.file for each in found]
     if not files:
         raise UsageError("no input; give a file, or - for standard input")
@@ -297,10 +296,9 @@ def _refuse_lakes(found: Iterable[Found]) -> None:
 
 def _list(folder: str, pattern: str) -> list[str]:
     """List the files of a folder that may not exist."""
-    if not is_url(folder):
-        return walk(f"{folder}/", pattern, stop.check)[0]
-    with suppress(DataError):  # of a server that does not list folders
-        return remote.expand(f"{folder}/{pattern}")
+    with suppress(DataError):  # of a server or a parent folder that does not list its files
+        at_url = is_url(folder)
+        return remote.expand(f"{folder}/{pattern}") if at_url else walk(f"{folder}/", pattern, stop.check)[0]
     return []
 
 
