@@ -14,17 +14,10 @@ WIDE = ("utf-32", "utf-16")  # This order matters: a mark of UTF-32 begins with 
 AUTO = "auto"  # the value of an option that lets the bytes decide
 # Encodings whose bytes may depend on an earlier line, or that can write a line end with letters.
 _NOT_BY_LINES = re.compile("iso2022|hz$|utf-7$|raw-unicode-escape$")
-# Dashes and bullets, prices, inches, degrees, squares and halves.
-_SYMBOL = re.compile(
-    rb"(?<![A-Za-z\x80-\xff])[\x80-\x9f](?![A-Za-z\x80-\xff])|[\x80\xa3][0-9]"
-    rb"|[0-9] ?[\x80\x94\xb0\xb2\xbd](?![A-Za-z\x80-\xff])"
-)
-_WESTERN = re.compile(rb"[A-Za-z][\x80-\xff]|[\x80-\xff][A-Za-z]|" + _SYMBOL.pattern)
-# Long runs; and capital letters and marks in a lower-case word, because they are letters in other encodings.
-_NOT_WESTERN = re.compile(
-    rb"[\x80-\xff]{3,}|[a-z][\x80-\x84\x86-\x90\x98\x99\x9b\x9d\x9f\xa1-\xac\xae-\xb3\xb5-\xde\xf7][a-z]"
-)
-_WEIGHT = 4  # matches of _WESTERN that one match of _NOT_WESTERN outweighs
+# Dashes and bullets, prices, inches, degrees: marks that touch no letter.
+_SYMBOL = re.compile(rb"(?<![A-Za-z\x80-\xff])[\x80-\x9f\xa3\xb0\xb2\xbd](?![A-Za-z\x80-\xff])")
+_TOUCHES_ASCII = re.compile(rb"[A-Za-z][\x80-\xff]|[\x80-\xff][A-Za-z]")
+_LATIN_RUN = 2.5  # mean bytes beyond ASCII next to ASCII letters; runs of other letters are longer
 _NOT_ISO = re.compile(rb"[\x80-\x9f]")  # quotation marks and dashes of Windows
 _ISO = ("iso8859-2", "iso8859-9", "iso8859-15")
 _EURO = b"\xa4"  # in ISO 8859-15; in these a sign that nobody uses
@@ -34,6 +27,7 @@ _RARE = tuple(f"iso8859-{number}" for number in (3, 4, 13, 16))
 _LATIN = ("cp1250", "cp1254", "cp1257", "cp1258", "mac-roman", *_NOT_EURO, *_ISO, *_DOS, *_RARE)
 _SAMPLE = 1 << 20  # bytes, from the block with the first byte that is not UTF-8
 _SHARE = 10  # minimum number of lines for one damaged line
+_SWITCHES = (b"\x1b$", b"~{")  # in bytes of ASCII, to the letters of ISO 2022 and HZ
 _BIG_ENDIAN = re.compile(rb"\0(\0\0)?[\t\n\r -~]")  # an ASCII character in UTF-16 or UTF-32
 
 
@@ -55,8 +49,9 @@ def detect_encoding(blocks: Iterable[bytes]) -> tuple[str, bool]:
     for number, block in enumerate(blocks):
         if number == 0 and (marked := marked_encoding(block)):
             return marked, True
-        # Zeros of UTF-16 and UTF-32 without a mark, and bytes of ASCII that switch to another alphabet.
-        if (number == 0 and b"\0" in block) or b"\x1b$" in block or b"~{" in block:
+        # Zeros of UTF-16 and UTF-32 without a mark, or a switch of alphabets; single bytes are found faster.
+        switches = any(switch[:1] in block and switch in block for switch in _SWITCHES)
+        if switches or (number == 0 and b"\0" in block):
             name = _detect(block)
             if name.startswith(WIDE) or _NOT_BY_LINES.match(name):
                 return name, True
@@ -71,20 +66,22 @@ def detect_encoding(blocks: Iterable[bytes]) -> tuple[str, bool]:
 def likely_encoding(data: bytes) -> tuple[str, bool]:
     """Return the encoding that explains the bytes beyond ASCII, and whether UTF-8 or cp1252 does it plainly.
 
-    Beyond ASCII, Latin letters are next to ASCII letters, and others in long runs. A detector has to confirm
-    that they are those of cp1252. If few lines are not UTF-8, these are damaged.
+    It is plainly cp1252 if a detector finds the same letters. Few lines of other letters than Latin ones are
+    damaged.
     """
     text = data.decode("utf-8", "replace")
-    is_western = len(_WESTERN.findall(data)) > _WEIGHT * len(_NOT_WESTERN.findall(data))
-    bad, bad_lines = text.count("\ufffd"), sum("\ufffd" in line for line in text.split("\n"))
-    is_damaged = not is_western and _SHARE * bad_lines <= text.count("\n")
-    if is_damaged or len(text) - len(text.encode("ascii", "ignore")) >= 2 * bad:
+    if len(text) - len(text.encode("ascii", "ignore")) >= 2 * text.count("\ufffd"):
         return "utf-8", True
     lines = _SYMBOL.sub(b"", data).splitlines(keepends=True)
     letters = b"".join(line for line in lines if not line.isascii())
-    name = _detect(letters, _LATIN if is_western else None) if letters else "cp1252"
-    decoded = {letters.decode(codec or "ascii", "replace") for codec in (name, "cp1252")}
-    return ("cp1252", True) if is_western and len(decoded) == 1 else (name, False)
+    others = len(letters) - len(letters.decode("ascii", "ignore"))
+    is_latin = others <= _LATIN_RUN * len(_TOUCHES_ASCII.findall(letters))
+    bad_lines = sum("\ufffd" in line for line in text.split("\n"))
+    if not is_latin and _SHARE * bad_lines <= text.count("\n"):
+        return "utf-8", True
+    name = _detect(letters, _LATIN if is_latin else None) if letters else "cp1252"
+    is_western = letters.decode(name or "ascii", "replace") == letters.decode("cp1252", "replace")
+    return ("cp1252", True) if is_western else (name, False)
 
 
 def _detect(data: bytes, among: Sequence[str] | None = None) -> str:

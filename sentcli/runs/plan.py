@@ -69,10 +69,9 @@ def plan_outputs(
     :param write_format: files in the folder get the suffix of this format; None: that of their input.
     :returns: the pairs, and the number of inputs whose outputs cannot have a name, which are logged.
     """
-    folder = output.name if output.is_folder else ""
     # Without repeated slashes, as the names that a glob finds have none.
     names = [name if is_url(name) else re.sub("//+", "/", name) for name in map(as_path, inputs)]
-    found = find_inputs(names, read, folder)
+    found = find_inputs(names, read, output.name if output.is_folder else "")
     files = [each.file for each in found]
     if not files:
         raise UsageError("no input; give a file, or - for standard input")
@@ -189,9 +188,9 @@ def _find(name: str, read: ReadOptions, output: str) -> list[Found]:
     if name.endswith("/") if at_url else name not in ("", STANDARD) and Path(name).is_dir():
         base = f"{name.rstrip('/')}/"
         found, links = (sorted(remote.list_folder(base)), []) if at_url else walk(base, "**/*", stop.check)
-        inside = f"{_absolute(output).rstrip('/')}/"
-        if output and not f"{_absolute(base).rstrip('/')}/".startswith(inside):
-            found = [file for file in found if not _absolute(file).startswith(inside)]
+        inside = Path(output).absolute()
+        if output and not Path(base).absolute().is_relative_to(inside):
+            found = [file for file in found if not Path(file).absolute().is_relative_to(inside)]
         kept = _inputs_among(name, base, found, read, is_folder=True)
         if not read.format and (count := _count_documents(kept)) > 1:
             raise UsageError(
@@ -222,10 +221,6 @@ def _unpacked(found: Found, read: ReadOptions) -> list[Found]:
             kept = _inputs_among(found.file, base, members, read, is_folder=True)
             return [Found(file, base if found.base is None else found.base) for file in kept]
     return [found]
-
-
-def _absolute(name: str) -> str:
-    return name if is_url(name) else str(Path(name).absolute())
 
 
 def _inputs_among(
@@ -299,10 +294,9 @@ def _refuse_lakes(found: Iterable[Found]) -> None:
 
 def _list(folder: str, pattern: str) -> list[str]:
     """List the files of a folder that may not exist."""
-    if not is_url(folder):
-        return walk(f"{folder}/", pattern, stop.check)[0]
-    with suppress(DataError):  # of a server that does not list folders
-        return remote.expand(f"{folder}/{pattern}")
+    with suppress(DataError):  # of a server or a parent folder that does not list its files
+        at_url = is_url(folder)
+        return remote.expand(f"{folder}/{pattern}") if at_url else walk(f"{folder}/", pattern, stop.check)[0]
     return []
 
 

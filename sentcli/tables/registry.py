@@ -142,8 +142,7 @@ def _kind_of_xls(name: str) -> str:
     start = b""
     with suppress(OSError), Path(name).open("rb") as file:
         start = file.read(SIGNATURE_BYTES)
-    sign = signature_of(start)
-    if sign == ".html":
+    if (sign := signature_of(start)) == ".html":
         return sign
     return ".xls" if not start or b"<" in start or sign else ".csv"
 
