@@ -236,21 +236,17 @@ class _CsvStart:
             hint = "" if "; " in reason else f"; is it another {others}?"
             raise DataError(f"{name}: the first record cannot be read: {reason}{hint}")
         if not (encoding.is_plain or encoding.line_end(raw) or self._text.lead) and b"\n" in raw:
-            raise DataError(
-                f"{name}: in {encoding.name} all of it would be the first record; "
-                f"is it another {option('encoding')}?"
-            )
+            hint = f"is it another {option('encoding')}?"
+            raise DataError(f"{name}: in {encoding.name} all of it would be the first record; {hint}")
 
     def _check_like(self, columns: tuple[str, ...]) -> None:
         """Refuse an input that does not fit the first one, except for its encoding."""
-        like = self._like
-        if isinstance(like, CsvTable) and (
-            like.columns != columns or like.dialect != replace(self._dialect, encoding=like.encoding)
-        ):
-            raise DataError(
-                f"{self._text.name}: the columns or the dialect differ from the first input; "
-                f"{list_columns(columns)}, in the first input {list_columns(like.columns)}"
-            )
+        like, dialect, name = self._like, self._dialect, self._text.name
+        if not isinstance(like, CsvTable):
+            return
+        if like.columns != columns or like.dialect != replace(dialect, encoding=like.encoding):
+            both = f"{list_columns(columns)}, in the first input {list_columns(like.columns)}"
+            raise DataError(f"{name}: the columns or the dialect differ from the first input; {both}")
 
 
 def _delimiter(mark: str) -> str:

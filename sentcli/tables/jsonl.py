@@ -13,7 +13,7 @@ numbers with their digits in the input. A record with another key, or a repeated
 import json
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import chain, takewhile
@@ -78,24 +78,19 @@ class JsonChunk(Chunk):
         """The records with the digits of their numbers; the reason for each that cannot be written anew."""
         return [*map(_parse_exactly, self.raw)]
 
-    def values(self) -> Sequence[Sequence[Any]]:
-        names = self.table.kept_columns
-        return [
-            [] if isinstance(record, str) else [_cell(record.get(name)) for name in names]
-            for record in self.exact
-        ]
+    @cached_property
+    def values(self) -> Sequence[Any]:
+        columns = {*self.table.columns}
+        return [row if isinstance(row, str) else self._values_of(row, columns) for row in self.exact]
 
-    def unreadable(self) -> dict[int, str]:
-        """Return the records that have no values, or a key without a column, each with the reason."""
-        bad, columns, keeps = {}, {*self.table.columns}, self.table.options.keeps
-        for row, record in enumerate(self.exact):
-            if isinstance(record, str):
-                bad[row] = record
-            elif new := [key for key in record if key not in columns and keeps(key)]:
-                names = ",".join([*self.table.kept_columns, *new])
-                keep = f"--keep {names!r:.200}" if len(names) < _MOST_NAMED else "--keep"
-                bad[row] = f"the key {new[0]!r:.200} is not among the columns; try {keep}"
-        return bad
+    def _values_of(self, record: dict[str, Any], columns: Container[str]) -> list[str | None] | str:
+        """Return the values of a record, or a message if a key has no column."""
+        kept, keeps = self.table.kept_columns, self.table.options.keeps
+        if new := [key for key in record if key not in columns and keeps(key)]:
+            names = ",".join([*kept, *new])
+            keep = f"--keep {names!r:.200}" if len(names) < _MOST_NAMED else "--keep"
+            return f"the key {new[0]!r:.200} is not among the columns; try {keep}"
+        return [_cell(record.get(name)) for name in kept]
 
 
 def read(source: Source, table: JsonTable, cursor: Cursor) -> Iterator[Chunk]:
@@ -351,13 +346,9 @@ class Writer(registry.Writer):
     def encode(self, chunk: Chunk, results: Results) -> bytes:
         raws, gaps = self._records(chunk), () if self.converts else chunk.gaps
         # A record with a text is not empty, so a comma always precedes the new fields.
-        ends = [raw.rindex(b"}") for raw in raws]
-        data = chunk.join(
-            [raw[:end] for raw, end in zip(raws, ends, strict=True)],
-            *map(_fields, self.results, self._fields, results),
-            [raw[end:] for raw, end in zip(raws, ends, strict=True)],
-            gaps=gaps,
-        )
+        parts = [raw.rpartition(b"}") for raw in raws]
+        heads, ends = [head for head, _, _ in parts], [brace + end for _, brace, end in parts]
+        data = chunk.join(heads, *map(_fields, self.results, self._fields, results), ends, gaps=gaps)
         if not self._before:
             return self._last_line.then(data)
         lines = [line for line in data.split(b"\n") if line.strip()]
@@ -369,7 +360,7 @@ class Writer(registry.Writer):
     def _records(self, chunk: Chunk) -> Sequence[bytes]:
         names, keeps = self.table.kept_columns, self.table.options.keeps
         if self.converts:
-            return [to_json(dict(zip(names, row, strict=True))) + b"\n" for row in chunk.values()]
+            return [to_json(dict(zip(names, row, strict=True))) + b"\n" for row in chunk.values]
         if not (self.table.options.is_partial and isinstance(chunk, JsonChunk)):
             return chunk.raw
         records = [record for record in chunk.exact if isinstance(record, dict)]  # all: others are misfits

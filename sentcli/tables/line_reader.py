@@ -169,7 +169,5 @@ def first_bytes(source: Source, size: int, *, is_line: bool = True) -> bytes:
 
 def check_length(line: bytes | bytearray, limit: int, name: str) -> None:
     if len(line) > _LONGEST * limit:
-        raise DataError(
-            f"{name}: a line of more than {_LONGEST * limit} bytes; is this text? "
-            f"If it is, try a higher {option('max_row_bytes')}"
-        )
+        hint = f"is this text? If it is, try a higher {option('max_row_bytes')}"
+        raise DataError(f"{name}: a line of more than {_LONGEST * limit} bytes; {hint}")

@@ -34,10 +34,9 @@ def read(source: Source, table: TextTable, cursor: Cursor) -> Iterator[Chunk]:
 
 class _LinesReader(LineReader):
     def parse(self, lines: list[bytes]) -> Iterator[Event]:
-        records, _ = self.encoding.cut_line_ends(lines)
         try:
-            texts = [*map(self.encoding.decode, records)]
-            yield self.rows(texts, [(text,) for text in texts], lines)
+            rows = self.table.parse(lines)
+            yield self.rows([text for (text,) in rows], rows, lines)
             self.advance(len(lines), sum(map(len, lines)))
         except UnicodeDecodeError as error:
             if len(lines) > 1:
@@ -61,8 +60,7 @@ class Writer(registry.Writer):
 
     def begin(self) -> bytes:
         for column in self.results:
-            for label in column.labels:
-                self._encoding.encode(_in_a_line(label))
+            self._fields(column, column.labels)  # all can be written
         return b"" if self.converts or self.write.width else self.table.lead
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:

@@ -75,19 +75,20 @@ def open_table(source: Source, options: ReadOptions, like: Table | None) -> Shee
     numbered = islice(enumerate(sheet.iter_rows()), options.skip_lines, None)
     start = next((number for number, cells in numbered if any(cell != "" for cell in cells)), None)
     if start is None:
-        return SheetTable(name, options, is_empty=True, notes=notes, sheet=sheet)
+        return SheetTable(name, options, is_empty=True, notes=(*notes,), sheet=sheet)
     rows = [*islice(sheet.iter_rows(), start + 1 + SAMPLE_RECORDS + options.skip_rows + SAMPLE_ROWS)]
     columns = tuple(map(str, range(1, len(rows[0]) + 1)))
     if options.header:
         cells = [[*map(_text, row)] for row in rows[: start + 1 + SAMPLE_RECORDS]]
         if count := lines_of_titles([*enumerate(cells, 1)][start:], options.text_column, name):
             note = f"the header is row {count + 1}: read with {option('skip_lines', count)}"
-            notes, start = (*notes, (logging.WARNING, f"{name}: {note}")), count
+            notes.append((logging.WARNING, f"{name}: {note}"))
+            start = count
         columns = tuple(cells[start])
         notes += () if like else check_header(cells[start : start + 3], options, name)
         if not options.skip_rows and (count := further_headers(cells[start + 1 : start + 3])):
             options = replace(options, skip_rows=count)
-            notes = (*notes, (logging.WARNING, f"{name}: {survey_note(count)}"))
+            notes.append((logging.WARNING, f"{name}: {survey_note(count)}"))
     lead = rows[: start + options.header]
     if like and like.columns != columns:
         raise DataError(f"{name}: {list_columns(columns)}, in the first input {list_columns(like.columns)}")
@@ -101,7 +102,6 @@ def open_table(source: Source, options: ReadOptions, like: Table | None) -> Shee
         columns,
         texts=tuple(columns[place] for place in choice.places),
         places=choice.places,
-        lead=to_json(lead),
         formulas_without_value=formulas,
         notes=(*notes, *choice.notes),
         first_rows=tuple(lead),
@@ -111,7 +111,7 @@ def open_table(source: Source, options: ReadOptions, like: Table | None) -> Shee
 
 def read(source: Source, table: SheetTable, cursor: Cursor) -> Iterator[Chunk]:
     """Read one sheet; see `tables.open.read`. The bytes of a row are its cells as JSON."""
-    return collect(_events(source, table), cursor, table, lead=table.lead)
+    return collect(_events(source, table), cursor, table, lead=to_json(table.first_rows))
 
 
 def _events(source: Source, table: SheetTable) -> Iterator[Event]:
@@ -130,7 +130,7 @@ def _events(source: Source, table: SheetTable) -> Iterator[Event]:
     source.check_unchanged()
 
 
-def _open_sheet(source: Source, wanted: str | None) -> tuple[Any, tuple[Note, ...], int]:
+def _open_sheet(source: Source, wanted: str | None) -> tuple[Any, list[Note], int]:
     """Return a sheet by its name or number, else the first table; notes; and how many values are missing."""
     try:
         file = source.seekable()
@@ -161,7 +161,7 @@ def _open_sheet(source: Source, wanted: str | None) -> tuple[Any, tuple[Note, ..
         note = f"{counted(count, 'formula')} without a value, the first in {cell}, read as 0 or empty"
         hint = "open the workbook in Excel or LibreOffice and save it, which calculates them"
         notes.append((NOTE, f"{source.name}: {note}; {hint}"))
-    return sheet, (*notes,), count
+    return sheet, notes, count
 
 
 def _is_summary(book: Any, name: str) -> bool:
@@ -238,10 +238,8 @@ class Writer(registry.Writer):
     def begin(self) -> bytes:
         table, title, first_rows = self.table, "Sheet1", [[*self.table.columns]]
         if isinstance(table, SheetTable):
-            title, first_rows = (
-                table.sheet.name,
-                [*table.first_rows, *first_rows * (not table.options.header)],
-            )
+            title = table.sheet.name
+            first_rows = [*table.first_rows, *first_rows * (not table.options.header)]
         self._begin_sheet(title)
         for cells in first_rows[:-1]:
             self._write(cells)
@@ -253,7 +251,7 @@ class Writer(registry.Writer):
         return b""
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:
-        for values, *new in zip(chunk.values(), *results, strict=True):
+        for values, *new in zip(chunk.values, *results, strict=True):
             self._write([*map(_cell, values, self._kinds), *map(_held, new)])
         return b""
 
@@ -298,10 +296,10 @@ class Writer(registry.Writer):
         self._sheet.write_string(self._row, 0, "")  # a last row without any value would not be there
         for place, cell in enumerate(map(_writable, cells)):
             if self._sheet.write(self._row, place, cell, form or self._formats.get(type(cell))) < 0:
-                raise RefusedOutputError(
-                    f"Excel has no room for row {self._row + 1:,}, column {place + 1:,}: it holds 1,048,576 "
-                    "rows, 16,384 columns and 32,767 characters a cell; write another format: -o OUT.csv"
-                )
+                where = f"row {self._row + 1:,}, column {place + 1:,}"
+                limits = "1,048,576 rows, 16,384 columns and 32,767 characters a cell"
+                hint = "write another format: -o OUT.csv"
+                raise RefusedOutputError(f"Excel has no room for {where}: it holds {limits}; {hint}")
             if self._row < _WIDTH_ROWS:
                 shown = f"{cell:.9g}" if isinstance(cell, float) else str(cell).partition("\n")[0]
                 width = max(len(shown) + 2, self._widths.get(place, _LEAST_WIDTH))
