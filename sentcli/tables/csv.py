@@ -285,12 +285,11 @@ class Writer(registry.Writer):
         if name := write.output_encoding:
             self._mark = "".encode(name)  # only with encodings that begin with one, such as utf-8-sig
             dialect = replace(dialect, encoding=Encoding.named(name, self._mark))
+            self.unfit = self._not_encoded
         if dialect.delimiter in (dialect.quotechar, dialect.escapechar):
             raise UsageError(f"{option('output_delimiter', dialect.delimiter)} also quotes or escapes")
         self._dialect = dialect
         self._last_line = LastLine(dialect.encoding, universal=True)
-        if write.output_encoding:
-            self.unfit = self._not_encoded
 
     def _not_encoded(self, value: Any) -> str:
         try:

@@ -28,7 +28,7 @@ from sentcli.files.source import Source
 from sentcli.tables import registry
 from sentcli.tables.chunk import Chunk, Cursor, Event, Results, Sheet
 from sentcli.tables.convert import LastLine, six_decimals, to_json
-from sentcli.tables.line_reader import LineReader
+from sentcli.tables.line_reader import LineReader, bad_bytes
 from sentcli.tables.options import ResultColumn, WriteOptions
 from sentcli.tables.table import Table, TextTable, find_taken
 from sentcli.tables.text_column import join_texts
@@ -99,7 +99,6 @@ def read(source: Source, table: JsonTable, cursor: Cursor) -> Iterator[Chunk]:
 
 
 class _JsonReader(LineReader):
-    may_be_encoded = False
     chunk_type = JsonChunk
 
     def __init__(self, source: Source, table: JsonTable) -> None:
@@ -145,7 +144,8 @@ class _JsonReader(LineReader):
         try:
             line.decode()
         except UnicodeDecodeError as bad:
-            return self.reject(line, self.bad_bytes(line, bad, self.offset if self.has_offsets else 0))
+            offset = self.offset if self.has_offsets else 0
+            return self.reject(line, bad_bytes(line, bad, offset, self.encoding, is_named=True))
         return self.reject(line, f"not JSON: {error.msg}, at character {error.pos + 1}")
 
 
@@ -327,11 +327,10 @@ class Writer(registry.Writer):
         self._last_line = LastLine(UTF_8, universal=False)
 
     def misfits(self, chunk: Chunk) -> dict[int, str]:
-        bad = super().misfits(chunk)
         if not isinstance(chunk, JsonChunk) or self.converts:
-            return bad
-        if self.table.options.is_partial:
-            bad = {row: record for row, record in enumerate(chunk.exact) if isinstance(record, str)}
+            return super().misfits(chunk)
+        records = enumerate(chunk.exact if self.table.options.is_partial else ())
+        bad = {row: record for row, record in records if isinstance(record, str)}
         for row, record in enumerate(chunk.rows):
             if not self._new.isdisjoint(map(str.lower, record)):
                 name = find_taken(filter(self.table.options.keeps, record), self.names)

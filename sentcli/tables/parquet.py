@@ -6,6 +6,7 @@ record batches, columns have the types that `tables.convert` finds, and others a
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -46,8 +47,8 @@ def open_table(source: Source, options: ReadOptions, like: Table | None) -> Arro
         # Before the schema, which could crash on damaged columns.
         begin = [rows for rows, _ in islice(batches, 1)]
         _refuse_lossy(opened, _open(file, "ns"), source.name)
-        schema = _schema(opened)
-        return table_of(source.name, options, like, schema, begin, _codec(opened))
+        table = table_of(source.name, options, like, _schema(opened), begin)
+        return replace(table, codec=_codec(opened))
 
 
 def read(source: Source, table: ArrowTable, cursor: Cursor) -> Iterator[Chunk]:
@@ -162,11 +163,9 @@ class Writer(registry.Writer):
         for column in self.results:
             schema = schema.append(result_field(column))
         with translated("the Parquet output", OutputError):
+            # List items keep their name.
             self._writer = pq.ParquetWriter(
-                self._sink,
-                schema,
-                compression=codec,
-                use_compliant_nested_type=False,  # list items keep their name
+                self._sink, schema, compression=codec, use_compliant_nested_type=False
             )
         return self._drain()
 

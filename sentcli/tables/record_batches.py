@@ -115,12 +115,7 @@ def _pieces(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def table_of(
-    name: str,
-    options: ReadOptions,
-    like: Table | None,
-    schema: pa.Schema,
-    begin: Sequence[pa.RecordBatch],
-    codec: str | None = None,
+    name: str, options: ReadOptions, like: Table | None, schema: pa.Schema, begin: Sequence[pa.RecordBatch]
 ) -> ArrowTable:
     """Return the table of a file by its schema and its first rows."""
     if isinstance(like, ArrowTable) and not like.schema.equals(schema):
@@ -138,7 +133,6 @@ def table_of(
         types={column.name: kind for column in schema if (kind := python_type(column.type))},
         notes=choice.notes,
         schema=schema,
-        codec=codec,
     )
 
 

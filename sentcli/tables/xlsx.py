@@ -216,7 +216,6 @@ class Writer(registry.Writer):
         from xlsxwriter import Workbook  # takes as long to import as many rows to read
 
         super().__init__(table, *others)
-        self.unfit = self._too_long
         self._file = BytesIO()
         if self.scratch:
             with output_errors(self.scratch):
@@ -229,7 +228,7 @@ class Writer(registry.Writer):
         self._bold = self._book.add_format({"bold": True, "bottom": 1})
         self._kinds = [table.types.get(name) for name in table.kept_columns]
 
-    def _too_long(self, value: Any) -> str:
+    def unfit(self, value: Any) -> str:
         text = to_text(value) if isinstance(value, str | list | dict | bytes) else ""
         size = len(text.encode("utf-16-le")) // 2 if 2 * len(text) > _LONGEST else 0
         reason = f"{size:,} characters in a cell, Excel holds {_LONGEST:,}; try -o OUT.csv"
@@ -317,9 +316,8 @@ def _held(value: Any) -> Any:
 
 def _cell(value: Any, kind: Any) -> Any:
     """Return a value of another format as a cell of its type; a text if Excel would change it."""
-    if not (isinstance(value, str) and isinstance(kind, type)):
-        return value
-    if kind in _CHECKED and not comes_back([value], kind):
+    is_typed = isinstance(value, str) and isinstance(kind, type)
+    if not is_typed or (kind in _CHECKED and not comes_back([value], kind)):
         return value
     (cell,) = parse([value], kind)
     is_early = isinstance(cell, date) and cell.year < _FIRST_YEAR
