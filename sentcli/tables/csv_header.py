@@ -54,6 +54,7 @@ class _CsvStart:
     def table(self) -> CsvTable:
         """Return the table."""
         header, options = self._header(), self._options
+        skipped = self._lines[: options.skip_lines]
         columns: tuple[str, ...] = ()
         choice, lead = Choice(()), self._lead()
         if header:
@@ -76,9 +77,7 @@ class _CsvStart:
             self._check_like(columns)
             sample = self._sample(columns, records)
             choice = Choice(self._like.places) if self._like else sample.choose()
-        elif any(map(bytes.strip, self._lines[: options.skip_lines])) and (
-            options.header or len(self._lines) < options.skip_lines
-        ):
+        elif any(map(bytes.strip, skipped)) and (options.header or len(skipped) < options.skip_lines):
             hint = f"try a lower {option('skip_lines')}"
             raise DataError(f"{self._text.name}: no header after the lines to skip; {hint}")
         return CsvTable(
