@@ -70,8 +70,7 @@ def paths_of(schema: pa.Schema) -> list[ColumnPath]:
 def batch_of(rows: Sequence[Sequence[Any]], table: Table) -> pa.RecordBatch:
     """Return rows as a record batch whose columns are `Table.kept_columns` with their types."""
     columns = [*zip(*rows, strict=True)] or [()] * len(table.kept)
-    kinds = [table.types.get(name, str) for name in table.kept_columns]
-    typed = zip(columns, kinds, strict=True)
+    typed = zip(columns, [table.types.get(name, str) for name in table.kept_columns], strict=True)
     arrays = [pa.array(parse(values, kind), arrow_type(kind)) for values, kind in typed]
     return pa.record_batch(arrays, names=[*table.kept_columns])
 

@@ -262,8 +262,7 @@ def malformed(line: bytes, error: str, size: int, options: ReadOptions) -> str:
     """
     limit = options.max_row_bytes
     if "expected after" in error and size <= limit:
-        is_escaped = b'\\"' in line and not options.escapechar
-        hint = "; try --escapechar '\\'" if is_escaped else ""
+        hint = "; try --escapechar '\\'" if b'\\"' in line and not options.escapechar else ""
         return f"text after a closing quote{hint}"
     bound = f" within the {limit} bytes of --max-row-bytes" if size > limit else ""
     return f"a quote is not closed{bound}"

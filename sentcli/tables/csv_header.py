@@ -75,8 +75,7 @@ class _CsvStart:
                     self._options = replace(options, skip_rows=count)
                     self._note(sniff.survey_note(count))
             self._check_like(columns)
-            sample = self._sample(columns, records)
-            choice = Choice(self._like.places) if self._like else sample.choose()
+            choice = Choice(self._like.places) if self._like else self._sample(columns, records).choose()
         elif any(map(bytes.strip, skipped)) and (options.header or len(skipped) < options.skip_lines):
             hint = f"try a lower {option('skip_lines')}"
             raise DataError(f"{self._text.name}: no header after the lines to skip; {hint}")
@@ -175,8 +174,8 @@ class _CsvStart:
     def _sample(self, columns: tuple[str, ...], records: Sequence[_Record]) -> Sample:
         rows = [record.fields for record in records[self._options.header + self._options.skip_rows :]]
         values = [*zip(*(row for row in rows if len(row) == len(columns)), strict=True)]
-        wanted = self._options.text_column
-        return Sample(columns, {}, wanted, self._text.name, values or [()] * len(columns))
+        values = values or [()] * len(columns)
+        return Sample(columns, {}, self._options.text_column, self._text.name, values)
 
     def _note(self, message: str) -> None:
         self._notes = (*self._notes, (logging.WARNING, f"{self._text.name}: {message}"))

@@ -210,9 +210,8 @@ class RejectOptions:
             raise UsageError(f"{option('rejects')} takes the name of a file; standard output is for the rows")
         if self.path is not None and compression_of(self.path):
             hint = f"try {option('rejects', self.path.removesuffix(compression_of(self.path)))}"
-            raise UsageError(
-                f"{option('rejects')} {self.path!r:.200}: rejected rows are not compressed; {hint}"
-            )
+            named = f"{option('rejects')} {self.path!r:.200}"
+            raise UsageError(f"{named}: rejected rows are not compressed; {hint}")
         if self.limit is not None and not re.fullmatch(r"[0-9]{1,18}|[0-9]{1,3}(\.[0-9]+)?%", self.limit):
             hint = f"it has to be a number of rows, or a share, such as {option('max_rejects', '0.5%')}"
             raise UsageError(f"{option('max_rejects')} is {self.limit!r:.200}; {hint}")

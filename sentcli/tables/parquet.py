@@ -43,9 +43,8 @@ def open_table(source: Source, options: ReadOptions, like: Table | None) -> Arro
         limit = options.max_row_bytes
         opened = _open(file)
         _check_row_groups(opened.metadata, file.seek(0, io.SEEK_END), limit, source.name)
-        batches = _batches(opened, source.name, SAMPLE_ROWS)
         # Before the schema, which could crash on damaged columns.
-        begin = [rows for rows, _ in islice(batches, 1)]
+        begin = [rows for rows, _ in islice(_batches(opened, source.name, SAMPLE_ROWS), 1)]
         _refuse_lossy(opened, _open(file, "ns"), source.name)
         table = table_of(source.name, options, like, _schema(opened), begin)
         return replace(table, codec=_codec(opened))
@@ -101,8 +100,7 @@ def _refuse_lossy(file: Any, in_nanoseconds: Any, name: str) -> None:
                 opened.iter_batches(_READ_ROWS, columns=[path], use_threads=False) for opened in in_both
             )
             if any(map(has_finer, *batches)):
-                hint = "write it as another type"
-                raise DataError(f"{where} has INT96 times finer than a microsecond; {hint}")
+                raise DataError(f"{where} has INT96 times finer than a microsecond; write another type")
 
 
 def _schema(file: Any) -> pa.Schema:

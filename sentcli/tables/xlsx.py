@@ -93,9 +93,8 @@ def open_table(source: Source, options: ReadOptions, like: Table | None) -> Shee
     if like and like.columns != columns:
         raise DataError(f"{name}: {list_columns(columns)}, in the first input {list_columns(like.columns)}")
     body = rows[len(lead) + options.skip_rows :][:SAMPLE_ROWS]
-    by_column = [*zip(*body, strict=True)] or [()] * len(columns)
-    wanted = options.text_column
-    choice = Choice(like.places) if like else Sample(columns, {}, wanted, name, by_column).choose()
+    sample = Sample(columns, {}, options.text_column, name, [*zip(*body, strict=True)] or [()] * len(columns))
+    choice = Choice(like.places) if like else sample.choose()
     return SheetTable(
         name,
         options,
@@ -244,8 +243,7 @@ class Writer(registry.Writer):
             self._write(cells)
         self._header = self._row
         if table.columns:
-            header = first_rows[-1]
-            self._write([*(header[place] for place in table.kept), *self.names], self._bold)
+            self._write([*(first_rows[-1][place] for place in table.kept), *self.names], self._bold)
             self._sheet.freeze_panes(self._row, 0)
         return b""
 
