@@ -16,6 +16,7 @@ from sentcli.tables.options import ResultColumn
 from sentcli.tables.table import Table
 from sentcli.tables.text_column import SAMPLE_ROWS, Choice, Sample
 
+ColumnPath = tuple[str, tuple[int, ...], pa.DataType]  # its name, its indexes and its type
 _DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}  # of a fraction of a second
 _OUT_OF_RANGE = "<value out of range"  # pyarrow's text for such a time
 _ARROW_TYPES = {
@@ -52,20 +53,12 @@ def python_type(kind: pa.DataType) -> type | None:
     return next((each for is_kind, each in _WRITTEN_OUT if is_kind(kind)), None)
 
 
-def is_text(kind: pa.DataType) -> bool:
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
-
-
-def paths_of(schema: pa.Schema) -> list[tuple[str, tuple[int, ...], pa.DataType]]:
+def paths_of(schema: pa.Schema) -> list[ColumnPath]:
     """Return the name, the indexes and the type of each column, and after these of each field of a struct.
 
     The name of a field is its dotted path; a field whose path is the name of a column is left out.
     """
-    found: list[tuple[str, tuple[int, ...], pa.DataType]] = [
-        (field.name, (place,), field.type) for place, field in enumerate(schema)
-    ]
+    found: list[ColumnPath] = [(field.name, (place,), field.type) for place, field in enumerate(schema)]
     for name, path, kind in found:  # grows
         for place in range(kind.num_fields if pa.types.is_struct(kind) else 0):
             field = kind.field(place)
@@ -77,18 +70,13 @@ def paths_of(schema: pa.Schema) -> list[tuple[str, tuple[int, ...], pa.DataType]
 def batch_of(rows: Sequence[Sequence[Any]], table: Table) -> pa.RecordBatch:
     """Return rows as a record batch whose columns are `Table.kept_columns` with their types."""
     columns = [*zip(*rows, strict=True)] or [()] * len(table.kept)
-    kinds = [table.types.get(name, str) for name in table.kept_columns]
-    arrays = [
-        pa.array(parse(values, kind), arrow_type(kind)) for values, kind in zip(columns, kinds, strict=True)
-    ]
+    typed = zip(columns, [table.types.get(name, str) for name in table.kept_columns], strict=True)
+    arrays = [pa.array(parse(values, kind), arrow_type(kind)) for values, kind in typed]
     return pa.record_batch(arrays, names=[*table.kept_columns])
 
 
 def find_text_columns(
-    paths: Sequence[tuple[str, tuple[int, ...], pa.DataType]],
-    begin: Sequence[pa.RecordBatch],
-    wanted: str | None,
-    where: str,
+    paths: Sequence[ColumnPath], begin: Sequence[pa.RecordBatch], wanted: str | None, where: str
 ) -> Choice:
     """Choose the columns to score among `paths_of` a schema; see `Sample.choose`."""
     others = {name: f"is {kind}, not a string" for name, _, kind in paths if not _may_be_text(kind)}
@@ -105,7 +93,9 @@ def find_text_columns(
 
 def _may_be_text(kind: pa.DataType) -> bool:
     """Return whether a column may be the text column, as one whose values are all missing may."""
-    return is_text(kind) or pa.types.is_null(kind)
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return bool(is_text or pa.types.is_null(kind))
 
 
 def result_field(column: ResultColumn) -> pa.Field:

@@ -178,8 +178,9 @@ class Chunk:
         """Return the values of one column as text, empty where they are missing."""
         return [*map(to_text, self.cells(place))]
 
+    @cached_property
     def values(self) -> Sequence[Sequence[Any]]:
-        """Return the values of each row for another format: those of `Table.kept_columns`."""
+        """The values of each row for another format: those of `Table.kept_columns`; or why it has none."""
         kept = self.table.kept
         if len(kept) == len(self.table.columns):
             return self.rows  # type: ignore[no-any-return]
@@ -187,13 +188,13 @@ class Chunk:
 
     def unreadable(self) -> dict[int, str]:
         """Return the rows that have no `values`, each with the reason."""
-        return {}
+        return {row: values for row, values in enumerate(self.values) if isinstance(values, str)}
 
     def arrow(self) -> "pa.RecordBatch":
         """Return the columns of `Table.kept_columns` with their types."""
         from sentcli.tables.arrow import batch_of  # pyarrow loads slowly
 
-        return batch_of(self.values(), self.table)
+        return batch_of(self.values, self.table)
 
     def take(self, kept: Sequence[int], bad: Mapping[int, str], position: Position) -> Self:
         """Return the chunk with some of its rows alone.

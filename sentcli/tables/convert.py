@@ -30,6 +30,7 @@ _TYPES: dict[frozenset[type], type] = {
     **{frozenset({kind}): kind for kind in (str, bool, int, float, date, datetime, time, timedelta)},
 }
 _ZEROS = re.compile(r"\.0+(?=,|\Z)|(\.\d*[1-9])0+(?=,|\Z)")  # at the end of a decimal
+_JSON_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATETIME
 _PLAIN = (bytes, uuid.UUID, date, time, timedelta)
 
 
@@ -41,9 +42,7 @@ def six_decimals(numbers: Sequence[float | None], before: bytes, missing: bytes)
 
 def to_json(value: Any) -> bytes:
     """Return a value as JSON: bytes in base64, a UUID as its text, NaN and infinite numbers as null."""
-    return orjson.dumps(
-        value, default=_plain, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATETIME
-    )
+    return orjson.dumps(value, default=_plain, option=_JSON_OPTIONS)
 
 
 def to_text(value: Any) -> str:
@@ -175,7 +174,6 @@ def parse(values: Iterable[Any], kind: Any) -> list[Any]:
 _PARSERS: dict[type, Callable[[str], Any]] = {
     bool: {"true": True, "false": False}.__getitem__,
     int: int,
-    float: float,
     date: date.fromisoformat,
     # A text with a zone does not come back.
     datetime: lambda text: datetime.fromisoformat(text).replace(tzinfo=None),

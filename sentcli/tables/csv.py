@@ -8,7 +8,7 @@ A quote inside a field that does not begin with one is part of the value.
 import csv
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -25,7 +25,7 @@ from sentcli.tables.convert import LastLine, six_decimals, to_text
 from sentcli.tables.line_reader import LineReader
 from sentcli.tables.options import ReadOptions, ResultColumn, WriteOptions
 from sentcli.tables.table import Table, TextTable
-from sentcli.tables.text_column import join_texts
+from sentcli.tables.text_column import join_columns
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 _DIGITS = "-0123456789."  # of a number
@@ -73,9 +73,8 @@ class Dialect:
 
     def _quote(self, value: str) -> str:
         if not self.quotechar:
-            raise OutputError(
-                f"{value!r:.200} cannot be written without quotes; try another {option('quotechar')}"
-            )
+            hint = f"try another {option('quotechar')}"
+            raise OutputError(f"{value!r:.200} cannot be written without quotes; {hint}")
         for special in filter(None, (self.escapechar, self.quotechar)):
             value = value.replace(special, 2 * special)
         return f"{self.quotechar}{value}{self.quotechar}"
@@ -108,10 +107,6 @@ class _CsvReader(LineReader):
         super().__init__(source, table)
         self._parser = table.dialect.parser
         self._width = len(table.columns)
-        pick = itemgetter(*table.places) if table.places else str
-        self._text: Callable[[Sequence[str]], str | None] = (
-            pick if len(table.places) == 1 else lambda fields: join_texts(pick(fields))
-        )
         self._rows_to_skip = table.options.skip_rows
         self._open = bytearray()  # the lines of a record that may continue
         self._wait_for = 0  # bytes of it before it is worth looking for its end again
@@ -134,10 +129,13 @@ class _CsvReader(LineReader):
             if len(rows) < count:
                 raw = [b"".join(lines[start:end]) for start, end in pairwise(ends)]
             numbers = [self.line + start for start in ends[:-1]]
-            yield Records([*map(self._text, rows)], rows, raw, numbers, self.offset)
+            yield Records(self._texts(rows), rows, raw, numbers, self.offset)
             self.advance(count, sum(map(len, raw)))
         if count < len(lines):
             yield from self._records(iter(lines[count:]), is_end=False)
+
+    def _texts(self, rows: Sequence[Sequence[str]]) -> list[str | None]:
+        return join_columns([[*map(itemgetter(place), rows)] for place in self.table.places])
 
     def _rows(self, lines: list[bytes]) -> tuple[list[list[str]], Sequence[int]]:
         """Return the first records, if they are rows, and the line after each, with a 0 before them."""
@@ -224,8 +222,8 @@ class _CsvReader(LineReader):
         is_header = self._rows_to_skip > 0
         self._rows_to_skip -= is_header
         if len(fields) == self._width:
-            text = None if is_header else self._text(fields)
-            return self.rows([text], [fields], [raw])._replace(is_header=is_header)
+            texts = [None] if is_header else self._texts([fields])
+            return self.rows(texts, [fields], [raw])._replace(is_header=is_header)
         if is_header:
             return raw
         return self.reject(raw, f"{counted(len(fields), 'field')} instead of {self._width}")
@@ -235,10 +233,8 @@ class _CsvReader(LineReader):
         if len(line) < size:
             self._rescanned += size
             if self._rescanned > _RESCAN_LIMITS * self._limit + _RESCAN_SHARE * self.offset:
-                raise DataError(
-                    f"{self.name}: line {self.line}: too many quotes are not closed; try another "
-                    f"{option('quotechar')}"
-                )
+                hint = f"try another {option('quotechar')}"
+                raise DataError(f"{self.name}: line {self.line}: too many quotes are not closed; {hint}")
         return malformed(line, error, size, self.table.options)
 
 
@@ -266,8 +262,7 @@ def malformed(line: bytes, error: str, size: int, options: ReadOptions) -> str:
     """
     limit = options.max_row_bytes
     if "expected after" in error and size <= limit:
-        is_escaped = b'\\"' in line and not options.escapechar
-        hint = "; try --escapechar '\\'" if is_escaped else ""
+        hint = "; try --escapechar '\\'" if b'\\"' in line and not options.escapechar else ""
         return f"text after a closing quote{hint}"
     bound = f" within the {limit} bytes of --max-row-bytes" if size > limit else ""
     return f"a quote is not closed{bound}"
@@ -289,12 +284,11 @@ class Writer(registry.Writer):
         if name := write.output_encoding:
             self._mark = "".encode(name)  # only with encodings that begin with one, such as utf-8-sig
             dialect = replace(dialect, encoding=Encoding.named(name, self._mark))
+            self.unfit = self._not_encoded
         if dialect.delimiter in (dialect.quotechar, dialect.escapechar):
             raise UsageError(f"{option('output_delimiter', dialect.delimiter)} also quotes or escapes")
         self._dialect = dialect
         self._last_line = LastLine(dialect.encoding, universal=True)
-        if write.output_encoding:
-            self.unfit = self._not_encoded
 
     def _not_encoded(self, value: Any) -> str:
         try:
@@ -319,24 +313,23 @@ class Writer(registry.Writer):
     def encode(self, chunk: Chunk, results: Results) -> bytes:
         encode, gaps = self._dialect.encoding.encode, chunk.gaps
         if self.converts:
-            records = [encode(self._dialect.record([*map(to_text, row)])) for row in chunk.values()]
+            records = [encode(self._dialect.record([*map(to_text, row)])) for row in chunk.values]
             ends, gaps = [encode(self._end)] * len(records), ()
         else:
             records, ends = self._dialect.encoding.cut_line_ends(chunk.raw)
-        added = (
-            self._numbers(values) if column.is_number else self._labels(self._held(values, column))
-            for column, values in zip(self.results, results, strict=True)
-        )
+        added = map(self._fields, self.results, results)
         return self._last_line.then(chunk.join(records, *added, ends, gaps=gaps))
 
-    def _held(self, values: Sequence[Any], column: ResultColumn) -> Sequence[Any]:
-        """Return values, lists with escapes of JSON if the encoding lacks one of their characters."""
-        if not column.items:
-            return values
-        name = self._dialect.encoding.name
-        held = [text and text.encode(name, "ignore").decode(name) for text in values]
-        pairs = zip(values, held, strict=True)
-        return [text if text == same else json.dumps(json.loads(text)) for text, same in pairs]
+    def _fields(self, column: ResultColumn, values: Sequence[Any]) -> list[bytes]:
+        """Return the values of a result column as fields, each with a delimiter before it."""
+        if column.is_number:
+            return self._numbers(values)
+        if column.items:  # lists, with escapes of JSON if the encoding lacks one of their characters
+            name = self._dialect.encoding.name
+            held = [text and text.encode(name, "ignore").decode(name) for text in values]
+            pairs = zip(values, held, strict=True)
+            values = [text if text == same else json.dumps(json.loads(text)) for text, same in pairs]
+        return self._labels(values)
 
     def _labels(self, labels: Sequence[str | None]) -> list[bytes]:
         """Return the labels as fields, each with a delimiter before it."""

@@ -54,6 +54,7 @@ class _CsvStart:
     def table(self) -> CsvTable:
         """Return the table."""
         header, options = self._header(), self._options
+        skipped = self._lines[: options.skip_lines]
         columns: tuple[str, ...] = ()
         choice, lead = Choice(()), self._lead()
         if header:
@@ -74,11 +75,8 @@ class _CsvStart:
                     self._options = replace(options, skip_rows=count)
                     self._note(sniff.survey_note(count))
             self._check_like(columns)
-            sample = self._sample(columns, records)
-            choice = Choice(self._like.places) if self._like else sample.choose()
-        elif any(map(bytes.strip, self._lines[: options.skip_lines])) and (
-            options.header or len(self._lines) < options.skip_lines
-        ):
+            choice = Choice(self._like.places) if self._like else self._sample(columns, records).choose()
+        elif any(map(bytes.strip, skipped)) and (options.header or len(skipped) < options.skip_lines):
             hint = f"try a lower {option('skip_lines')}"
             raise DataError(f"{self._text.name}: no header after the lines to skip; {hint}")
         return CsvTable(
@@ -176,8 +174,8 @@ class _CsvStart:
     def _sample(self, columns: tuple[str, ...], records: Sequence[_Record]) -> Sample:
         rows = [record.fields for record in records[self._options.header + self._options.skip_rows :]]
         values = [*zip(*(row for row in rows if len(row) == len(columns)), strict=True)]
-        wanted = self._options.text_column
-        return Sample(columns, {}, wanted, self._text.name, values or [()] * len(columns))
+        values = values or [()] * len(columns)
+        return Sample(columns, {}, self._options.text_column, self._text.name, values)
 
     def _note(self, message: str) -> None:
         self._notes = (*self._notes, (logging.WARNING, f"{self._text.name}: {message}"))
@@ -236,21 +234,17 @@ class _CsvStart:
             hint = "" if "; " in reason else f"; is it another {others}?"
             raise DataError(f"{name}: the first record cannot be read: {reason}{hint}")
         if not (encoding.is_plain or encoding.line_end(raw) or self._text.lead) and b"\n" in raw:
-            raise DataError(
-                f"{name}: in {encoding.name} all of it would be the first record; "
-                f"is it another {option('encoding')}?"
-            )
+            hint = f"is it another {option('encoding')}?"
+            raise DataError(f"{name}: in {encoding.name} all of it would be the first record; {hint}")
 
     def _check_like(self, columns: tuple[str, ...]) -> None:
         """Refuse an input that does not fit the first one, except for its encoding."""
-        like = self._like
-        if isinstance(like, CsvTable) and (
-            like.columns != columns or like.dialect != replace(self._dialect, encoding=like.encoding)
-        ):
-            raise DataError(
-                f"{self._text.name}: the columns or the dialect differ from the first input; "
-                f"{list_columns(columns)}, in the first input {list_columns(like.columns)}"
-            )
+        like, dialect, name = self._like, self._dialect, self._text.name
+        if not isinstance(like, CsvTable):
+            return
+        if like.columns != columns or like.dialect != replace(dialect, encoding=like.encoding):
+            both = f"{list_columns(columns)}, in the first input {list_columns(like.columns)}"
+            raise DataError(f"{name}: the columns or the dialect differ from the first input; {both}")
 
 
 def _delimiter(mark: str) -> str:

@@ -143,13 +143,12 @@ def _inside(source: Source, text: TextTable) -> TextTable | None:
     with source.looking_ahead(len(text.lead)):
         data = first_bytes(source, SAMPLE_SIZE, is_line=False)
     body = data.lstrip()
-    end = jsonl.end_of(body, 0) if body.startswith(b"{") else -1
-    if not body.startswith(b"{") or (end >= 0 and body[end:].strip()):
+    if not body.startswith(b"{"):
         return None
-    if end >= 0:
+    if (end := jsonl.end_of(body, 0)) >= 0:
         record = next(iter(_objects(body[:end], text)), {})
         arrays = [rows for rows in _lists(record).values() if rows and type(rows[0]) is dict]
-        if len(arrays) != 1 or _has_usual_text(record):
+        if body[end:].strip() or len(arrays) != 1 or _has_usual_text(record):
             return None
     if (place := jsonl.array_in(data)) is None:
         return None

@@ -13,7 +13,7 @@ numbers with their digits in the input. A record with another key, or a repeated
 import json
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import chain, takewhile
@@ -28,7 +28,7 @@ from sentcli.files.source import Source
 from sentcli.tables import registry
 from sentcli.tables.chunk import Chunk, Cursor, Event, Results, Sheet
 from sentcli.tables.convert import LastLine, six_decimals, to_json
-from sentcli.tables.line_reader import LineReader
+from sentcli.tables.line_reader import LineReader, bad_bytes
 from sentcli.tables.options import ResultColumn, WriteOptions
 from sentcli.tables.table import Table, TextTable, find_taken
 from sentcli.tables.text_column import join_texts
@@ -78,24 +78,19 @@ class JsonChunk(Chunk):
         """The records with the digits of their numbers; the reason for each that cannot be written anew."""
         return [*map(_parse_exactly, self.raw)]
 
-    def values(self) -> Sequence[Sequence[Any]]:
-        names = self.table.kept_columns
-        return [
-            [] if isinstance(record, str) else [_cell(record.get(name)) for name in names]
-            for record in self.exact
-        ]
+    @cached_property
+    def values(self) -> Sequence[Any]:
+        columns = {*self.table.columns}
+        return [row if isinstance(row, str) else self._values_of(row, columns) for row in self.exact]
 
-    def unreadable(self) -> dict[int, str]:
-        """Return the records that have no values, or a key without a column, each with the reason."""
-        bad, columns, keeps = {}, {*self.table.columns}, self.table.options.keeps
-        for row, record in enumerate(self.exact):
-            if isinstance(record, str):
-                bad[row] = record
-            elif new := [key for key in record if key not in columns and keeps(key)]:
-                names = ",".join([*self.table.kept_columns, *new])
-                keep = f"--keep {names!r:.200}" if len(names) < _MOST_NAMED else "--keep"
-                bad[row] = f"the key {new[0]!r:.200} is not among the columns; try {keep}"
-        return bad
+    def _values_of(self, record: dict[str, Any], columns: Container[str]) -> list[str | None] | str:
+        """Return the values of a record, or a message if a key has no column."""
+        kept, keeps = self.table.kept_columns, self.table.options.keeps
+        if new := [key for key in record if key not in columns and keeps(key)]:
+            names = ",".join([*kept, *new])
+            keep = f"--keep {names!r:.200}" if len(names) < _MOST_NAMED else "--keep"
+            return f"the key {new[0]!r:.200} is not among the columns; try {keep}"
+        return [_cell(record.get(name)) for name in kept]
 
 
 def read(source: Source, table: JsonTable, cursor: Cursor) -> Iterator[Chunk]:
@@ -104,7 +99,6 @@ def read(source: Source, table: JsonTable, cursor: Cursor) -> Iterator[Chunk]:
 
 
 class _JsonReader(LineReader):
-    may_be_encoded = False
     chunk_type = JsonChunk
 
     def __init__(self, source: Source, table: JsonTable) -> None:
@@ -150,7 +144,8 @@ class _JsonReader(LineReader):
         try:
             line.decode()
         except UnicodeDecodeError as bad:
-            return self.reject(line, self.bad_bytes(line, bad, self.offset if self.has_offsets else 0))
+            offset = self.offset if self.has_offsets else 0
+            return self.reject(line, bad_bytes(line, bad, offset, self.encoding, is_named=True))
         return self.reject(line, f"not JSON: {error.msg}, at character {error.pos + 1}")
 
 
@@ -332,11 +327,10 @@ class Writer(registry.Writer):
         self._last_line = LastLine(UTF_8, universal=False)
 
     def misfits(self, chunk: Chunk) -> dict[int, str]:
-        bad = super().misfits(chunk)
         if not isinstance(chunk, JsonChunk) or self.converts:
-            return bad
-        if self.table.options.is_partial:
-            bad = {row: record for row, record in enumerate(chunk.exact) if isinstance(record, str)}
+            return super().misfits(chunk)
+        records = enumerate(chunk.exact if self.table.options.is_partial else ())
+        bad = {row: record for row, record in records if isinstance(record, str)}
         for row, record in enumerate(chunk.rows):
             if not self._new.isdisjoint(map(str.lower, record)):
                 name = find_taken(filter(self.table.options.keeps, record), self.names)
@@ -351,13 +345,9 @@ class Writer(registry.Writer):
     def encode(self, chunk: Chunk, results: Results) -> bytes:
         raws, gaps = self._records(chunk), () if self.converts else chunk.gaps
         # A record with a text is not empty, so a comma always precedes the new fields.
-        ends = [raw.rindex(b"}") for raw in raws]
-        data = chunk.join(
-            [raw[:end] for raw, end in zip(raws, ends, strict=True)],
-            *map(_fields, self.results, self._fields, results),
-            [raw[end:] for raw, end in zip(raws, ends, strict=True)],
-            gaps=gaps,
-        )
+        parts = [raw.rpartition(b"}") for raw in raws]
+        heads, ends = [head for head, _, _ in parts], [brace + end for _, brace, end in parts]
+        data = chunk.join(heads, *map(_fields, self.results, self._fields, results), ends, gaps=gaps)
         if not self._before:
             return self._last_line.then(data)
         lines = [line for line in data.split(b"\n") if line.strip()]
@@ -369,7 +359,7 @@ class Writer(registry.Writer):
     def _records(self, chunk: Chunk) -> Sequence[bytes]:
         names, keeps = self.table.kept_columns, self.table.options.keeps
         if self.converts:
-            return [to_json(dict(zip(names, row, strict=True))) + b"\n" for row in chunk.values()]
+            return [to_json(dict(zip(names, row, strict=True))) + b"\n" for row in chunk.values]
         if not (self.table.options.is_partial and isinstance(chunk, JsonChunk)):
             return chunk.raw
         records = [record for record in chunk.exact if isinstance(record, dict)]  # all: others are misfits

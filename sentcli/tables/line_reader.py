@@ -22,7 +22,6 @@ class LineReader(ABC):
     """
 
     universal_line_ends = False  # True: a single carriage return ends a line too
-    may_be_encoded = True  # False: the format is UTF-8
     has_offsets = True  # False: lines are not those of the input
     chunk_type = Chunk
 
@@ -85,7 +84,7 @@ class LineReader(ABC):
         return Reject(self.name, self.line, self.offset if self.has_offsets else None, reason, raw)
 
     def bad_bytes(self, line: bytes, error: UnicodeDecodeError, offset: int) -> str:
-        is_named = self.table.options.encoding is not None or not self.may_be_encoded
+        is_named = self.table.options.encoding is not None
         return bad_bytes(line, error, offset, self.encoding, is_named=is_named)
 
 
@@ -169,7 +168,5 @@ def first_bytes(source: Source, size: int, *, is_line: bool = True) -> bytes:
 
 def check_length(line: bytes | bytearray, limit: int, name: str) -> None:
     if len(line) > _LONGEST * limit:
-        raise DataError(
-            f"{name}: a line of more than {_LONGEST * limit} bytes; is this text? "
-            f"If it is, try a higher {option('max_row_bytes')}"
-        )
+        hint = f"is this text? If it is, try a higher {option('max_row_bytes')}"
+        raise DataError(f"{name}: a line of more than {_LONGEST * limit} bytes; {hint}")

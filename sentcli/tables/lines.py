@@ -21,6 +21,8 @@ from sentcli.tables.line_reader import LineReader
 from sentcli.tables.options import ResultColumn, WriteOptions
 from sentcli.tables.table import Table, TextTable
 
+_NUMBER_WIDTH = 8
+
 
 def open_table(_: Source, text: TextTable, __: Table | None) -> TextTable:
     """Return the table of lines; see `tables.open.open_table`."""
@@ -34,10 +36,9 @@ def read(source: Source, table: TextTable, cursor: Cursor) -> Iterator[Chunk]:
 
 class _LinesReader(LineReader):
     def parse(self, lines: list[bytes]) -> Iterator[Event]:
-        records, _ = self.encoding.cut_line_ends(lines)
         try:
-            texts = [*map(self.encoding.decode, records)]
-            yield self.rows(texts, [(text,) for text in texts], lines)
+            rows = self.table.parse(lines)
+            yield self.rows([text for (text,) in rows], rows, lines)
             self.advance(len(lines), sum(map(len, lines)))
         except UnicodeDecodeError as error:
             if len(lines) > 1:
@@ -61,8 +62,7 @@ class Writer(registry.Writer):
 
     def begin(self) -> bytes:
         for column in self.results:
-            for label in column.labels:
-                self._encoding.encode(_in_a_line(label))
+            self._fields(column, column.labels)  # all can be written
         return b"" if self.converts or self.write.width else self.table.lead
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:
@@ -84,12 +84,9 @@ class Writer(registry.Writer):
         """Return a row as a line for a terminal."""
         width = self.write.width
         longest = max((len(label) for column in self.results for label in column.labels), default=0)
-        fields = [
-            f"{'' if value is None else f'{value:.6f}':8}"
-            if column.is_number
-            else f"{to_text(value):{longest}}"
-            for column, value in zip(self.results, values, strict=True)
-        ]
+        widths = [_NUMBER_WIDTH if column.is_number else longest for column in self.results]
+        shown = [f"{value:.6f}" if isinstance(value, float) else to_text(value) for value in values]
+        fields = map(str.ljust, shown, widths)
         start = " ".join((text or "")[: 4 * width].split())
         line = printable("  ".join([*fields, start]))
         return f"{line if len(line) <= width else f'{line[: width - 1]}…'}\n".encode()

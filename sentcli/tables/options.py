@@ -82,24 +82,19 @@ class ReadOptions:
     limit: int | None = None
 
     def __post_init__(self) -> None:
-        if self.delimiter == r"\t":
-            object.__setattr__(self, "delimiter", "\t")
-        _check_character("delimiter", self.delimiter, r", or \t")
+        _read_tab(self, "delimiter")
         _check_character("quotechar", self.quotechar or None, ", or empty")
         _check_character("escapechar", self.escapechar)
         if self.delimiter is not None:
             self.separators(self.delimiter)
         if not 1 <= self.max_row_bytes <= _LARGEST_ROW:
-            raise UsageError(
-                f"{option('max_row_bytes')} is {self.max_row_bytes}; it has to be 1 to {_LARGEST_ROW} bytes"
-            )
+            hint = f"it has to be 1 to {_LARGEST_ROW} bytes"
+            raise UsageError(f"{option('max_row_bytes')} is {self.max_row_bytes}; {hint}")
         if self.skip_lines < 0:
             raise UsageError(f"{option('skip_lines')} is {self.skip_lines}; it has to be 0 or more")
         if self.skip_rows and not self.header:
-            raise UsageError(
-                f"{option('skip_rows')} counts rows after the header; with {option('no_header')}, "
-                f"use {option('skip_lines')}"
-            )
+            hint = f"with {option('no_header')}, use {option('skip_lines')}"
+            raise UsageError(f"{option('skip_rows')} counts rows after the header; {hint}")
         if self.encoding not in (None, AUTO):
             Encoding.named(self.encoding)
 
@@ -149,9 +144,7 @@ class WriteOptions:
     output_encoding: str | None = None
 
     def __post_init__(self) -> None:
-        if self.output_delimiter == r"\t":
-            object.__setattr__(self, "output_delimiter", "\t")
-        _check_character("output_delimiter", self.output_delimiter, r", or \t")
+        _read_tab(self, "output_delimiter")
         if self.output_encoding is not None:
             Encoding.named(self.output_encoding, field="output_encoding")
         if not is_utf8(self.prefix):
@@ -162,10 +155,7 @@ class WriteOptions:
         return self.output_delimiter is not None or self.output_encoding is not None
 
     def columns(
-        self,
-        classes: Sequence[str] = (),
-        added: Sequence[ResultColumn] = (),
-        labels: Sequence[str] = (),
+        self, classes: Sequence[str] = (), added: Sequence[ResultColumn] = (), labels: Sequence[str] = ()
     ) -> tuple[ResultColumn, ...]:
         """Return the new columns in their order.
 
@@ -175,10 +165,9 @@ class WriteOptions:
         :raises UsageError: when the columns of two classes would have the same name, in any case.
         """
         if len({label.lower() for label in classes}) < len(classes):
-            raise UsageError(
-                f"{option('probabilities')}: two columns would differ only in case, which SQL ignores: the "
-                f"labels are {', '.join(classes):.200}; omit it, or train with other labels"
-            )
+            reason = "two columns would differ only in case, which SQL ignores"
+            hint = f"the labels are {', '.join(classes):.200}; omit it, or train with other labels"
+            raise UsageError(f"{option('probabilities')}: {reason}: {hint}")
         columns = [
             ResultColumn("sentiment", attrgetter("labels"), labels=(*labels,)),
             ResultColumn("sentiment_score", attrgetter("scores"), is_number=True),
@@ -186,6 +175,13 @@ class WriteOptions:
         for place, label in enumerate(classes):
             columns.append(ResultColumn(f"probability_{label}", _probability_of(place), is_number=True))
         return tuple(replace(column, name=self.prefix + column.name) for column in (*columns, *added))
+
+
+def _read_tab(options: ReadOptions | WriteOptions, field: str) -> None:
+    r"""Replace `\t`, as a user types it, by a tab; check that a delimiter is one character."""
+    if getattr(options, field) == r"\t":
+        object.__setattr__(options, field, "\t")
+    _check_character(field, getattr(options, field), r", or \t")
 
 
 def _check_character(field: str, value: str | None, other: str = "") -> None:
@@ -213,15 +209,12 @@ class RejectOptions:
         if self.path == "-":
             raise UsageError(f"{option('rejects')} takes the name of a file; standard output is for the rows")
         if self.path is not None and compression_of(self.path):
-            raise UsageError(
-                f"{option('rejects')} {self.path!r:.200}: rejected rows are not compressed; "
-                f"try {option('rejects', self.path.removesuffix(compression_of(self.path)))}"
-            )
+            hint = f"try {option('rejects', self.path.removesuffix(compression_of(self.path)))}"
+            named = f"{option('rejects')} {self.path!r:.200}"
+            raise UsageError(f"{named}: rejected rows are not compressed; {hint}")
         if self.limit is not None and not re.fullmatch(r"[0-9]{1,18}|[0-9]{1,3}(\.[0-9]+)?%", self.limit):
-            raise UsageError(
-                f"{option('max_rejects')} is {self.limit!r:.200}; it has to be a number of rows, or a share, "
-                f"such as {option('max_rejects', '0.5%')}"
-            )
+            hint = f"it has to be a number of rows, or a share, such as {option('max_rejects', '0.5%')}"
+            raise UsageError(f"{option('max_rejects')} is {self.limit!r:.200}; {hint}")
 
     @property
     def is_share(self) -> bool:

@@ -6,6 +6,7 @@ record batches, columns have the types that `tables.convert` finds, and others a
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -42,12 +43,11 @@ def open_table(source: Source, options: ReadOptions, like: Table | None) -> Arro
         limit = options.max_row_bytes
         opened = _open(file)
         _check_row_groups(opened.metadata, file.seek(0, io.SEEK_END), limit, source.name)
-        batches = _batches(opened, source.name, SAMPLE_ROWS)
         # Before the schema, which could crash on damaged columns.
-        begin = [rows for rows, _ in islice(batches, 1)]
+        begin = [rows for rows, _ in islice(_batches(opened, source.name, SAMPLE_ROWS), 1)]
         _refuse_lossy(opened, _open(file, "ns"), source.name)
-        schema = _schema(opened)
-        return table_of(source.name, options, like, schema, begin, _codec(opened))
+        table = table_of(source.name, options, like, _schema(opened), begin)
+        return replace(table, codec=_codec(opened))
 
 
 def read(source: Source, table: ArrowTable, cursor: Cursor) -> Iterator[Chunk]:
@@ -100,8 +100,7 @@ def _refuse_lossy(file: Any, in_nanoseconds: Any, name: str) -> None:
                 opened.iter_batches(_READ_ROWS, columns=[path], use_threads=False) for opened in in_both
             )
             if any(map(has_finer, *batches)):
-                hint = "write it as another type"
-                raise DataError(f"{where} has INT96 times finer than a microsecond; {hint}")
+                raise DataError(f"{where} has INT96 times finer than a microsecond; write another type")
 
 
 def _schema(file: Any) -> pa.Schema:
@@ -162,11 +161,9 @@ class Writer(registry.Writer):
         for column in self.results:
             schema = schema.append(result_field(column))
         with translated("the Parquet output", OutputError):
+            # List items keep their name.
             self._writer = pq.ParquetWriter(
-                self._sink,
-                schema,
-                compression=codec,
-                use_compliant_nested_type=False,  # list items keep their name
+                self._sink, schema, compression=codec, use_compliant_nested_type=False
             )
         return self._drain()
 

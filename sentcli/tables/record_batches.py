@@ -57,14 +57,8 @@ class ArrowChunk(Chunk):
         return ["(unreadable)" if isinstance(row, str) else to_text(row[0]) for row in rows]
 
     @cached_property
-    def _converted(self) -> list[tuple[Any, ...] | str]:
-        return to_rows(self.rows, [(place,) for place in self.table.kept])
-
     def values(self) -> Sequence[Sequence[Any]]:
-        return [() if isinstance(row, str) else row for row in self._converted]
-
-    def unreadable(self) -> dict[int, str]:
-        return {row: values for row, values in enumerate(self._converted) if isinstance(values, str)}
+        return to_rows(self.rows, [(place,) for place in self.table.kept])
 
     def arrow(self) -> pa.RecordBatch:
         return self.rows.select(self.table.kept)
@@ -92,7 +86,7 @@ def read(source: Source, table: ArrowTable, cursor: Cursor) -> Iterator[Chunk]:
     with translated(source.name, DataError):
         _, batches = _open(HashedFile(source.seekable(), cursor), table.format)
         pieces = ((rows, False) for rows in joined(_pieces(batches), CHUNK_ROWS))
-        yield from chunks_of(pieces, table, cursor)
+        yield from chunks_of(pieces, table, cursor, None)
         source.check_unchanged()
 
 
@@ -121,12 +115,7 @@ def _pieces(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def table_of(
-    name: str,
-    options: ReadOptions,
-    like: Table | None,
-    schema: pa.Schema,
-    begin: Sequence[pa.RecordBatch],
-    codec: str | None = None,
+    name: str, options: ReadOptions, like: Table | None, schema: pa.Schema, begin: Sequence[pa.RecordBatch]
 ) -> ArrowTable:
     """Return the table of a file by its schema and its first rows."""
     if isinstance(like, ArrowTable) and not like.schema.equals(schema):
@@ -144,7 +133,6 @@ def table_of(
         types={column.name: kind for column in schema if (kind := python_type(column.type))},
         notes=choice.notes,
         schema=schema,
-        codec=codec,
     )
 
 
@@ -177,10 +165,7 @@ def joined(batches: Iterable[pa.RecordBatch], most: int) -> Iterator[pa.RecordBa
 
 
 def chunks_of(
-    batches: Iterable[tuple[pa.RecordBatch, bool]],
-    table: ArrowTable,
-    cursor: Cursor,
-    row_size: float | None = None,
+    batches: Iterable[tuple[pa.RecordBatch, bool]], table: ArrowTable, cursor: Cursor, row_size: float | None
 ) -> Iterator[Chunk]:
     """Yield the chunks of the batches of a file, which is not trusted.
 

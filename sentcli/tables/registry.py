@@ -224,7 +224,7 @@ class Writer(ABC):
     def misfits(self, chunk: Chunk) -> dict[int, str]:
         """Return the rows that the output cannot hold, each with the reason."""
         bad = chunk.unreadable() if self.converts else {}
-        for row, values in enumerate(chunk.values()[chunk.headers :] if self.unfit else (), chunk.headers):
+        for row, values in enumerate(chunk.values[chunk.headers :] if self.unfit else (), chunk.headers):
             if row not in bad and (reason := next(filter(None, map(self.unfit, values)), "")):  # type: ignore[arg-type]
                 bad[row] = reason
         return bad

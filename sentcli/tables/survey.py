@@ -1,7 +1,7 @@
 """Read the rows of inputs before they are scored, for an output that must know all of them."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -40,7 +40,6 @@ class Survey:
         """
         is_json = isinstance(table, JsonTable)
         module = get_format(table.format).module
-        is_spelled = module == "csv"
         if table.is_empty or module not in _UNTYPED or not (is_json or self._is_typed):
             return
         if is_json and source.is_stream and table.options.keep:
@@ -55,10 +54,10 @@ class Survey:
             cursor.open(source)
             for chunk in read(source, table, cursor):
                 source.check()
-                self._add_chunk(chunk, ColumnType.add_texts if is_spelled else ColumnType.add)
+                self._add_chunk(chunk, is_spelled=module == "csv")
                 # Only whole chunks end at the same places in every run.
                 is_enough = source.is_stream and chunk.whole and chunk.position.offset >= _AHEAD_BYTES
-                is_text = is_spelled and all(str in column.kinds for column in self._types.values())
+                is_text = module == "csv" and all(str in column.kinds for column in self._types.values())
                 if is_enough or is_text or not cursor.rows_left:
                     break
 
@@ -75,7 +74,7 @@ class Survey:
         typed = {name: kind for name, kind in types.items() if kind not in (None, str)}
         return replace(table, types={**table.types, **typed})
 
-    def _add_chunk(self, chunk: Chunk, add: Callable[[ColumnType, list[Any]], None]) -> None:
+    def _add_chunk(self, chunk: Chunk, *, is_spelled: bool) -> None:
         table = chunk.table
         if isinstance(table, JsonTable):
             keys = dict.fromkeys(chain.from_iterable(chunk.rows))
@@ -84,7 +83,8 @@ class Survey:
         else:
             columns = {table.columns[place]: chunk.cells(place)[chunk.headers :] for place in table.kept}
         for name, values in columns.items() if self._is_typed else ():
-            add(self._types.setdefault(name, ColumnType()), values)
+            column = self._types.setdefault(name, ColumnType())
+            (column.add_texts if is_spelled else column.add)(values)
 
     def _add_keys(self, keys: Sequence[Any], where: str) -> None:
         self._keys |= dict.fromkeys(keys)

@@ -90,9 +90,8 @@ def list_columns(columns: Sequence[str]) -> str:
 def check_room(columns: Sequence[str], names: Sequence[str], where: str) -> None:
     """Refuse an input with a column that has the name of a new column."""
     if (name := find_taken(columns, names)) is not None:
-        raise DataError(
-            f"{where}: the input has a column {name!r:.200} already; try {option('prefix', 'new_')}"
-        )
+        hint = f"try {option('prefix', 'new_')}"
+        raise DataError(f"{where}: the input has a column {name!r:.200} already; {hint}")
 
 
 def find_taken(columns: Iterable[str], names: Iterable[str]) -> str | None:
@@ -123,6 +122,5 @@ def refuse_twins(table: Table) -> None:
     """Refuse columns with the same name, which only the same format can hold."""
     for name, count in Counter(table.columns).items():
         if count > 1:
-            raise DataError(
-                f"{table.name}: there are {count} columns {name!r:.200}; only the same format can hold them"
-            )
+            reason = "only the same format can hold them"
+            raise DataError(f"{table.name}: there are {count} columns {name!r:.200}; {reason}")

@@ -45,6 +45,7 @@ _ASIDE = re.compile(
 _LONGEST_ASIDE = 4  # words; a longer name is a question
 
 _FEWEST = 3  # values for a comparison with other columns
+_LEAST = 6  # characters of prose; fewer may be a name
 _AHEAD = 2  # a column found by its values has this many times the prose of any other
 _FAR = 10  # a column with so many times less prose holds no texts
 _LONGEST_VALUE = 500  # characters that are searched for a word
@@ -214,6 +215,7 @@ class Sample:
 
     def _larger(self, places: Iterable[int], size: float) -> list[int]:
         """Return the columns with more than `size` characters of prose, the largest first."""
+        size = max(size, _LEAST)
         long = [place for place in places if sum(map(len, map(str, self.values[place]))) > size]  # saves time
         sizes = {place: self._prose(place).size for place in long}
         return sorted((place for place in long if sizes[place] > size), key=sizes.__getitem__, reverse=True)
@@ -247,13 +249,9 @@ class Sample:
     def _match(self, wanted: str) -> list[int]:
         """Return the columns that a user may mean: by name, as it is printed, in another case, by number."""
         printed = [*map(_printed, self.columns)]
-        folded = [name.strip().casefold() for name in printed]
-        for names, name in (
-            (self.columns, wanted),
-            (printed, wanted),
-            (folded, str(wanted).strip().casefold()),
-            (range(1, len(printed) + 1), int(wanted) if re.fullmatch("[0-9]{1,9}", str(wanted)) else 0),
-        ):
+        folded, numbers = [_folded(name) for name in printed], [*map(str, range(1, len(printed) + 1))]
+        other = _folded(wanted)
+        for names, name in ((self.columns, wanted), (printed, wanted), (folded, other), (numbers, other)):
             if places := [place for place, column in enumerate(names) if column == name]:
                 return places
         return []
@@ -281,9 +279,8 @@ def places_of(table: Table, names: Mapping[str, str]) -> list[Any]:
 
 def find_usual(columns: Sequence[Any], usual: Sequence[str]) -> Any | None:
     """Return the column with the first usual name that exists; None if none exists or several have it."""
-    for (places,) in _usual(columns, usual):
-        return columns[places[0]] if len(places) == 1 else None
-    return None
+    places = next((groups[0] for groups in _usual(columns, usual)), [])
+    return columns[places[0]] if len(places) == 1 else None
 
 
 def samples(rows: int, size: int, width: int) -> float:
@@ -334,6 +331,10 @@ def _is_aside(name: str, named: str) -> bool:
 @cache
 def _plain(name: Any) -> str:
     return re.sub(r"[\W_]+", "", str(name)).casefold()  # names in a data frame may not be strings
+
+
+def _folded(name: Any) -> str:
+    return str(name).strip().casefold()
 
 
 def _printed(name: Any) -> str:

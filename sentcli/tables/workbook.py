@@ -100,10 +100,8 @@ def formulas_without_value(file: IO[bytes], sheet: int) -> tuple[int, str]:
     """
     with suppress(zipfile.BadZipFile, LookupError, ValueError, ET.ParseError):
         parts = zipfile.ZipFile(file)
-        book, relations = (
-            ET.fromstring(parts.read(f"xl/{name}"))  # noqa: S314  # expat refuses entity bombs
-            for name in ("workbook.xml", "_rels/workbook.xml.rels")
-        )
+        texts = map(parts.read, ("xl/workbook.xml", "xl/_rels/workbook.xml.rels"))
+        book, relations = map(ET.fromstring, texts)  # expat refuses entity bombs
         is_open = any(found.get("fullCalcOnLoad") in ("1", "true") for found in book.iterfind("{*}calcPr"))
         attributes = book.findall("{*}sheets/{*}sheet")[sheet].items()
         wanted = next(value for name, value in attributes if name.endswith("}id"))

@@ -75,33 +75,32 @@ def open_table(source: Source, options: ReadOptions, like: Table | None) -> Shee
     numbered = islice(enumerate(sheet.iter_rows()), options.skip_lines, None)
     start = next((number for number, cells in numbered if any(cell != "" for cell in cells)), None)
     if start is None:
-        return SheetTable(name, options, is_empty=True, notes=notes, sheet=sheet)
+        return SheetTable(name, options, is_empty=True, notes=(*notes,), sheet=sheet)
     rows = [*islice(sheet.iter_rows(), start + 1 + SAMPLE_RECORDS + options.skip_rows + SAMPLE_ROWS)]
     columns = tuple(map(str, range(1, len(rows[0]) + 1)))
     if options.header:
         cells = [[*map(_text, row)] for row in rows[: start + 1 + SAMPLE_RECORDS]]
         if count := lines_of_titles([*enumerate(cells, 1)][start:], options.text_column, name):
             note = f"the header is row {count + 1}: read with {option('skip_lines', count)}"
-            notes, start = (*notes, (logging.WARNING, f"{name}: {note}")), count
+            notes.append((logging.WARNING, f"{name}: {note}"))
+            start = count
         columns = tuple(cells[start])
         notes += () if like else check_header(cells[start : start + 3], options, name)
         if not options.skip_rows and (count := further_headers(cells[start + 1 : start + 3])):
             options = replace(options, skip_rows=count)
-            notes = (*notes, (logging.WARNING, f"{name}: {survey_note(count)}"))
+            notes.append((logging.WARNING, f"{name}: {survey_note(count)}"))
     lead = rows[: start + options.header]
     if like and like.columns != columns:
         raise DataError(f"{name}: {list_columns(columns)}, in the first input {list_columns(like.columns)}")
     body = rows[len(lead) + options.skip_rows :][:SAMPLE_ROWS]
-    by_column = [*zip(*body, strict=True)] or [()] * len(columns)
-    wanted = options.text_column
-    choice = Choice(like.places) if like else Sample(columns, {}, wanted, name, by_column).choose()
+    sample = Sample(columns, {}, options.text_column, name, [*zip(*body, strict=True)] or [()] * len(columns))
+    choice = Choice(like.places) if like else sample.choose()
     return SheetTable(
         name,
         options,
         columns,
         texts=tuple(columns[place] for place in choice.places),
         places=choice.places,
-        lead=to_json(lead),
         formulas_without_value=formulas,
         notes=(*notes, *choice.notes),
         first_rows=tuple(lead),
@@ -111,7 +110,7 @@ def open_table(source: Source, options: ReadOptions, like: Table | None) -> Shee
 
 def read(source: Source, table: SheetTable, cursor: Cursor) -> Iterator[Chunk]:
     """Read one sheet; see `tables.open.read`. The bytes of a row are its cells as JSON."""
-    return collect(_events(source, table), cursor, table, lead=table.lead)
+    return collect(_events(source, table), cursor, table, lead=to_json(table.first_rows))
 
 
 def _events(source: Source, table: SheetTable) -> Iterator[Event]:
@@ -130,7 +129,7 @@ def _events(source: Source, table: SheetTable) -> Iterator[Event]:
     source.check_unchanged()
 
 
-def _open_sheet(source: Source, wanted: str | None) -> tuple[Any, tuple[Note, ...], int]:
+def _open_sheet(source: Source, wanted: str | None) -> tuple[Any, list[Note], int]:
     """Return a sheet by its name or number, else the first table; notes; and how many values are missing."""
     try:
         file = source.seekable()
@@ -161,7 +160,7 @@ def _open_sheet(source: Source, wanted: str | None) -> tuple[Any, tuple[Note, ..
         note = f"{counted(count, 'formula')} without a value, the first in {cell}, read as 0 or empty"
         hint = "open the workbook in Excel or LibreOffice and save it, which calculates them"
         notes.append((NOTE, f"{source.name}: {note}; {hint}"))
-    return sheet, (*notes,), count
+    return sheet, notes, count
 
 
 def _is_summary(book: Any, name: str) -> bool:
@@ -216,7 +215,6 @@ class Writer(registry.Writer):
         from xlsxwriter import Workbook  # takes as long to import as many rows to read
 
         super().__init__(table, *others)
-        self.unfit = self._too_long
         self._file = BytesIO()
         if self.scratch:
             with output_errors(self.scratch):
@@ -229,7 +227,7 @@ class Writer(registry.Writer):
         self._bold = self._book.add_format({"bold": True, "bottom": 1})
         self._kinds = [table.types.get(name) for name in table.kept_columns]
 
-    def _too_long(self, value: Any) -> str:
+    def unfit(self, value: Any) -> str:
         text = to_text(value) if isinstance(value, str | list | dict | bytes) else ""
         size = len(text.encode("utf-16-le")) // 2 if 2 * len(text) > _LONGEST else 0
         reason = f"{size:,} characters in a cell, Excel holds {_LONGEST:,}; try -o OUT.csv"
@@ -238,22 +236,19 @@ class Writer(registry.Writer):
     def begin(self) -> bytes:
         table, title, first_rows = self.table, "Sheet1", [[*self.table.columns]]
         if isinstance(table, SheetTable):
-            title, first_rows = (
-                table.sheet.name,
-                [*table.first_rows, *first_rows * (not table.options.header)],
-            )
+            title = table.sheet.name
+            first_rows = [*table.first_rows, *first_rows * (not table.options.header)]
         self._begin_sheet(title)
         for cells in first_rows[:-1]:
             self._write(cells)
         self._header = self._row
         if table.columns:
-            header = first_rows[-1]
-            self._write([*(header[place] for place in table.kept), *self.names], self._bold)
+            self._write([*(first_rows[-1][place] for place in table.kept), *self.names], self._bold)
             self._sheet.freeze_panes(self._row, 0)
         return b""
 
     def encode(self, chunk: Chunk, results: Results) -> bytes:
-        for values, *new in zip(chunk.values(), *results, strict=True):
+        for values, *new in zip(chunk.values, *results, strict=True):
             self._write([*map(_cell, values, self._kinds), *map(_held, new)])
         return b""
 
@@ -298,10 +293,10 @@ class Writer(registry.Writer):
         self._sheet.write_string(self._row, 0, "")  # a last row without any value would not be there
         for place, cell in enumerate(map(_writable, cells)):
             if self._sheet.write(self._row, place, cell, form or self._formats.get(type(cell))) < 0:
-                raise RefusedOutputError(
-                    f"Excel has no room for row {self._row + 1:,}, column {place + 1:,}: it holds 1,048,576 "
-                    "rows, 16,384 columns and 32,767 characters a cell; write another format: -o OUT.csv"
-                )
+                where = f"row {self._row + 1:,}, column {place + 1:,}"
+                limits = "1,048,576 rows, 16,384 columns and 32,767 characters a cell"
+                hint = "write another format: -o OUT.csv"
+                raise RefusedOutputError(f"Excel has no room for {where}: it holds {limits}; {hint}")
             if self._row < _WIDTH_ROWS:
                 shown = f"{cell:.9g}" if isinstance(cell, float) else str(cell).partition("\n")[0]
                 width = max(len(shown) + 2, self._widths.get(place, _LEAST_WIDTH))
@@ -319,9 +314,8 @@ def _held(value: Any) -> Any:
 
 def _cell(value: Any, kind: Any) -> Any:
     """Return a value of another format as a cell of its type; a text if Excel would change it."""
-    if not (isinstance(value, str) and isinstance(kind, type)):
-        return value
-    if kind in _CHECKED and not comes_back([value], kind):
+    is_typed = isinstance(value, str) and isinstance(kind, type)
+    if not is_typed or (kind in _CHECKED and not comes_back([value], kind)):
         return value
     (cell,) = parse([value], kind)
     is_early = isinstance(cell, date) and cell.year < _FIRST_YEAR

@@ -10,7 +10,7 @@ import time
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from jobs import ParityScorer, read_chunks, run_job
 
@@ -674,6 +674,8 @@ def test_any_table_is_scored_and_nothing_else_changes(convert, data):
         st.sampled_from([b"a", b'"', b",", b"\n", b"\r", b"\xff", b"\0", b"text", b"\xc3\xb1"]), max_size=40
     )
 )
+@example([b"a,text,a\n", b",,"])
+@example([b"a,a,a\n", b",,"])
 def test_any_bytes_keep_the_law(run, tmp_path_factory, pieces):
     folder = tmp_path_factory.mktemp("law")
     data = b"id,text\n" + b"".join(pieces)

@@ -335,6 +335,12 @@ def test_a_usual_name_does_not_win_over_a_column_that_is_as_likely(tmp_path, col
             "",
         ),
         ({"body": HEARD, "reply": 12 * GOOD[1:2]}, "body", ""),
+        (
+            {"Comments": 6 * GOOD[1:3], "Town": 12 * ["York"], "Stars": 6 * ["Very good", "Bad"]},
+            "Comments",
+            "",
+        ),
+        ({"text": 12 * ["-"], "initials": 12 * ["0 A"]}, "text", ""),
         ({"text": HEARD, "user": [f"Fond of tea and of {word}" for word in HEARD]}, "text", ""),
     ],
 )
@@ -342,6 +348,20 @@ def test_prose_counts_once_and_names_do_not(tmp_path, caplog, columns, text, not
     assert head_of(tmp_path / "a.csv", to_csv(columns)) == ((text,), columns[text])
     assert note in caplog.text
     assert bool(note) == bool(caplog.text)
+
+
+@pytest.mark.parametrize(("form", "encode"), [("csv", to_csv), ("jsonl", to_jsonl)])
+@pytest.mark.parametrize(("late", "is_seen"), [(10, True), (20, False)])
+def test_few_rows_of_many_columns_decide(tmp_path, caplog, form, encode, late, is_seen):
+    answers = {f"Q{number}": ["1"] * 40 for number in range(998)}
+    columns = {
+        **answers,
+        "product description": [*[""] * late, *40 * [9 * GOOD[1]]][:40],
+        "review": 40 * SHORT,
+    }
+    columns["review"] = columns["review"][:40]
+    assert head_of(tmp_path / f"a.{form}", encode(columns))[0] == ("review",)
+    assert ("has longer ones" in caplog.text) == is_seen
 
 
 def test_a_usual_name_that_is_blank_in_the_first_rows_is_looked_for_further_on(tmp_path):
