@@ -75,21 +75,20 @@ def prefetch(
     :param limit: most items in progress, including the one yielded last; the thread holds one more.
     :returns: each item with the value that `begin` returned, in order.
     """
-    queue: Queue[tuple[Item, Value] | BaseException | None] = Queue()
+    queue: Queue[tuple[Item, Value] | BaseException | None] = Queue()  # None at the end
     room = threading.Semaphore(limit)
     is_closed = threading.Event()
 
     def read() -> None:
-        error = None
         try:
             for item in items:
                 room.acquire()
                 if is_closed.is_set():
                     return
                 queue.put((item, begin(item)))
-        except BaseException as raised:
-            error = raised
-        queue.put(error)  # None at the end of the items
+            queue.put(None)
+        except BaseException as error:
+            queue.put(error)
 
     # A daemon thread, because a read that blocks on a pipe must not keep a stopped program alive.
     thread = threading.Thread(target=read, name="sentcli-reader", daemon=True)
