@@ -173,14 +173,14 @@ class ScoreOptions:
     by_time: str | None = common.column("Date column for --report. Default: detected.")
     day_first: bool | None = common.day_first()
     prefix: str | None = option("Prefix of the names of the new columns, such as model_.")
-    strings: bool = option("To Parquet and XLSX, keep columns without types as text.")
-    output_encoding: str | None = option("Encoding of CSV, TSV; utf-8-sig for Excel. Default: as input.")
+    strings: bool = option("Parquet and XLSX output: columns of CSV, JSONL and XLSX stay text.")
+    output_encoding: str | None = option("For CSV and TSV, such as utf-8-sig for Excel. Default: as input.")
     output_delimiter: str | None = option("Delimiter of CSV and TSV output. Default: as input.")
 
     model: Path | None = common.model(heading="More on the labels")
     unknown_words: bool = option("Add the share of unknown words: sentiment_unknown; not slower.")
     null_unknown: float = option(
-        "No label if more words are unknown; 0.3 filters other languages.", low=0, high=1, default=1.0
+        "No label above this share of unknown words; 0.3 filters other languages.", low=0, high=1, default=1.0
     )
     sentences: bool = option(
         "Add place and score of each sentence: sentiment_sentences. 1,300 rows/s per core instead of 6,000."

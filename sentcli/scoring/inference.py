@@ -41,6 +41,7 @@ class Predictions(NamedTuple):
 class Inference:
     """Runs a model on texts. Several threads may use it at the same time.
 
+    :param load: loads the model.
     :param outputs: the number of outputs of the model to return.
     :param shift: returns how far the user's own words move the log odds of a text; None: without such words.
     """
@@ -48,16 +49,18 @@ class Inference:
     def __init__(
         self,
         bundle: Bundle,
-        backend: Backend,
+        load: Callable[[], Backend],
         outputs: int,
         null_values: NullValues,
         shift: Callable[[str], float] | None,
         workers: int,
     ) -> None:
-        self._backend, self._outputs, self._null_values, self._shift = backend, outputs, null_values, shift
-        self._encoder = Encoder(bundle.vocab)
+        self._encoder = Encoder(
+            bundle.vocab
+        )  # first, as its temporary copies would add to those of the model
+        self.backend, self._outputs, self._null_values, self._shift = load(), outputs, null_values, shift
         self._max_tokens, self._classes = bundle.config.text.max_tokens, len(bundle.config.labels)
-        factor = backend.batch_factor
+        factor = self.backend.batch_factor
         self._batch_limits = factor * BATCH_TOKENS, factor * BATCH_ROWS
         encoders = -(-workers // _WORKERS_PER_ENCODER)
         self._in_flight = 2 + encoders  # chunks: one being written, one in the workers, one in each encoder
@@ -101,7 +104,7 @@ class Inference:
         inverse = np.array([places.setdefault(text, len(places)) for text in texts], np.intp)
         distinct = self._without_nulls(places)
         if sum(map(len, distinct)) > _MANY:
-            self._workers.submit(self._backend.prepare)  # while this thread encodes
+            self._workers.submit(self.backend.prepare)  # while this thread encodes
         encoded = self._encoder.encode(distinct)
         await_logits = self._submit(encoded.ids, encoded.starts, encoded.lengths, is_cancelled)
         shifts = [*map(self._shift, distinct)] if self._shift else []
@@ -141,7 +144,7 @@ class Inference:
         def run(batch: Rows) -> Logits:
             if is_cancelled.is_set():
                 raise CancelledError
-            return self._backend.logits(*gather(ids, starts[batch], lengths[batch], self._max_tokens))
+            return self.backend.logits(*gather(ids, starts[batch], lengths[batch], self._max_tokens))
 
         futures = [self._workers.submit(run, batch) for batch in batches]
 

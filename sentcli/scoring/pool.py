@@ -75,38 +75,38 @@ def prefetch(
     :param limit: most items in progress, including the one yielded last; the thread holds one more.
     :returns: each item with the value that `begin` returned, in order.
     """
-    found: Queue[tuple[Item, Value] | BaseException | None] = Queue()
+    queue: Queue[tuple[Item, Value] | BaseException | None] = Queue()  # None at the end
     room = threading.Semaphore(limit)
     is_closed = threading.Event()
 
     def read() -> None:
-        error = None
         try:
             for item in items:
                 room.acquire()
                 if is_closed.is_set():
                     return
-                found.put((item, begin(item)))
-        except BaseException as raised:
-            error = raised
-        found.put(error)  # None at the end of the items
+                queue.put((item, begin(item)))
+            queue.put(None)
+        except BaseException as error:
+            queue.put(error)
 
     # A daemon thread, because a read that blocks on a pipe must not keep a stopped program alive.
     thread = threading.Thread(target=read, name="sentcli-reader", daemon=True)
     thread.start()
     try:
-        while isinstance(next_one := _next(found), tuple):
-            yield next_one
+        while isinstance(entry := _take(queue), tuple):
+            yield entry
             room.release()
-        if next_one:
-            raise next_one
+        if entry:
+            raise entry
     finally:
         is_closed.set()
         room.release()
         thread.join(_LAST_READ_SECONDS)
 
 
-def _next(queue: "Queue[Value]") -> Value:
+def _take(queue: "Queue[Value]") -> Value:
+    """Return the next entry, and check for stop requests while waiting."""
     # Not a SimpleQueue, which in Python 3.11 waits forever if a signal comes at the very end of its timeout.
     while True:
         stop.check()

@@ -108,13 +108,13 @@ class Scorer:
         if workers is not None and workers < 1:
             raise UsageError(f"workers is {workers}; it has to be 1 or more, or None for every core")
         self._max_tokens = bundle.config.text.max_tokens
-        loaded = load_backend(backend, bundle, device, precision=precision)
-        self.backend, self.runtime = loaded.name, loaded.runtime
+        open_model = partial(load_backend, backend, bundle, device, precision=precision)
         outputs = len(self.labels) + SIDES * has_head
         shift = self.extras.own_words.shift if self.extras.own_words else None
         self._inference = Inference(
-            bundle, loaded, outputs, self._null_values, shift, workers or usable_cores()
+            bundle, open_model, outputs, self._null_values, shift, workers or usable_cores()
         )
+        self.backend, self.runtime = self._inference.backend.name, self._inference.backend.runtime
 
     @property
     def given_labels(self) -> list[str]:

@@ -33,7 +33,7 @@ from sentcli.tables.options import ResultColumn, WriteOptions
 from sentcli.tables.table import Table, TextTable, find_taken
 from sentcli.tables.text_column import join_texts
 
-_MOST_NAMED = 180  # characters of the columns in a reason; all of them are quoted
+_MOST_NAMED = 180  # characters of the columns that a reason proposes to keep
 _LONGEST = 16  # times --max-row-bytes; a longer record is an error
 _BLANK_BYTES = 99  # before the first object of an array
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
@@ -88,7 +88,8 @@ class JsonChunk(Chunk):
         kept, keeps = self.table.kept_columns, self.table.options.keeps
         if new := [key for key in record if key not in columns and keeps(key)]:
             names = ",".join([*kept, *new])
-            keep = f"--keep {names!r:.200}" if len(names) < _MOST_NAMED else "--keep"
+            is_short = len(names) < _MOST_NAMED and names.isprintable()
+            keep = f"--keep {shlex.quote(names)}" if is_short else "--keep"
             return f"the key {new[0]!r:.200} is not among the columns; try {keep}"
         return [_cell(record.get(name)) for name in kept]
 

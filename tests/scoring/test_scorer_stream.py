@@ -79,7 +79,7 @@ def test_a_batch_has_the_limits_times_the_factor_of_the_backend(trained, monkeyp
         monkeypatch.setattr(OnnxBackend, "batch_factor", factor)
         monkeypatch.setattr(inference, "BATCH_ROWS", most)
         with Scorer(trained, workers=1) as scorer:
-            monkeypatch.setattr(scorer._inference._backend, "logits", counted)
+            monkeypatch.setattr(scorer._inference.backend, "logits", counted)
             scorer.score([f"warm {number}" for number in range(24)])
     assert rows == [4] * 6 + [12] * 2 + [24]
 
@@ -103,17 +103,17 @@ def test_a_chunk_is_answered_before_the_next_one_comes(scorer):
 def test_while_a_chunk_is_run_the_next_one_is_encoded_and_idle_threads_begin_it(trained, monkeypatch):
     is_next_begun = threading.Barrier(2)
     with Scorer(trained, workers=2) as scorer:
-        logits = scorer._inference._backend.logits
+        logits = scorer._inference.backend.logits
 
         def scored(ids, lengths):
             is_next_begun.wait(timeout=20)
             return logits(ids, lengths)
 
-        monkeypatch.setattr(scorer._inference._backend, "logits", scored)
+        monkeypatch.setattr(scorer._inference.backend, "logits", scored)
         assert len(list(scorer.stream([Piece(["warm"]), Piece(["dull"])]))) == 2
 
 
-@pytest.mark.parametrize("place", ["_backend.logits", "_encoder.encode"])
+@pytest.mark.parametrize("place", ["backend.logits", "_encoder.encode"])
 def test_an_error_of_the_model_comes_out_and_ends_the_reader(scorer, monkeypatch, place):
     def broken(*_: object) -> None:
         raise BundleError("no such operator")
@@ -140,7 +140,7 @@ def test_a_stop_request_begins_no_further_batch(trained, monkeypatch, call):
 
     texts = [f"warm {number}" for number in range(5 * BATCH_ROWS)]
     with Scorer(trained, workers=1) as scorer:
-        monkeypatch.setattr(scorer._inference._backend, "logits", interrupting)
+        monkeypatch.setattr(scorer._inference.backend, "logits", interrupting)
         stop.install()
         with pytest.raises(StopRequested):
             list(scorer.stream([Piece(texts)])) if call == "stream" else getattr(scorer, call)(texts)
