@@ -5,14 +5,10 @@ const BLOCK = 1 << 19;
 const SAMPLE = 1 << 20; // bytes, from the block with the first byte that is not UTF-8
 const MOST_ZEROS = 0.3; // share, at even or at odd places alone; with more it is UTF-16
 const FEWEST_ZEROS = 5;
-const LETTER = "[A-Za-z\\x80-\\xff]";
-const SYMBOL =
-  `(?<!${LETTER})[\\x80-\\x9f](?!${LETTER})|[\\x80\\xa3][0-9]` +
-  `|[0-9] ?[\\x80\\x94\\xb0\\xb2\\xbd](?!${LETTER})`;
-const WESTERN = new RegExp(`[A-Za-z][\\x80-\\xff]|[\\x80-\\xff][A-Za-z]|${SYMBOL}`, "g");
-const NOT_WESTERN =
-  /[\x80-\xff]{3,}|[a-z][\x80-\x84\x86-\x90\x98\x99\x9b\x9d\x9f\xa1-\xac\xae-\xb3\xb5-\xde\xf7][a-z]/g;
-const WEIGHT = 4; // matches of WESTERN that one match of NOT_WESTERN outweighs
+// Dashes and bullets, prices, inches, degrees: marks that touch no letter.
+const SYMBOL = /(?<![A-Za-z\x80-\xff])[\x80-\x9f\xa3\xb0\xb2\xbd](?![A-Za-z\x80-\xff])/g;
+const TOUCHES_ASCII = /[A-Za-z][\x80-\xff]|[\x80-\xff][A-Za-z]/g;
+const LATIN_RUN = 2.5; // mean bytes beyond ASCII next to ASCII letters; runs of other letters are longer
 const SHARE = 10; // minimum number of lines for one damaged line
 
 /** Return whether a file is UTF-8, except for a few damaged lines. */
@@ -40,7 +36,8 @@ function isMostlyUtf8(bytes) {
   const bad = matches(text, /\ufffd/g);
   if (matches(text, /[^\0-\x7f]/gu) >= 2 * bad) return true;
   const latin = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
-  if (matches(latin, WESTERN) > WEIGHT * matches(latin, NOT_WESTERN)) return false;
+  const letters = latin.replaceAll(SYMBOL, "");
+  if (matches(letters, /[\x80-\xff]/g) <= LATIN_RUN * matches(letters, TOUCHES_ASCII)) return false;
   const lines = text.split("\n");
   return SHARE * lines.filter((line) => line.includes("\ufffd")).length < lines.length;
 }

@@ -88,8 +88,8 @@ def _detect(data: bytes, among: Sequence[str] | None = None) -> str:
     """Return the encoding that statistics of letters in many languages show; empty for none."""
     from chardet import detect  # takes 40 ms, and few inputs are not UTF-8
 
-    unlikely = _ISO if _NOT_ISO.search(data) else _NOT_EURO if _EURO in data else None
-    found = detect(data, include_encodings=among, exclude_encodings=unlikely, compat_names=False)
+    unlikely = _ISO if _NOT_ISO.search(data) else _NOT_EURO if _EURO in data else ()
+    found = detect(data, include_encodings=among, exclude_encodings=("ascii", *unlikely), compat_names=False)
     return found["encoding"] or ""
 
 
