@@ -104,8 +104,5 @@ def _aligned(lines: str, sides: str) -> str:
     rows = [line.split("\t") for line in lines.splitlines()]
     sides = sides + sides[-1] * len(rows[0])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    aligned = (
-        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=False))
-        for row in rows
-    )
-    return "\n".join(line.rstrip() for line in aligned)
+    aligned = ("  ".join(map("{:{}{}}".format, row, sides, widths)) for row in rows)
+    return "\n".join(map(str.rstrip, aligned))

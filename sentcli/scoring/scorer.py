@@ -16,19 +16,8 @@ from sentcli.config import SIDES
 from sentcli.errors import DataError, UsageError, option
 from sentcli.model.bundle import Bundle, default_bundle_path, load_bundle
 from sentcli.scoring.extras import MIXED, Extras
-from sentcli.scoring.inference import Inference, Predictions, as_texts
-from sentcli.scoring.labels import (
-    HEAD,
-    NEUTRAL,
-    OTHER_LANGUAGE,
-    STARS,
-    Band,
-    Counts,
-    Floats,
-    Scores,
-    choose_classes,
-    softmax,
-)
+from sentcli.scoring.inference import Inference, Predictions, as_texts, count_foreign
+from sentcli.scoring.labels import HEAD, NEUTRAL, STARS, Band, Counts, Floats, Scores, choose_classes, softmax
 from sentcli.scoring.pool import usable_cores
 from sentcli.tables.chunk import Chunk
 from sentcli.tables.options import ResultColumn, WriteOptions
@@ -180,7 +169,7 @@ class Scorer:
 
     def count_other_language(self, texts: Iterable[str | None]) -> int:
         """Return how many texts are perhaps in another language, see `Counts`, without running the model."""
-        return _count_foreign(self._inference.unknown_shares(as_texts(texts)))
+        return self._inference.count_other_language(as_texts(texts))
 
     @cached_property
     def parts(self) -> "Parts":
@@ -312,7 +301,7 @@ class Scorer:
             no_known_word=int(has_no_word.sum()),
             too_unknown=int(is_too_unknown.sum()),
             unsure=int((is_unsure & ~is_empty).sum()),
-            other_language=_count_foreign(predictions.shares),
+            other_language=count_foreign(predictions.shares),
             truncated=int((predictions.lengths > self._max_tokens).sum()),
             tokens=int(predictions.words.sum()),
             unknown=int(predictions.unknown.sum()),
@@ -345,10 +334,6 @@ def progress_bar(items: Iterable[Any] | None = None, *, quiet: bool, **options: 
     # stderr is None if it was closed at the start; tqdm would take that for a terminal.
     is_off = True if quiet or sys.stderr is None else None
     return tqdm(items, **{"leave": False, "disable": is_off} | options)
-
-
-def _count_foreign(shares: Floats) -> int:
-    return int((shares > OTHER_LANGUAGE).sum())
 
 
 def _band(bundle: Bundle, given: tuple[float, float] | bool) -> Band | str:
