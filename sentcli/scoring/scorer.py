@@ -3,11 +3,11 @@
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import astuple
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -40,7 +40,7 @@ _PREDICTED = 8192  # texts between two steps of a progress bar
 ArrowRows = TypeVar("ArrowRows", "pa.Table", "pa.RecordBatch")
 
 
-class Scorer:
+class Scorer(AbstractContextManager["Scorer"]):
     """Scores texts with a model. As a context manager, it ends its threads on exit.
 
     Several threads may use it at the same time. A forked process must not use it, because its threads exist
@@ -123,9 +123,6 @@ class Scorer:
             "neutral": [*astuple(self.neutral)] if isinstance(self.neutral, Band) else self.neutral,
             **self.extras.fingerprint,
         }
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._inference.close()
