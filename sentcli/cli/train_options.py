@@ -13,7 +13,7 @@ import click
 from click.core import ParameterSource
 
 from sentcli.cli import options as common
-from sentcli.cli.command import NamedPath, flag_of, option
+from sentcli.cli.command import NamedPath, flag_of, is_given, option
 from sentcli.config import DataSet, settable
 from sentcli.errors import UsageError
 
@@ -186,12 +186,6 @@ def given_settings() -> dict[str, Any]:
     """Return the settings that the user gave, on the command line or in the file; None for `auto`."""
     params = click.get_current_context().params
     return {name: params[name] for name in _SETTINGS if is_given(name)}
-
-
-def is_given(name: str) -> bool:
-    """Return whether a parameter was given, on the command line or in the file."""
-    given = (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
-    return click.get_current_context().get_parameter_source(name) in given
 
 
 def check_together() -> None:
