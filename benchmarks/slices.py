@@ -104,7 +104,7 @@ def three_ways(model: Path, files: Sequence[Path]) -> Iterator[Sequence[str]]:
             )
             found = np.nan_to_num(scorer.probabilities(data.take(rows.tolist()).texts), nan=1 / len(THREE))
             figures = evaluate(sides[rows], found, THREE)
-            yield [file.stem, f"{len(rows):,}", f"{figures.macro_f1:.3f}", f"{figures.accuracy:.3f}"]
+            yield [file.stem, f"{len(rows):,}", f"{figures['macro_f1']:.3f}", f"{figures['accuracy']:.3f}"]
 
 
 def with_other_terms(

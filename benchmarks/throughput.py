@@ -373,9 +373,9 @@ def figures_of(rows: Sequence[Mapping[str, str]]) -> dict[str, Any]:
         labels = np.array([int(row["label"]) for row in of_set])
         figures = evaluate(labels, np.column_stack([1 - positive, positive]), LABELS)
         found[name] = {
-            "texts": figures.examples,
-            "balanced_accuracy": figures.balanced_accuracy,
-            "calibration_error": figures.expected_calibration_error,
+            "texts": figures["examples"],
+            "balanced_accuracy": figures["balanced_accuracy"],
+            "calibration_error": figures["expected_calibration_error"],
         }
     return found
 

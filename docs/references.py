@@ -72,7 +72,7 @@ def settings_table() -> str:
             kind = ", ".join(f"`{choice}`" for choice in choices[1].split("|"))
         elif option.type.name.startswith(("integer", "float")):
             kind = "whole number" if option.type.name.startswith("integer") else "number"
-        elif option.type.name == "tables":
+        elif name == "data":
             kind = "tables"
         default = option.default if isinstance(option.default, str | int | float) else ""
         is_option = "" if option.hidden else "yes"

@@ -89,17 +89,13 @@ class StopRequested(KeyboardInterrupt):
     """A signal asked this process to stop; see `sentcli.scoring.stop`.
 
     It is a KeyboardInterrupt, so that one `except` clause handles it and Ctrl-C alike, and `except Exception`
-    does not swallow it.
+    does not swallow it. Its argument is the number of the signal.
     """
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = number
 
 
 def signal_of(error: KeyboardInterrupt) -> int:
     """Return the number of the signal that stopped a run: SIGINT for Python's own KeyboardInterrupt."""
-    return error.number if isinstance(error, StopRequested) else signal.SIGINT
+    return error.args[0] if isinstance(error, StopRequested) else signal.SIGINT
 
 
 @contextmanager

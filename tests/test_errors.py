@@ -16,6 +16,7 @@ from sentcli.errors import (
     option,
     pip_command,
     requires,
+    signal_of,
     without_secrets,
 )
 
@@ -80,7 +81,7 @@ def test_interrupted_run_exits_as_shells_expect(signal_number: int, code: int) -
 
 def test_a_stop_request_is_no_ordinary_exception() -> None:
     error = StopRequested(15)
-    assert error.number == 15
+    assert signal_of(error) == 15
     assert isinstance(error, KeyboardInterrupt)
     assert not isinstance(error, Exception)  # an `except Exception` on the way does not swallow it
 

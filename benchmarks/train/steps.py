@@ -273,7 +273,7 @@ class Walk:
 
 def figures(labels: Any, probabilities: Floats, names: Sequence[str]) -> dict[str, Any]:
     found = evaluate(labels, probabilities, names)
-    return {name: getattr(found, name) for name in FIGURES}
+    return {name: found[name] for name in FIGURES}
 
 
 def weights_of(network: BiLSTM) -> dict[str, int]:

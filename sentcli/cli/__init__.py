@@ -104,11 +104,10 @@ def exit_codes(ctx: click.Context | None = None) -> Iterator[None]:
         is_threaded = ctx is not None and ctx.invoked_subcommand in _WITH_WORKERS
         advice = "try fewer --workers" if is_threaded else "close other programs, then try again"
         _fail(f"{what}; {advice}", 1)
-    except BrokenPipeError:
-        _give_up_stdout()
-        raise click.exceptions.Exit(_CLOSED_PIPE) from None
     except OSError as error:  # such as a full disk, where the caller does not handle it
         _give_up_stdout()
+        if isinstance(error, BrokenPipeError):
+            raise click.exceptions.Exit(_CLOSED_PIPE) from None
         _fail(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error), 1)
 
 

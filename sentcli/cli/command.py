@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import click
+from click.core import ParameterSource
 
 from sentcli.cli import say
 from sentcli.config import NOTE
@@ -26,13 +27,21 @@ _NAMES_ELSEWHERE = {  # of options, in other tools
 }
 
 
-class NamedPath(click.Path):
-    """A path that is not empty. A script with an unset variable would otherwise use the current folder."""
+class _NotEmpty(click.ParamType):  # type: ignore[type-arg]  # generic in later clicks than 8.2 alone
+    """A type of values that are not empty, for example because of an unset variable in a script."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":
-            self.fail("it is empty; give a path, or omit it", param, ctx)
+            self.fail("it is empty; give a value, or omit it", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class Name(_NotEmpty, click.types.StringParamType):
+    """A name, such as that of a column."""
+
+
+class NamedPath(_NotEmpty, click.Path):
+    """A path; an empty one would be the current folder."""
 
 
 def option(
@@ -90,6 +99,12 @@ def argument(**attributes: Any) -> Any:
 def flag_of(name: str) -> str:
     """Return the option of a field or setting: `--text-column` of `text_column`."""
     return f"--{name.replace('_', '-')}"
+
+
+def is_given(name: str) -> bool:
+    """Return whether a parameter was given, on the command line or in the file of --config."""
+    given = (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
+    return click.get_current_context().get_parameter_source(name) in given
 
 
 def named(options: object, *receivers: Callable[..., Any]) -> dict[str, Any]:

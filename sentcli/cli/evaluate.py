@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from click.core import ParameterSource
 
 from sentcli.cli import options as common
 from sentcli.cli import say
-from sentcli.cli.command import Command, named, option
+from sentcli.cli.command import Command, is_given, named, option
 from sentcli.config import DataSet
 from sentcli.errors import UsageError, requires
 from sentcli.files.sink import Target, write_file
@@ -147,9 +146,7 @@ def _command(context: click.Context) -> str:
     words = []
     for parameter in context.command.params:
         name = str(parameter.name)
-        is_given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        if not is_given or name in _NO_FIGURE:
-            continue
-        value = str(context.params[name])
-        words += [value] if isinstance(parameter, click.Argument) else [parameter.opts[0], value]
+        if is_given(name) and name not in _NO_FIGURE:
+            value = str(context.params[name])
+            words += [value] if isinstance(parameter, click.Argument) else [parameter.opts[0], value]
     return shlex.join(["sentcli", "evaluate", *words])

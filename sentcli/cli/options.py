@@ -6,18 +6,11 @@ from typing import Any
 
 import click
 
-from sentcli.cli.command import NamedPath, argument, option
+from sentcli.cli.command import Name, NamedPath, argument, option
 from sentcli.config import BACKENDS, DEFAULT_DATASET, DEVICES, SCORING_PRECISIONS
 from sentcli.errors import UsageError
 from sentcli.errors import option as flag
 from sentcli.model.bundle import default_bundle_path
-
-
-def not_empty(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
-    """Check that a name is not empty, for example because of an unset variable in a script."""
-    if value == "" or (isinstance(value, tuple) and "" in value):
-        raise UsageError(f"{parameter.opts[0]} is empty; give a name, or omit it")
-    return value
 
 
 def weights_of(path: Path | None) -> tuple[tuple[str, float], ...]:
@@ -50,7 +43,7 @@ def _check_new_folder(path: Path) -> Path:
 _ONCE: dict[str, Any] = {"multiple": True, "callback": _only_column}
 
 # Each declares the field of that name, or a kind of field; a command adds what differs.
-name = partial(option, callback=not_empty)
+name = partial(option, type=Name())
 column = partial(name, metavar="COLUMN")
 new_folder = partial(option, type=click.Path(path_type=Path), convert=_check_new_folder)
 model_argument = partial(

@@ -21,7 +21,7 @@ import click
 from sentcli import __version__
 from sentcli.cli import options as common
 from sentcli.cli import say
-from sentcli.cli.command import Command, argument, named, option
+from sentcli.cli.command import Command, NamedPath, argument, named, option
 from sentcli.errors import DataError, UsageError, counted
 from sentcli.files.sink import Target, is_terminal, write_file
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
@@ -167,8 +167,8 @@ class ScoreOptions:
     rejects: str | None = option("File for unreadable rows. Default: OUTPUT.rejects.jsonl, else stderr.")
     max_rejects: str | None = option("Stop if more than N rows or P% of rows are rejected.", metavar="N|P%")
 
-    summary: str | None = common.name(
-        "File for the summary, as JSON.", type=click.Path(), heading="More on what is written"
+    summary: str | None = option(
+        "File for the summary, as JSON.", type=NamedPath(), heading="More on what is written"
     )
     by_time: str | None = common.column("Date column for --report. Default: detected.")
     day_first: bool | None = common.day_first()

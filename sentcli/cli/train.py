@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from sentcli.cli import say
-from sentcli.cli.command import Command, named
-from sentcli.cli.train_options import TrainOptions, check_together, file_settings, given_settings, is_given
+from sentcli.cli.command import Command, is_given, named
+from sentcli.cli.train_options import TrainOptions, check_together, file_settings, given_settings
 from sentcli.config import DataSet
 from sentcli.errors import InterruptedRunError, SentcliError, requires, signal_of
 from sentcli.model.bundle import TRAINING, load_bundle

@@ -1,6 +1,11 @@
-"""The options of `sentcli train`; its settings come from the fields of the settings classes."""
+"""The options of `sentcli train`, and the TOML file that sets them.
 
+The settings come from the fields of the settings classes.
+"""
+
+import tomllib
 from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +13,11 @@ import click
 from click.core import ParameterSource
 
 from sentcli.cli import options as common
-from sentcli.cli.command import NamedPath, flag_of, option
-from sentcli.cli.config_file import DataTables, read_config
+from sentcli.cli.command import NamedPath, flag_of, is_given, option
 from sentcli.config import DataSet, settable
 from sentcli.errors import UsageError
 
+_OF_ONE_RUN = ("config", "overwrite", "quiet")  # given anew on each command line
 _AUTO = "auto"
 _SETTINGS = {setting.name: setting for setting in settable()}
 
@@ -36,6 +41,59 @@ class _Auto(click.ParamType):  # type: ignore[type-arg]  # generic in later clic
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return None if value == _AUTO else self._kind.convert(value, param, ctx)
+
+
+def _read_config(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Make the values of a file the defaults of the command's other options."""
+    if path is None:
+        return None
+    try:
+        # A path need not be valid UTF-8: surrogateescape keeps its bytes.
+        values = tomllib.loads(path.read_bytes().decode("utf-8", "surrogateescape"))
+    except OSError as error:
+        raise UsageError(f"{path}: the settings cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path}: not TOML: {error}") from None
+    options = {str(option.name).replace("_", "-"): option for option in context.command.params}
+    defaults: dict[str, Any] = {}
+    for key, value in values.items():
+        name = key.replace("_", "-")
+        if name not in options:
+            near = get_close_matches(name, options, 3)
+            hint = f"did you mean {' or '.join(near)}?" if near else "docs/training-settings.md lists them"
+            raise UsageError(f"{path}: unknown key {key!r:.100}; {hint}")
+        option = options[name]
+        if option.name in _OF_ONE_RUN:
+            raise UsageError(f"{path}: {key} cannot be set in a file; give --{name} on the command line")
+        if option.name in defaults:
+            raise UsageError(f"{path}: {key} is given twice, once with - and once with _")
+        defaults[str(option.name)] = _checked(context, option, value, f"{path}: {key}")
+    context.default_map = defaults
+    return path
+
+
+def _checked(context: click.Context, option: click.Parameter, value: Any, where: str) -> object:
+    """Check a value with click, and return it as an option on a command line has it: as text.
+
+    Without this, click would silently convert 2.5 epochs to 2, and a seed of true to 1.
+    """
+    if option.name == "data":
+        return _data_sets(value, where)
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or "\0" in str(value):
+        raise UsageError(f"{where} is {value!r:.100}; it has to be a string or a number")
+    value = (str(value),) if getattr(option, "multiple", False) else str(value)
+    try:
+        option.type_cast_value(context, value)
+    except click.BadParameter as error:
+        raise UsageError(f"{where}: {error.message.removesuffix('.')}") from None
+    return value
+
+
+def _data_sets(tables: Any, where: str) -> tuple[DataSet, ...]:
+    """Return the data sets of `[[data]]` tables."""
+    if not isinstance(tables, list) or not tables:
+        raise UsageError(f"{where}: one table or more is needed, each with the header [[data]]")
+    return tuple(DataSet.from_table(table, f"{where}: table {n}") for n, table in enumerate(tables, start=1))
 
 
 def _setting_option(name: str, cls: type[click.Option] = click.Option) -> click.Option:
@@ -103,12 +161,12 @@ class TrainOptions:
     overwrite: bool = common.overwrite()
     # Eager: before the options that get their defaults from it.
     config: Path | None = option(
-        "TOML file of these and more settings; options override it.", is_eager=True, callback=read_config
+        "TOML file of these and more settings; options override it.", is_eager=True, callback=_read_config
     )
     quiet: bool = common.quiet()
 
     data: tuple[DataSet, ...] | None = option(
-        "Several data sets, in place of dataset: [[data]] tables.", cls=FileSetting, type=DataTables()
+        "Several data sets, in place of dataset: [[data]] tables.", cls=FileSetting, type=click.UNPROCESSED
     )
     quotechar: str | None = common.quotechar(cls=FileSetting)
     skip_lines: int = common.skip_lines(cls=FileSetting)
@@ -128,12 +186,6 @@ def given_settings() -> dict[str, Any]:
     """Return the settings that the user gave, on the command line or in the file; None for `auto`."""
     params = click.get_current_context().params
     return {name: params[name] for name in _SETTINGS if is_given(name)}
-
-
-def is_given(name: str) -> bool:
-    """Return whether a parameter was given, on the command line or in the file."""
-    given = (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
-    return click.get_current_context().get_parameter_source(name) in given
 
 
 def check_together() -> None:

@@ -11,6 +11,7 @@ from sentcli.datasets.labels import RARE
 from sentcli.errors import counted, option, printable
 from sentcli.scoring.labels import wilson_interval
 
+_NAMES = {"f1": "F1 of the second class", "macro_f1": "macro F1", "roc_auc": "ROC AUC"}  # of metrics
 _FEW = 20  # texts of a class
 _LONGEST_NAME = 24  # characters
 
@@ -41,21 +42,14 @@ def fill_in(template: Path, filters: Mapping[str, Any], **values: Any) -> str:
 
 def metrics_of(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Return name, value and 95 % interval of each metric."""
-    names = {
-        "accuracy": "accuracy",
-        "balanced_accuracy": "balanced accuracy",
-        "f1": "F1 of the second class",
-        "macro_f1": "macro F1",
-        "roc_auc": "ROC AUC",
-        "log_loss": "log loss",
-        "expected_calibration_error": "expected calibration error",
-    }
-    if len(figures["classes"]) > 2:
-        del names["f1"]
+    names = ["accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss", "expected_calibration_error"]
+    if len(figures["classes"]) == 2:
+        names.insert(2, "f1")
+    values = {**figures.get("ordered", {}), **{name: figures[name] for name in names}}
     intervals = {"accuracy": figures["accuracy_interval"], **figures["intervals"]}
     return [
-        *((name.replace("_", " "), four(value), "-") for name, value in figures.get("ordered", {}).items()),
-        *((shown, four(figures[name]), _interval(intervals.get(name))) for name, shown in names.items()),
+        (_NAMES.get(name, name.replace("_", " ")), four(value), _interval(intervals.get(name)))
+        for name, value in values.items()
     ]
 
 
@@ -104,8 +98,5 @@ def _aligned(lines: str, sides: str) -> str:
     rows = [line.split("\t") for line in lines.splitlines()]
     sides = sides + sides[-1] * len(rows[0])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    aligned = (
-        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, sides, widths, strict=False))
-        for row in rows
-    )
-    return "\n".join(line.rstrip() for line in aligned)
+    aligned = ("  ".join(map("{:{}{}}".format, row, sides, widths)) for row in rows)
+    return "\n".join(map(str.rstrip, aligned))

@@ -1,8 +1,13 @@
-"""Measure a model on a labeled data set: read the data, score it, and compute a record of metrics."""
+"""Measure a model on a labeled data set: read the data, score it, and compute a record of metrics.
 
+The predictions are also a table and its file.
+"""
+
+import io
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from csv import QUOTE_NONNUMERIC, DictWriter
+from dataclasses import replace
 from heapq import nsmallest
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +22,7 @@ from sentcli.datasets.splits import are_learned, learned_hashes
 from sentcli.errors import DataError, option
 from sentcli.evaluation.display import accuracy_of_texts
 from sentcli.evaluation.metrics import Ends, Labels, band_figures, evaluate, scores_by_length, three_way
-from sentcli.evaluation.predictions import Prediction, prediction_rows, write_predictions
+from sentcli.files.sink import Target, write_file
 from sentcli.model.bundle import LEARNED, Bundle
 from sentcli.scoring.labels import NEUTRAL, Floats, Groups, choose_classes, groups_by_column
 from sentcli.scoring.scorer import predict
@@ -26,6 +31,8 @@ from sentcli.text.encoder import Encoder, Numbers
 from sentcli.text.tokenizer import words_of
 
 _ON_PAGE, _SHORT_TEXT = 12, 200  # errors on the page; characters of a text in a record
+
+Prediction = dict[str, Any]
 
 _log = logging.getLogger("sentcli")
 
@@ -136,7 +143,7 @@ def measure_texts(
     return kept, {
         "blank": int((~has_words).sum()),
         "neutral": int(has_words.sum()) - len(kept),
-        **asdict(evaluate(own, of_model, names)),
+        **evaluate(own, of_model, names),
         "by_length": scores_by_length(choose_classes(of_model, names) == own, tokens),
         "by": {},
         **band_figures(labels[has_words], probabilities[has_words], names, band, target_precision),
@@ -159,6 +166,37 @@ def compare(labels: Labels, probabilities: Floats, against: Floats, names: Seque
         "accuracy": float((predicted == labels).mean()),
         "against_accuracy": float((other == labels).mean()),
     }
+
+
+def prediction_rows(
+    examples: LabeledTexts, labels: Labels, probabilities: Floats, names: Sequence[str]
+) -> list[Prediction]:
+    """Return for each text its row in the data set, text, label, predicted label and probabilities.
+
+    :param labels: class numbers; the number after the last class is neutral.
+    :param probabilities: `[texts, classes]`; NaN for an empty text, whose prediction is None.
+    """
+    called = np.array([*names, NEUTRAL, None], object)
+    is_blank = np.isnan(probabilities).all(axis=1)
+    rounded = probabilities.T.astype(np.float64).round(6).astype(object)
+    rounded[:, is_blank] = None
+    columns = {
+        "row": examples.rows,
+        "text": examples.texts,
+        "label": called[labels].tolist(),
+        "predicted": called[np.where(is_blank, -1, choose_classes(probabilities, names))].tolist(),
+        **{f"probability_{name}": values for name, values in zip(names, rounded.tolist(), strict=True)},
+    }
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def write_predictions(path: Path, rows: Sequence[Prediction]) -> None:
+    """Write rows of predictions as CSV, with quotes around texts."""
+    stream = io.StringIO(newline="")
+    writer = DictWriter(stream, rows[0], quoting=QUOTE_NONNUMERIC, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_file(Target(path), stream.getvalue().encode())
 
 
 def confident_errors(rows: Sequence[Prediction], names: Sequence[str], limit: int) -> list[Prediction]:
@@ -199,7 +237,7 @@ def accuracy_by(
 def confused_pairs(figures: Mapping[str, Any], limit: int = 10) -> list[dict[str, Any]]:
     """Return the most frequent pairs of a label and another class that was predicted, with their counts.
 
-    :param figures: the fields of `Evaluation`.
+    :param figures: the metrics of `evaluate`.
     """
     names = [row["name"] for row in figures["classes"]]
     pairs: list[dict[str, Any]] = [

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,16 +10,7 @@ from scipy.stats import rankdata
 from sklearn import metrics as sk
 
 from sentcli.datasets.labels import are_numbers
-from sentcli.scoring.labels import (
-    NEUTRAL,
-    NORMAL_975,
-    Band,
-    Bools,
-    Floats,
-    Interval,
-    choose_classes,
-    wilson_interval,
-)
+from sentcli.scoring.labels import NEUTRAL, NORMAL_975, Band, Bools, Floats, Interval, choose_classes, rate_of
 
 Labels = npt.NDArray[np.int64]  # [examples], class numbers
 Ends = tuple[float, float]  # the lowest and the highest score of a band
@@ -34,30 +24,11 @@ _SIDE_OF = np.array([0, 2, 1])  # of the classes and of 2, which is neutral
 _THREE = ("examples", "accuracy", "accuracy_interval", "macro_f1", "intervals", "classes", "confusion")
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """The metrics of one model on one set of examples. An undefined metric is None, never NaN."""
+def evaluate(labels: Labels, probabilities: Floats, names: Sequence[str]) -> dict[str, Any]:
+    """Measure predictions `[examples, classes]`: the first class with the highest probability.
 
-    examples: int
-    accuracy: float
-    accuracy_interval: Interval
-    balanced_accuracy: float  # mean recall of the classes that occur as a label
-    f1: float | None  # of the positive class, the second of two; None with more classes
-    macro_f1: float  # mean F1 of the classes that occur as a label or as a prediction
-    roc_auc: float | None  # of the positive class; of more than two classes, the mean of one-vs-rest
-    roc_auc_reason: str | None
-    log_loss: float
-    expected_calibration_error: float  # over `by_confidence`
-    ordered: dict[str, float]  # see `ordered_errors`
-    # Of each class its `name`, its `support` (examples with this label), `precision`, `recall` and `f1`.
-    classes: tuple[dict[str, Any], ...]
-    confusion: tuple[tuple[int, ...], ...]  # counts, `[label][predicted class]`
-    intervals: dict[str, Interval | None]  # 95 %, of `f1`, `macro_f1`, `roc_auc` and `log_loss`
-    by_confidence: tuple[dict[str, Any], ...]  # in `ECE_BINS` bins, see `scores_by_confidence`
-
-
-def evaluate(labels: Labels, probabilities: Floats, names: Sequence[str]) -> Evaluation:
-    """Measure predictions `[examples, classes]`: the first class with the highest probability."""
+    :returns: the metrics as a record has them; an undefined metric is None, never NaN.
+    """
     count, examples = len(names), len(labels)
     numbers = np.arange(count)
     predicted = choose_classes(probabilities, names)
@@ -78,24 +49,23 @@ def evaluate(labels: Labels, probabilities: Floats, names: Sequence[str]) -> Eva
         auc = float(sk.roc_auc_score(labels, ranked, multi_class="ovr"))
         of_auc = _auc_interval(labels, ranked, auc) if count == 2 else None
     of_f1, of_macro_f1 = _f1_intervals(confusion)
-    correct, by_confidence = int(confusion.trace()), scores_by_confidence(labels, probabilities)
-    return Evaluation(
-        examples=examples,
-        accuracy=correct / examples,
-        accuracy_interval=wilson_interval(correct, examples),
-        balanced_accuracy=float(np.nanmean(by_class[1])),
-        f1=classes[1]["f1"] if count == 2 else None,
-        macro_f1=float(np.nanmean(by_class[2])),
-        roc_auc=auc,
-        roc_auc_reason=f"no example of {', '.join(absent):.200}" if absent else None,
-        log_loss=loss,
-        expected_calibration_error=calibration_error(by_confidence),
-        ordered=ordered_errors(labels, predicted, names),
-        classes=classes,
-        confusion=tuple(tuple(row) for row in confusion.tolist()),
-        intervals={"f1": of_f1, "macro_f1": of_macro_f1, "roc_auc": of_auc, "log_loss": of_loss},
-        by_confidence=tuple(by_confidence),
-    )
+    by_confidence = scores_by_confidence(labels, probabilities)
+    return {
+        "examples": examples,
+        **accuracy_of(predicted == labels),
+        "balanced_accuracy": float(np.nanmean(by_class[1])),  # mean recall of classes that occur as a label
+        "f1": classes[1]["f1"] if count == 2 else None,  # of the positive class, the second of two
+        "macro_f1": float(np.nanmean(by_class[2])),  # of classes that occur as a label or as a prediction
+        "roc_auc": auc,  # of the positive class; of more than two classes, the mean of one-vs-rest
+        "roc_auc_reason": f"no example of {', '.join(absent):.200}" if absent else None,
+        "log_loss": loss,
+        "expected_calibration_error": calibration_error(by_confidence),
+        "ordered": ordered_errors(labels, predicted, names),
+        "classes": classes,  # each with its `support`, the number of examples with this label
+        "confusion": tuple(tuple(row) for row in confusion.tolist()),  # counts, `[label][predicted class]`
+        "intervals": {"f1": of_f1, "macro_f1": of_macro_f1, "roc_auc": of_auc, "log_loss": of_loss},  # 95 %
+        "by_confidence": tuple(by_confidence),
+    }
 
 
 def ordered_errors(labels: Labels, predicted: Labels, names: Sequence[str]) -> dict[str, float]:
@@ -209,9 +179,8 @@ def scores_by_length(is_right: Bools, tokens: Sequence[int]) -> list[dict[str, A
 
 def accuracy_of(is_right: Bools) -> dict[str, Any]:
     """Return `accuracy` and Wilson's `accuracy_interval`; both None without an example."""
-    right, examples = int(is_right.sum()), len(is_right)
-    interval = wilson_interval(right, examples) if examples else None
-    return {"accuracy": right / examples if examples else None, "accuracy_interval": interval}
+    share, interval = rate_of(int(is_right.sum()), len(is_right))
+    return {"accuracy": share, "accuracy_interval": interval}
 
 
 def band_figures(
@@ -251,7 +220,7 @@ def three_way(
     scored = ~np.isnan(probabilities[:, 0])
     three = evaluate(_SIDE_OF[labels[scored]], probabilities[scored], [names[0], NEUTRAL, names[1]])
     low, high = band or (None, None)
-    return {"low": low, "high": high, **{name: asdict(three)[name] for name in _THREE}}
+    return {"low": low, "high": high, **{name: three[name] for name in _THREE}}
 
 
 def _threshold(scores: Floats, is_right: Bools, side: int, precision: float) -> dict[str, float | None]:

@@ -49,7 +49,7 @@ class Metrics(TypedDict):
     validation_data: str | None  # its source; None: a part of the data sets
     training: dict[str, Any]  # the fields of `TrainConfig`, and `bf16`, `device`, `seconds`
     versions: dict[str, str]  # versions of `sentcli`, `torch`, `python`
-    validation: dict[str, Any]  # the fields of `Evaluation`, with the weights of `best_epoch`
+    validation: dict[str, Any]  # the metrics of `evaluate`, with the weights of `best_epoch`
     # `temperature`, `prior_strength`, and log loss and calibration error of the validation split before and
     # after them: `log_loss_before`, `error_before`, `log_loss_after`, `error_after`.
     calibration: dict[str, float]

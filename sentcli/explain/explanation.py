@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
 from sentcli.explain.parts import Parts, Word
@@ -70,12 +70,9 @@ class Explanation:
         return {
             "text": self.text,
             "label": self.label,
-            "score": self.score and round(self.score, 6),
+            "score": _rounded(self.score),
             **{name: [word[:4] for word in words] for name, words in groups.items()},
-            "sentences": [
-                sentence._replace(score=sentence.score and round(sentence.score, 6))
-                for sentence in self.sentences
-            ],
+            "sentences": [sentence._replace(score=_rounded(sentence.score)) for sentence in self.sentences],
         }
 
 
@@ -84,9 +81,8 @@ def explain(texts: Sequence[str | None], parts: Parts, score: Score) -> list[Exp
     scores = list(score(texts))
     read = [text if text and label else "" for text, (label, _) in zip(texts, scores, strict=True)]
     explanations = []
-    for text, labeled, words, sentences in zip(
-        texts, scores, parts.words(read), score_sentences(read, score), strict=True
-    ):
+    rows = zip(texts, scores, parts.words(read), score_sentences(read, score), strict=True)
+    for text, labeled, words, sentences in rows:
         text = text or ""
         own = [Word(text[start:end], weight, start, end) for weight, start, end in parts.own_words(text)]
         explanations.append(Explanation(text, *labeled, words, phrases(text, words), sentences, own))
@@ -130,7 +126,7 @@ def deciding_words(texts: Sequence[str], parts: Parts, limit: int) -> list[str]:
 
 def sentences_json(sentences: Iterable[Sentence]) -> str:
     """Return sentences as JSON: `[[0, 14, "negative", 0.016121]]`."""
-    return _to_json([(row.start, row.end, row.label, row.score and round(row.score, 6)) for row in sentences])
+    return _to_json([(row.start, row.end, row.label, _rounded(row.score)) for row in sentences])
 
 
 class Aspects:
@@ -140,27 +136,24 @@ class Aspects:
     """
 
     def __init__(self, words: Mapping[str, Sequence[str]]) -> None:
-        self._aspects: dict[str, list[str]] = {}  # the aspects of each form of a word
+        aspects: dict[str, list[str]] = {}  # of each form of a word
         for name, forms in words.items():
             for form in {form for word in forms for form in _forms(word.lower())}:
-                self._aspects.setdefault(form, []).append(name)
+                aspects.setdefault(form, []).append(name)
         self._names = [*words]
-        self._phrases = Phrases(self._aspects)
+        self._phrases = Phrases(aspects)
 
     def scores(self, texts: Sequence[str], parts: Parts, score: Score) -> dict[str, list[float | None]]:
         """Return for each aspect a score per text; None for a text without its words."""
         asked: dict[tuple[int, str], list[str]] = {}
-        for row, clause, found in self._clauses(texts, parts):
-            for name in found:
-                asked.setdefault((row, name), []).append(clause)
-        scores = {
-            key: number
-            for key, (_, number) in zip(asked, score([*map(" ".join, asked.values())]), strict=True)
-        }
+        for row, clause, name in self._clauses(texts, parts):
+            asked.setdefault((row, name), []).append(clause)
+        numbers = [number for _, number in score([*map(" ".join, asked.values())])]
+        scores = dict(zip(asked, numbers, strict=True))
         return {name: [scores.get((row, name)) for row in range(len(texts))] for name in self._names}
 
-    def _clauses(self, texts: Sequence[str], parts: Parts) -> Iterator[tuple[int, str, list[str]]]:
-        """Yield the row of each clause that has a word of an aspect, the clause, and its aspects."""
+    def _clauses(self, texts: Sequence[str], parts: Parts) -> Iterator[tuple[int, str, str]]:
+        """Yield the row of each clause that has a word of an aspect, the clause, and each of its aspects."""
         found = [self._phrases.find(text) for text in texts]
         cut = []  # the row, the start of the sentence, and a possible clause: its start, end, and word before
         for row, text in enumerate(texts):
@@ -181,14 +174,18 @@ class Aspects:
             else:
                 clauses.append((row, sentence, start, end, said))
         for row, _, start, end, _ in clauses:
-            phrases = [phrase for phrase, place, _ in found[row] if start <= place < end]
-            names = dict.fromkeys(name for phrase in phrases for name in self._aspects[phrase])
-            yield row, texts[row][start:end], [*names]
+            names = chain.from_iterable(names for names, place, _ in found[row] if start <= place < end)
+            for name in dict.fromkeys(names):
+                yield row, texts[row][start:end], name
 
 
 def _forms(word: str) -> list[str]:
     """Return a word and its plural, by each rule."""
     return [word, f"{word}s", f"{word}es", *([f"{word[:-1]}ies"] if word.endswith("y") else [])]
+
+
+def _rounded(score: float | None) -> float | None:
+    return score and round(score, 6)
 
 
 def _to_json(value: Any) -> str:

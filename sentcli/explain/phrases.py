@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from math import isfinite
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from sentcli.errors import UsageError
 
@@ -13,6 +14,7 @@ from sentcli.errors import UsageError
 # cannot outweigh a whole review.
 MOST_SHIFT = 4.0
 
+Value = TypeVar("Value")
 Span = tuple[float, int, int]  # the weight of a phrase, its start and its end
 
 _WORD = re.compile(r"[^\W_]+|[^\w\s]")
@@ -20,49 +22,44 @@ _WORD = re.compile(r"[^\W_]+|[^\w\s]")
 _SAME = str.maketrans("`\xb4\u02bc\u2018\u2019\u0130", "'''''i")
 
 
-class Phrases:
-    """Finds phrases of whole words, in any case; if several begin at one word, the longest."""
+class Phrases(Generic[Value]):
+    """Finds phrases of whole words, in any case, with their values; of several at a word, the longest."""
 
-    def __init__(self, phrases: Iterable[str]) -> None:
-        self._beginning: dict[str, list[tuple[str, list[str]]]] = {}  # by their first word
-        for phrase in phrases:
+    def __init__(self, phrases: Mapping[str, Value]) -> None:
+        self._beginning: dict[str, list[tuple[Value, list[str]]]] = {}  # by their first word
+        for phrase, value in phrases.items():
             words = _words(phrase)
             if not words:
                 raise UsageError(f"the phrase {phrase!r:.200} has no word")
-            self._beginning.setdefault(words[0], []).append((phrase, words))
+            self._beginning.setdefault(words[0], []).append((value, words))
         for entries in self._beginning.values():
             entries.sort(key=lambda entry: -len(entry[1]))
 
-    def find(self, text: str) -> list[tuple[str, int, int]]:
-        """Return the phrases of a text in order, as they were given, each with its start and end."""
+    def find(self, text: str) -> list[tuple[Value, int, int]]:
+        """Return the phrases of a text in order: the value, the start and the end of each."""
         words = _words(text)
         if self._beginning.keys().isdisjoint(words):
             return []
         found, place = [], 0
         while place < len(words):
-            for phrase, own in self._beginning.get(words[place], ()):
+            for value, own in self._beginning.get(words[place], ()):
                 if words[place : place + len(own)] == own:
-                    found.append((phrase, place, place + len(own) - 1))
+                    found.append((value, place, place + len(own) - 1))
                     place += len(own) - 1
                     break
             place += 1
         spans = [word.span() for word in _WORD.finditer(text)] if found else []
-        return [(phrase, spans[first][0], spans[last][1]) for phrase, first, last in found]
+        return [(value, spans[first][0], spans[last][1]) for value, first, last in found]
 
 
-class OwnWords:
+class OwnWords(Phrases[float]):
     """Phrases with weights that are added to the log odds of the second label wherever they stand."""
 
     def __init__(self, weights: Mapping[str, float]) -> None:
         for phrase, weight in weights.items():
             if not isfinite(weight):
                 raise UsageError(f"the weight of {phrase!r:.200} is {weight}; it has to be a number")
-        self._weights = weights
-        self._phrases = Phrases(weights)
-
-    def find(self, text: str) -> list[Span]:
-        """Return the weight and the place of each phrase in a text."""
-        return [(self._weights[phrase], start, end) for phrase, start, end in self._phrases.find(text)]
+        super().__init__(weights)
 
     def shift(self, text: str) -> float:
         """Return by how much the phrases of a text shift its log odds."""

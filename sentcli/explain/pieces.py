@@ -49,10 +49,7 @@ def pieces_of(text: str) -> list[Piece]:
         cut = _cut if len(chunk[0]) <= _CACHED else _cut.__wrapped__
         first = chunk.start()
         pieces += [Piece(first + start, first + end, tokens) for start, end, tokens in cut(chunk[0])]
-    whole = words_of(text)
-    if [token for piece in pieces for token in piece.tokens] == whole:
-        return pieces
-    return [Piece(0, len(text), tuple(whole))]  # a tag that is written in a way that no review was
+    return _complete(pieces, text)  # incomplete: a tag that is written in a way that no review was
 
 
 def sentences_of(text: str) -> list[tuple[int, int]]:
@@ -70,6 +67,11 @@ def sentences_of(text: str) -> list[tuple[int, int]]:
 def _cut(chunk: str) -> list[Piece]:
     """Return the words and marks of a chunk, or the whole chunk if it has other tokens than they."""
     words = [Piece(*found.span(), tuple(words_of(found[0]))) for found in _WORD.finditer(chunk)]
-    whole = tuple(words_of(chunk))
-    is_same = tuple(token for word in words for token in word.tokens) == whole
-    return words if is_same else [Piece(0, len(chunk), whole)]
+    return _complete(words, chunk)
+
+
+def _complete(pieces: list[Piece], text: str) -> list[Piece]:
+    """Return the pieces of a text, or the whole text as one if it has other tokens than they."""
+    whole = tuple(words_of(text))
+    is_same = tuple(token for piece in pieces for token in piece.tokens) == whole
+    return pieces if is_same else [Piece(0, len(text), whole)]

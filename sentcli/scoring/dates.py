@@ -135,8 +135,7 @@ def _span_of(day: str, span: str) -> str:
     if not day[:1].isdecimal():
         return day or NO_DATE
     if span == "week" and len(day) > len("2025-04"):
-        year, week, _ = date.fromisoformat(day).isocalendar()
-        return f"{year}-W{week:02}"
+        return date.fromisoformat(day).strftime("%G-W%V")
     if span == "quarter":
         return f"{day[:4]}-Q{(int(day[5:7]) + 2) // 3}"
     return day[:4] if span == "year" else day[:7]

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from sentcli.backends import Backend, Logits
 from sentcli.model.bundle import Bundle
 from sentcli.scoring.batches import BATCH_ROWS, BATCH_TOKENS, gather, join, length_buckets
+from sentcli.scoring.labels import OTHER_LANGUAGE
 from sentcli.scoring.pool import prefetch, wait_for
 from sentcli.text.encoder import Encoder, Ids, Numbers
 from sentcli.text.null_values import NullValues, is_missing
@@ -55,9 +56,8 @@ class Inference:
         shift: Callable[[str], float] | None,
         workers: int,
     ) -> None:
-        self._encoder = Encoder(
-            bundle.vocab
-        )  # first, as its temporary copies would add to those of the model
+        # Before the model, because its temporary copies would add to those of the model.
+        self._encoder = Encoder(bundle.vocab)
         self.backend, self._outputs, self._null_values, self._shift = load(), outputs, null_values, shift
         self._max_tokens, self._classes = bundle.config.text.max_tokens, len(bundle.config.labels)
         factor = self.backend.batch_factor
@@ -118,9 +118,9 @@ class Inference:
 
         return finish
 
-    def unknown_shares(self, texts: Iterable[str | None]) -> npt.NDArray[np.float64]:
-        """Return the share of unknown words of each text, see `Encoded`, without running the model."""
-        return self._encoder.encode(self._without_nulls(texts)).shares
+    def count_other_language(self, texts: Iterable[str | None]) -> int:
+        """Return how many texts are perhaps in another language, see `Counts`, without running the model."""
+        return count_foreign(self._encoder.encode(self._without_nulls(texts)).shares)
 
     def _without_nulls(self, texts: Iterable[str | None]) -> list[str]:
         return ["" if text is None or text in self._null_values else text for text in texts]
@@ -155,6 +155,11 @@ class Inference:
             return logits
 
         return finish
+
+
+def count_foreign(shares: npt.NDArray[np.float64]) -> int:
+    """Return the number of texts whose share of unknown words is that of another language."""
+    return int((shares > OTHER_LANGUAGE).sum())
 
 
 def _chunks(texts: Sequence[str | None]) -> list[Sequence[str | None]]:

@@ -146,10 +146,7 @@ class Group:
     def of(cls, value: str, counts: Mapping[str, int], label: str) -> "Group":
         """Return the group of a value whose rows have these labels, with the share of one of them."""
         labels = {name: count for name, count in sorted(counts.items()) if name != _NO_LABEL}
-        labeled, share, interval = sum(labels.values()), None, None
-        if labeled:
-            successes = labels.get(label, 0)
-            share, interval = successes / labeled, wilson_interval(successes, labeled)
+        share, interval = rate_of(labels.get(label, 0), sum(labels.values()))
         return cls(value, sum(counts.values()), labels, share, interval)
 
     @property
@@ -197,6 +194,11 @@ class Scores:
 
     def __repr__(self) -> str:
         return f"<Scores of {len(self):,} texts, the first {[*islice(self, 3)]!r:.200}>"
+
+
+def rate_of(successes: int, trials: int) -> tuple[float | None, Interval | None]:
+    """Return the rate of successes with its 95 % interval; both None without a trial."""
+    return (successes / trials, wilson_interval(successes, trials)) if trials else (None, None)
 
 
 def wilson_interval(successes: int, trials: int) -> Interval:

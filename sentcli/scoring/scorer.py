@@ -3,11 +3,11 @@
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import astuple
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -16,19 +16,8 @@ from sentcli.config import SIDES
 from sentcli.errors import DataError, UsageError, option
 from sentcli.model.bundle import Bundle, default_bundle_path, load_bundle
 from sentcli.scoring.extras import MIXED, Extras
-from sentcli.scoring.inference import Inference, Predictions, as_texts
-from sentcli.scoring.labels import (
-    HEAD,
-    NEUTRAL,
-    OTHER_LANGUAGE,
-    STARS,
-    Band,
-    Counts,
-    Floats,
-    Scores,
-    choose_classes,
-    softmax,
-)
+from sentcli.scoring.inference import Inference, Predictions, as_texts, count_foreign
+from sentcli.scoring.labels import HEAD, NEUTRAL, STARS, Band, Counts, Floats, Scores, choose_classes, softmax
 from sentcli.scoring.pool import usable_cores
 from sentcli.tables.chunk import Chunk
 from sentcli.tables.options import ResultColumn, WriteOptions
@@ -51,7 +40,7 @@ _PREDICTED = 8192  # texts between two steps of a progress bar
 ArrowRows = TypeVar("ArrowRows", "pa.Table", "pa.RecordBatch")
 
 
-class Scorer:
+class Scorer(AbstractContextManager["Scorer"]):
     """Scores texts with a model. As a context manager, it ends its threads on exit.
 
     Several threads may use it at the same time. A forked process must not use it, because its threads exist
@@ -135,9 +124,6 @@ class Scorer:
             **self.extras.fingerprint,
         }
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(self, *_: object) -> None:
         self._inference.close()
 
@@ -180,7 +166,7 @@ class Scorer:
 
     def count_other_language(self, texts: Iterable[str | None]) -> int:
         """Return how many texts are perhaps in another language, see `Counts`, without running the model."""
-        return _count_foreign(self._inference.unknown_shares(as_texts(texts)))
+        return self._inference.count_other_language(as_texts(texts))
 
     @cached_property
     def parts(self) -> "Parts":
@@ -312,7 +298,7 @@ class Scorer:
             no_known_word=int(has_no_word.sum()),
             too_unknown=int(is_too_unknown.sum()),
             unsure=int((is_unsure & ~is_empty).sum()),
-            other_language=_count_foreign(predictions.shares),
+            other_language=count_foreign(predictions.shares),
             truncated=int((predictions.lengths > self._max_tokens).sum()),
             tokens=int(predictions.words.sum()),
             unknown=int(predictions.unknown.sum()),
@@ -345,10 +331,6 @@ def progress_bar(items: Iterable[Any] | None = None, *, quiet: bool, **options: 
     # stderr is None if it was closed at the start; tqdm would take that for a terminal.
     is_off = True if quiet or sys.stderr is None else None
     return tqdm(items, **{"leave": False, "disable": is_off} | options)
-
-
-def _count_foreign(shares: Floats) -> int:
-    return int((shares > OTHER_LANGUAGE).sum())
 
 
 def _band(bundle: Bundle, given: tuple[float, float] | bool) -> Band | str:

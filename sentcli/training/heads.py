@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from sentcli.config import PROBABILITY, SIDES, DataSet
 from sentcli.evaluation.calibration import choose_band, choose_strength, fit_temperature, shrink_temperature
-from sentcli.evaluation.metrics import Evaluation, calibration_error, evaluate, log_loss, scores_by_confidence
+from sentcli.evaluation.metrics import calibration_error, evaluate, log_loss, scores_by_confidence
 from sentcli.model.bilstm import BiLSTM, round_embedding
 from sentcli.scoring.labels import Floats, softmax
 from sentcli.training.classifier import loss_and_accuracy, predict_logits
@@ -38,7 +39,7 @@ class Calibrated:
     """The figures of a calibrated model on the validation texts."""
 
     probabilities: Floats  # `[texts, classes]`, also of the texts without a label
-    figures: Evaluation
+    figures: dict[str, Any]  # see `evaluate`
     neutral: tuple[float, float] | None  # the band of neutral texts; None without such texts
     record: dict[str, float]  # see `Metrics.calibration`
 
@@ -82,8 +83,8 @@ def calibrate(fitted: Fitted, data: Corpus, class_weights: Tensor | None) -> Cal
         "prior_strength": strength,  # the part of the log priors that was subtracted from the logits
         "log_loss_before": log_loss(labels, before),
         "error_before": calibration_error(scores_by_confidence(labels, before)),
-        "log_loss_after": figures.log_loss,
-        "error_after": figures.expected_calibration_error,
+        "log_loss_after": figures["log_loss"],
+        "error_after": figures["expected_calibration_error"],
     }
     sides = validation.sides
     band = choose_band(probabilities[:, 1], sides) if {*sides.tolist()} == {0, 1, 2} else None

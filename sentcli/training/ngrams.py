@@ -32,7 +32,7 @@ _MOST_CHARACTERS = 4_000_000  # times classes, of texts whose characters are rea
 _MOST_TEXTS = 25_000  # limit of texts to learn from: the n-grams of more take gigabytes
 _INVERSE_PENALTY, _PENALTY_OF_TOKENS = 10.0, 0.6  # inverse ones, of the weights of n-grams
 _BUCKETS = 16_381  # of pairs; a prime, so that the product of two tokens reaches all of them
-_FIGURES = ("accuracy", "accuracy_interval", "macro_f1", "log_loss")  # fields of `Evaluation`
+_FIGURES = ("accuracy", "accuracy_interval", "macro_f1", "log_loss")  # of those that `evaluate` returns
 _SHARES = (0.2, 0.35, 0.5)  # candidates for the share of n-grams in the logits
 
 
@@ -63,7 +63,7 @@ def compare_with_ngrams(calibrated: Calibrated, data: Corpus) -> dict[str, Any]:
     won, lost = int((is_right & ~is_baseline_right).sum()), int((is_baseline_right & ~is_right).sum())
     chance = 1.96 * math.sqrt(won + lost)
     return {
-        **{name: getattr(figures, name) for name in _FIGURES},
+        **{name: figures[name] for name in _FIGURES},
         "seconds": round(seconds, 1),
         "is_beaten": won - lost > chance,
         "is_better": lost - won > chance,

@@ -16,8 +16,8 @@ from sentcli import __version__
 from sentcli.config import BundleConfig, DataSet, settable
 from sentcli.datasets.splits import digest_texts, hash_texts
 from sentcli.evaluation.calibration import shrink_band
+from sentcli.evaluation.evaluate import prediction_rows, write_predictions
 from sentcli.evaluation.model_card import MODEL_STAGE, Metrics, hub_id_of, model_card
-from sentcli.evaluation.predictions import prediction_rows, write_predictions
 from sentcli.export.export import write_onnx
 from sentcli.model import bundle
 from sentcli.model.bilstm import choose_device
@@ -95,7 +95,7 @@ class Record:
                 "seconds": round(self.seconds, 1),
             },
             "versions": versions,
-            "validation": asdict(self.calibrated.figures),
+            "validation": self.calibrated.figures,
             "calibration": self.calibrated.record,
             "ngrams": self.fitted.ngrams,
             "baseline": self.baseline,

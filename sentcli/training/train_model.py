@@ -6,9 +6,11 @@ A network is validated on texts set aside, or with few texts by cross-validation
 import json
 import logging
 import time
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +22,6 @@ from torch import Tensor, nn
 from sentcli.config import TrainConfig
 from sentcli.errors import option
 from sentcli.evaluation.display import accuracy_of_texts, rarest
-from sentcli.evaluation.metrics import Evaluation
 from sentcli.files.sink import Target, write_file
 from sentcli.model import bundle
 from sentcli.model.bilstm import choose_device, round_embedding
@@ -186,15 +187,15 @@ def cross_validate(initial: InitialModel, data: Corpus, work: Path, run: Run) ->
 
 def _report(name: str, record: Record, seconds: float) -> None:
     figures, baseline = record.calibrated.figures, record.baseline
-    for line in rarest(asdict(figures)):
+    for line in rarest(figures):
         _log.info("%s: validation: %s", name, line)
     if record.data.texts.labels == STARS:
-        stars = ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in figures.ordered.items())
+        stars = ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in figures["ordered"].items())
         _log.info("%s: labels are stars: a score is their mean, a label their median: %s", name, stars)
-    accuracy = accuracy_of_texts(figures.accuracy, figures.examples)
-    of_ngrams = accuracy_of_texts(baseline["accuracy"], figures.examples)
+    accuracy = accuracy_of_texts(figures["accuracy"], figures["examples"])
+    of_ngrams = accuracy_of_texts(baseline["accuracy"], figures["examples"])
     line = "%s: validation accuracy %s, loss %.4f; %.0f s; n-grams alone: %s; %.1f s"
-    _log.info(line, name, accuracy, figures.log_loss, seconds, of_ngrams, baseline["seconds"])
+    _log.info(line, name, accuracy, figures["log_loss"], seconds, of_ngrams, baseline["seconds"])
     if baseline["is_better"]:
         use = "docs/training.md shows how to use that one: 'N-grams instead of a network'"
         _log.warning("%s: worse than a linear model of words and characters (n-grams); %s", name, use)
@@ -202,13 +203,13 @@ def _report(name: str, record: Record, seconds: float) -> None:
         _log.warning("%s: not significantly better than a linear model of n-grams; try more texts", name)
 
 
-def _warn_of_chance(name: str, figures: Evaluation, class_weight: str) -> None:
+def _warn_of_chance(name: str, figures: Mapping[str, Any], class_weight: str) -> None:
     """Warn if a model is no better than one label for every text."""
-    classes = [row for row in figures.classes if row["support"]]
+    classes = [row for row in figures["classes"] if row["support"]]
     most_frequent = max(classes, key=lambda row: row["support"])
-    if figures.balanced_accuracy > 1 / len(classes):
+    if figures["balanced_accuracy"] > 1 / len(classes):
         return
-    is_skewed = most_frequent["support"] * len(classes) > _SKEWED * figures.examples
+    is_skewed = most_frequent["support"] * len(classes) > _SKEWED * figures["examples"]
     advice = f", or {option('class_weight', 'balanced')}" if is_skewed and class_weight == "none" else ""
     problem = "%s: on validation texts, it is no better than %r for every text; try more texts%s"
     _log.warning(problem, name, most_frequent["name"], advice)

@@ -20,8 +20,7 @@ from sentcli.scoring.scorer import Scorer
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 
 NO_FOLDER = "--output {}: name the new folder itself"
-NO_PATH = "Invalid value for '{}': it is empty; give a path, or omit it"
-NO_NAME = "{} is empty; give a name, or omit it"
+NO_VALUE = "Invalid value for '{}': it is empty; give a value, or omit it"
 NO_OPTION = "No such option '{}'. Did you mean '{}'?"
 
 
@@ -33,13 +32,14 @@ NO_OPTION = "No such option '{}'. Did you mean '{}'?"
             for name in [".", "..", "/", "a/.."]
         ),
         ("export nothing -o ''", NO_FOLDER.format(".")),
-        ("evaluate ''", NO_PATH.format("[MODEL]")),
-        ("evaluate --report ''", NO_PATH.format("--report")),
-        ("evaluate --against ''", NO_PATH.format("--against")),
-        ("score --model ''", NO_PATH.format("--model")),
-        ("export ''", NO_PATH.format("[MODEL]")),
-        ("train --config ''", NO_PATH.format("--config")),
-        ("score --summary ''", NO_NAME.format("--summary")),
+        ("evaluate ''", NO_VALUE.format("[MODEL]")),
+        ("evaluate --report ''", NO_VALUE.format("--report")),
+        ("evaluate --against ''", NO_VALUE.format("--against")),
+        ("score --model ''", NO_VALUE.format("--model")),
+        ("export ''", NO_VALUE.format("[MODEL]")),
+        ("train --config ''", NO_VALUE.format("--config")),
+        ("score --summary ''", NO_VALUE.format("--summary")),
+        ("score --report ''", NO_VALUE.format("--report")),
         ("score a.csv --sep ;", NO_OPTION.format("--sep", "--delimiter")),
         ("score a.csv --force", NO_OPTION.format("--force", "--overwrite")),
         ("evaluate --column=text", NO_OPTION.format("--column", "--text-column")),

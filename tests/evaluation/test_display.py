@@ -5,7 +5,6 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from dataclasses import asdict
 
 from sentcli.evaluation.display import metrics_of, rarest
 from sentcli.evaluation.metrics import evaluate
@@ -15,7 +14,7 @@ def figures(names, counts, wrong=0):
     """Return the figures of a model that is wrong on the first texts."""
     labels = np.repeat(range(len(names)), counts)
     predicted = np.where(np.arange(len(labels)) < wrong, len(names) - 1, labels)
-    return asdict(evaluate(labels, np.eye(len(names))[predicted], names))
+    return evaluate(labels, np.eye(len(names))[predicted], names)
 
 
 @pytest.mark.usefixtures("flag_names")

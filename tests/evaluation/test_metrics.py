@@ -12,9 +12,8 @@ from sentcli.evaluation.metrics import (
     log_loss,
     scores_by_confidence,
     scores_by_length,
-    wilson_interval,
 )
-from sentcli.scoring.labels import softmax
+from sentcli.scoring.labels import softmax, wilson_interval
 
 NAMES = ("negative", "positive")
 
@@ -42,51 +41,51 @@ PROBABILITIES = binary([0.8, 0.7, 0.4, 0.2, 0.9, 0.1])
 class TestEvaluate:
     def test_metrics_are_those_computed_by_hand(self):
         figures = evaluate(LABELS, PROBABILITIES, NAMES)
-        assert figures.examples == 6
-        assert figures.confusion == ((2, 1), (1, 2))
-        assert figures.accuracy == pytest.approx(4 / 6)
-        assert figures.accuracy_interval == wilson_interval(4, 6)
-        assert figures.f1 == pytest.approx(2 / 3)
-        assert figures.macro_f1 == pytest.approx(2 / 3)
+        assert figures["examples"] == 6
+        assert figures["confusion"] == ((2, 1), (1, 2))
+        assert figures["accuracy"] == pytest.approx(4 / 6)
+        assert figures["accuracy_interval"] == wilson_interval(4, 6)
+        assert figures["f1"] == pytest.approx(2 / 3)
+        assert figures["macro_f1"] == pytest.approx(2 / 3)
         # Of nine pairs of a positive and a negative, the three with the negative at 0.9 are wrong.
-        assert figures.roc_auc == pytest.approx(6 / 9)
-        assert figures.roc_auc_reason is None
+        assert figures["roc_auc"] == pytest.approx(6 / 9)
+        assert figures["roc_auc_reason"] is None
         expected = -sum(map(math.log, (0.8, 0.7, 0.4, 0.8, 0.1, 0.9))) / 6
-        assert figures.log_loss == pytest.approx(expected)
+        assert figures["log_loss"] == pytest.approx(expected)
         # Bins by confidence: 0.6 (wrong), 0.7 (right), 0.8 twice (both right), 0.9 twice (one right).
         expected = (0.6 + 0.3 + 2 * 0.2 + 2 * abs(0.5 - 0.9)) / 6
-        assert figures.expected_calibration_error == pytest.approx(expected)
+        assert figures["expected_calibration_error"] == pytest.approx(expected)
 
     def test_each_class_is_measured_against_the_others(self):
         labels = np.array([0, 0, 0, 0, 1, 1, 2])
         predicted = np.array([0, 0, 0, 1, 1, 2, 1])
         figures = evaluate(labels, np.eye(3)[predicted], ("a", "b", "c"))
-        a, b, c = figures.classes
+        a, b, c = figures["classes"]
         assert [a[name] for name in ("name", "support", "precision", "recall")] == ["a", 4, 1.0, 0.75]
-        assert figures.balanced_accuracy == pytest.approx((0.75 + 0.5 + 0) / 3)
+        assert figures["balanced_accuracy"] == pytest.approx((0.75 + 0.5 + 0) / 3)
         assert (b["support"], b["precision"], b["recall"]) == (2, pytest.approx(1 / 3), 0.5)
         assert c == {"name": "c", "support": 1, "precision": 0.0, "recall": 0.0, "f1": 0.0}
-        assert figures.macro_f1 == pytest.approx((6 / 7 + 0.4) / 3)
-        assert figures.f1 is None
-        assert figures.confusion == ((3, 1, 0), (0, 1, 1), (0, 1, 0))
+        assert figures["macro_f1"] == pytest.approx((6 / 7 + 0.4) / 3)
+        assert figures["f1"] is None
+        assert figures["confusion"] == ((3, 1, 0), (0, 1, 1), (0, 1, 0))
 
     def test_labels_that_are_numbers_have_an_error(self):
         labels, predicted = np.array([0, 1, 2, 2, 3, 3]), np.array([0, 1, 2, 1, 1, 3])
-        found = evaluate(labels, np.eye(4)[predicted], ("1", "2", "3", "4")).ordered
+        found = evaluate(labels, np.eye(4)[predicted], ("1", "2", "3", "4"))["ordered"]
         kappa = sk.cohen_kappa_score(labels, predicted, weights="quadratic")
         assert [*found.values()] == pytest.approx([3 / 6, 5 / 6, kappa])
         assert [*found] == ["mean_absolute_error", "within_one", "quadratic_weighted_kappa"]
-        apart = evaluate(labels, np.eye(4)[predicted], ("1", "2", "4", "8")).ordered
+        apart = evaluate(labels, np.eye(4)[predicted], ("1", "2", "4", "8"))["ordered"]
         assert [*apart.values()][:2] == pytest.approx([8 / 6, 4 / 6])
-        same = evaluate(np.array([1, 1]), np.eye(3)[[1, 1]], ("0", "1", "2")).ordered
+        same = evaluate(np.array([1, 1]), np.eye(3)[[1, 1]], ("0", "1", "2"))["ordered"]
         assert [*same.values()] == [0, 1, 1]
-        assert evaluate(labels, np.eye(4)[predicted], tuple("abcd")).ordered == {}
-        assert evaluate(labels % 2, np.eye(2)[predicted % 2], ("0", "1")).ordered == {}
+        assert evaluate(labels, np.eye(4)[predicted], tuple("abcd"))["ordered"] == {}
+        assert evaluate(labels % 2, np.eye(2)[predicted % 2], ("0", "1"))["ordered"] == {}
 
     def test_f1_is_that_of_the_second_of_two_classes(self):
         figures = evaluate(np.array([1, 0, 0, 0]), binary([0.9, 0.9, 0.1, 0.1]), NAMES)
-        assert figures.f1 == pytest.approx(2 / 3)
-        assert figures.macro_f1 == pytest.approx((2 / 3 + 0.8) / 2)
+        assert figures["f1"] == pytest.approx(2 / 3)
+        assert figures["macro_f1"] == pytest.approx((2 / 3 + 0.8) / 2)
 
     def test_auc_of_more_classes_is_the_mean_of_one_against_the_rest(self):
         labels, probabilities = random_examples(30, 3)
@@ -95,27 +94,27 @@ class TestEvaluate:
             is_positive, scores = labels == number, probabilities[:, number]
             pairs = [*product(scores[is_positive], scores[~is_positive])]
             aucs.append(sum((a > b) + (a == b) / 2 for a, b in pairs) / len(pairs))
-        assert evaluate(labels, probabilities, ("a", "b", "c")).roc_auc == pytest.approx(np.mean(aucs))
+        assert evaluate(labels, probabilities, ("a", "b", "c"))["roc_auc"] == pytest.approx(np.mean(aucs))
 
     @pytest.mark.parametrize(("labels", "right"), [(LABELS, 1), (1 - LABELS, 0)])
     def test_extremes(self, labels, right):
         figures = evaluate(LABELS, np.eye(2)[labels], NAMES)
-        assert (figures.accuracy, figures.f1, figures.macro_f1, figures.roc_auc) == (right,) * 4
-        assert figures.expected_calibration_error == 1 - right
-        assert figures.accuracy_interval[right] == right
-        assert figures.log_loss == pytest.approx(0 if right else 36.04, abs=0.01)
+        assert (figures["accuracy"], figures["f1"], figures["macro_f1"], figures["roc_auc"]) == (right,) * 4
+        assert figures["expected_calibration_error"] == 1 - right
+        assert figures["accuracy_interval"][right] == right
+        assert figures["log_loss"] == pytest.approx(0 if right else 36.04, abs=0.01)
 
     def test_of_two_equal_probabilities_the_first_class_is_predicted(self):
-        assert evaluate(np.array([0, 1]), binary([0.5, 0.5]), NAMES).confusion == ((1, 0), (1, 0))
+        assert evaluate(np.array([0, 1]), binary([0.5, 0.5]), NAMES)["confusion"] == ((1, 0), (1, 0))
 
     def test_undefined_metrics_are_none(self):
         figures = evaluate(np.array([0, 1]), np.eye(3)[[1, 1]], ("a", "b", "c"))
-        a, b, c = figures.classes
+        a, b, c = figures["classes"]
         assert (a["precision"], a["recall"], a["f1"]) == (None, 0, 0)
         assert (c["precision"], c["recall"], c["f1"]) == (None, None, None)
-        assert figures.balanced_accuracy == 0.5  # over `a` and `b`, which occur as labels
-        assert figures.macro_f1 == pytest.approx(b["f1"] / 2)  # over `a` and `b`, which occur
-        assert (figures.roc_auc, figures.roc_auc_reason) == (None, "no example of 'c'")
+        assert figures["balanced_accuracy"] == 0.5  # over `a` and `b`, which occur as labels
+        assert figures["macro_f1"] == pytest.approx(b["f1"] / 2)  # over `a` and `b`, which occur
+        assert (figures["roc_auc"], figures["roc_auc_reason"]) == (None, "no example of 'c'")
 
 
 class TestIntervals:
@@ -131,7 +130,7 @@ class TestIntervals:
             ranked = of_drawn[:, 1] if classes == 2 else of_drawn
             values["roc_auc"].append(sk.roc_auc_score(drawn, ranked, multi_class="ovr"))
             values["log_loss"].append(log_loss(drawn, of_drawn))
-        found = evaluate(labels, probabilities, [*map(str, range(classes))]).intervals
+        found = evaluate(labels, probabilities, [*map(str, range(classes))])["intervals"]
         assert found.keys() == values.keys() | {"f1"}
         assert (found["f1"] is None) == (classes == 3)
         for name, drawn in values.items():
@@ -142,8 +141,8 @@ class TestIntervals:
                 assert found[name] == pytest.approx((low, high), abs=0.25 * (high - low))
 
     def test_too_few_examples_have_none(self):
-        assert evaluate(np.array([0, 0, 1]), binary([0.1, 0.2, 0.4]), NAMES).intervals["roc_auc"] is None
-        single = evaluate(np.array([0]), binary([0.1]), NAMES).intervals
+        assert evaluate(np.array([0, 0, 1]), binary([0.1, 0.2, 0.4]), NAMES)["intervals"]["roc_auc"] is None
+        single = evaluate(np.array([0]), binary([0.1]), NAMES)["intervals"]
         assert (single["f1"], single["log_loss"]) == (None, None)
 
     # R. G. Newcombe, Statistics in Medicine 17 (1998), 857-872, table I, method 3.

@@ -53,7 +53,7 @@ def fine_tuned():
     return write(
         names,
         evaluations=[],
-        validation=asdict(evaluate(labels, probabilities, names)),
+        validation=evaluate(labels, probabilities, names),
         data=[data_set("reviews.csv"), data_set("more.csv", **more)],
         base=BASE,
         training=METRICS["training"] | {"folds": 5, "class_weight": "balanced"},
@@ -95,7 +95,7 @@ def test_front_matter_names_data_of_the_hub(tmp_path, monkeypatch):
 
 
 def test_metrics_without_a_value_are_a_dash():
-    validation = asdict(evaluate(np.array([1]), np.array([[0.2, 0.8]]), BOX.config.labels))
+    validation = evaluate(np.array([1]), np.array([[0.2, 0.8]]), BOX.config.labels)
     history = [{"epoch": 1, "train_loss": 0.5, "validation_loss": None}]
     shown = section(write(validation=validation, history=history), "Validation")
     for line in ("| ROC AUC | - | - |", "| `negative` | 0 | - | - | - |", "| 1 | 0.5000 | - |"):

@@ -2,16 +2,14 @@
 
 import csv
 import json
-from dataclasses import asdict
 
 import numpy as np
 import pytest
 
 from sentcli.datasets.labels import LabeledTexts
 from sentcli.errors import OutputError
-from sentcli.evaluation.evaluate import confident_errors, confused_pairs
+from sentcli.evaluation.evaluate import confident_errors, confused_pairs, prediction_rows, write_predictions
 from sentcli.evaluation.metrics import evaluate
-from sentcli.evaluation.predictions import prediction_rows, write_predictions
 
 NAMES = ("negative", "positive")
 TEXTS = ["a\rb", "NA", 'q"x\ny', "", "é" * 300]
@@ -61,7 +59,7 @@ def test_the_most_confident_errors_are_of_texts_with_a_class():
 
 def test_confused_pairs_are_sorted_and_exclude_right_predictions():
     labels, predicted = np.array([0, 0, 0, 1, 2, 2, 2]), np.array([0, 1, 1, 1, 0, 1, 1])
-    figures = asdict(evaluate(labels, np.eye(3)[predicted], ("a", "b", "c")))
+    figures = evaluate(labels, np.eye(3)[predicted], ("a", "b", "c"))
     pairs = [(of["label"], of["predicted"], of["count"]) for of in confused_pairs(figures, 10)]
     assert pairs == [("a", "b", 2), ("c", "b", 2), ("c", "a", 1)]
     assert len(confused_pairs(figures, 2)) == 2

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from sentcli.errors import STOP_SIGNALS, StopRequested
+from sentcli.errors import STOP_SIGNALS, StopRequested, signal_of
 from sentcli.scoring import stop
 
 
@@ -27,7 +27,7 @@ def test_a_signal_sets_the_flag_and_raises_nothing(number: int) -> None:
     assert stop.requested() == number
     with pytest.raises(StopRequested) as caught:
         stop.check()
-    assert caught.value.number == number
+    assert signal_of(caught.value) == number
 
 
 def test_installing_again_clears_the_flag() -> None:
