@@ -43,7 +43,7 @@ _SCALAR = re.compile(rb'%b|[^\s,\[\]{"]++(?=.)' % _STRING, re.DOTALL)
 _BETWEEN = re.compile(rb"[\s,\[\]]*+")
 _BLANKS = re.compile(rb"(%b)|\s++" % _STRING, re.DOTALL)
 _DEEP = 200  # brackets in a record that may be nested more deeply than orjson writes
-_TEXTS = {str, type(None)}
+TEXTS = {str, type(None)}
 _KINDS = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
 
 
@@ -119,7 +119,7 @@ class _JsonReader(LineReader):
             records = []
         if records and {*map(type, records)} == {dict} and all(records):
             texts = [text_of(record, self.table.texts) for record in records]
-            if {*map(type, texts)} <= _TEXTS:
+            if {*map(type, texts)} <= TEXTS:
                 yield self.rows(texts, records, lines)
                 self.advance(len(lines), sum(map(len, lines)))
                 return
