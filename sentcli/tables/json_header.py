@@ -53,7 +53,7 @@ class _JsonStart:
         choice, records, text = self._read(), self._records, self._text
         if not (choice or self._is_array) and len(records) == 1 and (inner := _inside(self._source, text)):
             return _JsonStart(self._source, inner, self._like, is_array=True).table()
-        page = b"" if choice else _empty_page(self._source, text, records)
+        page = b"" if choice else self._empty_page()
         choice = (None if page else choice or self._choose(is_all=True)) or Choice(())
         pairs = zip(records, self._flat, strict=True)
         first = next((record for record, flat in pairs if not flat.keys().isdisjoint(choice.places)), {})
@@ -111,6 +111,21 @@ class _JsonStart:
             return None
         hint = f"{list_columns([*records[0]])}; try another {option('text_column')}"
         raise DataError(f"{self._text.name}: no column {jsonl.text_names(choice.places)}; {hint}")
+
+    def _empty_page(self) -> bytes:
+        """Return an input that is a page without records, as the last one of a service is; else empty bytes.
+
+        It is one object with empty lists and no text.
+        """
+        values = [*chain.from_iterable(flat.values() for flat in self._flat)]
+        lists = [value for value in values if type(value) is list]
+        has_text = any(len(value.split()) > _MOST_WORDS for value in values if type(value) is str)
+        if len(self._flat) != 1 or not lists or any(lists) or has_text or _has_usual_text(self._flat[0]):
+            return b""
+        with self._source.looking_ahead(len(self._text.lead)):
+            data = first_bytes(self._source, SAMPLE_SIZE, is_line=False)
+        is_page = len(data) < SAMPLE_SIZE and _objects(data, self._text) == self._records
+        return self._text.lead + data if is_page else b""
 
     def _sample(self, records: list[dict[str, Any]]) -> Sample:
         wanted = self._text.options.text_column
@@ -172,24 +187,6 @@ def _objects(line: bytes, text: TextTable) -> list[dict[str, Any]]:
 def _lists(record: dict[str, Any]) -> dict[str, list[Any]]:
     """Return the lists in an object, by their dotted paths."""
     return {path: value for path, value in _flatten(record).items() if type(value) is list}
-
-
-def _empty_page(source: Source, text: TextTable, records: list[dict[str, Any]]) -> bytes:
-    """Return an input that is a page without records, as the last one of a service is; else empty bytes.
-
-    It is one object with empty lists and no text.
-    """
-    lists = [rows for record in records for rows in _lists(record).values()]
-    if len(records) != 1 or not lists or any(lists):
-        return b""
-    flat = _flatten(records[0])
-    words = (len(value.split()) for value in flat.values() if type(value) is str)
-    if _has_usual_text(flat) or max(words, default=0) > _MOST_WORDS:
-        return b""
-    with source.looking_ahead(len(text.lead)):
-        data = first_bytes(source, SAMPLE_SIZE, is_line=False)
-    is_page = len(data) < SAMPLE_SIZE and _objects(data, text) == records
-    return text.lead + data if is_page else b""
 
 
 def _has_usual_text(record: dict[str, Any]) -> bool:
