@@ -7,7 +7,6 @@ from decimal import Decimal
 from itertools import islice, pairwise
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -136,13 +135,10 @@ def has_finer(nanoseconds: pa.RecordBatch, microseconds: pa.RecordBatch) -> bool
 
     The columns may be nested to any depth. The product overflows as nanoseconds do.
     """
-    fine, coarse = (
-        np.concatenate(
-            [leaf.cast(pa.int64()).fill_null(0) for column in rows.columns for leaf in leaves_of(column)]
-        )
-        for rows in (nanoseconds, microseconds)
-    )
-    return bool((fine != 1000 * coarse).any())
+    fine, coarse = (leaves_of(rows.to_struct_array()) for rows in (nanoseconds, microseconds))
+    pairs = zip(fine, coarse, strict=True)
+    numbers = ((fine.cast(pa.int64()), pc.multiply(coarse.cast(pa.int64()), 1000)) for fine, coarse in pairs)
+    return any(pc.any(pc.not_equal(*pair)).as_py() for pair in numbers)
 
 
 def leaves_of(column: pa.Array) -> list[pa.Array]:

@@ -22,7 +22,7 @@ from sentcli.files.source import Source
 from sentcli.tables import registry
 from sentcli.tables.chunk import Chunk, Cursor, Event, Records, Results
 from sentcli.tables.convert import LastLine, six_decimals, to_text
-from sentcli.tables.line_reader import LineReader
+from sentcli.tables.line_reader import LineReader, bad_bytes
 from sentcli.tables.options import ReadOptions, ResultColumn, WriteOptions
 from sentcli.tables.table import Table, TextTable
 from sentcli.tables.text_column import join_columns
@@ -216,7 +216,7 @@ class _CsvReader(LineReader):
         try:
             self.encoding.decode(raw)
         except UnicodeDecodeError as error:
-            return self.reject(raw, self.bad_bytes(raw, error, self.offset))
+            return self.reject(raw, bad_bytes(raw, error, self.offset, self.table))
         if not fields:
             return raw
         is_header = self._rows_to_skip > 0
@@ -301,7 +301,8 @@ class Writer(registry.Writer):
     def begin(self) -> bytes:
         table, encoding = self.table, self._dialect.encoding
         has_header = table.options.header and bool(table.columns)
-        self._labels([label for column in self.results for label in column.labels])  # all can be written
+        for column in self.results:
+            self._fields(column, column.labels)  # all can be written
         if self.converts:
             header = self._dialect.record((*table.kept_columns, *self.names)) if has_header else ""
             return self._mark + (encoding.encode(header + self._end) if has_header else b"")
@@ -323,23 +324,15 @@ class Writer(registry.Writer):
     def _fields(self, column: ResultColumn, values: Sequence[Any]) -> list[bytes]:
         """Return the values of a result column as fields, each with a delimiter before it."""
         if column.is_number:
-            return self._numbers(values)
+            if self._field(_DIGITS) == self._field("") + _DIGITS.encode():
+                return six_decimals(values, self._field(""), b"")
+            values = [digits.decode() for digits in six_decimals(values, b"", b"")]  # which may be quoted
         if column.items:  # lists, with escapes of JSON if the encoding lacks one of their characters
             name = self._dialect.encoding.name
             held = [text and text.encode(name, "ignore").decode(name) for text in values]
             pairs = zip(values, held, strict=True)
             values = [text if text == same else json.dumps(json.loads(text)) for text, same in pairs]
-        return self._labels(values)
-
-    def _labels(self, labels: Sequence[str | None]) -> list[bytes]:
-        """Return the labels as fields, each with a delimiter before it."""
-        return [*map(cache(lambda label: self._field("" if label is None else str(label))), labels)]
-
-    def _numbers(self, numbers: Sequence[float | None]) -> list[bytes]:
-        """Return the numbers as fields, each with a delimiter before it; quoted if a digit is a separator."""
-        if self._field(_DIGITS) == self._field("") + _DIGITS.encode():
-            return six_decimals(numbers, self._field(""), b"")
-        return self._labels([digits.decode() for digits in six_decimals(numbers, b"", b"")])
+        return [*map(cache(lambda value: self._field("" if value is None else str(value))), values)]
 
     def _field(self, value: str) -> bytes:
         return self._dialect.encoding.encode(self._dialect.record(("", value)))

@@ -227,8 +227,7 @@ class _CsvStart:
             try:
                 encoding.decode(raw)
             except UnicodeDecodeError as error:
-                is_named = options.encoding is not None
-                reason = bad_bytes(raw, error, len(self._lead()), encoding, is_named=is_named)
+                reason = bad_bytes(raw, error, len(self._lead()), self._text)
         if reason:
             others = f"{option('encoding')}, {option('delimiter')} or {option('quotechar')}"
             hint = "" if "; " in reason else f"; is it another {others}?"

@@ -13,7 +13,7 @@ from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Records, Reject, collect
 from sentcli.tables.line_reader import bad_bytes, too_long
 from sentcli.tables.options import ReadOptions
-from sentcli.tables.table import Table
+from sentcli.tables.table import Table, TextTable
 
 _log = logging.getLogger("sentcli")
 
@@ -60,7 +60,8 @@ def _event(source: Source, options: ReadOptions, guessed: Counter[str]) -> Event
     try:
         text = encoding.decode(data.removeprefix(encoding.byte_order_mark(data))).rstrip("\r\n")
     except UnicodeDecodeError as error:
-        return Reject(source.name, 1, 0, bad_bytes(data, error, 0, encoding, is_named=is_named), data)
+        table = TextTable(source.name, options, encoding=encoding)
+        return Reject(source.name, 1, 0, bad_bytes(data, error, 0, table), data)
     if not is_named and name not in ("ascii", "utf-8"):
         guessed[str(name)] += 1
     return Records((text,), ((source.name, text),), (data,), (1,), 0)

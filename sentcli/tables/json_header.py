@@ -3,6 +3,7 @@
 import logging
 import re
 import shlex
+from collections import defaultdict
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
@@ -45,15 +46,17 @@ class _JsonStart:
         self._like = like
         self._is_array = is_array
         self._records: list[dict[str, Any]] = []
+        self._flat: list[dict[str, Any]] = []  # the same records, see `_flatten`
 
     def table(self) -> JsonTable:
         """Return the table."""
         choice, records, text = self._read(), self._records, self._text
         if not (choice or self._is_array) and len(records) == 1 and (inner := _inside(self._source, text)):
             return _JsonStart(self._source, inner, self._like, is_array=True).table()
-        page = b"" if choice else _empty_page(self._source, text, records)
+        page = b"" if choice else self._empty_page()
         choice = (None if page else choice or self._choose(is_all=True)) or Choice(())
-        first = next((record for record in records if not _flat(record).keys().isdisjoint(choice.places)), {})
+        pairs = zip(records, self._flat, strict=True)
+        first = next((record for record, flat in pairs if not flat.keys().isdisjoint(choice.places)), {})
         return JsonTable(
             text.name,
             text.options,
@@ -64,7 +67,7 @@ class _JsonStart:
             is_empty=not choice.places,
             notes=(*text.notes, *choice.notes),
             is_array=self._is_array,
-            keys=tuple(dict.fromkeys(key for record in records for key in _flat(record))),
+            keys=tuple(dict.fromkeys(chain.from_iterable(self._flat))),
         )
 
     def _read(self) -> Choice | None:
@@ -74,7 +77,9 @@ class _JsonStart:
             records = jsonl.split_records(awaited(source), text) if self._is_array else None
             for lines in records or filter(None, physical_lines(source, text)):
                 for line in lines:
-                    self._records += _objects(line, text)
+                    objects = _objects(line, text)
+                    self._records += objects
+                    self._flat += map(_flatten, objects)
                     width = len(self._records[0]) if self._records else 0
                     size += len(line) if width else 0
                     if is_full := samples(len(self._records), size, width) >= 1:
@@ -91,32 +96,47 @@ class _JsonStart:
         if self._like:
             choice = Choice(self._like.places)
         else:
-            sample = self._sample(records[:1])
+            sample = self._sample(self._flat[:1])
             if not sample.is_decided():
                 if is_all and len(records) == 1 and not _has_usual_text(records[0]):
                     _refuse_envelope(records[0], self._source)
-                sample = self._sample(records)
+                sample = self._sample(self._flat)
                 if not (is_all or sample.is_decided()):
                     return None
             choice = sample.choose()
             choice = choice._replace(places=tuple(sample.columns[place] for place in choice.places))
-        if not all(_flat(record).keys().isdisjoint(choice.places) for record in records):
+        if not all(flat.keys().isdisjoint(choice.places) for flat in self._flat):
             return choice
         if not is_all:
             return None
         hint = f"{list_columns([*records[0]])}; try another {option('text_column')}"
         raise DataError(f"{self._text.name}: no column {jsonl.text_names(choice.places)}; {hint}")
 
+    def _empty_page(self) -> bytes:
+        """Return an input that is a page without records, as the last one of a service is; else empty bytes.
+
+        It is one object with empty lists and no text.
+        """
+        values = [*chain.from_iterable(flat.values() for flat in self._flat)]
+        lists = [value for value in values if type(value) is list]
+        has_text = any(len(value.split()) > _MOST_WORDS for value in values if type(value) is str)
+        if len(self._flat) != 1 or not lists or any(lists) or has_text or _has_usual_text(self._flat[0]):
+            return b""
+        with self._source.looking_ahead(len(self._text.lead)):
+            data = first_bytes(self._source, SAMPLE_SIZE, is_line=False)
+        is_page = len(data) < SAMPLE_SIZE and _objects(data, self._text) == self._records
+        return self._text.lead + data if is_page else b""
+
     def _sample(self, records: list[dict[str, Any]]) -> Sample:
         wanted = self._text.options.text_column
-        columns: dict[str, list[Any]] = {}
+        columns: defaultdict[str, list[Any]] = defaultdict(list)
         for record in records:
-            for key, value in _flat(record).items():
-                columns.setdefault(key, []).append(value)
+            for key, value in record.items():
+                columns[key].append(value)
         unfit = {
-            key: jsonl.no_string(next(value for value in values if value is not None))
+            key: jsonl.no_string(values[0])
             for key, values in columns.items()
-            if wanted is None and not {str, type(None)} & {*map(type, values)}
+            if wanted is None and jsonl.TEXTS.isdisjoint(map(type, values))
         }
         return Sample([*columns], unfit, wanted, self._text.name, [*columns.values()])
 
@@ -166,25 +186,7 @@ def _objects(line: bytes, text: TextTable) -> list[dict[str, Any]]:
 
 def _lists(record: dict[str, Any]) -> dict[str, list[Any]]:
     """Return the lists in an object, by their dotted paths."""
-    return {path: value for path, value in _flat(record).items() if type(value) is list}
-
-
-def _empty_page(source: Source, text: TextTable, records: list[dict[str, Any]]) -> bytes:
-    """Return an input that is a page without records, as the last one of a service is; else empty bytes.
-
-    It is one object with empty lists and no text.
-    """
-    lists = [rows for record in records for rows in _lists(record).values()]
-    if len(records) != 1 or not lists or any(lists):
-        return b""
-    flat = _flat(records[0])
-    words = (len(value.split()) for value in flat.values() if type(value) is str)
-    if _has_usual_text(flat) or max(words, default=0) > _MOST_WORDS:
-        return b""
-    with source.looking_ahead(len(text.lead)):
-        data = first_bytes(source, SAMPLE_SIZE, is_line=False)
-    is_page = len(data) < SAMPLE_SIZE and _objects(data, text) == records
-    return text.lead + data if is_page else b""
+    return {path: value for path, value in _flatten(record).items() if type(value) is list}
 
 
 def _has_usual_text(record: dict[str, Any]) -> bool:
@@ -208,10 +210,9 @@ def _refuse_envelope(record: dict[str, Any], source: Source) -> None:
     raise DataError(f"{source.name}: one object that holds the records: {other}")
 
 
-def _flat(record: dict[str, Any]) -> dict[str, Any]:
+def _flatten(record: dict[str, Any]) -> dict[str, Any]:
     """Return the values of a record's keys, and after them those of the dotted paths of nested objects."""
-    flat: dict[str, Any] = {}
-    inner = [("", record)]
+    flat, inner = dict(record), [(f"{key}.", value) for key, value in record.items() if type(value) is dict]
     for before, values in inner:  # grows in the loop
         for key, value in values.items():
             flat.setdefault(before + key, value)

@@ -13,12 +13,12 @@ numbers with their digits in the input. A record with another key, or a repeated
 import json
 import re
 import shlex
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import chain, takewhile
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
@@ -43,7 +43,7 @@ _SCALAR = re.compile(rb'%b|[^\s,\[\]{"]++(?=.)' % _STRING, re.DOTALL)
 _BETWEEN = re.compile(rb"[\s,\[\]]*+")
 _BLANKS = re.compile(rb"(%b)|\s++" % _STRING, re.DOTALL)
 _DEEP = 200  # brackets in a record that may be nested more deeply than orjson writes
-_TEXTS = {str, type(None)}
+TEXTS = {str, type(None)}
 _KINDS = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
 
 
@@ -76,12 +76,13 @@ class JsonChunk(Chunk):
     @cached_property
     def exact(self) -> list[dict[str, Any] | str]:
         """The records with the digits of their numbers; the reason for each that cannot be written anew."""
-        return [*map(_parse_exactly, self.raw)]
+        return [_parse_exactly(line, orjson.Fragment) for line in self.raw]
 
     @cached_property
     def values(self) -> Sequence[Any]:
         columns = {*self.table.columns}
-        return [row if isinstance(row, str) else self._values_of(row, columns) for row in self.exact]
+        rows = (_parse_exactly(line, lambda constant: None) for line in self.raw)
+        return [row if isinstance(row, str) else self._values_of(row, columns) for row in rows]
 
     def _values_of(self, record: dict[str, Any], columns: Container[str]) -> list[str | None] | str:
         """Return the values of a record, or a message if a key has no column."""
@@ -119,7 +120,7 @@ class _JsonReader(LineReader):
             records = []
         if records and {*map(type, records)} == {dict} and all(records):
             texts = [text_of(record, self.table.texts) for record in records]
-            if {*map(type, texts)} <= _TEXTS:
+            if {*map(type, texts)} <= TEXTS:
                 yield self.rows(texts, records, lines)
                 self.advance(len(lines), sum(map(len, lines)))
                 return
@@ -146,7 +147,7 @@ class _JsonReader(LineReader):
             line.decode()
         except UnicodeDecodeError as bad:
             offset = self.offset if self.has_offsets else 0
-            return self.reject(line, bad_bytes(line, bad, offset, self.encoding, is_named=True))
+            return self.reject(line, bad_bytes(line, bad, offset, self.table))
         return self.reject(line, f"not JSON: {error.msg}, at character {error.pos + 1}")
 
 
@@ -266,15 +267,10 @@ def no_string(value: Any) -> str:
     return f"is {_KINDS.get(type(value), 'a number')}, not a string"
 
 
-class _Constant(NamedTuple):
-    """NaN or infinity, which JSON lacks."""
-
-    name: str
-
-
-def _parse_exactly(line: bytes) -> dict[str, Any] | str:
+def _parse_exactly(line: bytes, constant: Callable[[str], Any]) -> dict[str, Any] | str:
     """Return a record with the digits of its numbers, which an int or float could change.
 
+    :param constant: returns the value of NaN or infinity, which JSON lacks.
     :returns: a message if it cannot be written anew.
     """
     try:
@@ -282,11 +278,11 @@ def _parse_exactly(line: bytes) -> dict[str, Any] | str:
             line.decode(),
             parse_int=orjson.Fragment,
             parse_float=orjson.Fragment,
-            parse_constant=_Constant,
+            parse_constant=constant,
             object_pairs_hook=_unique,
         )
         if line.count(b"[") + line.count(b"{") > _DEEP:
-            _dump(record)
+            orjson.dumps(record)
     except ValueError as error:
         return str(error)
     except (RecursionError, orjson.JSONEncodeError):  # which one depends on the version of Python
@@ -302,14 +298,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> str | None:
-    """Return a value as text, in which NaN and infinity are null."""
-    if value is None or isinstance(value, str):
-        return value
-    return None if isinstance(value, _Constant) else _dump(value, with_constants=False).decode()
-
-
-def _dump(value: Any, *, with_constants: bool = True) -> bytes:
-    return orjson.dumps(value, default=lambda held: orjson.Fragment(held.name) if with_constants else None)
+    """Return a value as text."""
+    return value if value is None or isinstance(value, str) else orjson.dumps(value).decode()
 
 
 class Writer(registry.Writer):
@@ -365,7 +355,7 @@ class Writer(registry.Writer):
             return chunk.raw
         records = [record for record in chunk.exact if isinstance(record, dict)]  # all: others are misfits
         kept = ({key: record[key] for key in filter(keeps, record)} for record in records)
-        return [_dump(record or {names[0]: None}) + b"\n" for record in kept]
+        return [orjson.dumps(record or {names[0]: None}) + b"\n" for record in kept]
 
     def close(self, summary: Sheet = ()) -> bytes:
         return {b"": b"", b"[\n": b"[]\n", b",\n": b"\n]\n"}[self._before]

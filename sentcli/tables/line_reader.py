@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sentcli.errors import DataError, option
-from sentcli.files.encodings import Encoding, likely_encoding
+from sentcli.files.encodings import AUTO, likely_encoding
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Records, Reject, collect
+from sentcli.tables.registry import get_format
 from sentcli.tables.table import TextTable
 
 PAUSE = 0.1  # seconds to wait for a live input before its lines so far are scored
@@ -83,18 +84,15 @@ class LineReader(ABC):
     def reject(self, raw: bytes, reason: str) -> Reject:
         return Reject(self.name, self.line, self.offset if self.has_offsets else None, reason, raw)
 
-    def bad_bytes(self, line: bytes, error: UnicodeDecodeError, offset: int) -> str:
-        is_named = self.table.options.encoding is not None
-        return bad_bytes(line, error, offset, self.encoding, is_named=is_named)
 
-
-def bad_bytes(
-    line: bytes, error: UnicodeDecodeError, offset: int, encoding: Encoding, *, is_named: bool
-) -> str:
+def bad_bytes(line: bytes, error: UnicodeDecodeError, offset: int, table: TextTable) -> str:
     """Return a message that names the first byte that is not in the encoding, and what to try."""
-    is_western = not is_named and likely_encoding(line) == ("cp1252", True)
-    hint = "" if is_named else "; try --encoding cp1252" if is_western else "; is it another --encoding?"
-    return f"byte 0x{line[error.start]:02x} at offset {offset + error.start} is not {encoding.name}{hint}"
+    hint = ""
+    if table.options.encoding in (None, AUTO) and get_format(table.format).module != "jsonl":
+        is_western = likely_encoding(line) == ("cp1252", True)
+        hint = "; try --encoding cp1252" if is_western else "; is it another --encoding?"
+    where = f"byte 0x{line[error.start]:02x} at offset {offset + error.start}"
+    return f"{where} is not {table.encoding.name}{hint}"
 
 
 def too_long(limit: int) -> str:

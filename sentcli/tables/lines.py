@@ -17,7 +17,7 @@ from sentcli.files.source import Source
 from sentcli.tables import registry
 from sentcli.tables.chunk import Chunk, Cursor, Event, Results
 from sentcli.tables.convert import LastLine, six_decimals, to_text
-from sentcli.tables.line_reader import LineReader
+from sentcli.tables.line_reader import LineReader, bad_bytes
 from sentcli.tables.options import ResultColumn, WriteOptions
 from sentcli.tables.table import Table, TextTable
 
@@ -45,7 +45,7 @@ class _LinesReader(LineReader):
                 for line in lines:
                     yield from self.parse([line])
             else:
-                yield self.reject(lines[0], self.bad_bytes(lines[0], error, self.offset))
+                yield self.reject(lines[0], bad_bytes(lines[0], error, self.offset, self.table))
                 self.advance(1, len(lines[0]))
 
 

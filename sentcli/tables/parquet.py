@@ -40,9 +40,8 @@ def open_table(source: Source, options: ReadOptions, like: Table | None) -> Arro
     """Return the table of a file by its schema and its first rows; see `tables.open.open_table`."""
     with translated(source.name, DataError):
         file = source.seekable()
-        limit = options.max_row_bytes
         opened = _open(file)
-        _check_row_groups(opened.metadata, file.seek(0, io.SEEK_END), limit, source.name)
+        _check_row_groups(opened.metadata, file.seek(0, io.SEEK_END), options.max_row_bytes, source.name)
         # Before the schema, which could crash on damaged columns.
         begin = [rows for rows, _ in islice(_batches(opened, source.name, SAMPLE_ROWS), 1)]
         _refuse_lossy(opened, _open(file, "ns"), source.name)

@@ -46,10 +46,8 @@ class Format:
 
 
 _COLUMNS = frozenset({"text_column", "by", "day_first", "keep", "drop"})
-_CSV_OPTIONS = _COLUMNS | {
-    *("delimiter", "quotechar", "escapechar", "encoding", "header", "skip_lines", "skip_rows")
-}
-_SHEET_OPTIONS = _COLUMNS | {"sheet", "header", "skip_lines", "skip_rows"}
+_HEADER_OPTIONS = _COLUMNS | {"header", "skip_lines", "skip_rows"}
+_CSV_OPTIONS = _HEADER_OPTIONS | {"delimiter", "quotechar", "escapechar", "encoding"}
 _FORMATS = {
     "csv": Format("csv", (".csv",), _CSV_OPTIONS, opener="csv_header"),
     "tsv": Format("csv", (".tsv", ".tab"), _CSV_OPTIONS, opener="csv_header"),
@@ -60,7 +58,7 @@ _FORMATS = {
         "record_batches", (".arrow", ".feather", ".ipc"), _COLUMNS, "parquet", written_as="parquet"
     ),
     "orc": Format("record_batches", (".orc",), _COLUMNS, "parquet", written_as="parquet"),
-    "xlsx": Format("xlsx", (".xlsx",), _SHEET_OPTIONS, has_types=True),
+    "xlsx": Format("xlsx", (".xlsx",), _HEADER_OPTIONS | {"sheet"}, has_types=True),
     "lines": Format("lines", (".txt", ".lines"), frozenset({"encoding"}), opener="lines"),
     "mail": Format("mail", (".mbox", ".eml"), frozenset({"by", "keep", "drop"}), written_as="csv"),
     "documents": Format("documents", (), frozenset({"encoding", "keep", "drop"}), written_as="csv"),

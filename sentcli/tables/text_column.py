@@ -169,9 +169,10 @@ class Sample:
         if len(self.values[first]) < _FEWEST:
             return Choice(places)
         size = sum(self._prose(place).size for place in places)
-        larger = self._larger(rest, _AHEAD * size)
+        close = self._larger(rest, size / _AHEAD)
+        larger = self._larger(close, _AHEAD * size)
         is_plain = _PLAIN.search(_plain(self.columns[first]))
-        likely = [*self._rivals(larger if is_plain else self._larger(rest, size / _AHEAD), first)]
+        likely = [*self._rivals(larger if is_plain else close, first)]
         if self._prose(first).is_template:
             rivals = [*self._rivals(rest, first)]
             if not {*rivals}.isdisjoint(larger):
@@ -216,7 +217,7 @@ class Sample:
     def _larger(self, places: Iterable[int], size: float) -> list[int]:
         """Return the columns with more than `size` characters of prose, the largest first."""
         size = max(size, _LEAST)
-        long = [place for place in places if sum(map(len, map(str, self.values[place]))) > size]  # saves time
+        long = [place for place in places if len("".join(map(str, self.values[place]))) > size]  # saves time
         sizes = {place: self._prose(place).size for place in long}
         return sorted((place for place in long if sizes[place] > size), key=sizes.__getitem__, reverse=True)
 
