@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 from scipy.stats import entropy
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
 from sentcli.config import TrainConfig
@@ -22,6 +23,7 @@ from sentcli.evaluation.display import accuracy_of_texts
 from sentcli.model.bilstm import BiLSTM
 from sentcli.model.bundle import HISTORY
 from sentcli.scoring.scorer import progress_bar
+from sentcli.text.tokenizer import UNK_ID
 from sentcli.training.checkpoint import Checkpoint
 from sentcli.training.classifier import Classification
 from sentcli.training.corpus import Examples, TokenIds, collate, epoch_batches
@@ -95,7 +97,7 @@ def fit(
                 bar.update(int(lengths.sum()))
                 checkpoint.save_if_due(progress, best)
 
-        learner.lazy.settle()
+        learner.lazy.catch_up(torch.arange(len(model.embedding.weight), device=run.device))
         loss, accuracy = validate(learner.averaged.module, progress.epoch)
         _check_finite(loss, progress.epoch)
         if loss < min((record["validation_loss"] for record in progress.history), default=math.inf):
@@ -108,7 +110,6 @@ def fit(
         checkpoint.save_if_due(progress, best)
 
     checkpoint.save(progress, best)
-    learner.lazy.release()
     model.load_state_dict(best)
     model.to("cpu").eval()
     return progress.history
@@ -155,7 +156,7 @@ class Learner:
         for optimizer in self.optimizers:
             optimizer.param_groups[0]["lr"] = rate
             optimizer.zero_grad(set_to_none=True)
-        # Two hooks act here. The hook of LazyAdamW brings rows up to date before the embedding reads them.
+        self.lazy.catch_up(functional.pad(ids.flatten(), (0, 1), value=UNK_ID).unique())  # for dropped words
         # In the backward pass, the hooks of `tie_gates` keep tied gates tied.
         loss, correct, labeled = self.objective.backward(self.model, ids, lengths, targets)
         with torch.no_grad():
