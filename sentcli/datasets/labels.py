@@ -170,14 +170,11 @@ def _merged(data: LabeledTexts) -> Counter[str]:
 
 
 def label_ids(labels: Sequence[str], names: Sequence[str], where: str) -> npt.NDArray[np.int64]:
-    """Return the id of each label's class, see `known_labels`; warn if numbers stand for names."""
+    """Return the id of each label's class; warn if numbers stand for names.
+
+    :param labels: some that `known_labels` has.
+    """
     ids = known_labels(labels, names)
-    if unknown := {*labels} - {*ids}:
-        row = next(row for row, label in enumerate(labels) if label in unknown)
-        raise DataError(
-            f"{where}: unknown label {labels[row]!r:.200} in row {row + 1}; "
-            f"the model knows {', '.join(names):.200}"
-        )
     taken = [(label, names[ids[label]]) for label in sorted({*labels}) if label.isdecimal()]
     said = [f"{label} is taken for {name!r:.100}" for label, name in taken if label != normalize_label(name)]
     if said:
