@@ -96,12 +96,11 @@ def load_split(
 
     :param rejects: gets the rows and rejected records that are left out; None: the default limit holds.
     """
-    weight = data.weight_column
-    further = {weight: "weight_column"} if weight else dict.fromkeys(options.by, "by")
-    where, sources, classes = _open(data.path, split, replace(options, text_column=data.text_column))
-    texts, entries = _read(where, sources, classes, data.label_column, further)
+    weight, options = data.weight_column, replace(options, text_column=data.text_column)
+    names = {weight: "weight_column"} if weight else dict.fromkeys(options.by, "by")
+    texts, entries = _read(*_open(data.path, split, options), data.label_column, names)
     if not len(texts) + len(entries):
-        raise DataError(f"{where}: no rows")
+        raise DataError(f"{texts.where}: no rows")
     pairs: Iterable[tuple[Any, Any]] = zip(texts.texts, texts.labels, strict=True)
     missing = {
         row: "no text" if text is None else "no label"
@@ -112,28 +111,24 @@ def load_split(
 
 
 def _read(
-    where: str,
-    sources: Sequence[Rows],
-    classes: Classes,
-    label_column: str | None,
-    further: Mapping[str, str],
+    where: str, sources: Sequence[Rows], classes: Classes, label_column: str | None, names: Mapping[str, str]
 ) -> tuple[LabeledTexts, list[dict[str, Any]]]:
     """Return the rows of a split, in which texts and labels may be None, and the entries of rejected records.
 
-    :param further: columns, each with the option that names it.
+    :param names: those of further columns, each with the option that has it.
     """
     texts: list[Any] = []
     labels: list[Any] = []
     order: tuple[str, ...] = ()
     entries: list[dict[str, Any]] = []
-    columns: list[list[str]] = [[] for _ in further]
+    columns: list[list[str]] = [[] for _ in names]
     for rows in sources:
         place: Any = None
         for table, chunk in rows:
             if place is None and table.columns:
-                name = find_label_column(table.columns, label_column, table.texts, table.name)
-                order = classes.get(name) or _stated_classes(table, name)
-                place, *places = places_of(table, {name: "label_column"}) + places_of(table, further)
+                label = find_label_column(table.columns, label_column, table.texts, table.name)
+                order = classes.get(label) or _stated_classes(table, label)
+                place, *places = places_of(table, {label: "label_column"}) + places_of(table, names)
             entries += [json.loads(reject.to_json()) for reject in chunk.rejects]
             texts += chunk.texts
             if chunk.texts:
@@ -238,13 +233,10 @@ def read_validation(
     spec: str, first: DataSet, csv: ReadOptions, names: Sequence[str], rejects: Rejects
 ) -> LabeledTexts:
     """Read the texts to validate on: a file, or a split of the first data set; they share its columns."""
-    if Path(spec).is_file():
-        path, split = spec, "train"
-    elif Path(first.path).is_file():
-        raise DataError(f"{spec:.200}: no such file, and {first.path:.200} has no splits")
-    else:
-        path, split = first.path, spec
-    data = load_split(replace(first, path=path, weight_column=None), split, csv, rejects)
+    path = spec if Path(spec).is_file() else first.path
+    if path != spec and Path(path).is_file():
+        raise DataError(f"{spec:.200}: no such file, and {path:.200} has no splits")
+    data = load_split(replace(first, path=path, weight_column=None), spec, csv, rejects)
     return with_targets(data, first, names, rejects)
 
 
@@ -280,11 +272,14 @@ def with_targets(data: LabeledTexts, source: DataSet, names: Sequence[str], reje
             "omit targets, or change the labels of the other data sets"
         )
     if isinstance(source.targets, str):
-        targets = _probabilities({*data.labels}, data.where)
+        problem = "is not a probability from 0 to 1"
+        numbers = {label: float(label) for label in data.labels if are_numbers([label])}
+        targets = {label: number for label, number in numbers.items() if 0 <= number <= 1}
     else:
+        problem = "has no target; add it to targets"
         targets = {normalize_label(label): target for label, target in source.targets.items()}
     if unknown := {*data.labels} - {*targets}:
-        raise DataError(f"{data.where}: the label {min(unknown)!r:.100} has no target; add it to targets")
+        raise DataError(f"{data.where}: the label {min(unknown)!r:.100} {problem}")
     second = np.array([targets[label] for label in data.labels], np.float32)
     label_of = np.array([names[0], NEUTRAL, names[1]], object)
     labels = label_of[1 + (second > SURE) - (second < 1 - SURE)].tolist()
@@ -308,10 +303,3 @@ def _with_weights(data: LabeledTexts, names: Sequence[str], rejects: Rejects) ->
         raise DataError(f"{data.where}: no text has a weight above 0; is {option('weight_column')} right?")
     data, weights = data.take(kept.tolist()), weights[kept] / weights[kept].mean()
     return replace(data, targets=weights[:, np.newaxis] * data.class_targets(names), columns=())
-
-
-def _probabilities(labels: Collection[str], where: str) -> dict[str, float]:
-    targets = {label: float(label) for label in labels if are_numbers([label])}
-    if wrong := [label for label in labels if not 0 <= targets.get(label, -1) <= 1]:
-        raise DataError(f"{where}: the label {min(wrong)!r:.100} is not a probability from 0 to 1")
-    return targets

@@ -3,9 +3,8 @@
 import io
 import logging
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -31,21 +30,6 @@ _ARCHIVES = {  # name: file, gigabytes, dimensions
 GLOVE_DIMS = {f"{name}.{dim}d": dim for name, (_, _, dims) in _ARCHIVES.items() for dim in dims}
 
 _LARGEST = float(np.finfo(np.float16).max)  # a bundle stores the embedding in float16
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """The number of words of the training split with a vector in the file."""
-
-    types_covered: int  # words of the vocabulary without `<pad>` and `<unk>`
-    types_total: int
-    tokens_covered: int  # tokens of the training split, unknown ones included
-    tokens_total: int
-
-    def __str__(self) -> str:
-        share = self.tokens_covered / max(self.tokens_total, 1)
-        words = f"{self.types_covered:,} of {self.types_total:,} words"
-        return f"word vectors for {words}, {share:.1%} of tokens"
 
 
 def check_source(source: str | Path, dim: int) -> None:
@@ -82,8 +66,8 @@ def download(name: str) -> Path:
 
 
 def load_glove(
-    source: str | Path, words: Sequence[str], dim: int, counts: Mapping[str, int], seed: int
-) -> tuple[npt.NDArray[np.float32], Coverage]:
+    source: str | Path, words: Sequence[str], dim: int, seed: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     """Build the embedding from a file of vectors, without holding the file in memory, or a random one.
 
     Words without a vector are drawn from a normal distribution with the mean and standard deviation of the
@@ -94,42 +78,42 @@ def load_glove(
     :param source: `NO_VECTORS`, one of `GLOVE_DIMS`, or a text file of vectors, also compressed or in a .zip,
         with or without the header line of word2vec.
     :param words: the vocabulary by id, `<pad>` and `<unk>` first.
+    :returns: the embedding, and whether the file has a vector for each word.
     """
-    random = np.random.default_rng(seed)
+    random, has_vector = np.random.default_rng(seed), np.zeros(len(words), bool)
     if source == NO_VECTORS:
         matrix = random.normal(0, dim**-0.5, (len(words), dim)).astype(np.float32)
         matrix[PAD_ID] = 0
-        return matrix, Coverage(0, len(words) - 2, 0, sum(counts.values()))
-    path = download(str(source)) if source in GLOVE_DIMS else Path(source)
+        return matrix, has_vector
     ids = {word.encode(): index for index, word in enumerate(words) if index not in (PAD_ID, UNK_ID)}
     matrix = np.zeros((len(words), dim), np.float32)
-    has_vector = np.zeros(len(words), bool)
-    for line, word, numbers in _rows(path, dim):
+    for line, word, numbers in _rows(source, dim):
         stop.check()
         index = ids.get(word)
         if index is not None and not has_vector[index]:
-            matrix[index] = _parse(numbers, f"{path}, line {line}")
+            matrix[index] = _parse(numbers, f"{source}, line {line}")
             has_vector[index] = True
     if not has_vector.any():
-        raise DataError(f"{path}: it has none of the {len(ids)} words of the data set; is it the right file?")
+        raise DataError(
+            f"{source}: it has none of the {len(ids)} words of the data set; is it the right file?"
+        )
     mean, spread = matrix[has_vector].mean(0, dtype=np.float64), matrix[has_vector].std(0, dtype=np.float64)
     lacking = ~has_vector
     lacking[[PAD_ID, UNK_ID]] = False
     matrix[lacking] = random.normal(mean, spread, (int(lacking.sum()), dim))
     matrix[UNK_ID] = mean
-    covered = sum(counts.get(words[index], 0) for index in np.flatnonzero(has_vector).tolist())
-    return matrix, Coverage(int(has_vector.sum()), len(ids), covered, sum(counts.values()))
+    return matrix, has_vector
 
 
 def frequent_words(source: str | Path, dim: int, count: int) -> list[str]:
     """Return the first words of a file of vectors, which has frequent words first; tokens of texts alone."""
-    path = download(str(source)) if source in GLOVE_DIMS else Path(source)
-    words = (word.decode("utf-8", "replace") for _, word, _ in islice(_rows(path, dim), count))
+    words = (word.decode("utf-8", "replace") for _, word, _ in islice(_rows(source, dim), count))
     return [word for word in words if words_of(word) == [word]]
 
 
-def _rows(path: Path, dim: int) -> Iterator[tuple[int, bytes, bytes]]:
+def _rows(source: str | Path, dim: int) -> Iterator[tuple[int, bytes, bytes]]:
     """Yield line number, word and numbers of each vector."""
+    path = download(str(source)) if source in GLOVE_DIMS else Path(source)
     line = rows = 0
     broken: tuple[type[Exception], ...] = (*damage(), RuntimeError)
     try:
