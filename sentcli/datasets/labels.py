@@ -88,10 +88,8 @@ def find_label_column(
         problem = f"no column {name!r:.200}" if name else "which column has the labels?"
         raise DataError(f"{where}: {problem}; {list_columns(columns)}; try {option('label_column')}")
     if name in text_columns:
-        text_column = option("text_column")
-        raise DataError(
-            f"{where}: the column {name!r:.200} has the labels; name the texts with {text_column}"
-        )
+        hint = f"name the texts with {option('text_column')}"
+        raise DataError(f"{where}: the column {name!r:.200} has the labels; {hint}")
     return name
 
 

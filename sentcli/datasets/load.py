@@ -267,10 +267,9 @@ def with_targets(data: LabeledTexts, source: DataSet, names: Sequence[str], reje
             data, labels=[names[number] for number in label_ids(data.labels, names, data.where).tolist()]
         )
     if len(names) != 2:
-        raise UsageError(
-            f"{source.path}: targets need two classes, but there are {len(names)}: {', '.join(names):.200}; "
-            "omit targets, or change the labels of the other data sets"
-        )
+        problem = f"targets need two classes, but there are {len(names)}: {', '.join(names):.200}"
+        hint = "omit targets, or change the labels of the other data sets"
+        raise UsageError(f"{source.path}: {problem}; {hint}")
     if isinstance(source.targets, str):
         problem = "is not a probability from 0 to 1"
         numbers = {label: float(label) for label in data.labels if are_numbers([label])}

@@ -38,10 +38,9 @@ def train_validation(
     is_chosen = (2 * np.bincount(text_of, is_chosen) >= np.bincount(text_of))[text_of]
     train, validation = (data.take(np.flatnonzero(rows).tolist()) for rows in (~is_chosen, is_chosen))
     if not len(validation):
-        raise DataError(
-            f"{data.where}: no text is left to validate on: each class has one text or repeats a few; "
-            f"is {option('label_column')} right? If it is, name other texts with {option('validation')}"
-        )
+        problem = "no text is left to validate on: each class has one text or repeats a few"
+        hint = f"is {option('label_column')} right? If it is, name other texts with {option('validation')}"
+        raise DataError(f"{data.where}: {problem}; {hint}")
     return train, validation
 
 

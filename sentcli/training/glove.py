@@ -37,9 +37,8 @@ def check_source(source: str | Path, dim: int) -> None:
     if source in GLOVE_DIMS:
         _check_width(option("glove", source), GLOVE_DIMS[str(source)], dim)
     elif source != NO_VECTORS and not Path(source).is_file():
-        raise DataError(
-            f"{source!s:.200}: no such file of word vectors; known names are {', '.join(GLOVE_DIMS)}, none"
-        )
+        known = f"known names are {', '.join(GLOVE_DIMS)}, none"
+        raise DataError(f"{source!s:.200}: no such file of word vectors; {known}")
 
 
 def download(name: str) -> Path:
@@ -58,11 +57,10 @@ def download(name: str) -> Path:
         return Path(huggingface_hub.hf_hub_download(HUB_REPOSITORY, file, token=False))
     except Exception as error:  # httpx, the hub and the disk raise different types
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(
-            f"{file} ({gigabytes} GB) cannot be downloaded from huggingface.co/{HUB_REPOSITORY}: "
-            f"{reason:.300}; the same command resumes the download; or try {option('glove', 'FILE')} with a "
-            f"local copy, or {option('glove', 'none')}"
-        ) from error
+        problem = f"{file} ({gigabytes} GB) cannot be downloaded from huggingface.co/{HUB_REPOSITORY}"
+        others = f"{option('glove', 'FILE')} with a local copy, or {option('glove', 'none')}"
+        hint = f"the same command resumes the download; or try {others}"
+        raise DataError(f"{problem}: {reason:.300}; {hint}") from error
 
 
 def load_glove(
@@ -94,9 +92,8 @@ def load_glove(
             matrix[index] = _parse(numbers, f"{source}, line {line}")
             has_vector[index] = True
     if not has_vector.any():
-        raise DataError(
-            f"{source}: it has none of the {len(ids)} words of the data set; is it the right file?"
-        )
+        problem = f"it has none of the {len(ids)} words of the data set"
+        raise DataError(f"{source}: {problem}; is it the right file?")
     mean, spread = matrix[has_vector].mean(0, dtype=np.float64), matrix[has_vector].std(0, dtype=np.float64)
     lacking = ~has_vector
     lacking[[PAD_ID, UNK_ID]] = False
@@ -150,10 +147,8 @@ def _check_width(where: str | Path, width: int, dim: int) -> None:
     if width < 1:
         raise DataError(f"{where}: the first line is not a word with numbers; is it a file of word vectors?")
     if width != dim:
-        raise DataError(
-            f"{where}: the vectors have {width} dimensions, not {dim}; "
-            f"try {option('embedding_dim', width)}, or other vectors with {option('glove')}"
-        )
+        hint = f"try {option('embedding_dim', width)}, or other vectors with {option('glove')}"
+        raise DataError(f"{where}: the vectors have {width} dimensions, not {dim}; {hint}")
 
 
 def _open(path: Path, dim: int, stack: ExitStack) -> Any:
@@ -165,7 +160,6 @@ def _open(path: Path, dim: int, stack: ExitStack) -> Any:
     names = [name for name in archive.namelist() if not name.endswith("/")]
     matching = names if len(names) == 1 else [name for name in names if name.endswith(f".{dim}d.txt")]
     if len(matching) != 1:
-        raise DataError(
-            f"{path}: the archive needs exactly one file for {dim} dimensions, but has {names!r:.200}"
-        )
+        problem = f"the archive needs exactly one file for {dim} dimensions"
+        raise DataError(f"{path}: {problem}, but has {names!r:.200}")
     return stack.enter_context(archive.open(matching[0]))
