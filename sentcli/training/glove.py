@@ -87,17 +87,15 @@ def load_glove(
     matrix = np.zeros((len(words), dim), np.float32)
     for line, word, numbers in _rows(source, dim):
         stop.check()
-        index = ids.get(word)
-        if index is not None and not has_vector[index]:
+        if (index := ids.pop(word, None)) is not None:
             matrix[index] = _parse(numbers, f"{source}, line {line}")
             has_vector[index] = True
     if not has_vector.any():
         problem = f"it has none of the {len(ids)} words of the data set"
         raise DataError(f"{source}: {problem}; is it the right file?")
     mean, spread = matrix[has_vector].mean(0, dtype=np.float64), matrix[has_vector].std(0, dtype=np.float64)
-    lacking = ~has_vector
-    lacking[[PAD_ID, UNK_ID]] = False
-    matrix[lacking] = random.normal(mean, spread, (int(lacking.sum()), dim))
+    lacking = [*ids.values()]
+    matrix[lacking] = random.normal(mean, spread, (len(lacking), dim))
     matrix[UNK_ID] = mean
     return matrix, has_vector
 
