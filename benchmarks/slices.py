@@ -23,6 +23,7 @@ import typography
 from ending import run
 from throughput_report import ROOT, replaced, table
 
+from sentcli.config import DataSet
 from sentcli.datasets.labels import LabeledTexts, label_ids
 from sentcli.datasets.load import load_split
 from sentcli.evaluation.display import lengths_of
@@ -41,7 +42,7 @@ GIVEN_AWAY = "emoji of its label"  # a rewriting that adds the label to the text
 
 def read(path: Path) -> tuple[list[str], np.ndarray]:
     """Return the texts with one of the two labels, and whether each is positive."""
-    data: LabeledTexts = load_split(str(path), "train", None, None)
+    data: LabeledTexts = load_split(DataSet(str(path)), "train")
     data = data.take([row for row, label in enumerate(data.labels) if label not in ("2", "neutral")])
     return data.texts, label_ids(data.labels, LABELS, data.where)
 
@@ -94,7 +95,7 @@ def three_ways(model: Path, files: Sequence[Path]) -> Iterator[Sequence[str]]:
     draw = np.random.default_rng(SEED)
     with Scorer(load_bundle(model), neutral=True, probabilities=True) as scorer:
         for file in files:
-            data = load_split(str(file), "train", None, None)
+            data = load_split(DataSet(str(file)), "train")
             sides = np.array([THREE.index(NUMBERS.get(label, label)) for label in data.labels])
             count = np.bincount(sides, minlength=len(THREE)).min()
             if not count:

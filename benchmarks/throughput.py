@@ -43,7 +43,7 @@ from systems.base import LABELS, kibibytes
 from throughput_pictures import draw
 from throughput_report import ROOT, digest_of_code, pages
 
-from sentcli.config import DEFAULT_DATASET
+from sentcli.config import DEFAULT_DATASET, DataSet
 from sentcli.datasets.labels import label_ids
 from sentcli.datasets.load import load_split
 from sentcli.evaluation.metrics import evaluate
@@ -107,7 +107,7 @@ def spend(
 
 def read_labeled(path: str, split: str, most: int | None = None) -> Texts:
     """Return the texts with one of the two labels, at most so many of each."""
-    data = load_split(path, split, None, None)
+    data = load_split(DataSet(path), split)
     data = data.take([row for row, label in enumerate(data.labels) if label not in ("2", "neutral")])
     labels = label_ids(data.labels, LABELS, data.where).tolist()
     rows = [[row for row, label in enumerate(labels) if label == side] for side in (0, 1)]

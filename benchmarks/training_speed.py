@@ -24,7 +24,7 @@ import numpy.typing as npt
 import torch
 from ending import run
 
-from sentcli.config import DEFAULT_DATASET, ModelConfig, TextConfig, TrainConfig
+from sentcli.config import DEFAULT_DATASET, DataSet, ModelConfig, TextConfig, TrainConfig
 from sentcli.datasets.labels import class_names, label_ids
 from sentcli.datasets.load import load_split
 from sentcli.datasets.splits import train_validation
@@ -43,7 +43,7 @@ Rows = npt.NDArray[np.intp]
 
 def read(dataset: str) -> tuple[Examples, ModelConfig]:
     """Return the training part that `sentcli train` would read, and the shape of its model."""
-    data = load_split(dataset, "train", None, None)
+    data = load_split(DataSet(dataset), "train")
     labels = class_names(data)
     train, _ = train_validation(data, CONFIG.validation_share)
     tokens = [words_of(text) for text in train.texts]

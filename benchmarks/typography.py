@@ -17,6 +17,7 @@ import numpy as np
 from ending import run
 
 import sentcli
+from sentcli.config import DataSet
 from sentcli.datasets.load import load_split
 from sentcli.scoring.labels import Floats
 
@@ -37,7 +38,7 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=3000, help="how many texts are drawn; by default 3000")
     options = parser.parse_args()
 
-    texts = load_split(str(options.dataset), "test", None, None).texts
+    texts = load_split(DataSet(str(options.dataset)), "test").texts
     draw = random.Random(SEED)
     texts = draw.sample(texts, min(options.texts, len(texts)))
     with sentcli.load(options.model) as scorer:

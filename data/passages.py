@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sentcli.config import DataSet
 from sentcli.datasets.load import load_split
 
 _LINE_BREAK = "<br />"
@@ -95,7 +96,7 @@ def main() -> None:
     parser.add_argument("--sentences", type=int, default=3, help="in a passage, at most; by default 3")
     parser.add_argument("-o", "--output", type=Path, required=True, help="CSV file to write")
     options = parser.parse_args()
-    data = load_split(options.dataset, options.split, None, None)
+    data = load_split(DataSet(options.dataset), options.split)
     passages = cut_passages(data.texts, options.sentences)
     with options.output.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("text", "label"), *zip(passages, data.labels, strict=True)])

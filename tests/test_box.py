@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sentcli.config import DataSet
 from sentcli.datasets.load import load_split
 from sentcli.model.bundle import NORMALIZER, default_bundle_path, load_bundle
 from sentcli.scoring.scorer import Scorer
@@ -32,7 +33,7 @@ LEAST = {  # accuracy, up to three points below what the card says: files are sm
 
 @pytest.mark.parametrize("name", LEAST)
 def test_it_knows_praise_of_other_things(name: str) -> None:
-    data = load_split(str(PROBES / f"{name}.csv"), "train", None, None)
+    data = load_split(DataSet(str(PROBES / f"{name}.csv")), "train")
     with Scorer(load_bundle(default_bundle_path()), workers=1) as scorer:
         labels = np.array(scorer.score(data.texts).labels)
     assert (labels == np.array(data.labels)).mean() >= LEAST[name]

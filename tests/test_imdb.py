@@ -12,6 +12,7 @@ pytest.importorskip("sklearn")
 
 from commands import invoke
 
+from sentcli.config import DataSet
 from sentcli.datasets.load import load_split
 from sentcli.evaluation.model_card import read_metrics
 from sentcli.export.export import export_bundle
@@ -41,7 +42,7 @@ def test_the_model_in_the_box_does_what_its_card_says() -> None:
 
 def test_all_backends_agree(tmp_path: Path) -> None:
     """Compare on a part of the reviews, of all lengths."""
-    texts = load_split(os.environ["SENTCLI_IMDB"], "test", None, None).texts[::50]
+    texts = load_split(DataSet(os.environ["SENTCLI_IMDB"]), "test").texts[::50]
     wanted, *others = (scorer.probabilities(texts) for scorer in scorers(tmp_path / "exported"))
     assert len(wanted) == 500
     assert len(others) == 3

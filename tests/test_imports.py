@@ -111,8 +111,8 @@ def test_scoring_a_table(trained: Bundle, tmp_path: Path, shipped: bool) -> None
 def test_reading_a_labeled_file(tmp_path: Path) -> None:
     (tmp_path / "r.csv").write_text("text,label\na,1\n")
     (tmp_path / "r.jsonl").write_text('{"text": "a", "label": 1}\n')
-    code = "from sentcli.datasets.load import load_split\n" + "".join(
-        f"load_split('{name}', 'train', None, None)\n" for name in ("r.csv", "r.jsonl")
+    code = "from sentcli.config import DataSet; from sentcli.datasets.load import load_split\n" + "".join(
+        f"load_split(DataSet('{name}'), 'train')\n" for name in ("r.csv", "r.jsonl")
     )
     assert run(code, TRAINING_ONLY, cwd=tmp_path)[1] == set()
 

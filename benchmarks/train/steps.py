@@ -171,7 +171,7 @@ class Walk:
         round_embedding(network)
         trained = {"seconds": seconds, "validation": after, "uncalibrated": before}
         if step.key in ("rnn", "gru"):  # without a bundle
-            measured = [load_split(path, "test", None, None) for path in (self.dataset, str(SENTENCES))]
+            measured = [load_split(DataSet(path), "test") for path in (self.dataset, str(SENTENCES))]
             found = [self._probabilities(network, data, settings, part.texts) for part in measured]
             test, short = (
                 figures(label_ids(part.labels, names, part.where), of_part, names)
@@ -206,7 +206,7 @@ class Walk:
             network = Recurrent(network.config, step.key)
             network.embedding = vectors
 
-        def validate(model: nn.Module, _: int) -> tuple[float, float]:
+        def validate(model: nn.Module) -> tuple[float, float]:
             return loss_and_accuracy(predict_logits(model, data.validation, CPU), data.validation)
 
         run = loop.Run(CPU, None, len(data.validation), quiet=True, vary=initial.vary)
@@ -226,7 +226,7 @@ class Walk:
 
     def _ngrams(self, data: Corpus) -> dict[str, Any]:
         started, names = time.process_time(), data.texts.labels
-        test, short = (load_split(path, "test", None, None) for path in (self.dataset, str(SENTENCES)))
+        test, short = (load_split(DataSet(path), "test") for path in (self.dataset, str(SENTENCES)))
         parts = {"validation": data.texts.validation, "test": test, "sentences": short}
         unseen = [text for part in parts.values() for text in part.texts]
         found = classify_by_ngrams(data.texts.train.texts, data.train.labels, unseen, len(names))
@@ -254,7 +254,7 @@ class Walk:
 
     def _speed(self, model: Path) -> float:
         """Return the rows per CPU second of `sentcli score`, without its start."""
-        texts, seconds = load_split(self.dataset, "train", None, None).texts, []
+        texts, seconds = load_split(DataSet(self.dataset), "train").texts, []
         for rows in (1, SCORED):
             with (self.work / "reviews.csv").open("w", encoding="utf-8", newline="") as file:
                 csv.writer(file).writerows([["text"], *([text] for text in texts[:rows])])

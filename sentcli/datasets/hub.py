@@ -35,8 +35,7 @@ def load(spec: str) -> dict[str, datasets.Dataset]:
             header = next(iter(datasets.load_dataset(**source, nrows=1).values())).column_names
             strings = datasets.Features(dict.fromkeys(header, datasets.Value("string")))
             source["features"] = builder.info.features or strings
-        splits: dict[str, datasets.Dataset] = datasets.load_dataset(**source)
-        return splits
+        return dict(datasets.load_dataset(**source))
 
 
 def folder_layout(spec: str) -> tuple[dict[str, list[str]], dict[str, tuple[str, ...]]]:

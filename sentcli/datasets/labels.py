@@ -88,10 +88,8 @@ def find_label_column(
         problem = f"no column {name!r:.200}" if name else "which column has the labels?"
         raise DataError(f"{where}: {problem}; {list_columns(columns)}; try {option('label_column')}")
     if name in text_columns:
-        text_column = option("text_column")
-        raise DataError(
-            f"{where}: the column {name!r:.200} has the labels; name the texts with {text_column}"
-        )
+        hint = f"name the texts with {option('text_column')}"
+        raise DataError(f"{where}: the column {name!r:.200} has the labels; {hint}")
     return name
 
 
@@ -170,14 +168,11 @@ def _merged(data: LabeledTexts) -> Counter[str]:
 
 
 def label_ids(labels: Sequence[str], names: Sequence[str], where: str) -> npt.NDArray[np.int64]:
-    """Return the id of each label's class, see `known_labels`; warn if numbers stand for names."""
+    """Return the id of each label's class; warn if numbers stand for names.
+
+    :param labels: some that `known_labels` has.
+    """
     ids = known_labels(labels, names)
-    if unknown := {*labels} - {*ids}:
-        row = next(row for row, label in enumerate(labels) if label in unknown)
-        raise DataError(
-            f"{where}: unknown label {labels[row]!r:.200} in row {row + 1}; "
-            f"the model knows {', '.join(names):.200}"
-        )
     taken = [(label, names[ids[label]]) for label in sorted({*labels}) if label.isdecimal()]
     said = [f"{label} is taken for {name!r:.100}" for label, name in taken if label != normalize_label(name)]
     if said:

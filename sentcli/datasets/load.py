@@ -43,6 +43,7 @@ _TONES = ("negative", "positive")  # the classes, if all data sets have targets
 _SEED = 1  # of `DataSet.most`: models of all seeds are validated on the same texts
 
 Rows = Iterator[tuple[Table, Chunk]]
+Entry = Mapping[str, Any]  # of a row that was left out, see `Rejects`
 Classes = Mapping[str, tuple[str, ...]]  # names of classes, by the column of labels
 
 
@@ -54,10 +55,10 @@ class Rejects:
     """
 
     def __init__(self, limit: str | None = MOST, remedy: str = "correct them or leave them out") -> None:
-        self.entries: list[Mapping[str, Any]] = []
+        self.entries: list[Entry] = []
         self._options, self._remedy = RejectOptions(limit=limit), remedy
 
-    def add(self, where: str, entries: Sequence[Mapping[str, Any]], read: int) -> None:
+    def add(self, where: str, entries: Sequence[Entry], read: int) -> None:
         """Add the rows that were left out of the `read` rows of a data set; refuse to leave out too many."""
         if not entries:
             return
@@ -85,64 +86,49 @@ class Rejects:
 
 
 def load_split(
-    spec: str,
-    split: str,
-    text_column: str | None,
-    label_column: str | None,
-    options: ReadOptions = NO_OPTIONS,
-    rejects: Rejects | None = None,
-    weight_column: str | None = None,
+    data: DataSet, split: str, options: ReadOptions = NO_OPTIONS, rejects: Rejects | None = None
 ) -> LabeledTexts:
     """Read one split of a labeled data set. Rows without text or label are left out; a text may be empty.
 
-    :param spec: a file, a folder in the layout of the hub, or an id on the Hugging Face hub. A file has no
-        splits: it is read whole, whatever `split` says.
-    :param text_column: None: found as `sentcli score` finds it. A dotted path names a nested field.
-    :param label_column: None: the first of `labels.LABEL_COLUMNS`.
-    :param weight_column: a further column, in place of those of `ReadOptions.by`.
+    Without a name, the column of texts is found as `sentcli score` finds it, and that of labels as the first
+    of `labels.LABEL_COLUMNS`. A dotted path names a nested field. A column of weights takes the place of the
+    columns of `ReadOptions.by`. A file has no splits: it is read whole, whatever `split` says.
+
     :param rejects: gets the rows and rejected records that are left out; None: the default limit holds.
     """
-    further = {weight_column: "weight_column"} if weight_column else dict.fromkeys(options.by, "by")
-    where, sources, classes = _open(spec, split, options, text_column)
-    data, entries = _read(where, sources, classes, label_column, further)
-    read = len(data) + len(entries)
-    if not read:
-        raise DataError(f"{where}: no rows")
-    pairs: Iterable[tuple[Any, Any]] = zip(data.texts, data.labels, strict=True)
+    weight, options = data.weight_column, replace(options, text_column=data.text_column)
+    names = {weight: "weight_column"} if weight else dict.fromkeys(options.by, "by")
+    texts, entries = _read(*_open(data.path, split, options), data.label_column, names)
+    if not len(texts) + len(entries):
+        raise DataError(f"{texts.where}: no rows")
+    pairs: Iterable[tuple[Any, Any]] = zip(texts.texts, texts.labels, strict=True)
     missing = {
-        row: rejected_row(data, row, "no text" if text is None else "no label")
+        row: "no text" if text is None else "no label"
         for row, (text, label) in enumerate(pairs)
         if text is None or label is None
     }
-    entries += missing.values()
-    (rejects or Rejects()).add(where, entries, read)
-    kept = [row for row in range(len(data)) if row not in missing]
-    return data.take(kept) if missing else data
+    return _leave_out(texts, missing, rejects or Rejects(), entries)
 
 
 def _read(
-    where: str,
-    sources: Sequence[Rows],
-    classes: Classes,
-    label_column: str | None,
-    further: Mapping[str, str],
+    where: str, sources: Sequence[Rows], classes: Classes, label_column: str | None, names: Mapping[str, str]
 ) -> tuple[LabeledTexts, list[dict[str, Any]]]:
     """Return the rows of a split, in which texts and labels may be None, and the entries of rejected records.
 
-    :param further: columns, each with the option that names it.
+    :param names: those of further columns, each with the option that has it.
     """
     texts: list[Any] = []
     labels: list[Any] = []
     order: tuple[str, ...] = ()
     entries: list[dict[str, Any]] = []
-    columns: list[list[str]] = [[] for _ in further]
+    columns: list[list[str]] = [[] for _ in names]
     for rows in sources:
         place: Any = None
         for table, chunk in rows:
             if place is None and table.columns:
-                name = find_label_column(table.columns, label_column, table.texts, table.name)
-                order = classes.get(name) or _stated_classes(table, name)
-                place, *places = places_of(table, {name: "label_column"}) + places_of(table, further)
+                label = find_label_column(table.columns, label_column, table.texts, table.name)
+                order = classes.get(label) or _stated_classes(table, label)
+                place, *places = places_of(table, {label: "label_column"}) + places_of(table, names)
             entries += [json.loads(reject.to_json()) for reject in chunk.rejects]
             texts += chunk.texts
             if chunk.texts:
@@ -153,31 +139,29 @@ def _read(
     return LabeledTexts(texts, labels, order, where, rows=numbers, columns=columns), entries
 
 
-def _open(
-    spec: str, split: str, options: ReadOptions, text_column: str | None
-) -> tuple[str, list[Rows], Classes]:
+def _open(spec: str, split: str, options: ReadOptions) -> tuple[str, list[Rows], Classes]:
     """Return what messages call a split, its rows by file, and the classes if a folder states them."""
     if Path(spec).is_file():
-        return f"{spec:.200}", [_read_file(spec, options, text_column)], {}
+        return f"{spec:.200}", [_read_file(spec, options)], {}
     with requires("evaluate"):
         from sentcli.datasets import hub  # imports datasets and pandas
 
-    where, is_folder = f"{spec:.200}, split {split:.100}", bool(spec) and Path(spec).is_dir()
+    where, is_folder = f"{spec:.200}, split {split:.100}", Path(spec).is_dir()
     splits, classes = hub.folder_layout(spec) if is_folder else (hub.load(spec), {})
     if split not in splits:
         raise DataError(f"{spec:.200}: there is no split {split!r:.200}; the splits are {', '.join(splits)}")
     if is_folder:
-        return where, [_read_file(name, options, text_column) for name in splits[split]], classes
-    return where, [hub.read(splits[split], where, ReadOptions(text_column=text_column, by=options.by))], {}
+        return where, [_read_file(name, options) for name in splits[split]], classes
+    return where, [hub.read(splits[split], where, options)], {}
 
 
-def _read_file(name: str, options: ReadOptions, text_column: str | None) -> Rows:
+def _read_file(name: str, options: ReadOptions) -> Rows:
     """Return the rows of a file, read with the options that its format has."""
     if suffix_of(name) not in SUFFIXES:
         raise DataError(f"{name:.200}: unknown format; known are {', '.join(SUFFIXES)}")
     form = format_of(name, "")
-    known = {name: getattr(options, name) for name in (*get_format(form).options, "by")}
-    return read_files([name], ReadOptions(**known | {"text_column": text_column, "format": form}), stop.check)
+    known = {name: getattr(options, name) for name in (*get_format(form).options, "by", "text_column")}
+    return read_files([name], ReadOptions(**known | {"format": form}), stop.check)
 
 
 def _stated_classes(table: Table, column: str) -> tuple[str, ...]:
@@ -188,10 +172,18 @@ def _stated_classes(table: Table, column: str) -> tuple[str, ...]:
     return tuple(stated.get("info", {}).get("features", {}).get(column, {}).get("names", ()))
 
 
-def rejected_row(data: LabeledTexts, index: int, reason: str) -> dict[str, Any]:
-    """Return the entry of a row that was read but cannot be used."""
-    place = {"input": data.where, "row": data.rows[index] if data.rows else index + 1, "reason": reason}
-    return {**place, "text": data.texts[index], "label": data.labels[index]}
+def _leave_out(
+    data: LabeledTexts, reasons: Mapping[int, str], rejects: Rejects, broken: Sequence[Entry] = ()
+) -> LabeledTexts:
+    """Return the texts without some, each with its reason; `broken` are the records that have no text."""
+    numbers = data.rows or range(1, len(data) + 1)
+    entries = [
+        {"input": data.where, "row": numbers[row], "reason": reason}
+        | {"text": data.texts[row], "label": data.labels[row]}
+        for row, reason in reasons.items()
+    ]
+    rejects.add(data.where, [*broken, *entries], len(broken) + len(data))
+    return data.take([row for row in range(len(data)) if row not in reasons]) if reasons else data
 
 
 def without_unknown(
@@ -199,14 +191,12 @@ def without_unknown(
 ) -> LabeledTexts:
     """Leave out the texts whose label is neither a class nor, in lower case, in `also`."""
     known, why = known_labels(data.labels, names), f"; the model knows {', '.join(names):.200}"
-    kept, unknown = [], []
-    for row, label in enumerate(data.labels):
-        if label in known or label.strip().casefold() in also:
-            kept.append(row)
-        else:
-            unknown.append(rejected_row(data, row, f"unknown label {label!r:.200}{why}"))
-    rejects.add(data.where, unknown, len(data))
-    return data.take(kept) if unknown else data
+    unknown = {
+        row: f"unknown label {label!r:.200}{why}"
+        for row, label in enumerate(data.labels)
+        if label not in known and label.strip().casefold() not in also
+    }
+    return _leave_out(data, unknown, rejects)
 
 
 def read_data_sets(
@@ -223,8 +213,7 @@ def read_data_sets(
     """
     parts, rejects = [], rejects or Rejects()
     for data in sets:
-        columns = data.text_column, data.label_column
-        part = load_split(data.path, "train", *columns, csv, rejects, data.weight_column)
+        part = load_split(data, "train", csv, rejects)
         parts.append(_draw(part, data.most) if data.most else part)
     named = [part for data, part in zip(sets, parts, strict=True) if data.targets is None]
     # Numbers stand for names if another data set has names.
@@ -244,13 +233,10 @@ def read_validation(
     spec: str, first: DataSet, csv: ReadOptions, names: Sequence[str], rejects: Rejects
 ) -> LabeledTexts:
     """Read the texts to validate on: a file, or a split of the first data set; they share its columns."""
-    if Path(spec).is_file():
-        path, split = spec, "train"
-    elif Path(first.path).is_file():
-        raise DataError(f"{spec:.200}: no such file, and {first.path:.200} has no splits")
-    else:
-        path, split = first.path, spec
-    data = load_split(path, split, first.text_column, first.label_column, csv, rejects)
+    path = spec if Path(spec).is_file() else first.path
+    if path != spec and Path(path).is_file():
+        raise DataError(f"{spec:.200}: no such file, and {path:.200} has no splits")
+    data = load_split(replace(first, path=path, weight_column=None), spec, csv, rejects)
     return with_targets(data, first, names, rejects)
 
 
@@ -281,22 +267,21 @@ def with_targets(data: LabeledTexts, source: DataSet, names: Sequence[str], reje
             data, labels=[names[number] for number in label_ids(data.labels, names, data.where).tolist()]
         )
     if len(names) != 2:
-        raise UsageError(
-            f"{source.path}: targets need two classes, but there are {len(names)}: {', '.join(names):.200}; "
-            "omit targets, or change the labels of the other data sets"
-        )
+        problem = f"targets need two classes, but there are {len(names)}: {', '.join(names):.200}"
+        hint = "omit targets, or change the labels of the other data sets"
+        raise UsageError(f"{source.path}: {problem}; {hint}")
     if isinstance(source.targets, str):
-        targets = _probabilities({*data.labels}, data.where)
+        problem = "is not a probability from 0 to 1"
+        numbers = {label: float(label) for label in data.labels if are_numbers([label])}
+        targets = {label: number for label, number in numbers.items() if 0 <= number <= 1}
     else:
+        problem = "has no target; add it to targets"
         targets = {normalize_label(label): target for label, target in source.targets.items()}
     if unknown := {*data.labels} - {*targets}:
-        raise DataError(f"{data.where}: the label {min(unknown)!r:.100} has no target; add it to targets")
-    label_of = {
-        label: names[round(target)] if max(target, 1 - target) > SURE else NEUTRAL
-        for label, target in targets.items()
-    }
+        raise DataError(f"{data.where}: the label {min(unknown)!r:.100} {problem}")
     second = np.array([targets[label] for label in data.labels], np.float32)
-    labels = [label_of[label] for label in data.labels]
+    label_of = np.array([names[0], NEUTRAL, names[1]], object)
+    labels = label_of[1 + (second > SURE) - (second < 1 - SURE)].tolist()
     return replace(data, labels=labels, targets=np.stack([1 - second, second], axis=1))
 
 
@@ -305,21 +290,15 @@ def _with_weights(data: LabeledTexts, names: Sequence[str], rejects: Rejects) ->
 
     Texts with the weight 0 are left out.
     """
-    (values,) = data.columns
-    weights = np.array([float(value) if are_numbers([value]) else -1 for value in values], np.float32)
-    is_valid, why = (weights >= 0) & (weights < np.inf), "is not a number of at least 0"
-    wrong = np.flatnonzero(~is_valid).tolist()
-    entries = [rejected_row(data, row, f"the weight {values[row]!r:.100} {why}") for row in wrong]
-    rejects.add(data.where, entries, len(data))
-    kept = np.flatnonzero(is_valid & (weights > 0))
+    wrong = {
+        row: f"the weight {value!r:.100} is not a number of at least 0"
+        for row, value in enumerate(data.columns[0])
+        if not are_numbers([value]) or not 0 <= np.float32(value) < np.inf
+    }
+    data = _leave_out(data, wrong, rejects)
+    weights = np.array([*map(float, data.columns[0])], np.float32)
+    (kept,) = weights.nonzero()
     if not len(kept):
         raise DataError(f"{data.where}: no text has a weight above 0; is {option('weight_column')} right?")
     data, weights = data.take(kept.tolist()), weights[kept] / weights[kept].mean()
     return replace(data, targets=weights[:, np.newaxis] * data.class_targets(names), columns=())
-
-
-def _probabilities(labels: Collection[str], where: str) -> dict[str, float]:
-    targets = {label: float(label) for label in labels if are_numbers([label])}
-    if wrong := [label for label in labels if not 0 <= targets.get(label, -1) <= 1]:
-        raise DataError(f"{where}: the label {min(wrong)!r:.100} is not a probability from 0 to 1")
-    return targets

@@ -26,22 +26,19 @@ _SEED = 1  # the same for all models, so that they are compared on the same text
 _FEWEST_RUNS, _LONGEST_RUN = 5, 250  # runs per class; rows per run
 
 
-def train_validation(
-    data: LabeledTexts, validation_share: float, seed: int = _SEED
-) -> tuple[LabeledTexts, LabeledTexts]:
+def train_validation(data: LabeledTexts, share: float) -> tuple[LabeledTexts, LabeledTexts]:
     """Split off a share of each class for validation: at least one text if the class has two.
 
     Copies of a text, which differ only in case and blanks, all go to the part with most of them.
     """
-    is_chosen = _choose_runs(data.labels, validation_share, seed)
+    is_chosen = _choose_runs(data.labels, share)
     _, text_of = np.unique(np.array([*map(normalize_copy, data.texts)], object), return_inverse=True)
     is_chosen = (2 * np.bincount(text_of, is_chosen) >= np.bincount(text_of))[text_of]
     train, validation = (data.take(np.flatnonzero(rows).tolist()) for rows in (~is_chosen, is_chosen))
     if not len(validation):
-        raise DataError(
-            f"{data.where}: no text is left to validate on: each class has one text or repeats a few; "
-            f"is {option('label_column')} right? If it is, name other texts with {option('validation')}"
-        )
+        problem = "no text is left to validate on: each class has one text or repeats a few"
+        hint = f"is {option('label_column')} right? If it is, name other texts with {option('validation')}"
+        raise DataError(f"{data.where}: {problem}; {hint}")
     return train, validation
 
 
@@ -61,13 +58,13 @@ def split_data_sets(
     return [without_validation(train, validation) for train, _ in split], validation
 
 
-def _choose_runs(labels: Sequence[str], share: float, seed: int) -> npt.NDArray[np.bool_]:
+def _choose_runs(labels: Sequence[str], share: float) -> npt.NDArray[np.bool_]:
     """Divide each class into equal parts, and choose a run of neighboring rows in each part."""
     _, classes, sizes = np.unique(np.array(labels, object), return_inverse=True, return_counts=True)
     quotas = np.minimum(np.maximum(np.round(share * sizes).astype(np.int64), 1), sizes - 1)
     runs = max(_FEWEST_RUNS, -(-int(quotas.max()) // _LONGEST_RUN))
     # All classes use the same places, because texts at the same place are often about the same thing.
-    places = np.random.default_rng(seed).random(runs)
+    places = np.random.default_rng(_SEED).random(runs)
     is_chosen = np.zeros(len(labels), bool)
     for index, quota in enumerate(quotas.tolist()):
         parts = np.array_split(np.flatnonzero(classes == index), min(runs, max(quota, 1)))

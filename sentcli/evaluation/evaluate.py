@@ -252,7 +252,7 @@ def confused_pairs(figures: Mapping[str, Any], limit: int = 10) -> list[dict[str
 def _class_ids(examples: LabeledTexts, names: Sequence[str]) -> Labels:
     """Return the class of each text; 2 if it is labeled neutral and the model has two other classes."""
     is_neutral = [label.strip().casefold() == NEUTRAL for label in examples.labels]
-    if len(names) > 2 or NEUTRAL in names or all(is_neutral):
+    if len(names) > 2 or NEUTRAL in names:
         return label_ids(examples.labels, names, examples.where)
     named = replace(examples, labels=np.where(is_neutral, names[0], examples.labels).tolist())
     return np.where(is_neutral, 2, label_ids(named.labels, names, named.where))
@@ -261,7 +261,7 @@ def _class_ids(examples: LabeledTexts, names: Sequence[str]) -> Labels:
 def _read(bundle: Bundle, data: DataSet, split: str, csv: ReadOptions) -> tuple[LabeledTexts, int]:
     """Return the texts to measure on, and the number of rows that cannot be used."""
     rejects, unknown, labels = Rejects(None), Rejects(), bundle.config.labels
-    examples = load_split(data.path, split, data.text_column, data.label_column, csv, rejects)
+    examples = load_split(data, split, csv, rejects)
     if data.targets is None:
         examples = without_unknown(examples, labels, unknown, (NEUTRAL,) if len(labels) == 2 else ())
     else:

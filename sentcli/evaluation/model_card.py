@@ -64,7 +64,9 @@ class Metrics(TypedDict):
     start: NotRequired[dict[str, Any]]
     best_epoch: int  # 0: the weights are those of the base model
     examples: dict[str, int]  # numbers in `train` and `validation`, without empty texts; both all in folds
-    glove: dict[str, Any]  # `source`, and the four counts of `Coverage`
+    # `source`; of the words of the vocabulary, without `<pad>` and `<unk>`, those with a vector and all,
+    # `types_covered` and `types_total`; the same of the tokens to train on, with unknown ones.
+    glove: dict[str, Any]
 
     evaluations: NotRequired[list[dict[str, Any]]]  # see `record_evaluation`
 

@@ -132,10 +132,9 @@ def check_parity(model: BiLSTM, exported: Backend, file: Path, max_tokens: int) 
             differences = differences[is_stable]
     largest = float(differences.max())
     if not largest <= _TOLERANCE:
-        raise ExportError(
-            f"{file.name}: its probabilities differ from PyTorch's by up to {largest:.2g}, more than "
-            f"{_TOLERANCE:g}; it was not written; please report the model's config.json as a bug"
-        )
+        problem = f"its probabilities differ from PyTorch's by up to {largest:.2g}, more than {_TOLERANCE:g}"
+        hint = "it was not written; please report the model's config.json as a bug"
+        raise ExportError(f"{file.name}: {problem}; {hint}")
     return largest
 
 

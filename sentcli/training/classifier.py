@@ -24,8 +24,7 @@ class Classification:
 
     def __init__(self, config: TrainConfig, device: torch.device, weights: Tensor | None) -> None:
         self._config = config
-        is_bf16 = uses_bf16(config, device)
-        self._autocast = torch.autocast(device.type, torch.bfloat16, enabled=is_bf16)
+        self._autocast = torch.autocast(device.type, torch.bfloat16, enabled=uses_bf16(config, device))
         # Class priors: the inverse of `balanced_weights`.
         self._priors = None if weights is None else (1 / (len(weights) * weights)).to(device)
 

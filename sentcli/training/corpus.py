@@ -185,10 +185,9 @@ def encode_texts(
     if np.median(of_train.lengths) <= _FEW_TOKENS:
         problem = "%s: most texts have one or two words, which is little to learn from; is %s right?"
         _log.warning(problem, texts.train.where, option("text_column"))
-    taught = {*of_train.labels[of_train.has_label].tolist()}
-    for number, name in enumerate(texts.labels):
-        if number not in taught:
-            raise DataError(f"no text of the class {name!r:.200} with a word is left to train on")
+    taught = {texts.labels[number] for number in np.unique(of_train.labels[of_train.has_label])}
+    if missing := [name for name in texts.labels if name not in taught]:
+        raise DataError(f"no text of the class {missing[0]!r:.200} with a word is left to train on")
     if long := int((of_train.lengths == text.max_tokens).sum()):
         advice = f"their middle is not read; try a higher {option('max_tokens')}"
         _log.warning("%d of %d texts have %d tokens or more: %s", long, len(train), text.max_tokens, advice)
@@ -258,10 +257,7 @@ def epoch_batches(examples: Examples, batch_size: int, seed: int, epoch: int) ->
 
 
 def collate(
-    examples: Examples,
-    rows: Indices,
-    device: torch.device,
-    vary: Vary | None = None,
+    examples: Examples, rows: Indices, device: torch.device, vary: Vary | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return padded ids, which `vary` changes first, lengths on the CPU, and targets `[batch, classes]`."""
     texts = [vary(examples.ids[row]) if vary else examples.ids[row] for row in rows]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from sentcli.backends.torch import load_model
+from sentcli.config import DataSet
 from sentcli.datasets.labels import known_labels
 from sentcli.datasets.load import load_split
 from sentcli.datasets.splits import Hashes, learned_hashes
@@ -73,6 +74,6 @@ def _sentences(bundle: Bundle) -> Examples:
     if REHEARSAL not in bundle.digests:
         return Examples([], np.empty((0, len(labels)), np.float32))
     bundle.read(REHEARSAL)  # it is as the manifest says
-    data = load_split(str(bundle.path / REHEARSAL), "train", None, None)
+    data = load_split(DataSet(str(bundle.path / REHEARSAL)), "train")
     ids = [np.array(bundle.vocab.encode(words_of(text)), np.int32) for text in data.texts]
     return Examples(ids, data.class_targets(labels))

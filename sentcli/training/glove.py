@@ -3,9 +3,8 @@
 import io
 import logging
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -33,29 +32,13 @@ GLOVE_DIMS = {f"{name}.{dim}d": dim for name, (_, _, dims) in _ARCHIVES.items() 
 _LARGEST = float(np.finfo(np.float16).max)  # a bundle stores the embedding in float16
 
 
-@dataclass(frozen=True)
-class Coverage:
-    """The number of words of the training split with a vector in the file."""
-
-    types_covered: int  # words of the vocabulary without `<pad>` and `<unk>`
-    types_total: int
-    tokens_covered: int  # tokens of the training split, unknown ones included
-    tokens_total: int
-
-    def __str__(self) -> str:
-        share = self.tokens_covered / max(self.tokens_total, 1)
-        words = f"{self.types_covered:,} of {self.types_total:,} words"
-        return f"word vectors for {words}, {share:.1%} of tokens"
-
-
 def check_source(source: str | Path, dim: int) -> None:
     """Check the source of vectors before anything is downloaded or read."""
     if source in GLOVE_DIMS:
         _check_width(option("glove", source), GLOVE_DIMS[str(source)], dim)
     elif source != NO_VECTORS and not Path(source).is_file():
-        raise DataError(
-            f"{source!s:.200}: no such file of word vectors; known names are {', '.join(GLOVE_DIMS)}, none"
-        )
+        known = f"known names are {', '.join(GLOVE_DIMS)}, none"
+        raise DataError(f"{source!s:.200}: no such file of word vectors; {known}")
 
 
 def download(name: str) -> Path:
@@ -74,16 +57,15 @@ def download(name: str) -> Path:
         return Path(huggingface_hub.hf_hub_download(HUB_REPOSITORY, file, token=False))
     except Exception as error:  # httpx, the hub and the disk raise different types
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(
-            f"{file} ({gigabytes} GB) cannot be downloaded from huggingface.co/{HUB_REPOSITORY}: "
-            f"{reason:.300}; the same command resumes the download; or try {option('glove', 'FILE')} with a "
-            f"local copy, or {option('glove', 'none')}"
-        ) from error
+        problem = f"{file} ({gigabytes} GB) cannot be downloaded from huggingface.co/{HUB_REPOSITORY}"
+        others = f"{option('glove', 'FILE')} with a local copy, or {option('glove', 'none')}"
+        hint = f"the same command resumes the download; or try {others}"
+        raise DataError(f"{problem}: {reason:.300}; {hint}") from error
 
 
 def load_glove(
-    source: str | Path, words: Sequence[str], dim: int, counts: Mapping[str, int], seed: int
-) -> tuple[npt.NDArray[np.float32], Coverage]:
+    source: str | Path, words: Sequence[str], dim: int, seed: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     """Build the embedding from a file of vectors, without holding the file in memory, or a random one.
 
     Words without a vector are drawn from a normal distribution with the mean and standard deviation of the
@@ -94,42 +76,39 @@ def load_glove(
     :param source: `NO_VECTORS`, one of `GLOVE_DIMS`, or a text file of vectors, also compressed or in a .zip,
         with or without the header line of word2vec.
     :param words: the vocabulary by id, `<pad>` and `<unk>` first.
+    :returns: the embedding, and whether the file has a vector for each word.
     """
-    random = np.random.default_rng(seed)
+    random, has_vector = np.random.default_rng(seed), np.zeros(len(words), bool)
     if source == NO_VECTORS:
         matrix = random.normal(0, dim**-0.5, (len(words), dim)).astype(np.float32)
         matrix[PAD_ID] = 0
-        return matrix, Coverage(0, len(words) - 2, 0, sum(counts.values()))
-    path = download(str(source)) if source in GLOVE_DIMS else Path(source)
+        return matrix, has_vector
     ids = {word.encode(): index for index, word in enumerate(words) if index not in (PAD_ID, UNK_ID)}
     matrix = np.zeros((len(words), dim), np.float32)
-    has_vector = np.zeros(len(words), bool)
-    for line, word, numbers in _rows(path, dim):
+    for line, word, numbers in _rows(source, dim):
         stop.check()
-        index = ids.get(word)
-        if index is not None and not has_vector[index]:
-            matrix[index] = _parse(numbers, f"{path}, line {line}")
+        if (index := ids.pop(word, None)) is not None:
+            matrix[index] = _parse(numbers, f"{source}, line {line}")
             has_vector[index] = True
     if not has_vector.any():
-        raise DataError(f"{path}: it has none of the {len(ids)} words of the data set; is it the right file?")
+        problem = f"it has none of the {len(ids)} words of the data set"
+        raise DataError(f"{source}: {problem}; is it the right file?")
     mean, spread = matrix[has_vector].mean(0, dtype=np.float64), matrix[has_vector].std(0, dtype=np.float64)
-    lacking = ~has_vector
-    lacking[[PAD_ID, UNK_ID]] = False
-    matrix[lacking] = random.normal(mean, spread, (int(lacking.sum()), dim))
+    lacking = [*ids.values()]
+    matrix[lacking] = random.normal(mean, spread, (len(lacking), dim))
     matrix[UNK_ID] = mean
-    covered = sum(counts.get(words[index], 0) for index in np.flatnonzero(has_vector).tolist())
-    return matrix, Coverage(int(has_vector.sum()), len(ids), covered, sum(counts.values()))
+    return matrix, has_vector
 
 
 def frequent_words(source: str | Path, dim: int, count: int) -> list[str]:
     """Return the first words of a file of vectors, which has frequent words first; tokens of texts alone."""
-    path = download(str(source)) if source in GLOVE_DIMS else Path(source)
-    words = (word.decode("utf-8", "replace") for _, word, _ in islice(_rows(path, dim), count))
+    words = (word.decode("utf-8", "replace") for _, word, _ in islice(_rows(source, dim), count))
     return [word for word in words if words_of(word) == [word]]
 
 
-def _rows(path: Path, dim: int) -> Iterator[tuple[int, bytes, bytes]]:
+def _rows(source: str | Path, dim: int) -> Iterator[tuple[int, bytes, bytes]]:
     """Yield line number, word and numbers of each vector."""
+    path = download(str(source)) if source in GLOVE_DIMS else Path(source)
     line = rows = 0
     broken: tuple[type[Exception], ...] = (*damage(), RuntimeError)
     try:
@@ -166,10 +145,8 @@ def _check_width(where: str | Path, width: int, dim: int) -> None:
     if width < 1:
         raise DataError(f"{where}: the first line is not a word with numbers; is it a file of word vectors?")
     if width != dim:
-        raise DataError(
-            f"{where}: the vectors have {width} dimensions, not {dim}; "
-            f"try {option('embedding_dim', width)}, or other vectors with {option('glove')}"
-        )
+        hint = f"try {option('embedding_dim', width)}, or other vectors with {option('glove')}"
+        raise DataError(f"{where}: the vectors have {width} dimensions, not {dim}; {hint}")
 
 
 def _open(path: Path, dim: int, stack: ExitStack) -> Any:
@@ -181,7 +158,6 @@ def _open(path: Path, dim: int, stack: ExitStack) -> Any:
     names = [name for name in archive.namelist() if not name.endswith("/")]
     matching = names if len(names) == 1 else [name for name in names if name.endswith(f".{dim}d.txt")]
     if len(matching) != 1:
-        raise DataError(
-            f"{path}: the archive needs exactly one file for {dim} dimensions, but has {names!r:.200}"
-        )
+        problem = f"the archive needs exactly one file for {dim} dimensions"
+        raise DataError(f"{path}: {problem}, but has {names!r:.200}")
     return stack.enter_context(archive.open(matching[0]))

@@ -5,7 +5,7 @@ import ctypes
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from sentcli.scoring.pool import usable_cores
 from sentcli.training.classifier import loss_and_accuracy, predict_logits
 from sentcli.training.corpus import Corpus, Examples, TokenIds, split_bigrams
 from sentcli.training.finetune import MOST_LEARNED, Base
-from sentcli.training.glove import NO_VECTORS, Coverage, load_glove
+from sentcli.training.glove import NO_VECTORS, load_glove
 from sentcli.training.heads import Fitted, is_better
 from sentcli.training.settings import Settings
 
@@ -46,7 +46,7 @@ class InitialModel:
     shape: ModelConfig
     config: TrainConfig
     vary: partial[TokenIds] | None  # see `Run.vary`
-    glove: dict[str, Any]  # the source of the word vectors, and the counts of `Coverage`
+    glove: dict[str, Any]  # see `Metrics.glove`
     weights: dict[str, Tensor]  # those that it begins with
     takes_ngrams: bool = field(default=True, init=False)  # in its logits, once it is fitted
     figures: dict[str, float] = field(default_factory=dict, init=False)  # see `Metrics.start`
@@ -148,8 +148,7 @@ def init_model(data: Corpus, settings: Settings) -> InitialModel:
         pairs = np.array(vocab.bigrams, np.int32)
         vary = partial(split_bigrams, pairs, vocab.first_bigram, config.bigram_dropout)
     if not base:
-        embedding, coverage = _embedding(data, settings)
-        glove = {"source": Path(settings.glove).name, **asdict(coverage)}
+        embedding, glove = _embedding(data, settings)
         return InitialModel(shape, config, vary, glove, {"embedding.weight": torch.from_numpy(embedding)})
     # Only training uses dropouts and fits a neutral head and n-grams; other classes need a new classifier.
     new = "neutral_head.", "ngrams.", *([] if base.keeps_classifier else ["classifier."])
@@ -158,18 +157,24 @@ def init_model(data: Corpus, settings: Settings) -> InitialModel:
     return FineTunedModel(*start, base) if base.keeps_classifier else InitialModel(*start)
 
 
-def _embedding(data: Corpus, settings: Settings) -> tuple[npt.NDArray[np.float32], Coverage]:
+def _embedding(data: Corpus, settings: Settings) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
+    """Return the word vectors, those of pairs too, and the record of their source, see `Metrics.glove`."""
     words, pairs = data.vocab.words[: data.vocab.first_bigram], data.vocab.bigrams
-    glove, dim, seed = settings.glove, settings.model.embedding_dim, settings.config.seed
-    embedding, coverage = load_glove(glove, words, dim, data.counts, seed)
+    glove, dim = settings.glove, settings.model.embedding_dim
+    embedding, has_vector = load_glove(glove, words, dim, settings.config.seed)
+    types, total = int(has_vector.sum()), data.counts.total()
+    tokens = sum(data.counts[words[index]] for index in np.flatnonzero(has_vector).tolist())
     if glove != NO_VECTORS:
-        _log.info("%s", coverage)
-        if coverage.tokens_covered < _FEW_TOKENS * coverage.tokens_total:
+        share, of_words = tokens / max(total, 1), f"{types:,} of {len(words) - 2:,} words"
+        _log.info("word vectors for %s, %.1f%% of tokens", of_words, 100 * share)
+        if share < _FEW_TOKENS:
             advice = "of the language of the texts, such as a .vec file of fastText, or the model of n-grams"
             problem = "%s: vectors for few of the words; try %s with vectors %s in docs/training.md"
             _log.warning(problem, glove, option("glove", "FILE"), advice)
     of_pairs = embedding[np.array(pairs, np.int64).reshape(-1, 2)].mean(axis=1)
-    return np.concatenate([embedding, of_pairs]), coverage
+    counts = {"types_covered": types, "types_total": len(words) - 2}
+    counts |= {"tokens_covered": tokens, "tokens_total": total}
+    return np.concatenate([embedding, of_pairs]), {"source": Path(glove).name, **counts}
 
 
 @contextmanager

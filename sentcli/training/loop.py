@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 from scipy.stats import entropy
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
 from sentcli.config import TrainConfig
@@ -22,6 +23,7 @@ from sentcli.evaluation.display import accuracy_of_texts
 from sentcli.model.bilstm import BiLSTM
 from sentcli.model.bundle import HISTORY
 from sentcli.scoring.scorer import progress_bar
+from sentcli.text.tokenizer import UNK_ID
 from sentcli.training.checkpoint import Checkpoint
 from sentcli.training.classifier import Classification
 from sentcli.training.corpus import Examples, TokenIds, collate, epoch_batches
@@ -29,7 +31,7 @@ from sentcli.training.lazy_adamw import LazyAdamW
 
 _log = logging.getLogger("sentcli")
 
-Validate = Callable[[nn.Module, int], tuple[float, float]]
+Validate = Callable[[nn.Module], tuple[float, float]]
 
 _LEARNED = 0.95  # times the loss by frequencies: a model with a lower loss has learned from the texts
 _SMALLEST_NORM = 1e-6  # avoids a division by 0, as in torch.nn.utils.clip_grad_norm_
@@ -43,7 +45,8 @@ class Run:
     class_weights: Tensor | None
     validated: int  # the number of texts of the validation accuracy, for the log
     checkpoint: Path | None = None
-    last_epoch: int | None = None  # the number of epochs, if known; the learning rate follows `config.epochs`
+    # Validation loss and accuracy after each epoch, if known; the learning rate follows `config.epochs`.
+    known: Sequence[Sequence[float]] = ()
     name: str = ""  # the name of a part of the training, which is logged in less detail
     quiet: bool = False
     vary: Callable[..., TokenIds] | None = None  # returns the ids of a text, by random numbers
@@ -57,14 +60,14 @@ def fit(
     Write a checkpoint every few minutes, at the end, and when a signal asks to stop. If one exists, continue
     from it; the weights are then the same as those of an uninterrupted training.
 
-    :param validate: returns loss and accuracy of a model after an epoch, numbered from 0.
+    :param validate: returns loss and accuracy of a model after an epoch.
     :returns: a record for each epoch: losses, accuracies, learning rate, seconds, words/s.
     """
     torch.manual_seed(config.seed)
     learner = Learner(model, config, run.device, run.class_weights)
     checkpoint = Checkpoint(run.checkpoint, model, learner.averaged, learner.optimizers)
     progress, best = checkpoint.load()
-    epochs, patience = (run.last_epoch, 0) if run.last_epoch else (config.epochs, config.patience)
+    epochs, patience = (len(run.known), 0) if run.known else (config.epochs, config.patience)
     words = int(train.lengths.sum())
     loss_by_frequencies = float(entropy(train.targets.sum(axis=0)))  # of a model that knows nothing else
 
@@ -95,8 +98,8 @@ def fit(
                 bar.update(int(lengths.sum()))
                 checkpoint.save_if_due(progress, best)
 
-        learner.lazy.settle()
-        loss, accuracy = validate(learner.averaged.module, progress.epoch)
+        learner.lazy.catch_up(torch.arange(len(model.embedding.weight), device=run.device))
+        loss, accuracy = run.known[progress.epoch] if run.known else validate(learner.averaged.module)
         _check_finite(loss, progress.epoch)
         if loss < min((record["validation_loss"] for record in progress.history), default=math.inf):
             best = {name: value.clone() for name, value in learner.averaged.module.state_dict().items()}
@@ -108,7 +111,6 @@ def fit(
         checkpoint.save_if_due(progress, best)
 
     checkpoint.save(progress, best)
-    learner.lazy.release()
     model.load_state_dict(best)
     model.to("cpu").eval()
     return progress.history
@@ -155,7 +157,8 @@ class Learner:
         for optimizer in self.optimizers:
             optimizer.param_groups[0]["lr"] = rate
             optimizer.zero_grad(set_to_none=True)
-        # Two hooks act here. The hook of LazyAdamW brings rows up to date before the embedding reads them.
+        rows = functional.pad(ids.flatten(), (0, 1), value=UNK_ID)  # word dropout reads `<unk>` too
+        self.lazy.catch_up(torch.unique(rows))
         # In the backward pass, the hooks of `tie_gates` keep tied gates tied.
         loss, correct, labeled = self.objective.backward(self.model, ids, lengths, targets)
         with torch.no_grad():

@@ -156,9 +156,7 @@ def recipe_of(settings: Settings, license: str | None = None) -> dict[str, Any]:
     return {
         **({"dataset": first.path, **plain} if is_plain else {}),
         "positive": source.positive,
-        "delimiter": source.csv.delimiter,
-        "encoding": source.csv.encoding,
-        "quotechar": source.csv.quotechar,
+        **{name: getattr(source.csv, name) for name in ("delimiter", "encoding", "quotechar")},
         "skip_lines": source.csv.skip_lines or None,
         "max_rejects": source.max_rejects,
         "validation": source.validation,

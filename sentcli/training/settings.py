@@ -101,10 +101,9 @@ def resolve_settings(
     of_base = base.decided if base else {}
     for name, value in given.items():
         if base and name != "max_tokens" and of_base.get(name, value) != value:
-            raise UsageError(
-                f"{name.replace('_', '-')} {value}: the model of {option('finetune')}, "
-                f"{base.bundle.path.name}, has {of_base[name]}, which cannot change; omit the setting"
-            )
+            model = f"the model of {option('finetune')}, {base.bundle.path.name}, has {of_base[name]}"
+            problem = f"{name.replace('_', '-')} {value}: {model}, which cannot change"
+            raise UsageError(f"{problem}; omit the setting")
     of_data = _chosen_for(size, source, given, base) if size else {}
     values = {"vocab_size": 2, **of_data, **of_base, **given}  # the vocabulary comes with the data
 

@@ -153,10 +153,9 @@ def _noted(work: Path, note: dict[str, Any], facts: dict[str, Any], *, overwrite
         if note.get(name) != facts.get(name)
     ]
     if note and changed:
-        raise DataError(
-            f"{work}: the interrupted run had other settings or data: {'; '.join(changed[:4])}; "
-            f"repeat its command to continue, or start over with {option('overwrite')}"
-        )
+        problem = f"the interrupted run had other settings or data: {'; '.join(changed[:4])}"
+        hint = f"repeat its command to continue, or start over with {option('overwrite')}"
+        raise DataError(f"{work}: {problem}; {hint}")
     try:
         if not note:
             shutil.rmtree(work, ignore_errors=True)

@@ -7,18 +7,18 @@ import json
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from safetensors import safe_open
 from safetensors.numpy import save
 from torch import Tensor, nn
 
+from sentcli.backends import Logits
 from sentcli.config import TrainConfig
 from sentcli.errors import option
 from sentcli.evaluation.display import accuracy_of_texts, rarest
@@ -31,7 +31,7 @@ from sentcli.training.corpus import Corpus, Examples, Texts, encode_texts
 from sentcli.training.glove import NO_VECTORS, frequent_words
 from sentcli.training.heads import Fitted, add_neutral_head, calibrate
 from sentcli.training.init_model import InitialModel, init_model, torch_set_up
-from sentcli.training.loop import Run, fit
+from sentcli.training.loop import Run, Validate, fit
 from sentcli.training.ngrams import add_ngrams, compare_with_ngrams
 from sentcli.training.record import Record
 from sentcli.training.settings import Options, Settings
@@ -70,20 +70,24 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
     initial.before(data, class_weights)
 
     # The fit. In a cross-validation, that of the folds decides how many epochs the network is trained.
-    validated = int(data.validation.has_label.sum())
-    run = Run(device, class_weights, validated, quiet=options.quiet, vary=initial.vary)
-    validation: ValidationSplit | CrossValidation = ValidationSplit(data.validation, class_weights, device)
+    run = Run(
+        device, class_weights, int(data.validation.has_label.sum()), quiet=options.quiet, vary=initial.vary
+    )
+    unseen, seconds = None, 0.0
     if len(data.folds) > 1:
-        validation = cross_validate(initial, data, work, run)
-    run = replace(run, checkpoint=work / _CHECKPOINT, last_epoch=len(validation.history))
+        known, unseen, seconds = cross_validate(initial, data, work, run)
+        run = replace(run, known=known)
     network = initial.build()
-    epochs = fit(network, initial.rehearse(data.train), validation.measure, config, run)
+    validate, _ = validation_of(data.validation, run)
+    run = replace(run, checkpoint=work / _CHECKPOINT)
+    epochs = fit(network, initial.rehearse(data.train), validate, config, run)
     best = min(epochs, key=lambda record: record["validation_loss"])
     initial.interpolate(network)
     round_embedding(network)
 
     # The n-grams in the logits, and the choice between the network and the one that it started from.
-    logits, ngrams = validation.logits(network).astype(np.float64), dict[str, float]()
+    own = predict_logits(network, data.validation, torch.device("cpu")) if unseen is None else unseen
+    logits, ngrams = own.astype(np.float64), dict[str, float]()
     if initial.takes_ngrams:
         logits, ngrams = add_ngrams(network, data, logits, class_weights)
     fitted = initial.choose(Fitted(network, logits, int(best["epoch"]), ngrams), data, class_weights)
@@ -94,7 +98,7 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
         add_neutral_head(fitted.network, data, settings.source.data)
     initial.after(fitted.network)
     compared = compare_with_ngrams(calibrated, data)
-    seconds = sum(record["seconds"] for record in epochs) + validation.seconds
+    seconds += sum(record["seconds"] for record in epochs)
     return Record(texts, settings, options, data, initial, fitted, calibrated, compared, epochs, seconds)
 
 
@@ -102,69 +106,37 @@ def _class_weights(train: Examples, config: TrainConfig) -> Tensor | None:
     return balanced_weights(train.targets) if config.class_weight == "balanced" else None
 
 
-@dataclass(frozen=True)
-class ValidationSplit:
-    """Validation of a network itself, on texts that it does not learn from."""
+def validation_of(examples: Examples, run: Run) -> tuple[Validate, list[Logits]]:
+    """Return the function that validates a model on texts, and a list that gets the logits of each call."""
+    logits: list[Logits] = []
 
-    examples: Examples
-    class_weights: Tensor | None
-    device: torch.device
-    history: tuple[()] = ()  # nothing is known before the training
-    seconds: float = 0.0
+    def validate(model: nn.Module) -> tuple[float, float]:
+        logits.append(predict_logits(model, examples, run.device))
+        return loss_and_accuracy(logits[-1], examples, run.class_weights)
 
-    def measure(self, model: nn.Module, _: int) -> tuple[float, float]:
-        """Return loss and accuracy of the model after an epoch."""
-        logits = predict_logits(model, self.examples, self.device)
-        return loss_and_accuracy(logits, self.examples, self.class_weights)
-
-    def logits(self, network: nn.Module) -> npt.NDArray[np.float32]:
-        """Return the logits of the network, `[texts, classes]`."""
-        return predict_logits(network, self.examples, torch.device("cpu"))
+    return validate, logits
 
 
-@dataclass(frozen=True)
-class CrossValidation:
-    """Validation of one model for each fold, on the texts of the fold, which it has not seen."""
+def cross_validate(
+    initial: InitialModel, data: Corpus, work: Path, run: Run
+) -> tuple[list[list[float]], Logits, float]:
+    """Train a model without each fold, and choose the best number of epochs.
 
-    history: list[dict[str, float]]  # the result of `fit`, up to the epoch with the lowest validation loss
-    unseen: npt.NDArray[np.float32]  # the logits after this epoch, `[texts, classes]`
-    seconds: float
-
-    def measure(self, _: nn.Module, epoch: int) -> tuple[float, float]:
-        """Return mean loss and accuracy of the models of all folds after an epoch, numbered from 0."""
-        return self.history[epoch]["validation_loss"], self.history[epoch]["validation_accuracy"]
-
-    def logits(self, _: nn.Module) -> npt.NDArray[np.float32]:
-        """Return the logits of models without each text, `[texts, classes]`."""
-        return self.unseen
-
-
-def _fit_fold(
-    initial: InitialModel, train: Examples, unseen: Examples, run: Run
-) -> tuple[npt.NDArray[np.float32], list[dict[str, float]]]:
-    """Return the logits of unseen texts after each epoch, and the result of `fit`."""
-    logits: list[npt.NDArray[np.float32]] = []
-
-    def measure(model: nn.Module, _: int) -> tuple[float, float]:
-        logits.append(predict_logits(model, unseen, run.device))
-        return loss_and_accuracy(logits[-1], unseen, run.class_weights)
-
-    history = fit(initial.build(), initial.rehearse(train), measure, initial.config, run)
-    return np.stack(logits), history
-
-
-def cross_validate(initial: InitialModel, data: Corpus, work: Path, run: Run) -> CrossValidation:
-    """Train a model without each fold; choose the best number of epochs. `work` keeps finished folds."""
+    :param work: the folder that keeps finished folds.
+    :returns: for each epoch up to the best one, the mean loss and accuracy on the texts of the folds; the
+        logits of these texts after it, `[texts, classes]`, each of a model that has not seen it; the seconds.
+    """
     histories: list[list[dict[str, float]]] = []
-    logits_of: list[npt.NDArray[np.float32]] = []  # after each epoch
+    logits_of: list[Logits] = []  # after each epoch
     for number, (learned, tested) in enumerate(data.folds, start=1):
         file, title = work / f"fold-{number}.safetensors", f"fold {number}/{len(data.folds)}"
         if not file.exists():
             train, unseen = data.train.take(learned), data.validation.take(tested)
             weights = _class_weights(train, initial.config)
             of_fold = replace(run, class_weights=weights, validated=len(tested), name=f"{title}, ")
-            logits, history = _fit_fold(initial, train, unseen, of_fold)
-            write_file(Target(file), save({"logits": logits}, {"history": json.dumps(history)}))
+            validate, logits = validation_of(unseen, of_fold)
+            history = fit(initial.build(), initial.rehearse(train), validate, initial.config, of_fold)
+            write_file(Target(file), save({"logits": np.stack(logits)}, {"history": json.dumps(history)}))
         with safe_open(file, "np") as result:
             histories.append(json.loads(result.metadata()["history"]))
             logits_of.append(result.get_tensor("logits"))
@@ -173,16 +145,18 @@ def cross_validate(initial: InitialModel, data: Corpus, work: Path, run: Run) ->
         values = title, best["validation_loss"], accuracy, best["epoch"], len(histories[-1])
         _log.info("%s: validation loss %.4f, accuracy %s after epoch %d of %d", *values)
     sizes = [len(tested) for _, tested in data.folds]
+    names = "validation_loss", "validation_accuracy"
     curve = [
-        {name: fmean([record[name] for record in records], sizes) for name in records[0]}
+        [fmean([record[name] for record in records], sizes) for name in names]
         for records in zip(*histories, strict=False)
     ]
-    best_epoch = int(np.argmin([record["validation_loss"] for record in curve]))
-    logits = np.empty_like(data.validation.targets)
+    losses = [loss for loss, _ in curve]
+    last = losses.index(min(losses))
+    of_best = np.empty_like(data.validation.targets)
     for (_, tested), of_epochs in zip(data.folds, logits_of, strict=True):
-        logits[tested] = of_epochs[best_epoch]
+        of_best[tested] = of_epochs[last]
     seconds = sum(record["seconds"] for history in histories for record in history)
-    return CrossValidation(curve[: best_epoch + 1], logits, seconds)
+    return curve[: last + 1], of_best, seconds
 
 
 def _report(name: str, record: Record, seconds: float) -> None:

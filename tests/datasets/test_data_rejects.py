@@ -18,7 +18,7 @@ def test_rows_within_the_limit_are_left_out_and_written_with_their_place_and_rea
     lines = csv_of(ROWS).splitlines(keepends=True)
     path = write(tmp_path / "r.csv", "".join([*lines[:2], "x,y,z\n", "unsure,\n", *lines[2:]]))
     rejects = Rejects()
-    data = load_split(path, "train", None, None, rejects=rejects)
+    data = load_split(DataSet(path), "train", rejects=rejects)
     assert [*zip(data.texts, data.labels, strict=True)] == ROWS
     assert [*data.rows[:3]] == [1, 3, 4]
     rejects.write(Target(tmp_path / "out"))
@@ -35,10 +35,10 @@ def test_more_rows_than_the_limit_stop_the_run(tmp_path, limit, fits):
     path = write(tmp_path / "r.csv", csv_of([*ROWS[:98], ("x", ""), ("y", "")]))
     rejects = Rejects(limit, "max-rejects in the file")
     if fits:
-        assert len(load_split(path, "train", None, None, rejects=rejects)) == 98
+        assert len(load_split(DataSet(path), "train", rejects=rejects)) == 98
         return
     with pytest.raises(RejectsError, match=r"2 of 100 rows .*no label \(2 rows, .* max-rejects in the"):
-        load_split(path, "train", None, None, rejects=rejects)
+        load_split(DataSet(path), "train", rejects=rejects)
 
 
 def test_a_message_names_the_most_frequent_reason():

@@ -13,6 +13,7 @@ import pytest
 import xlsxwriter
 from data_sets import ROWS, csv_of, jsonl_of, parquet_of, write, write_hub_layout
 
+from sentcli.config import DataSet
 from sentcli.datasets.labels import class_names
 from sentcli.datasets.load import load_split
 from sentcli.errors import DataError, MissingExtraError
@@ -46,7 +47,7 @@ CONTENT = {
 
 
 def read(path, *columns, split="train", **options):
-    data = load_split(str(path), split, *(columns or (None, None)), ReadOptions(**options))
+    data = load_split(DataSet(str(path), *columns), split, ReadOptions(**options))
     return [*zip(data.texts, data.labels, strict=True)]
 
 
@@ -122,7 +123,7 @@ def test_parquet_may_state_names_of_classes(tmp_path):
     rows = {"text": ["a", "b", "c"], "label": [0, 1, 2]}
     path = str(tmp_path / "r.parquet")
     datasets.Dataset.from_dict(rows, features=datasets.Features(kinds)).to_parquet(path)
-    data = load_split(path, "train", None, None)
+    data = load_split(DataSet(path), "train")
     assert data.labels == ["2", "negative", "1"]
     assert class_names(data) == ("2", "negative", "1")
 
@@ -187,7 +188,7 @@ def test_missing_columns(tmp_path, text, label, message):
     ],
 )
 def test_names_and_order_of_classes(tmp_path, rows, names):
-    assert class_names(load_split(write(tmp_path / "r.jsonl", rows), "train", None, None)) == names
+    assert class_names(load_split(DataSet(write(tmp_path / "r.jsonl", rows)), "train")) == names
 
 
 @pytest.mark.parametrize(
@@ -236,7 +237,7 @@ def test_strings_of_parquet_that_are_not_utf_8_end_the_run(tmp_path):
 @pytest.mark.usefixtures("cache")
 def test_a_folder_in_the_layout_of_the_hub(tmp_path):
     path = write_hub_layout(tmp_path / "reviews")
-    train = load_split(path, "train", None, None)
+    train = load_split(DataSet(path), "train")
     assert train.texts == ["fine 0", "fine 1", "fine 2"]
     assert train.labels == ["positive", "negative", "positive"]
     assert read(path, split="test") == [("dull 0", "negative"), ("dull 1", "positive")]
@@ -246,7 +247,7 @@ def test_a_folder_in_the_layout_of_the_hub(tmp_path):
         read(path, split="unsupervised")
     with pytest.raises(DataError, match="no split 'dev'; the splits are train, test, unsupervised"):
         read(path, split="dev")
-    ordered = load_split(write_hub_layout(tmp_path / "b", ("rotten", "fresh")), "train", None, None)
+    ordered = load_split(DataSet(write_hub_layout(tmp_path / "b", ("rotten", "fresh"))), "train")
     assert class_names(ordered) == ("rotten", "fresh")
 
 
@@ -295,7 +296,7 @@ def test_a_hub_id_comes_from_the_cache_without_a_network(tmp_path, cache):
 
 
 @pytest.mark.usefixtures("cache")
-@pytest.mark.parametrize("spec", ["imdb", "csv", "data/missing.csv", "../missing", "a/b/c", ""])
+@pytest.mark.parametrize("spec", ["imdb", "csv", "data/missing.csv", "../missing", "a/b/c"])
 def test_neither_path_nor_hub_id(tmp_path, spec, monkeypatch):
     write(tmp_path / "here.csv", csv_of(ROWS))  # what `load_dataset("csv")` would pick up
     monkeypatch.chdir(tmp_path)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from sentcli.config import DataSet
+from sentcli.datasets import splits
 from sentcli.datasets.labels import LabeledTexts
 from sentcli.datasets.splits import (
     are_learned,
@@ -30,20 +31,20 @@ def assert_apart(train, validation):
 
 def test_validation_is_a_stratified_share():
     data = labeled(a=100, b=300)
-    train, validation = train_validation(data, 0.1, seed=1)
+    train, validation = train_validation(data, 0.1)
     assert Counter(validation.labels) == {"a": 10, "b": 30}
     assert sorted(train.texts + validation.texts) == sorted(data.texts)
     for part in (train, validation):
         assert part.texts == [text for text in data.texts if text in {*part.texts}]
-    assert train_validation(data, 0.1, seed=1) == (train, validation)
-    assert train_validation(data, 0.1, seed=2)[1] != validation
+    assert train_validation(data, 0.1) == (train, validation)
 
 
 @pytest.mark.parametrize(("rows", "share", "most"), [(60, 0.05, 3), (400, 0.1, 5), (25_000, 0.1, 10)])
-def test_runs_of_neighboring_rows_are_held_out(rows, share, most):
+def test_runs_of_neighboring_rows_are_held_out(rows, share, most, monkeypatch):
     """Texts of one source stand side by side."""
     for seed in range(5):
-        _, validation = train_validation(labeled(a=rows), share, seed)
+        monkeypatch.setattr(splits, "_SEED", seed)
+        _, validation = train_validation(labeled(a=rows), share)
         held_out = np.array([int(text.removeprefix("text ")) for text in validation.texts])
         assert len(held_out) == round(share * rows)
         assert 1 <= 1 + (np.diff(held_out) > 1).sum() <= most
@@ -67,14 +68,14 @@ def test_the_runs_of_two_classes_are_of_the_same_things(is_sorted):
 
 @pytest.mark.parametrize("share", [0.001, 0.5, 0.9])
 def test_each_class_is_in_both_parts(share):
-    train, validation = train_validation(labeled(a=1000, b=2, c=1), share, seed=3)
+    train, validation = train_validation(labeled(a=1000, b=2, c=1), share)
     assert {*train.labels} == {"a", "b", "c"}
     assert {*validation.labels} == {"a", "b"}
 
 
 def test_copies_of_a_text_stay_on_one_side():
     texts = [f"Text {n}" for n in range(50)] + [f" text  {n}\n" for n in range(50)]
-    train, validation = train_validation(LabeledTexts(texts, ["a", "b"] * 50), 0.2, seed=1)
+    train, validation = train_validation(LabeledTexts(texts, ["a", "b"] * 50), 0.2)
     assert_apart(train, validation)
     assert len(train) + len(validation) == 100
     assert 20 <= len(validation) <= 40
@@ -84,7 +85,7 @@ def test_a_text_that_is_repeated_often_is_trained_on():
     often = ["good", "Good "] * 50
     texts = [text for number in range(100) for text in (f"text {number}", often[number])]
     data = LabeledTexts(texts, [label for number in range(100) for label in ("ab"[number % 2],) * 2])
-    train, validation = train_validation(data, 0.2, seed=1)
+    train, validation = train_validation(data, 0.2)
     assert sum(normalize_copy(text) == "good" for text in train.texts) == 100
     assert len(validation) > 0.05 * len(data)
     assert_apart(train, validation)
@@ -99,7 +100,7 @@ def test_a_text_that_is_repeated_often_is_trained_on():
 )
 def test_texts_that_cannot_be_split(texts, labels, message):
     with pytest.raises(DataError, match=message):
-        train_validation(LabeledTexts(texts.split(), labels.split()), 0.2, seed=1)
+        train_validation(LabeledTexts(texts.split(), labels.split()), 0.2)
 
 
 def test_texts_of_a_validation_file_leave_the_training_part(caplog):

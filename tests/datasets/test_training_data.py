@@ -50,7 +50,7 @@ def test_most_limits_the_texts_of_each_label(tmp_path):
     path = write(tmp_path / "r.csv", rows(40) + [(f"more {number}", "1") for number in range(20)])
     (part,), _ = read_data_sets([DataSet(path, most=15)])
     assert Counter(part.labels) == {"0": 15, "1": 15}
-    order = [load_split(path, "train", None, None).texts.index(text) for text in part.texts]
+    order = [load_split(DataSet(path), "train").texts.index(text) for text in part.texts]
     assert order == sorted(order)
     assert order[0] < 20 < 40 < order[-1]  # from everywhere
     assert read_data_sets([DataSet(path, most=15)])[0][0] == part

@@ -1,5 +1,6 @@
 """Bigrams: which pairs of words become one id, and how training replaces them by their words."""
 
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -48,7 +49,7 @@ SPLIT = Vocab([*WORDS, "not a", "good film", "a a"])
 def test_a_bigram_starts_with_the_mean_of_its_words(tmp_path: Path) -> None:
     path = tmp_path / "vectors.txt"
     path.write_text("".join(f"{word} {number} {number / 7}\n" for number, word in enumerate(WORDS)))
-    data = SimpleNamespace(vocab=SPLIT, counts={}, texts=SimpleNamespace(labels=("bad", "good")))
+    data = SimpleNamespace(vocab=SPLIT, counts=Counter(), texts=SimpleNamespace(labels=("bad", "good")))
     settings = resolve_settings(DataSource((DataSet("-"),), str(path)), {"embedding_dim": 2})
     weights = init_model(data, settings).weights["embedding.weight"].numpy()
     np.testing.assert_array_equal(weights[7:], weights[[[3, 2], [6, 5], [2, 2]]].mean(axis=1))

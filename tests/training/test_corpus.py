@@ -166,7 +166,7 @@ def words_of(texts):
 
 
 def test_the_everyday_sentences_differ_from_each_other():
-    data = load_split(str(ROOT / "data" / "everyday.csv"), "train", None, None)
+    data = load_split(DataSet(str(ROOT / "data" / "everyday.csv")), "train")
     assert Counter(data.labels) == dict.fromkeys(LABELS, len(data) // 2)
     words = words_of(data.texts)
     assert all(words)

@@ -3,6 +3,8 @@
 import gzip
 import tracemalloc
 import zipfile
+from collections import Counter
+from types import SimpleNamespace
 
 import huggingface_hub
 import numpy as np
@@ -11,14 +13,12 @@ import pytest
 from huggingface_hub import constants
 
 from sentcli.errors import DataError
+from sentcli.text.tokenizer import Vocab
 from sentcli.training import glove
-from sentcli.training.glove import (
-    HUB_REPOSITORY,
-    Coverage,
-    check_source,
-    frequent_words,
-    load_glove,
-)
+from sentcli.training.corpus import DataSource
+from sentcli.training.glove import HUB_REPOSITORY, check_source, frequent_words, load_glove
+from sentcli.training.init_model import init_model
+from sentcli.training.settings import resolve_settings
 
 WORDS = ("<pad>", "<unk>", "the", "film", "naïve", "zyxw")
 ROWS = "the 0.5 -1 2e-1\nfilm 1.5 3 0.25\nother 9 9 9\nnaïve -0.5 0.125 1\n"
@@ -38,7 +38,7 @@ def write_zip(path, members):
 
 
 def load(path, dim=3, words=WORDS):
-    return load_glove(path, words, dim, {}, seed=1)[0]
+    return load_glove(path, words, dim, seed=1)[0]
 
 
 def assert_vectors(matrix):
@@ -105,7 +105,7 @@ def test_missing_words_are_drawn_like_the_others(tmp_path):
     assert len(np.unique(drawn, axis=0)) == 2000
     np.testing.assert_allclose(matrix[1], matrix[2:2002].mean(axis=0), rtol=1e-5)
     np.testing.assert_array_equal(load(path, 2, words), matrix)
-    assert (load_glove(path, words, 2, {}, seed=2)[0][2002:] != drawn).any()
+    assert (load_glove(path, words, 2, seed=2)[0][2002:] != drawn).any()
 
 
 def test_frequent_words_are_the_first_that_are_tokens(tmp_path):
@@ -113,11 +113,20 @@ def test_frequent_words_are_the_first_that_are_tokens(tmp_path):
     assert frequent_words(path, 2, 5) == ["the", "of", ","]
 
 
-def test_coverage(tmp_path):
-    counts = {"the": 60, "film": 20, "zyxw": 10, "rare": 10}
-    coverage = load_glove(write(tmp_path / "v.txt", ROWS), WORDS, 3, counts, seed=1)[1]
-    assert coverage == Coverage(types_covered=3, types_total=4, tokens_covered=80, tokens_total=100)
-    assert str(coverage) == "word vectors for 3 of 4 words, 80.0% of tokens"
+def test_which_words_have_a_vector(tmp_path):
+    has_vector = load_glove(write(tmp_path / "v.txt", ROWS), WORDS, 3, seed=1)[1]
+    assert has_vector.tolist() == [False, False, True, True, True, False]
+
+
+def test_coverage(tmp_path, caplog):
+    caplog.set_level("INFO", "sentcli")
+    source = write(tmp_path / "v.txt", ROWS)
+    settings = resolve_settings(DataSource((), str(source)), {"embedding_dim": 3})
+    counts = Counter({"the": 60, "film": 20, "zyxw": 10, "rare": 10})
+    data = SimpleNamespace(vocab=Vocab(WORDS), counts=counts, texts=SimpleNamespace(labels=("a", "b")))
+    covered = {"types_covered": 3, "types_total": 4, "tokens_covered": 80, "tokens_total": 100}
+    assert init_model(data, settings).glove == {"source": "v.txt", **covered}
+    assert "word vectors for 3 of 4 words, 80.0% of tokens" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -176,9 +185,9 @@ def test_a_name_is_read_from_the_cache_of_the_hub_without_a_network(tmp_path, mo
     (repository / "snapshots" / "abc").mkdir(parents=True)
     rows = f"film{' 0.5' * 25}\n"
     write_zip(repository / "snapshots" / "abc" / "glove.twitter.27B.zip", {"glove.twitter.27B.25d.txt": rows})
-    matrix, coverage = load_glove("twitter.27B.25d", WORDS, 25, {}, seed=1)
+    matrix, has_vector = load_glove("twitter.27B.25d", WORDS, 25, seed=1)
     assert (matrix[3] == 0.5).all()
-    assert coverage.types_covered == 1
+    assert has_vector.sum() == 1
 
 
 def test_a_name_is_downloaded_once_after_its_size_is_told(tmp_path, monkeypatch, caplog):
@@ -189,7 +198,7 @@ def test_a_name_is_downloaded_once_after_its_size_is_told(tmp_path, monkeypatch,
     monkeypatch.setattr(
         huggingface_hub, "hf_hub_download", lambda *what, token: asked.append(what) or str(archive)
     )
-    load_glove("6B.100d", WORDS, 100, {}, seed=1)
+    load_glove("6B.100d", WORDS, 100, seed=1)
     assert asked == [("stanfordnlp/glove", "glove.6B.zip")]
     assert "glove.6B.zip: downloading 0.86 GB" in caplog.text
 
@@ -203,11 +212,11 @@ def test_a_hub_out_of_reach_is_an_error_that_names_the_ways_on(tmp_path, monkeyp
 
 def test_random_embedding():
     words = ("<pad>", "<unk>", *map(str, range(5000)))
-    matrix, coverage = load_glove("none", words, 64, {"0": 3, "rare": 2}, seed=1)
+    matrix, has_vector = load_glove("none", words, 64, seed=1)
     assert matrix.dtype == np.float32
     assert not matrix[0].any()
     assert matrix[1].any()
     assert matrix.std() == pytest.approx(1 / 8, rel=0.01)
-    assert coverage == Coverage(0, 5000, 0, 5)
-    np.testing.assert_array_equal(load_glove("none", words, 64, {}, seed=1)[0], matrix)
-    assert (load_glove("none", words, 64, {}, seed=2)[0][1:] != matrix[1:]).any()
+    assert not has_vector.any()
+    np.testing.assert_array_equal(load_glove("none", words, 64, seed=1)[0], matrix)
+    assert (load_glove("none", words, 64, seed=2)[0][1:] != matrix[1:]).any()

@@ -1,5 +1,6 @@
 """The training loop: it learns, it is deterministic, and it continues where it was stopped."""
 
+import copy
 import math
 from collections import Counter
 from dataclasses import replace
@@ -50,7 +51,7 @@ def run(
     torch.manual_seed(7)
     model = BiLSTM(ModelConfig(words, embedding_dim=8, hidden_size=6, dropout=0.2, embedding_dropout=0.2))
 
-    def measured(model, epoch):
+    def measured(model):
         return loss_and_accuracy(predict_logits(model, validation, CPU), validation)
 
     how = Run(CPU, None, len(validation), path, **{"quiet": True, "vary": blur} | options)
@@ -73,7 +74,7 @@ def finished(data, tmp_path_factory) -> tuple[BiLSTM, list[dict[str, float]]]:
 def test_a_file_beside_the_checkpoint_grows_by_the_epoch(data, tmp_path):
     seen = []
 
-    def watch(model, epoch):
+    def watch(model):
         path = tmp_path / "history.csv"
         seen.append(len(path.read_text().splitlines()) - 1 if path.exists() else 0)
         return 0.5, 0.5
@@ -96,7 +97,7 @@ def test_the_weights_are_the_average_of_the_best_epoch(data, tmp_path):
     losses = iter([0.5, 0.2, 0.4])
     seen = []
 
-    def fake(model, epoch):
+    def fake(model):
         seen.append({name: value.clone() for name, value in model.state_dict().items()})
         return next(losses), 0.5
 
@@ -145,18 +146,27 @@ def test_a_loss_that_is_not_finite_ends_the_training(data, tmp_path):
 )
 def test_it_stops_after_some_epochs_without_a_lower_loss(data, tmp_path, losses, patience, epochs):
     config = replace(CONFIG, epochs=6, patience=patience)
+    coming = iter(losses)
     for _ in range(2):  # a finished training is loaded
-        _, history = run(
-            data, tmp_path / "checkpoint", config, validate=lambda _, epoch: (losses[epoch], 0.5)
-        )
+        _, history = run(data, tmp_path / "checkpoint", config, validate=lambda _: (next(coming), 0.5))
         assert [record["validation_loss"] for record in history] == losses[:epochs]
 
 
 def test_a_part_of_the_epochs_has_the_learning_rates_of_all(data, tmp_path):
-    _, part = run(data, tmp_path / "part", last_epoch=2)
-    _, whole = run(data, tmp_path / "whole")
-    assert [record["lr"] for record in part] == [record["lr"] for record in whole[:2]]
-    assert part[1]["validation_loss"] == whole[1]["validation_loss"]
+    model, part = run(data, tmp_path / "part", known=[(0.4, 0.5), (0.3, 0.6)])
+    weights, rates = [], [record["lr"] for record in part]
+
+    def watch(model):
+        weights.append(copy.deepcopy(model.state_dict()))
+        return 0.5, 0.5
+
+    _, whole = run(data, tmp_path / "whole", validate=watch)
+    assert rates == [record["lr"] for record in whole[:2]]
+    assert [(record["validation_loss"], record["validation_accuracy"]) for record in part] == [
+        (0.4, 0.5),
+        (0.3, 0.6),
+    ]
+    assert all(torch.equal(value, weights[1][name]) for name, value in model.state_dict().items())
 
 
 def test_a_killed_training_continues_from_its_last_checkpoint(data, finished, tmp_path, monkeypatch):
