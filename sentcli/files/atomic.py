@@ -8,12 +8,12 @@ import logging
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from sentcli.errors import LockedError, OutputError, RefusedOutputError
-from sentcli.files import system
+from sentcli.files import stop, system
 
 WAIT_SECONDS = 120.0  # longer than the 90 s for which NFSv4 keeps the locks of a dead machine
 _PAUSE = 0.1  # seconds between two attempts
@@ -128,7 +128,7 @@ class Lock(AbstractContextManager["Lock"]):
     :raises LockedError: if another run still holds the lock after that time.
     """
 
-    def __init__(self, target: Path, *, check: Callable[[], None] = lambda: None, waits: bool = True) -> None:
+    def __init__(self, target: Path, *, waits: bool = True) -> None:
         self._path = temporary_path(target, "lock")
         if self._acquire():
             return
@@ -136,7 +136,7 @@ class Lock(AbstractContextManager["Lock"]):
             _log.warning("%s: another run of sentcli is writing it; waiting up to two minutes", target)
         end = time.monotonic() + WAIT_SECONDS * waits
         while time.monotonic() < end:
-            check()
+            stop.check()
             time.sleep(_PAUSE)
             if self._acquire():
                 return

@@ -16,7 +16,7 @@ from typing import IO, Any
 from xxhash import xxh3_64_hexdigest
 
 from sentcli.errors import DataError, OutputError, without_secrets
-from sentcli.files import remote, system
+from sentcli.files import remote, stop, system
 from sentcli.files.compression import (
     compression_of,
     damage,
@@ -29,7 +29,6 @@ from sentcli.files.compression import (
 )
 
 STANDARD = "-"
-LOOK_SECONDS = 0.1  # the longest wait of a pipe between two checks for a signal
 _BLOCK = 1 << 19  # bytes: few calls, and a block stays in the cache until it is hashed
 
 
@@ -92,13 +91,11 @@ def inspect_input(path: str, name: str | None = None) -> InputFile:
 class Source(AbstractContextManager["Source"]):
     """The decompressed bytes of an input, which is opened once.
 
-    :param check: called while a live input has no bytes; it may raise an error.
     :raises DataError: if the input cannot be opened; also from all methods, if it cannot be read.
     """
 
-    def __init__(self, file: InputFile, check: Callable[[], None] = lambda: None) -> None:
-        check()  # between two of many inputs
-        self.check = check
+    def __init__(self, file: InputFile) -> None:
+        stop.check()  # between two of many inputs
         self.name = file.name
         self.size = file.size
         self.is_stream = file.is_stream
@@ -120,8 +117,8 @@ class Source(AbstractContextManager["Source"]):
 
     def _wait(self) -> None:
         """Wait for the next bytes of a pipe, because a read of it could not be stopped."""
-        while self._is_pipe and not self.ready(LOOK_SECONDS):
-            self.check()
+        while self._is_pipe and not self.ready(stop.LOOK_SECONDS):
+            stop.check()
 
     def _rewind(self) -> None:
         self._bytes.rewind()

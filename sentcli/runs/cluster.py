@@ -30,13 +30,13 @@ from sentcli.errors import (
     requires,
     signal_of,
 )
+from sentcli.files import stop
 from sentcli.files.remote import is_url
 from sentcli.files.sink import Target
 from sentcli.files.source import inspect_input
 from sentcli.runs.job import JobOptions, score_output
 from sentcli.runs.plan import Pair
 from sentcli.runs.summary import Bar, Progress, Summary
-from sentcli.scoring import stop
 from sentcli.scoring.pool import tune_interpreter, usable_cores
 from sentcli.scoring.scorer import Scorer, load
 

@@ -11,7 +11,6 @@ from sentcli.files.compression import SUFFIXES
 from sentcli.files.sink import Target
 from sentcli.files.source import STANDARD, InputFile, Source
 from sentcli.runs.plan import Partitions
-from sentcli.scoring import stop
 from sentcli.tables.chunk import Chunk, Cursor, Position, Results
 from sentcli.tables.open import open_table, read
 from sentcli.tables.options import ReadOptions, ResultColumn, WriteOptions
@@ -201,7 +200,7 @@ class Inputs:
     def _source(self, number: int) -> Source:
         """Return an input that is open, else open it."""
         if number not in self._open:
-            self._open[number] = Source(self._files[number], stop.check)
+            self._open[number] = Source(self._files[number])
         return self._open[number]
 
     def _keep(self, number: int) -> bool:

@@ -22,6 +22,7 @@ from sentcli.errors import (
     option,
     signal_of,
 )
+from sentcli.files import stop
 from sentcli.files.atomic import Lock, output_errors
 from sentcli.files.sink import Target, is_terminal
 from sentcli.files.source import STANDARD, InputFile, inspect_input
@@ -30,7 +31,6 @@ from sentcli.runs.inputs import Inputs, find_formats
 from sentcli.runs.output import Output
 from sentcli.runs.plan import partitions_of, refuse_inputs
 from sentcli.runs.summary import Bar, Progress, Summary
-from sentcli.scoring import stop
 from sentcli.scoring.dates import day_of, split_span
 from sentcli.scoring.labels import Counts, Groups
 from sentcli.scoring.scorer import Scorer
@@ -104,7 +104,7 @@ def score_output(
         with ExitStack() as stack:
             for place in (target, given):
                 if place and place.is_file:
-                    stack.enter_context(Lock(place.path, check=stop.check, waits=options.waits))
+                    stack.enter_context(Lock(place.path, waits=options.waits))
             pages = [file.target for file in (options.report, options.summary) if file]
             places = targets, pages, files, conditions, has_record
             history = History(*places, options.overwrite, options.listing, options.update)

@@ -14,14 +14,13 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from sentcli.errors import DataError, OutputError, RefusedOutputError, UsageError, counted, option
-from sentcli.files import remote
+from sentcli.files import remote, stop
 from sentcli.files.atomic import output_errors
 from sentcli.files.compression import compression_of, is_archive, list_members, path_of
 from sentcli.files.remote import as_path, is_url
 from sentcli.files.sink import Target
 from sentcli.files.source import STANDARD, InputFile, Source, inspect_input
 from sentcli.files.walk import WILDCARD, not_inputs, walk
-from sentcli.scoring import stop
 from sentcli.tables.open import open_table
 from sentcli.tables.options import ReadOptions, ResultColumn
 from sentcli.tables.registry import SUFFIXES, get_format, is_known, suffix_of, written_format
@@ -187,7 +186,7 @@ def _find(name: str, read: ReadOptions, output: str) -> list[Found]:
     at_url = is_url(name)
     if name.endswith("/") if at_url else name not in ("", STANDARD) and Path(name).is_dir():
         base = f"{name.rstrip('/')}/"
-        found, links = (sorted(remote.list_folder(base)), []) if at_url else walk(base, "**/*", stop.check)
+        found, links = (sorted(remote.list_folder(base)), []) if at_url else walk(base, "**/*")
         inside = Path(output).absolute()
         if output and not Path(base).absolute().is_relative_to(inside):
             found = [file for file in found if not Path(file).absolute().is_relative_to(inside)]
@@ -200,7 +199,7 @@ def _find(name: str, read: ReadOptions, output: str) -> list[Found]:
     elif "*" in name if at_url else WILDCARD.search(name) and not Path(name).exists():
         base = _FIXED.findall(name)[0]
         pattern = name.removeprefix(base)
-        found, links = (remote.expand(name), []) if at_url else walk(base, pattern, stop.check)
+        found, links = (remote.expand(name), []) if at_url else walk(base, pattern)
         if not (found or links):
             raise DataError(f"{name}: no such files")
         kept = _inputs_among(name, base, found, read, is_folder=False)
@@ -296,7 +295,7 @@ def _list(folder: str, pattern: str) -> list[str]:
     """List the files of a folder that may not exist."""
     with suppress(DataError):  # of a server or a parent folder that does not list its files
         at_url = is_url(folder)
-        return remote.expand(f"{folder}/{pattern}") if at_url else walk(f"{folder}/", pattern, stop.check)[0]
+        return remote.expand(f"{folder}/{pattern}") if at_url else walk(f"{folder}/", pattern)[0]
     return []
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sentcli.errors import OF_ONE_OUTPUT, LockedError, OutputError, UsageError, counted
+from sentcli.files import stop
 from sentcli.files.atomic import AtomicFile
 from sentcli.files.remote import list_folder
 from sentcli.files.sink import Target
@@ -17,7 +18,6 @@ from sentcli.runs.history import name_outputs_without_input
 from sentcli.runs.job import JobOptions, score_output
 from sentcli.runs.plan import Pair, plan_outputs
 from sentcli.runs.summary import Progress, Summary
-from sentcli.scoring import stop
 from sentcli.scoring.scorer import Scorer, load
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 
