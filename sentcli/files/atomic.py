@@ -72,16 +72,37 @@ def write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-class AtomicFile:
-    """A file that is written under a temporary name next to its target.
+class TemporaryFile:
+    """A hidden file next to the file that a run writes; see `temporary_path`.
 
     :raises OutputError: here and from all methods, with the name and the reason.
     """
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: Path, kind: str) -> None:
         self.target = target
+        self._path = temporary_path(target, kind)
+        self._descriptor = -1
+
+    def close(self) -> None:
+        """Close the file, and leave it in place."""
+        # Set -1, so that a thread that still writes cannot write to the next file with this descriptor.
+        descriptor, self._descriptor = self._descriptor, -1
+        with suppress(OSError):  # `publish` and `commit` check for errors; a failed run reports its first one
+            os.close(descriptor)
+
+    def discard(self) -> None:
+        """Close and remove the file."""
+        self.close()
+        with output_errors(self._path):
+            self._path.unlink(missing_ok=True)
+
+
+class AtomicFile(TemporaryFile):
+    """A file that is written under a temporary name next to its target."""
+
+    def __init__(self, target: Path) -> None:
+        super().__init__(target, "part")
         self.size = 0
-        self._path = temporary_path(target, "part")
         with output_errors(self._path):
             self._descriptor = create(self._path, target)
 
@@ -105,19 +126,6 @@ class AtomicFile:
             self.close()  # Windows renames no open file
             self._path.replace(self.target)
             system.sync(self.target.parent)
-
-    def close(self) -> None:
-        """Close the file, and leave its temporary file in place."""
-        # Set -1, so that a thread that still writes cannot write to the next file with this descriptor.
-        descriptor, self._descriptor = self._descriptor, -1
-        with suppress(OSError):  # `publish` checks for errors; after a failure, report the first one
-            os.close(descriptor)
-
-    def discard(self) -> None:
-        """Close and remove the temporary file."""
-        self.close()
-        with output_errors(self._path):
-            self._path.unlink(missing_ok=True)
 
 
 class Lock(AbstractContextManager["Lock"]):

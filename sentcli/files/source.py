@@ -64,6 +64,7 @@ class InputFile:
 
 def inspect_input(path: str, name: str | None = None) -> InputFile:
     """Return the facts about an input without reading it."""
+    stop.check()  # the inputs may be many
     if not path:
         raise DataError("the name of an input is empty; give a file, or - for standard input")
     name = without_secrets(name or path)

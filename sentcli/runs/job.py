@@ -86,10 +86,7 @@ def score_output(
     :raises ResumeError: if something that it depends on changed since its stopped or finished run.
     :raises LockedError: if another run holds the output, after two minutes if `options.waits`.
     """
-    files = []
-    for path in inputs:
-        stop.check()
-        files.append(inspect_input(path, name))
+    files = [inspect_input(path, name) for path in inputs]
     read, write = find_formats(inputs, target.name, options.read, options.write, in_folder=options.in_folder)
     if write.format in ("parquet", "xlsx") and target.is_standard_output and is_terminal(sys.stdout):
         raise UsageError(f"{write.format} is not for a terminal; add -o OUT.{write.format}")
@@ -98,18 +95,14 @@ def score_output(
     targets = [target, rejects] if rejects else [target]
     refuse_inputs(files, [place.name for place in targets])
     _check_places(target, given)
-    has_record = options.in_folder and (target.is_file or (target.is_url and not given))
     conditions = _conditions(scorer, files, options)
     try:
         with ExitStack() as stack:
             for place in (target, given):
                 if place and place.is_file:
                     stack.enter_context(Lock(place.path, waits=options.waits))
-            pages = [file.target for file in (options.report, options.summary) if file]
-            places = targets, pages, files, conditions, has_record
-            history = History(*places, options.overwrite, options.listing, options.update)
-            settled = replace(options, read=read, write=write)
-            return history.settle() or _Job(scorer, settled, history).run(progress)
+            history = History(targets, files, conditions, replace(options, read=read, write=write))
+            return history.settle() or _Job(scorer, history).run(progress)
     except ChangedInputError:
         if not options.update or options.overwrite:  # a second change ends the run
             raise
@@ -153,13 +146,9 @@ def _conditions(scorer: Scorer, files: Sequence[InputFile], options: JobOptions)
 
 @dataclass
 class _Job:
-    """The rows of an output whose files are locked.
-
-    :param options: with the formats of the inputs and of the output, where their names show them.
-    """
+    """The rows of an output whose files are locked."""
 
     scorer: Scorer
-    options: JobOptions
     history: History
     output: Output | None = None
 
@@ -185,7 +174,7 @@ class _Job:
             raise
 
     def _score(self, progress: Progress) -> Summary:
-        started, scorer, options = time.perf_counter(), self.scorer, self.options
+        started, scorer, options = time.perf_counter(), self.scorer, self.history.options
         files, target = self.history.files, self.history.targets[0]
         rejects = self.history.targets[1] if len(self.history.targets) > 1 else None
         results = options.write.columns(scorer.shown_classes, scorer.extras.columns, scorer.given_labels)
@@ -209,7 +198,7 @@ class _Job:
             options.report.publish()
         if options.summary:
             options.summary.write(summary)
-        self.history.ledger.remove()
+        self.history.ledger.discard()
         return summary
 
     def _write_rows(self, inputs: Inputs, output: Output, bar: Bar) -> tuple[Summary, int]:
@@ -219,8 +208,8 @@ class _Job:
         """
         files, scorer, total = self.history.files, self.scorer, Counts()
         names = [file.name for file in files]
-        ledger, report, groups = self.history.ledger, self.options.report, Groups()
-        by = () if inputs.table.is_empty else self.options.read.by
+        ledger, report, groups = self.history.ledger, self.history.options.report, Groups()
+        by = () if inputs.table.is_empty else self.history.options.read.by
         places = {name: places_of(inputs.table, {split_span(name)[0]: "by"})[0] for name in by}
         if report:
             report.begin(names, inputs.table, is_stream=files[0].is_stream)
@@ -256,7 +245,7 @@ class _Job:
 
     def _groups_of(self, name: str, values: Sequence[str]) -> Sequence[str]:
         """Return the groups of values of `--by`: the values, or their days."""
-        day_first = self.options.read.day_first
+        day_first = self.history.options.read.day_first
         return [day_of(value, day_first) for value in values] if split_span(name)[1] else values
 
     def _leave(self, error: BaseException) -> bool:
@@ -271,7 +260,7 @@ class _Job:
                 stack.callback(self.output.discard)
             stack.callback(ledger.close)
             if not ledger.is_kept:
-                ledger.remove()
+                ledger.discard()
             elif not isinstance(error, OutputError):
                 ledger.commit()
         return ledger.is_kept

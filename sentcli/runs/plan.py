@@ -111,7 +111,6 @@ def _refuse_collisions(files: Sequence[str], outputs: Sequence[Target]) -> None:
             raise UsageError(f"{file} would be written {count} times in this run; score inputs one by one")
     inputs = []
     for name in files:
-        stop.check()
         with suppress(DataError):  # raised again when this input is scored
             inputs.append(InputFile(name, name) if is_url(name) else inspect_input(name))
     refuse_inputs(inputs, [*written])
