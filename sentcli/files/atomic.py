@@ -138,17 +138,16 @@ class Lock(AbstractContextManager["Lock"]):
 
     def __init__(self, target: Path, *, waits: bool = True) -> None:
         self._path = temporary_path(target, "lock")
-        if self._acquire():
-            return
-        if waits:
-            _log.warning("%s: another run of sentcli is writing it; waiting up to two minutes", target)
-        end = time.monotonic() + WAIT_SECONDS * waits
-        while time.monotonic() < end:
+        waited = 0.0
+        while not self._acquire():
+            busy = f"{target}: another run of sentcli is writing it"
+            if waited >= WAIT_SECONDS * waits:
+                raise LockedError(f"{busy}; try again when it is done")
+            if not waited:
+                _log.warning("%s; waiting up to two minutes", busy)
             stop.check()
             time.sleep(_PAUSE)
-            if self._acquire():
-                return
-        raise LockedError(f"{target}: another run of sentcli is writing it; try again when it is done")
+            waited += _PAUSE
 
     def _acquire(self) -> bool:
         """Try to lock the file; return False if another run holds it or has just removed it."""

@@ -67,17 +67,12 @@ class JobOptions:
     waits: bool = True  # for an output that another run is writing
     report: "Report | None" = None  # of a single output
     summary: SummaryFile | None = None  # of a single output, or of all outputs of a folder
+    progress: Progress = field(default_factory=Progress)
     listing: Mapping[str, int] | None = None  # sizes of the objects in a folder at a URL; None: ask for each
 
 
 def score_output(
-    scorer: Scorer,
-    inputs: Sequence[str],
-    target: Target,
-    options: JobOptions,
-    progress: Progress,
-    *,
-    name: str | None = None,
+    scorer: Scorer, inputs: Sequence[str], target: Target, options: JobOptions, *, name: str | None = None
 ) -> Summary:
     """Score inputs to one output. The output gets its name only when it holds all rows.
 
@@ -101,12 +96,13 @@ def score_output(
             for place in (target, given):
                 if place and place.is_file:
                     stack.enter_context(Lock(place.path, waits=options.waits))
+            stack.callback(target.remove_scratch)
             history = History(targets, files, conditions, replace(options, read=read, write=write))
-            return history.settle() or _Job(scorer, history).run(progress)
+            return history.settle() or _Job(scorer, history).run()
     except ChangedInputError:
         if not options.update or options.overwrite:  # a second change ends the run
             raise
-    return score_output(scorer, inputs, target, replace(options, overwrite=True), progress, name=name)
+    return score_output(scorer, inputs, target, replace(options, overwrite=True), name=name)
 
 
 def _check_places(target: Target, rejects: Target | None) -> None:
@@ -152,13 +148,13 @@ class _Job:
     history: History
     output: Output | None = None
 
-    def run(self, progress: Progress) -> Summary:
+    def run(self) -> Summary:
         """Score the rows, and publish the output when it holds all of them."""
         history, name = self.history, self.history.targets[0].name
         try:
             history.ledger.begin({"run": history.conditions, "overwrite": history.overwrite})
             with output_errors(name):  # of what nothing below names, such as temporary files
-                return self._score(progress)
+                return self._score()
         except BaseException as error:
             hint = _KEPT if self._leave(error) else ""
             where = "" if name == STANDARD else f"{name}: "
@@ -173,7 +169,7 @@ class _Job:
                 raise type(error)(f"{where if named else ''}{error}{hint}") from error
             raise
 
-    def _score(self, progress: Progress) -> Summary:
+    def _score(self) -> Summary:
         started, scorer, options = time.perf_counter(), self.scorer, self.history.options
         files, target = self.history.files, self.history.targets[0]
         rejects = self.history.targets[1] if len(self.history.targets) > 1 else None
@@ -182,10 +178,9 @@ class _Job:
         partitions = {} if options.in_folder else partitions_of([file.name for file in files])
         with closing(Inputs(files, target, options.read, options.write, results, partitions)) as inputs:
             self.output = output = Output(target, rejects, inputs.writer, options.rejects)
-            with closing(Bar(progress, target.name, inputs.total_bytes)) as bar:
+            with closing(Bar(options.progress, target.name, inputs.total_bytes)) as bar:
                 summary, replayed = self._write_rows(inputs, output, bar)
             sizes = output.close(inputs, summary.to_sheet(scorer.bundle.name, scorer.labels[-1]))
-        target.remove_scratch()
         if options.report:
             began = time.perf_counter()
             options.report.finish()
@@ -255,7 +250,6 @@ class _Job:
         """
         ledger = self.history.ledger
         with suppress(OutputError), ExitStack() as stack:  # report the error that ended the run, not this one
-            stack.callback(self.history.targets[0].remove_scratch)
             if self.output:
                 stack.callback(self.output.discard)
             stack.callback(ledger.close)

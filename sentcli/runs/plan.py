@@ -7,7 +7,7 @@ import shlex
 import stat
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import NamedTuple
@@ -293,21 +293,19 @@ def _refuse_lakes(found: Iterable[Found]) -> None:
 def _list(folder: str, pattern: str) -> list[str]:
     """List the files of a folder that may not exist."""
     with suppress(DataError):  # of a server or a parent folder that does not list its files
-        at_url = is_url(folder)
-        return remote.expand(f"{folder}/{pattern}") if at_url else walk(f"{folder}/", pattern)[0]
+        return remote.expand(f"{folder}/{pattern}") if is_url(folder) else walk(f"{folder}/", pattern)[0]
     return []
 
 
 def partitions_of(names: Sequence[str]) -> Partitions:
     """Return the columns of the folders of inputs; integers if all values of a column are integers."""
-    found: list[dict[str, str | None]] = []
-    for name in names:
-        folders = _FOLDER.findall(path_of(name))
-        found.append({unquote(key): None if value == _NULL else unquote(value) for key, value in folders})
+    pairs = (_FOLDER.findall(path_of(name)) for name in names)
+    found = [{unquote(key): unquote(value) for key, value in folders} for folders in pairs]
     partitions: dict[ResultColumn, Sequence[str | int | None]] = {}
     for column in dict.fromkeys(column for folders in found for column in folders):
-        values = [folders.get(column) for folders in found]
-        is_integer = all(value is None or _INTEGER.fullmatch(value) for value in values)
-        typed = [int(value) if value and is_integer else value for value in values]
+        values = [folders.get(column, _NULL) for folders in found]
+        is_integer = all(value == _NULL or _INTEGER.fullmatch(value) for value in values)
+        kind: Callable[[str], int | str] = int if is_integer else str
+        typed = [None if value == _NULL else kind(value) for value in values]
         partitions[ResultColumn(column, lambda scores: (), is_integer=is_integer)] = typed
     return partitions
