@@ -86,7 +86,7 @@ class ClusterError(SentcliError):
 
 
 class StopRequested(KeyboardInterrupt):
-    """A signal asked this process to stop; see `sentcli.scoring.stop`.
+    """A signal asked this process to stop; see `sentcli.files.stop`.
 
     It is a KeyboardInterrupt, so that one `except` clause handles it and Ctrl-C alike, and `except Exception`
     does not swallow it. Its argument is the number of the signal.

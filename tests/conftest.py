@@ -19,6 +19,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from sentcli.config import BundleConfig, DataSet, TextConfig
 from sentcli.errors import STOP_SIGNALS, names_flags
+from sentcli.files import stop
 from sentcli.model.bundle import (
     ONNX,
     VOCAB,
@@ -28,7 +29,6 @@ from sentcli.model.bundle import (
     new_bundle,
     write_config,
 )
-from sentcli.scoring import stop
 
 if TYPE_CHECKING:
     from sentcli.model.bilstm import BiLSTM

@@ -18,7 +18,7 @@ from sentcli.files.source import inspect_input
 from sentcli.runs import run as runs
 from sentcli.runs.inputs import Inputs, find_formats
 from sentcli.runs.job import JobOptions, SummaryFile, score_output
-from sentcli.runs.summary import Progress, Summary
+from sentcli.runs.summary import Summary
 from sentcli.scoring.extras import Extras
 from sentcli.scoring.labels import Counts, Scores
 from sentcli.tables.chunk import Chunk
@@ -73,7 +73,7 @@ def run_job(
     """Score inputs to an output as `sentcli score` does, with a fake model."""
     names = [str(name) for name in ([inputs] if isinstance(inputs, (str, Path)) else inputs)]
     given = {name: value for name, value in options.items() if value is not None}
-    return score_output(scorer or ParityScorer(), names, Target(output), JobOptions(**given), Progress())
+    return score_output(scorer or ParityScorer(), names, Target(output), JobOptions(**given))
 
 
 def score_files(scorer: Any, inputs: Sequence[str], output: str, **options: Any) -> Summary:

@@ -13,7 +13,7 @@ import click
 
 from sentcli import __version__
 from sentcli.errors import SentcliError, UsageError, names_flags, printable, signal_of, without_secrets
-from sentcli.scoring import stop
+from sentcli.files import stop
 
 # In the order of use. The descriptions are repeated here so that the help of the group imports no command.
 _COMMANDS = {

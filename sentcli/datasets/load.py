@@ -26,7 +26,6 @@ from sentcli.datasets.labels import (
 from sentcli.datasets.splits import warn_of_contradictions
 from sentcli.errors import DataError, RejectsError, UsageError, counted, option, requires
 from sentcli.files.sink import Target, write_file
-from sentcli.scoring import stop
 from sentcli.scoring.labels import NEUTRAL
 from sentcli.tables.chunk import Chunk
 from sentcli.tables.open import read_files
@@ -161,7 +160,7 @@ def _read_file(name: str, options: ReadOptions) -> Rows:
         raise DataError(f"{name:.200}: unknown format; known are {', '.join(SUFFIXES)}")
     form = format_of(name, "")
     known = {name: getattr(options, name) for name in (*get_format(form).options, "by", "text_column")}
-    return read_files([name], ReadOptions(**known | {"format": form}), stop.check)
+    return read_files([name], ReadOptions(**known | {"format": form}))
 
 
 def _stated_classes(table: Table, column: str) -> tuple[str, ...]:

@@ -8,12 +8,12 @@ import logging
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from sentcli.errors import LockedError, OutputError, RefusedOutputError
-from sentcli.files import system
+from sentcli.files import stop, system
 
 WAIT_SECONDS = 120.0  # longer than the 90 s for which NFSv4 keeps the locks of a dead machine
 _PAUSE = 0.1  # seconds between two attempts
@@ -72,16 +72,37 @@ def write_all(descriptor: int, data: bytes) -> None:
         view = view[os.write(descriptor, view) :]
 
 
-class AtomicFile:
-    """A file that is written under a temporary name next to its target.
+class TemporaryFile:
+    """A hidden file next to the file that a run writes; see `temporary_path`.
 
     :raises OutputError: here and from all methods, with the name and the reason.
     """
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: Path, kind: str) -> None:
         self.target = target
+        self._path = temporary_path(target, kind)
+        self._descriptor = -1
+
+    def close(self) -> None:
+        """Close the file, and leave it in place."""
+        # Set -1, so that a thread that still writes cannot write to the next file with this descriptor.
+        descriptor, self._descriptor = self._descriptor, -1
+        with suppress(OSError):  # `publish` and `commit` check for errors; a failed run reports its first one
+            os.close(descriptor)
+
+    def discard(self) -> None:
+        """Close and remove the file."""
+        self.close()
+        with output_errors(self._path):
+            self._path.unlink(missing_ok=True)
+
+
+class AtomicFile(TemporaryFile):
+    """A file that is written under a temporary name next to its target."""
+
+    def __init__(self, target: Path) -> None:
+        super().__init__(target, "part")
         self.size = 0
-        self._path = temporary_path(target, "part")
         with output_errors(self._path):
             self._descriptor = create(self._path, target)
 
@@ -106,19 +127,6 @@ class AtomicFile:
             self._path.replace(self.target)
             system.sync(self.target.parent)
 
-    def close(self) -> None:
-        """Close the file, and leave its temporary file in place."""
-        # Set -1, so that a thread that still writes cannot write to the next file with this descriptor.
-        descriptor, self._descriptor = self._descriptor, -1
-        with suppress(OSError):  # `publish` checks for errors; after a failure, report the first one
-            os.close(descriptor)
-
-    def discard(self) -> None:
-        """Close and remove the temporary file."""
-        self.close()
-        with output_errors(self._path):
-            self._path.unlink(missing_ok=True)
-
 
 class Lock(AbstractContextManager["Lock"]):
     """A lock on a target, held until the end of the block or of the process.
@@ -128,19 +136,18 @@ class Lock(AbstractContextManager["Lock"]):
     :raises LockedError: if another run still holds the lock after that time.
     """
 
-    def __init__(self, target: Path, *, check: Callable[[], None] = lambda: None, waits: bool = True) -> None:
+    def __init__(self, target: Path, *, waits: bool = True) -> None:
         self._path = temporary_path(target, "lock")
-        if self._acquire():
-            return
-        if waits:
-            _log.warning("%s: another run of sentcli is writing it; waiting up to two minutes", target)
-        end = time.monotonic() + WAIT_SECONDS * waits
-        while time.monotonic() < end:
-            check()
+        waited = 0.0
+        while not self._acquire():
+            busy = f"{target}: another run of sentcli is writing it"
+            if waited >= WAIT_SECONDS * waits:
+                raise LockedError(f"{busy}; try again when it is done")
+            if not waited:
+                _log.warning("%s; waiting up to two minutes", busy)
+            stop.check()
             time.sleep(_PAUSE)
-            if self._acquire():
-                return
-        raise LockedError(f"{target}: another run of sentcli is writing it; try again when it is done")
+            waited += _PAUSE
 
     def _acquire(self) -> bool:
         """Try to lock the file; return False if another run holds it or has just removed it."""

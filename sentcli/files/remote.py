@@ -39,12 +39,12 @@ def inspect(url: str) -> tuple[int | None, str | None]:
 
 def list_folder(url: str) -> dict[str, int]:
     """Return the size of each file below a folder, by its URL; one request lists a thousand."""
-    files_by_name: dict[str, Any] = {}
+    infos: dict[str, Any] = {}
     with _translated(url, OutputError, skip_instance_cache=True) as (files, path):  # a cache may be old
-        with suppress(FileNotFoundError):
-            files_by_name = files.find(path, detail=True)
         start = len(path.rstrip("/")) + 1
-    return {url + name[start:]: info["size"] for name, info in files_by_name.items() if len(name) > start}
+        with suppress(FileNotFoundError):
+            infos = files.find(path, detail=True)
+    return {url + name[start:]: info["size"] for name, info in infos.items() if len(name) > start}
 
 
 def read(url: str) -> bytes:

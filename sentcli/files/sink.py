@@ -7,16 +7,15 @@ import select
 import shutil
 import stat
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TextIO
 
 from sentcli.errors import ExistingOutputError, OutputError, RefusedOutputError, option
-from sentcli.files import remote, system
+from sentcli.files import remote, stop, system
 from sentcli.files.atomic import AtomicFile, output_errors, resolve, temporary_path, write_all
-from sentcli.files.source import LOOK_SECONDS, STANDARD
+from sentcli.files.source import STANDARD
 
 _STREAMS = ("/dev/stdin", "/dev/stdout", "/dev/stderr")
 _DESCRIPTOR = re.compile(r"(?:/dev|/proc/self)/fd/(\d+)", re.ASCII)
@@ -116,13 +115,11 @@ def is_terminal(stream: TextIO | None) -> bool:
 class Stream:
     """Standard output or error, a pipe, or a device: written bytes cannot be taken back.
 
-    :param check: called several times a second while a pipe or terminal is full; it may raise.
     :raises OutputError: with the name and the reason; a closed pipe raises BrokenPipeError.
     """
 
-    def __init__(self, name: str | None, check: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, name: str | None) -> None:
         self.size = 0
-        self._check = check
         self._is_standard = name in (None, STANDARD)
         self._name = str(name)
         if name is None or name == STANDARD:
@@ -155,8 +152,8 @@ class Stream:
     def _write_unblocked(self, descriptor: int, data: memoryview) -> None:
         """Write only as much as a pipe has room for, because a blocked write could not be stopped."""
         while data:
-            self._check()
-            if select.select([], [descriptor], [], LOOK_SECONDS)[1]:
+            stop.check()
+            if select.select([], [descriptor], [], stop.LOOK_SECONDS)[1]:
                 with suppress(BlockingIOError):  # another process made a shared pipe non-blocking
                     data = data[os.write(descriptor, data[: system.PIPE_ROOM]) :]
 
@@ -177,13 +174,13 @@ class Stream:
 Sink = AtomicFile | Stream | remote.RemoteFile
 
 
-def open_sink(target: Target | None, check: Callable[[], None] = lambda: None) -> Sink:
+def open_sink(target: Target | None) -> Sink:
     """Open an output; None is standard error."""
     if target is None:
-        return Stream(None, check)
+        return Stream(None)
     if target.is_url:
         return remote.RemoteFile(target.name)
-    return AtomicFile(target.path) if target.is_file else Stream(target.name, check)
+    return AtomicFile(target.path) if target.is_file else Stream(target.name)
 
 
 def write_file(target: Target, data: bytes) -> None:

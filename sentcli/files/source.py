@@ -16,20 +16,9 @@ from typing import IO, Any
 from xxhash import xxh3_64_hexdigest
 
 from sentcli.errors import DataError, OutputError, without_secrets
-from sentcli.files import remote, system
-from sentcli.files.compression import (
-    compression_of,
-    damage,
-    decompressed,
-    inspect_member,
-    is_archive,
-    list_members,
-    open_member,
-    split_member,
-)
+from sentcli.files import compression, remote, stop, system
 
 STANDARD = "-"
-LOOK_SECONDS = 0.1  # the longest wait of a pipe between two checks for a signal
 _BLOCK = 1 << 19  # bytes: few calls, and a block stays in the cache until it is hashed
 
 
@@ -65,17 +54,18 @@ class InputFile:
 
 def inspect_input(path: str, name: str | None = None) -> InputFile:
     """Return the facts about an input without reading it."""
+    stop.check()  # the inputs may be many
     if not path:
         raise DataError("the name of an input is empty; give a file, or - for standard input")
     name = without_secrets(name or path)
     if remote.is_url(path):
         size, version = remote.inspect(path)
         return InputFile(name, path, size, version=version)
-    if is_archive(path):
-        list_members(path)  # raises an error: else its files would be the inputs
-    if member := split_member(path):
+    if compression.is_archive(path):
+        compression.list_members(path)  # raises an error: else its files would be the inputs
+    if member := compression.split_member(path):
         status = Path(member[0]).stat()
-        size, version = inspect_member(*member)
+        size, version = compression.inspect_member(*member)
         return InputFile(name, path, size, version=version, identity=(status.st_dev, status.st_ino))
     try:
         status = os.fstat(_standard_input().fileno()) if path == STANDARD else Path(path).stat()
@@ -92,19 +82,17 @@ def inspect_input(path: str, name: str | None = None) -> InputFile:
 class Source(AbstractContextManager["Source"]):
     """The decompressed bytes of an input, which is opened once.
 
-    :param check: called while a live input has no bytes; it may raise an error.
     :raises DataError: if the input cannot be opened; also from all methods, if it cannot be read.
     """
 
-    def __init__(self, file: InputFile, check: Callable[[], None] = lambda: None) -> None:
-        check()  # between two of many inputs
-        self.check = check
+    def __init__(self, file: InputFile) -> None:
+        stop.check()  # between two of many inputs
         self.name = file.name
         self.size = file.size
         self.is_stream = file.is_stream
         self._file = file
         self._copy: IO[bytes] | None = None
-        self.compression = compression_of(file.path)
+        self.compression = compression.compression_of(file.path)
         # A pipe or a device, whose next bytes may take long to arrive.
         self._is_pipe = file.identity is not None and file.size is None and system.PIPE_ROOM > 0
         self.live = self._is_pipe and not self.compression
@@ -120,13 +108,13 @@ class Source(AbstractContextManager["Source"]):
 
     def _wait(self) -> None:
         """Wait for the next bytes of a pipe, because a read of it could not be stopped."""
-        while self._is_pipe and not self.ready(LOOK_SECONDS):
-            self.check()
+        while self._is_pipe and not self.ready(stop.LOOK_SECONDS):
+            stop.check()
 
     def _rewind(self) -> None:
         self._bytes.rewind()
         self._count = 0  # decompressed bytes read so far
-        self._stream = decompressed(self._bytes, self.compression)
+        self._stream = compression.decompressed(self._bytes, self.compression)
 
     def decompress(self, suffix: str) -> None:
         """Decompress the input from its start, because the bytes that were looked at show a compression."""
@@ -155,7 +143,7 @@ class Source(AbstractContextManager["Source"]):
         try:
             while (data := self._stream.read(size or _BLOCK)) is None:
                 self.ready(None)  # another process made a shared terminal or pipe non-blocking
-        except damage() as error:
+        except compression.damage() as error:
             raise DataError(f"{self.name}: cannot be read: {error or type(error).__name__}") from None
         self._count += len(data)
         if not data:
@@ -274,8 +262,8 @@ def _open_pipe(path: str) -> IO[bytes]:
 def _open(name: str, buffering: int) -> IO[bytes]:
     if remote.is_url(name):
         return remote.open_input(name)
-    if member := split_member(name):
-        return open_member(*member)
+    if member := compression.split_member(name):
+        return compression.open_member(*member)
     if name != STANDARD:
         return Path(name).open("rb", buffering=buffering)
     try:

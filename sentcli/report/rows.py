@@ -11,7 +11,6 @@ from sentcli.files.sink import Target, write_file
 from sentcli.files.source import STANDARD
 from sentcli.report.collector import Collector, Columns, find_columns
 from sentcli.report.scored import render_scored
-from sentcli.scoring import stop
 from sentcli.scoring.dates import doubt_of, split_span
 from sentcli.tables.chunk import Chunk, Results
 from sentcli.tables.open import read_files
@@ -79,7 +78,7 @@ class Report:
         """
         self.begin(inputs)
         options, rejected = replace(options, drop=(*results,)), 0
-        for table, chunk in read_files(inputs, options, stop.check):
+        for table, chunk in read_files(inputs, options):
             if missing := [column for column in results if column not in table.columns]:
                 hint = f"score it first, or add {option('prefix')}; {list_columns(table.columns)}"
                 raise DataError(f"{table.name}: no column {missing[0]!r:.200}; {hint}")

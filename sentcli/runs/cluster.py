@@ -30,13 +30,13 @@ from sentcli.errors import (
     requires,
     signal_of,
 )
+from sentcli.files import stop
 from sentcli.files.remote import is_url
 from sentcli.files.sink import Target
 from sentcli.files.source import inspect_input
 from sentcli.runs.job import JobOptions, score_output
 from sentcli.runs.plan import Pair
 from sentcli.runs.summary import Bar, Progress, Summary
-from sentcli.scoring import stop
 from sentcli.scoring.pool import tune_interpreter, usable_cores
 from sentcli.scoring.scorer import Scorer, load
 
@@ -52,9 +52,10 @@ _STORE_BYTES = 80_000_000  # shared memory of a cluster on this machine, near Ra
 _log = logging.getLogger("sentcli")
 
 
+Cluster = tuple[str, Mapping[str, Any]]
 Parameters = tuple[tuple[str, Any], ...]
-Record = dict[str, Any]
-Result = tuple[Record | None, list[tuple[int, str]]]
+Conditions = dict[str, Any]
+Result = tuple[Summary | None, list[tuple[int, str]]]
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,7 @@ class File:
 
 
 def score_on_cluster(
-    cluster: tuple[str, Mapping[str, Any]],
-    scorer: Scorer,
-    pairs: Sequence[Pair],
-    output: str,
-    options: JobOptions,
-    progress: Progress,
+    cluster: Cluster, scorer: Scorer, pairs: Sequence[Pair], output: str, options: JobOptions
 ) -> Summary:
     """Score each input to its output. An output that cannot be made is logged and counted as failed.
 
@@ -86,9 +82,9 @@ def score_on_cluster(
     folder = None if scorer.bundle.is_shipped else str(scorer.bundle.path.resolve())
     model = (scorer.bundle.model_file or ".") if folder else None  # relative to the current folder of tasks
     parameters = tuple({**settings, "workers": cpus, "model": model}.items())
-    common = parameters, conditions_of(scorer), options, str(Path.cwd())
+    common = parameters, conditions_of(scorer), replace(options, progress=Progress()), str(Path.cwd())
     total, done, read, size = Summary(), 0, 0, sum(file.size for file in files)
-    with _connected(address, cpus, folder) as ray, closing(Bar(progress, output, size)) as bar:
+    with _connected(address, cpus, folder) as ray, closing(Bar(options.progress, output, size)) as bar:
         started = time.perf_counter()
         task = ray.remote(num_cpus=cpus, max_retries=_RETRIES, scheduling_strategy="SPREAD")(score_task)
         tasks = plan_tasks(files, _slots(ray, cpus))
@@ -97,7 +93,7 @@ def score_on_cluster(
                 done, read = done + 1, read + file.size
                 for level, text in log:
                     _log.log(level, "%s", text)
-                total += Summary(**summary) if summary else Summary(failed=1)
+                total += summary or Summary(failed=1)
                 counts = f"{done:,} of {len(files):,} files, {total.failed:,} failed, "
                 bar.update(read, total.rows, total.scored, counts)
         except KeyboardInterrupt as error:
@@ -213,13 +209,13 @@ def _run(
 
 @names_flags()  # a cluster is used from the command line only
 def score_task(
-    files: Sequence[File], parameters: Parameters, conditions: Record, options: JobOptions, folder: str
+    files: Sequence[File], parameters: Parameters, conditions: Conditions, options: JobOptions, folder: str
 ) -> list[Result]:
     """Score each file to its output. A task may run again, or twice at once.
 
     :param conditions: the conditions of the driver, see `conditions_of`.
     :param folder: the current folder of the driver, where the names of files begin.
-    :returns: for each file the record of its summary, None if an error concerns this file alone; and its log.
+    :returns: for each file its summary, None if an error concerns this file alone; and its log.
     :raises ClusterError: before anything is written, if the scores could differ from those of other nodes.
     """
     scorer = _scorer(parameters)
@@ -233,7 +229,7 @@ def score_task(
     return [_score(scorer, file, options, folder) for file in files]
 
 
-def conditions_of(scorer: Scorer) -> Record:
+def conditions_of(scorer: Scorer) -> Conditions:
     """Return what all nodes need to have in common, by the names that messages show to the user."""
     return {"version of sentcli": __version__, **scorer.fingerprint}
 
@@ -253,8 +249,7 @@ def _score(scorer: Scorer, file: File, options: JobOptions, folder: str) -> Resu
     _log.setLevel(logging.INFO)
     summary = None
     try:
-        total = score_output(scorer, [source], Target(target), options, Progress(), name=file.name)
-        summary = total.to_record()
+        summary = score_output(scorer, [source], Target(target), options, name=file.name)
     except OF_ONE_OUTPUT as error:
         _log.error("%s (on %s)", error, platform.node())
     finally:

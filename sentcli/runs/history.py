@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sentcli.config import NOTE
 from sentcli.errors import ChangedInputError, DataError, ExistingOutputError, ResumeError, counted, option
@@ -15,6 +15,9 @@ from sentcli.files.sink import Target, write_file
 from sentcli.files.source import InputFile, inspect_input
 from sentcli.runs.ledger import Ledger, NoLedger, parse_record
 from sentcli.runs.summary import Summary
+
+if TYPE_CHECKING:
+    from sentcli.runs.job import JobOptions
 
 _log = logging.getLogger("sentcli")
 
@@ -34,24 +37,21 @@ class History:
     ledgers, a run replaces what a killed run left.
 
     :param targets: the output, and the file for its rejects, if they do not go to standard error.
-    :param pages: the page and the summary, which a stopped run that renamed its output may have left.
     :param conditions: what the output depends on, except the bytes of the inputs, as JSON.
-    :param has_record: whether a hidden file next to the output records that it is finished.
-    :param listing: the sizes of the objects in a folder at a URL; None: ask for each.
-    :param update: what an earlier run rejected was said then, and is counted apart.
+    :param options: with the formats of the inputs and of the output, where their names show them.
+    :ivar has_record: whether a hidden file next to the output records that it is finished.
     """
 
     targets: Sequence[Target]
-    pages: Sequence[Target]
     files: Sequence[InputFile]
     conditions: Mapping[str, Any]
-    has_record: bool
-    overwrite: bool
-    listing: Mapping[str, int] | None
-    update: bool
+    options: "JobOptions"
 
     def __post_init__(self) -> None:
-        target = self.targets[0]
+        options, target = self.options, self.targets[0]
+        self.overwrite = options.overwrite
+        is_alone = target.is_url and not options.rejects.path
+        self.has_record = options.in_folder and (target.is_file or is_alone)
         self.ledger = Ledger(target.path, overwrite=self.overwrite) if target.is_file else NoLedger()
 
     def settle(self) -> Summary | None:
@@ -90,15 +90,17 @@ class History:
             write_file(Target(self._record), json.dumps(facts).encode())
 
     def _refuse_existing(self) -> None:
-        for target in (*self.targets, *self.pages):
+        # A stopped run that renamed its output may have left the page and the summary.
+        pages = [file.target for file in (self.options.report, self.options.summary) if file]
+        for target in (*self.targets, *pages):
             target.refuse_existing()
 
     def _size(self, target: Target) -> int | None:
         """Return the size of a file, local or at a URL; None if there is none."""
         if target.is_file:
             return target.path.stat().st_size if target.path.exists() else None
-        if self.has_record and self.listing is not None:
-            return self.listing.get(target.name)
+        if self.has_record and self.options.listing is not None:
+            return self.options.listing.get(target.name)
         return remote.inspect(target.name)[0] or 0 if target.is_url and remote.exists(target.name) else None
 
     def _continue(self, before: Mapping[str, Any]) -> None:
@@ -127,7 +129,7 @@ class History:
                 raise ChangedInputError(f"{target.name} is finished, and the input changed since; {hint}")
             raise ResumeError(f"{target.name} is finished, and {changed} changed since; {hint}")
         summary = Summary(**record["summary"])
-        if self.update:
+        if self.options.update:  # what an earlier run rejected was said then, and is counted apart
             before = summary.rejected
             return replace(summary, rejected=0, rejected_before=before, formulas_without_value=0)
         if count := summary.rejected:

@@ -11,20 +11,10 @@ from sentcli.files.compression import SUFFIXES
 from sentcli.files.sink import Target
 from sentcli.files.source import STANDARD, InputFile, Source
 from sentcli.runs.plan import Partitions
-from sentcli.scoring import stop
+from sentcli.tables import registry
 from sentcli.tables.chunk import Chunk, Cursor, Position, Results
 from sentcli.tables.open import open_table, read
 from sentcli.tables.options import ReadOptions, ResultColumn, WriteOptions
-from sentcli.tables.registry import (
-    OUTPUT_FORMATS,
-    Writer,
-    check_options,
-    format_of,
-    get_format,
-    is_conversion,
-    suffix_of,
-    written_format,
-)
 from sentcli.tables.sniff import Likely, guess_format
 from sentcli.tables.table import (
     Note,
@@ -57,13 +47,13 @@ def find_formats(
     :param in_folder: the name of the output is that of the input, whose suffix may not name the format.
     """
     is_open = not read.format and inputs.count(STANDARD) <= 1 and all(map(_is_text, inputs))
-    if suffix_of(output) in _NOT_WRITTEN:
+    if registry.suffix_of(output) in _NOT_WRITTEN:
         raise UsageError(f"{output}: output is compressed with {' or '.join(SUFFIXES)} only")
     form = write.format
     if not form and in_folder and read.format:
-        form = written_format(read.format)
-    if not form and output != STANDARD and suffix_of(output) and not (is_open and _is_text(output)):
-        form = format_of(output, "output_format")
+        form = registry.written_format(read.format)
+    if not form and output != STANDARD and registry.suffix_of(output) and not (is_open and _is_text(output)):
+        form = registry.format_of(output, "output_format")
     write = replace(write, format=form)
     if is_open:
         return read, write
@@ -72,11 +62,11 @@ def find_formats(
 
 
 def _is_text(name: str) -> bool:
-    return name == STANDARD or suffix_of(name) in ("", ".txt")
+    return name == STANDARD or registry.suffix_of(name) in ("", ".txt")
 
 
 def _format_of_all(inputs: Sequence[str]) -> str:
-    formats = {"lines" if name == STANDARD else format_of(name, "input_format") for name in inputs}
+    formats = {"lines" if name == STANDARD else registry.format_of(name, "input_format") for name in inputs}
     if len(formats) > 1:
         hint = f"add {option('input_format')} (without it, - is read as lines)"
         what = hint if STANDARD in inputs else "give -o DIR/"
@@ -87,12 +77,13 @@ def _format_of_all(inputs: Sequence[str]) -> str:
 
 def _checked(read: ReadOptions, write: WriteOptions, name: str, output: str) -> WriteOptions:
     """Return the options of the output with its format, if all options apply to the formats."""
-    check_options(read, name)
-    form = write.format or written_format(read.format or "")
-    if other := get_format(form).written_as:
-        hint = f"give -o OUT.{other}, or {option('output_format')} with one of {', '.join(OUTPUT_FORMATS)}"
+    registry.check_options(read, name)
+    form = write.format or registry.written_format(read.format or "")
+    if other := registry.get_format(form).written_as:
+        formats = ", ".join(registry.OUTPUT_FORMATS)
+        hint = f"give -o OUT.{other}, or {option('output_format')} with one of {formats}"
         raise UsageError(f"{form} can only be read: {output}; {hint}")
-    is_lines, is_csv = form == "lines", get_format(form).module == "csv"
+    is_lines, is_csv = form == "lines", registry.get_format(form).module == "csv"
     for names, is_unfit in (
         (("prefix",), is_lines and write.prefix),
         (("keep", "drop"), is_lines and read.is_partial),
@@ -139,16 +130,16 @@ class Inputs:
         with ExitStack() as stack:
             stack.callback(self.close)
             self._read, self._write = (read, write) if read.format else self._guess(read, write)
-            form = get_format(self._write.format or "").load()
+            form = registry.get_format(self._write.format or "").load()
             names = [column.name for column in results]
             self._names = [] if self._write.format == "lines" else names
-            self._converts = is_conversion(self._read, self._write)
+            self._converts = registry.is_conversion(self._read, self._write)
             self.table = self._open_all()
             log_notes(self._notes(names))
             check_kept(self.table, [column.name for column in partitions])
             self._partitions = self._with_room(partitions) if partitions and self._names else {}
             columns = *self._partitions, *results
-            self.writer: Writer = form.Writer(self.table, self._write, columns, target.scratch)
+            self.writer: registry.Writer = form.Writer(self.table, self._write, columns, target.scratch)
             stack.pop_all()
         self.text_columns = [*self.table.texts] if self._read.format != "lines" else []
 
@@ -201,14 +192,14 @@ class Inputs:
     def _source(self, number: int) -> Source:
         """Return an input that is open, else open it."""
         if number not in self._open:
-            self._open[number] = Source(self._files[number], stop.check)
+            self._open[number] = Source(self._files[number])
         return self._open[number]
 
-    def _keep(self, number: int) -> bool:
-        """Keep an input open until it is read, or close it; return whether it is kept."""
+    def _limit_open(self, number: int) -> None:
+        """Close an input until its turn, if many are open."""
         if not self._open[number].is_stream and len(self._open) > _MOST_OPEN:
             self._open.pop(number).close()
-        return number in self._open
+            self._tables.pop(number, None)
 
     def _guess(self, read: ReadOptions, write: WriteOptions) -> tuple[ReadOptions, WriteOptions]:
         """Find out what the inputs are whose names do not say it, such as standard input and `.txt` files."""
@@ -217,7 +208,7 @@ class Inputs:
             if file.size is not None or number == 0:  # a later pipe may wait for its turn
                 guess = guess_format(self._source(number), read)
                 guesses += [guess] if guess else []
-                self._keep(number)
+                self._limit_open(number)
         file = self._files[0]
         best = min(guesses, key=lambda guess: guess.doubt, default=None)
         if len({guess.read if guess.is_table else None for guess in guesses}) > 1:
@@ -247,15 +238,16 @@ class Inputs:
             first = first or (None if table.is_empty else table)
             if survey:
                 survey.add(source, table)
-            if self._keep(number):
-                self._tables[number] = table
+            self._tables[number] = table
+            self._limit_open(number)
         found = survey.decide(first or table) if survey else replace(first or table, types={})
         check_room([*filter(self._read.keeps, found.columns)], self._names, found.name)
         return found
 
     def _begin_survey(self) -> "Survey | None":
         """Return a survey of all rows if the columns of the output depend on them, else None."""
-        read, written = get_format(self._read.format or ""), get_format(self._write.format or "")
+        read = registry.get_format(self._read.format or "")
+        written = registry.get_format(self._write.format or "")
         is_stream = any(file.is_stream for file in self._files)
         # Of a stream all columns stay text.
         is_typed = written.has_types and self._converts and not (self._write.strings or is_stream)

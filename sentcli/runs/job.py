@@ -22,6 +22,7 @@ from sentcli.errors import (
     option,
     signal_of,
 )
+from sentcli.files import stop
 from sentcli.files.atomic import Lock, output_errors
 from sentcli.files.sink import Target, is_terminal
 from sentcli.files.source import STANDARD, InputFile, inspect_input
@@ -30,7 +31,6 @@ from sentcli.runs.inputs import Inputs, find_formats
 from sentcli.runs.output import Output
 from sentcli.runs.plan import partitions_of, refuse_inputs
 from sentcli.runs.summary import Bar, Progress, Summary
-from sentcli.scoring import stop
 from sentcli.scoring.dates import day_of, split_span
 from sentcli.scoring.labels import Counts, Groups
 from sentcli.scoring.scorer import Scorer
@@ -67,17 +67,12 @@ class JobOptions:
     waits: bool = True  # for an output that another run is writing
     report: "Report | None" = None  # of a single output
     summary: SummaryFile | None = None  # of a single output, or of all outputs of a folder
+    progress: Progress = field(default_factory=Progress)
     listing: Mapping[str, int] | None = None  # sizes of the objects in a folder at a URL; None: ask for each
 
 
 def score_output(
-    scorer: Scorer,
-    inputs: Sequence[str],
-    target: Target,
-    options: JobOptions,
-    progress: Progress,
-    *,
-    name: str | None = None,
+    scorer: Scorer, inputs: Sequence[str], target: Target, options: JobOptions, *, name: str | None = None
 ) -> Summary:
     """Score inputs to one output. The output gets its name only when it holds all rows.
 
@@ -86,10 +81,7 @@ def score_output(
     :raises ResumeError: if something that it depends on changed since its stopped or finished run.
     :raises LockedError: if another run holds the output, after two minutes if `options.waits`.
     """
-    files = []
-    for path in inputs:
-        stop.check()
-        files.append(inspect_input(path, name))
+    files = [inspect_input(path, name) for path in inputs]
     read, write = find_formats(inputs, target.name, options.read, options.write, in_folder=options.in_folder)
     if write.format in ("parquet", "xlsx") and target.is_standard_output and is_terminal(sys.stdout):
         raise UsageError(f"{write.format} is not for a terminal; add -o OUT.{write.format}")
@@ -98,22 +90,19 @@ def score_output(
     targets = [target, rejects] if rejects else [target]
     refuse_inputs(files, [place.name for place in targets])
     _check_places(target, given)
-    has_record = options.in_folder and (target.is_file or (target.is_url and not given))
     conditions = _conditions(scorer, files, options)
     try:
         with ExitStack() as stack:
             for place in (target, given):
                 if place and place.is_file:
-                    stack.enter_context(Lock(place.path, check=stop.check, waits=options.waits))
-            pages = [file.target for file in (options.report, options.summary) if file]
-            places = targets, pages, files, conditions, has_record
-            history = History(*places, options.overwrite, options.listing, options.update)
-            settled = replace(options, read=read, write=write)
-            return history.settle() or _Job(scorer, settled, history).run(progress)
+                    stack.enter_context(Lock(place.path, waits=options.waits))
+            stack.callback(target.remove_scratch)
+            history = History(targets, files, conditions, replace(options, read=read, write=write))
+            return history.settle() or _Job(scorer, history).run()
     except ChangedInputError:
         if not options.update or options.overwrite:  # a second change ends the run
             raise
-    return score_output(scorer, inputs, target, replace(options, overwrite=True), progress, name=name)
+    return score_output(scorer, inputs, target, replace(options, overwrite=True), name=name)
 
 
 def _check_places(target: Target, rejects: Target | None) -> None:
@@ -153,23 +142,19 @@ def _conditions(scorer: Scorer, files: Sequence[InputFile], options: JobOptions)
 
 @dataclass
 class _Job:
-    """The rows of an output whose files are locked.
-
-    :param options: with the formats of the inputs and of the output, where their names show them.
-    """
+    """The rows of an output whose files are locked."""
 
     scorer: Scorer
-    options: JobOptions
     history: History
     output: Output | None = None
 
-    def run(self, progress: Progress) -> Summary:
+    def run(self) -> Summary:
         """Score the rows, and publish the output when it holds all of them."""
         history, name = self.history, self.history.targets[0].name
         try:
             history.ledger.begin({"run": history.conditions, "overwrite": history.overwrite})
             with output_errors(name):  # of what nothing below names, such as temporary files
-                return self._score(progress)
+                return self._score()
         except BaseException as error:
             hint = _KEPT if self._leave(error) else ""
             where = "" if name == STANDARD else f"{name}: "
@@ -184,8 +169,8 @@ class _Job:
                 raise type(error)(f"{where if named else ''}{error}{hint}") from error
             raise
 
-    def _score(self, progress: Progress) -> Summary:
-        started, scorer, options = time.perf_counter(), self.scorer, self.options
+    def _score(self) -> Summary:
+        started, scorer, options = time.perf_counter(), self.scorer, self.history.options
         files, target = self.history.files, self.history.targets[0]
         rejects = self.history.targets[1] if len(self.history.targets) > 1 else None
         results = options.write.columns(scorer.shown_classes, scorer.extras.columns, scorer.given_labels)
@@ -193,10 +178,9 @@ class _Job:
         partitions = {} if options.in_folder else partitions_of([file.name for file in files])
         with closing(Inputs(files, target, options.read, options.write, results, partitions)) as inputs:
             self.output = output = Output(target, rejects, inputs.writer, options.rejects)
-            with closing(Bar(progress, target.name, inputs.total_bytes)) as bar:
+            with closing(Bar(options.progress, target.name, inputs.total_bytes)) as bar:
                 summary, replayed = self._write_rows(inputs, output, bar)
             sizes = output.close(inputs, summary.to_sheet(scorer.bundle.name, scorer.labels[-1]))
-        target.remove_scratch()
         if options.report:
             began = time.perf_counter()
             options.report.finish()
@@ -209,7 +193,7 @@ class _Job:
             options.report.publish()
         if options.summary:
             options.summary.write(summary)
-        self.history.ledger.remove()
+        self.history.ledger.discard()
         return summary
 
     def _write_rows(self, inputs: Inputs, output: Output, bar: Bar) -> tuple[Summary, int]:
@@ -219,8 +203,8 @@ class _Job:
         """
         files, scorer, total = self.history.files, self.scorer, Counts()
         names = [file.name for file in files]
-        ledger, report, groups = self.history.ledger, self.options.report, Groups()
-        by = () if inputs.table.is_empty else self.options.read.by
+        ledger, report, groups = self.history.ledger, self.history.options.report, Groups()
+        by = () if inputs.table.is_empty else self.history.options.read.by
         places = {name: places_of(inputs.table, {split_span(name)[0]: "by"})[0] for name in by}
         if report:
             report.begin(names, inputs.table, is_stream=files[0].is_stream)
@@ -256,7 +240,7 @@ class _Job:
 
     def _groups_of(self, name: str, values: Sequence[str]) -> Sequence[str]:
         """Return the groups of values of `--by`: the values, or their days."""
-        day_first = self.options.read.day_first
+        day_first = self.history.options.read.day_first
         return [day_of(value, day_first) for value in values] if split_span(name)[1] else values
 
     def _leave(self, error: BaseException) -> bool:
@@ -266,12 +250,11 @@ class _Job:
         """
         ledger = self.history.ledger
         with suppress(OutputError), ExitStack() as stack:  # report the error that ended the run, not this one
-            stack.callback(self.history.targets[0].remove_scratch)
             if self.output:
                 stack.callback(self.output.discard)
             stack.callback(ledger.close)
             if not ledger.is_kept:
-                ledger.remove()
+                ledger.discard()
             elif not isinstance(error, OutputError):
                 ledger.commit()
         return ledger.is_kept

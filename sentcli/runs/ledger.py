@@ -25,7 +25,7 @@ from xxhash import xxh3_64_hexdigest
 from sentcli.config import is_a
 from sentcli.errors import ChangedInputError, ResumeError, option
 from sentcli.files import system
-from sentcli.files.atomic import create, output_errors, temporary_path, write_all
+from sentcli.files.atomic import TemporaryFile, create, output_errors, write_all
 from sentcli.scoring.labels import Counts
 from sentcli.tables.chunk import Chunk, Position, Results
 
@@ -41,7 +41,7 @@ _END = {"sizes": list}
 _Replayed = tuple[Chunk, Results, Counts]
 
 
-class Ledger:
+class Ledger(TemporaryFile):
     """The ledger of an output, in a hidden file next to it.
 
     :ivar conditions: the conditions of the stopped run; None if there is no such run.
@@ -52,13 +52,11 @@ class Ledger:
     """
 
     def __init__(self, target: Path, *, overwrite: bool) -> None:
+        super().__init__(target, "ledger")
         self.conditions: dict[str, Any] | None = None
         self.sizes: list[int | None] | None = None
         self.rows = 0
-        self._target = target
-        self._path = temporary_path(target, "ledger")
         self._last_commit = time.monotonic()
-        self._descriptor = -1
         self._end = 0  # bytes of whole records in the file
         self._pending: list[bytes] = []  # records that are not in the file yet
         self._parts: list[Results] = []  # results of a chunk that was cut when a pipe paused
@@ -162,7 +160,7 @@ class Ledger:
         data = b"".join(self._pending)
         with output_errors(self._path):
             if self._descriptor < 0:
-                self._descriptor = create(self._path, self._target)
+                self._descriptor = create(self._path, self.target)
             os.lseek(self._descriptor, self._end, os.SEEK_SET)
             write_all(self._descriptor, data)
             os.fsync(self._descriptor)
@@ -177,17 +175,6 @@ class Ledger:
         self._add({"sizes": sizes})
         self.commit()
 
-    def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-    def remove(self) -> None:
-        """Close and remove the file."""
-        self.close()
-        with output_errors(self._path):
-            self._path.unlink(missing_ok=True)
-
 
 class NoLedger:
     """The ledger of an output that cannot be continued: nothing is kept."""
@@ -201,7 +188,7 @@ class NoLedger:
     def begin(self, *_: object) -> None:
         """Do nothing."""
 
-    add = commit = finish = close = remove = begin
+    add = commit = finish = close = discard = begin
 
 
 def parse_record(data: bytes, *kinds: dict[str, Any]) -> dict[str, Any] | None:

@@ -13,7 +13,6 @@ from sentcli.files.atomic import AtomicFile
 from sentcli.files.compression import Compressor, compression_of
 from sentcli.files.sink import Sink, Target, is_terminal, open_sink
 from sentcli.runs.inputs import Inputs
-from sentcli.scoring import stop
 from sentcli.tables.chunk import Chunk, Position, Reject, Results, Sheet
 from sentcli.tables.options import RejectOptions
 from sentcli.tables.registry import Writer
@@ -45,7 +44,7 @@ class Output:
         self._writer = writer
         self._compressor = Compressor(compression_of(target.name))
         self._rejects: Sink | None = None
-        self._sink = open_sink(target, stop.check)
+        self._sink = open_sink(target)
         self._is_brief = rejects is None and is_terminal(sys.stderr)
 
     def write(self, chunk: Chunk, results: Results) -> None:
@@ -62,7 +61,7 @@ class Output:
                 self._kinds[kind] += 1
                 self._examples.setdefault(kind, reject)
             self._check_rejects(is_end=False)
-            self._rejects = self._rejects or open_sink(self._rejects_target, stop.check)
+            self._rejects = self._rejects or open_sink(self._rejects_target)
             self._rejects.write(b"".join(self._shown(chunk.rejects)))
         self._write(self._writer.encode(chunk, results))
 

@@ -7,21 +7,20 @@ import shlex
 import stat
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import NamedTuple
 from urllib.parse import unquote
 
 from sentcli.errors import DataError, OutputError, RefusedOutputError, UsageError, counted, option
-from sentcli.files import remote
+from sentcli.files import remote, stop
 from sentcli.files.atomic import output_errors
 from sentcli.files.compression import compression_of, is_archive, list_members, path_of
 from sentcli.files.remote import as_path, is_url
 from sentcli.files.sink import Target
 from sentcli.files.source import STANDARD, InputFile, Source, inspect_input
 from sentcli.files.walk import WILDCARD, not_inputs, walk
-from sentcli.scoring import stop
 from sentcli.tables.open import open_table
 from sentcli.tables.options import ReadOptions, ResultColumn
 from sentcli.tables.registry import SUFFIXES, get_format, is_known, suffix_of, written_format
@@ -112,7 +111,6 @@ def _refuse_collisions(files: Sequence[str], outputs: Sequence[Target]) -> None:
             raise UsageError(f"{file} would be written {count} times in this run; score inputs one by one")
     inputs = []
     for name in files:
-        stop.check()
         with suppress(DataError):  # raised again when this input is scored
             inputs.append(InputFile(name, name) if is_url(name) else inspect_input(name))
     refuse_inputs(inputs, [*written])
@@ -187,7 +185,7 @@ def _find(name: str, read: ReadOptions, output: str) -> list[Found]:
     at_url = is_url(name)
     if name.endswith("/") if at_url else name not in ("", STANDARD) and Path(name).is_dir():
         base = f"{name.rstrip('/')}/"
-        found, links = (sorted(remote.list_folder(base)), []) if at_url else walk(base, "**/*", stop.check)
+        found, links = (sorted(remote.list_folder(base)), []) if at_url else walk(base, "**/*")
         inside = Path(output).absolute()
         if output and not Path(base).absolute().is_relative_to(inside):
             found = [file for file in found if not Path(file).absolute().is_relative_to(inside)]
@@ -200,7 +198,7 @@ def _find(name: str, read: ReadOptions, output: str) -> list[Found]:
     elif "*" in name if at_url else WILDCARD.search(name) and not Path(name).exists():
         base = _FIXED.findall(name)[0]
         pattern = name.removeprefix(base)
-        found, links = (remote.expand(name), []) if at_url else walk(base, pattern, stop.check)
+        found, links = (remote.expand(name), []) if at_url else walk(base, pattern)
         if not (found or links):
             raise DataError(f"{name}: no such files")
         kept = _inputs_among(name, base, found, read, is_folder=False)
@@ -295,21 +293,19 @@ def _refuse_lakes(found: Iterable[Found]) -> None:
 def _list(folder: str, pattern: str) -> list[str]:
     """List the files of a folder that may not exist."""
     with suppress(DataError):  # of a server or a parent folder that does not list its files
-        at_url = is_url(folder)
-        return remote.expand(f"{folder}/{pattern}") if at_url else walk(f"{folder}/", pattern, stop.check)[0]
+        return remote.expand(f"{folder}/{pattern}") if is_url(folder) else walk(f"{folder}/", pattern)[0]
     return []
 
 
 def partitions_of(names: Sequence[str]) -> Partitions:
     """Return the columns of the folders of inputs; integers if all values of a column are integers."""
-    found: list[dict[str, str | None]] = []
-    for name in names:
-        folders = _FOLDER.findall(path_of(name))
-        found.append({unquote(key): None if value == _NULL else unquote(value) for key, value in folders})
+    pairs = (_FOLDER.findall(path_of(name)) for name in names)
+    found = [{unquote(key): unquote(value) for key, value in folders} for folders in pairs]
     partitions: dict[ResultColumn, Sequence[str | int | None]] = {}
     for column in dict.fromkeys(column for folders in found for column in folders):
-        values = [folders.get(column) for folders in found]
-        is_integer = all(value is None or _INTEGER.fullmatch(value) for value in values)
-        typed = [int(value) if value and is_integer else value for value in values]
+        values = [folders.get(column, _NULL) for folders in found]
+        is_integer = all(value == _NULL or _INTEGER.fullmatch(value) for value in values)
+        kind: Callable[[str], int | str] = int if is_integer else str
+        typed = [None if value == _NULL else kind(value) for value in values]
         partitions[ResultColumn(column, lambda scores: (), is_integer=is_integer)] = typed
     return partitions

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sentcli.errors import OF_ONE_OUTPUT, LockedError, OutputError, UsageError, counted
+from sentcli.files import stop
 from sentcli.files.atomic import AtomicFile
 from sentcli.files.remote import list_folder
 from sentcli.files.sink import Target
@@ -17,7 +18,6 @@ from sentcli.runs.history import name_outputs_without_input
 from sentcli.runs.job import JobOptions, score_output
 from sentcli.runs.plan import Pair, plan_outputs
 from sentcli.runs.summary import Progress, Summary
-from sentcli.scoring import stop
 from sentcli.scoring.scorer import Scorer, load
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
 
@@ -52,10 +52,10 @@ def score_files(  # the options of a run
     if options.report and target.is_folder:
         raise UsageError("--report shows one output; for others: sentcli report FILES -o report.html")
     _check_files(target, pairs, options)
-    progress = Progress(shown=show_progress)
+    options = replace(options, progress=Progress(shown=show_progress))
     if not target.is_folder:
         _refuse_options_of_folders(options, shard)
-        return score_output(scorer, *pairs[0], options, progress)
+        return score_output(scorer, *pairs[0], options)
     summary, options = options.summary, replace(options, in_folder=True, summary=None)
     if options.update:
         name_outputs_without_input(target, [output for _, output in pairs])
@@ -64,9 +64,9 @@ def score_files(  # the options of a run
     if cluster:
         from sentcli.runs.cluster import score_on_cluster  # few runs have one
 
-        total = score_on_cluster(cluster, scorer, pairs, target.name, options, progress)
+        total = score_on_cluster(cluster, scorer, pairs, target.name, options)
     else:
-        total = _score_in_turn(scorer, pairs, target, options, progress)
+        total = _score_in_turn(scorer, pairs, target, options)
     total += Summary(failed=failed)
     if summary:
         summary.write(total)
@@ -114,12 +114,10 @@ def score_file(  # noqa: PLR0913  # the options of a run
     read, write, rejects = read or ReadOptions(), write or WriteOptions(), rejects or RejectOptions()
     options = JobOptions(read, write, rejects, overwrite, update, in_folder=True)
     with nullcontext(scorer) if scorer else load() as model:
-        return score_output(model, [str(source)], Target(target), options, Progress(), name=name)
+        return score_output(model, [str(source)], Target(target), options, name=name)
 
 
-def _score_in_turn(
-    scorer: Scorer, pairs: Sequence[Pair], folder: Target, options: JobOptions, progress: Progress
-) -> Summary:
+def _score_in_turn(scorer: Scorer, pairs: Sequence[Pair], folder: Target, options: JobOptions) -> Summary:
     """Score outputs of a folder one after the other; log and count those that cannot be made."""
     if folder.is_url:
         options = replace(options, listing=list_folder(folder.name))
@@ -129,7 +127,7 @@ def _score_in_turn(
         stop.check()
         waits = number >= len(pairs)  # for an output that was locked before
         try:
-            total += score_output(scorer, sources, target, replace(options, waits=waits), progress)
+            total += score_output(scorer, sources, target, replace(options, waits=waits))
         except OF_ONE_OUTPUT as error:
             if isinstance(error, LockedError) and not waits:
                 locked.append((sources, target))

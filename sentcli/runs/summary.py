@@ -112,12 +112,8 @@ class Summary(Counts):
             texts.append(f"{self.unknown / self.tokens:.1%} of the words unknown to the model")
         if self.truncated:
             texts.append(f"{self.truncated:,} truncated")
-        lines = [
-            f"{where}{counted(self.rows, 'row')}{rejected}{now + time + speed if self.scored else ''}",
-            ", ".join(kinds),
-            ", ".join(texts),
-        ]
-        return [line for line in lines if line]
+        first = f"{where}{counted(self.rows, 'row')}{rejected}{now + time + speed if self.scored else ''}"
+        return [*filter(None, (first, ", ".join(kinds), ", ".join(texts)))]
 
     def tables(self, label: str) -> Iterator[str]:
         """Yield the largest groups of each column as lines of text, with the share of a label."""

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from queue import Empty, Queue
 from typing import TypeVar
 
-from sentcli.scoring import stop
+from sentcli.files import stop
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sentcli.errors import DataError, option
+from sentcli.files import stop
 from sentcli.files.encodings import AUTO, likely_encoding
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor, Event, Records, Reject, collect
@@ -139,7 +140,7 @@ def blocks_of(source: Source) -> Iterator[bytes | None]:
                 break
             waited = 0.0
             yield None
-            source.check()
+            stop.check()
         block = source.read()
         if not block:
             return

@@ -9,11 +9,12 @@ that decided are read again for the rows, see `Source.looking_ahead`.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 from sentcli.errors import DataError, option
+from sentcli.files import stop
 from sentcli.files.encodings import AUTO, Encoding, detect_encoding
 from sentcli.files.source import Source, inspect_input
 from sentcli.tables.chunk import Chunk, Cursor
@@ -60,22 +61,17 @@ def _names_input(source: Source) -> Iterator[None]:
         raise DataError(f"{source.name}: it needs more memory than there is") from error
 
 
-def read_files(
-    names: Sequence[str], options: ReadOptions, check: Callable[[], None]
-) -> Iterator[tuple[Table, Chunk]]:
-    """Yield the rows of files, one after the other, each chunk with the table of the first file.
-
-    :param check: called for each chunk, and while an input has no bytes; it may raise an error.
-    """
+def read_files(names: Sequence[str], options: ReadOptions) -> Iterator[tuple[Table, Chunk]]:
+    """Yield the rows of files, one after the other, each chunk with the table of the first file."""
     cursor, first = Cursor(), None
     for name in names:
-        with Source(inspect_input(name), check) as source:
+        with Source(inspect_input(name)) as source:
             table = open_table(source, options, first)
             log_notes(table.notes)
             first = first or (None if table.is_empty else table)
             cursor.open(source)
             for chunk in read(source, table, cursor):
-                check()
+                stop.check()
                 if headers := chunk.headers:
                     chunk = chunk.take(range(headers, len(chunk.texts)), {}, cursor.recount(-headers, 0))
                 yield first or table, chunk

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 from sentcli.errors import DataError, option
+from sentcli.files import stop
 from sentcli.files.source import Source
 from sentcli.tables.chunk import Chunk, Cursor
 from sentcli.tables.convert import ColumnType
@@ -53,7 +54,7 @@ class Survey:
         with source.looking_ahead():
             cursor.open(source)
             for chunk in read(source, table, cursor):
-                source.check()
+                stop.check()
                 self._add_chunk(chunk, is_spelled=module == "csv")
                 # Only whole chunks end at the same places in every run.
                 is_enough = source.is_stream and chunk.whole and chunk.position.offset >= _AHEAD_BYTES

@@ -8,7 +8,7 @@ ISO 8601. A workbook is held in memory.
 import logging
 import math
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -21,6 +21,7 @@ from python_calamine import CalamineError, CalamineWorkbook
 
 from sentcli.config import NOTE
 from sentcli.errors import DataError, RefusedOutputError, counted, option
+from sentcli.files import stop
 from sentcli.files.atomic import output_errors
 from sentcli.files.source import Source
 from sentcli.tables import registry
@@ -141,7 +142,7 @@ def _open_sheet(source: Source, wanted: str | None) -> tuple[Any, list[Note], in
         numbered = {str(number): name for number, name in enumerate(names, start=1)}
         inputs = [name for name in names if not _is_summary(book, name)]
         if wanted is None:
-            sheet = _first_table(book, inputs or names, source.check)
+            sheet = _first_table(book, inputs or names)
         elif (name := wanted if wanted in names else numbered.get(wanted)) is not None:
             sheet = book.get_sheet_by_name(name)
         else:
@@ -171,11 +172,11 @@ def _is_summary(book: Any, name: str) -> bool:
     return [cells[0] for cells in first_rows] == _SUMMARY_START
 
 
-def _first_table(book: Any, names: Sequence[str], check: Callable[[], None]) -> Any:
+def _first_table(book: Any, names: Sequence[str]) -> Any:
     """Return the first sheet that is no cover; without one, the first that is not empty, or the first."""
     first = None
     for name in names[:_MOST_COVERS]:
-        check()
+        stop.check()
         sheet = book.get_sheet_by_name(name)  # alone in memory
         rows = ([cell for cell in row if cell != ""] for row in islice(sheet.iter_rows(), SAMPLE_ROWS))
         filled = [*filter(None, rows)]

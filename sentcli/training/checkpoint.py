@@ -13,8 +13,8 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from sentcli.errors import DataError, option
+from sentcli.files import stop
 from sentcli.files.sink import Target, write_file
-from sentcli.scoring import stop
 
 _log = logging.getLogger("sentcli")
 

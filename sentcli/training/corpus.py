@@ -17,7 +17,7 @@ from sentcli.datasets.labels import SURE, LabeledTexts, join
 from sentcli.datasets.load import MOST, NO_OPTIONS, Rejects, read_validation
 from sentcli.datasets.splits import split_data_sets, without_validation
 from sentcli.errors import DataError, option
-from sentcli.scoring import stop
+from sentcli.files import stop
 from sentcli.scoring.batches import pad
 from sentcli.tables.options import ReadOptions
 from sentcli.text.tokenizer import PAD, UNK_ID, Vocab, truncate, words_of

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sentcli.errors import DataError, option
+from sentcli.files import stop
 from sentcli.files.compression import compression_of, damage, decompressed
-from sentcli.scoring import stop
 from sentcli.text.tokenizer import PAD_ID, UNK_ID, words_of
 
 _log = logging.getLogger("sentcli")

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 
 from sentcli.evaluation.calibration import fit_temperature
 from sentcli.evaluation.metrics import Labels, evaluate
+from sentcli.files import stop
 from sentcli.model.bilstm import BiLSTM, hash_pairs
-from sentcli.scoring import stop
 from sentcli.scoring.labels import Floats, choose_classes, softmax
 from sentcli.text.tokenizer import words_of
 from sentcli.training.corpus import Corpus, Examples, Indices

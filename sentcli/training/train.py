@@ -21,7 +21,6 @@ from sentcli.files.atomic import Lock, output_errors, resolve
 from sentcli.files.sink import Target, write_file
 from sentcli.model.bilstm import choose_device
 from sentcli.model.bundle import HISTORY, check_target, check_writable, default_bundle_path
-from sentcli.scoring import stop
 from sentcli.scoring.labels import NEUTRAL, STARS
 from sentcli.text.tokenizer import words_of
 from sentcli.training.corpus import DataSource, Texts, read_texts
@@ -60,7 +59,7 @@ def train_bundle(
     check_writable(output.parent)
     work = work_folder(output)
     # Two runs of one output would share the work folder.
-    with Lock(resolve(output), check=stop.check):
+    with Lock(resolve(output)):
         note = {} if overwrite else _read_note(work)
         replaces = bool(note.pop(_OVERWRITE, overwrite))  # an interrupted run may have begun with it
         check_target(output, overwrite=replaces)

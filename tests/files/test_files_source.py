@@ -283,23 +283,24 @@ def test_progress_in_parquet_goes_by_rows(tmp_path):
     assert positions[-1].progress == reader.total_bytes == 2 * size
 
 
-def stop_requested():
-    raise StopRequested(15)
-
-
 @pytest.mark.parametrize("name", ["pipe.csv", "pipe.csv.gz"])
-def test_a_signal_ends_the_wait_for_a_pipe(tmp_path, name):
+def test_a_signal_ends_the_wait_for_a_pipe(tmp_path, monkeypatch, name):
     os.mkfifo(tmp_path / name)
     file = inspect_input(str(tmp_path / name))
     checks = iter([None, None])  # before the pipe is opened, and while nobody writes
-    source = Source(file, lambda: next(checks, 0) is None or stop_requested())
-    with source, pytest.raises(StopRequested):
+
+    def check():
+        if next(checks, 0) == 0:
+            raise StopRequested(15)
+
+    monkeypatch.setattr("sentcli.files.stop.check", check)
+    with Source(file) as source, pytest.raises(StopRequested):
         source.read()
     with (tmp_path / name).open("r+b", buffering=0) as writer:  # which does not wait
-        with Source(file) as source:
-            source.check = stop_requested
-            with pytest.raises(StopRequested):
-                source.read()  # while nothing is written
+        checks = iter([None])
+        with Source(file) as source, pytest.raises(StopRequested):
+            source.read()  # while nothing is written
+        monkeypatch.undo()
         writer.write(gzip.compress(b"text\n") if name.endswith("gz") else b"text\n")
         with Source(file) as source:
             assert source.read(5) == b"text\n"

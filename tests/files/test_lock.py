@@ -9,7 +9,7 @@ import time
 import pytest
 
 from sentcli.errors import LockedError, StopRequested
-from sentcli.files import atomic
+from sentcli.files import atomic, stop
 from sentcli.files.atomic import Lock
 
 
@@ -48,12 +48,10 @@ def test_a_lock_is_waited_for(tmp_path, caplog):
     assert [*tmp_path.iterdir()] == []
 
 
-def test_a_signal_ends_the_wait(busy, tmp_path):
-    def check():
-        raise StopRequested(signal.SIGTERM)
-
+def test_a_signal_ends_the_wait(busy, tmp_path, monkeypatch):
+    monkeypatch.setattr(stop, "_requests", [(signal.SIGTERM, 0.0)])
     with pytest.raises(StopRequested):
-        Lock(tmp_path / "out.txt", check=check)
+        Lock(tmp_path / "out.txt")
 
 
 def test_other_targets_are_free(busy, tmp_path):

@@ -158,13 +158,14 @@ def test_the_caller_can_end_a_write_to_a_full_pipe(monkeypatch, looks_writable):
         if len(calls) == 40:
             raise KeyboardInterrupt
 
+    monkeypatch.setattr("sentcli.files.stop.check", check)
     reading, writing = os.pipe()
     os.set_blocking(writing, False)  # as another process may leave a pipe that it shares
     if looks_writable:
         monkeypatch.setattr("select.select", lambda *_: ([], [writing], []))
     else:
-        monkeypatch.setattr("sentcli.files.sink.LOOK_SECONDS", 0.001)
-    stream = open_sink(Target(f"/dev/fd/{writing}"), check)
+        monkeypatch.setattr("sentcli.files.stop.LOOK_SECONDS", 0.001)
+    stream = open_sink(Target(f"/dev/fd/{writing}"))
     with pytest.raises(KeyboardInterrupt):
         stream.write(b"x" * (1 << 20))
     assert os.read(reading, 1 << 20).strip(b"x") == b""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sentcli.errors import StopRequested
+from sentcli.files import stop
 from sentcli.files.walk import not_inputs, walk
 
 FILES = [
@@ -33,10 +34,6 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def nothing():
-    """Check for no signal."""
-
-
 @pytest.mark.parametrize("base", ["", "s/", "./", "none/", "a.csv/"])
 @pytest.mark.parametrize(
     "pattern",
@@ -49,8 +46,8 @@ def test_it_finds_what_a_shell_finds(folder, base, pattern):
     expected = {*glob.glob(f"{base}{pattern}", recursive=True)}  # noqa: PTH207  # the oracle
     if "**" in pattern:
         expected = {name for name in expected if not name.endswith("/") and not Path(name).is_dir()}
-    assert walk(base, pattern, nothing) == (sorted(expected), [])
-    assert walk(f"{folder}/{base}", pattern, nothing)[0] == sorted(f"{folder}/{name}" for name in expected)
+    assert walk(base, pattern) == (sorted(expected), [])
+    assert walk(f"{folder}/{base}", pattern)[0] == sorted(f"{folder}/{name}" for name in expected)
 
 
 def test_links_to_folders_are_named_and_files_come_once(folder):
@@ -59,12 +56,12 @@ def test_links_to_folders_are_named_and_files_come_once(folder):
     (folder / "self").symlink_to(folder / "self")
     (folder / "latest.csv").symlink_to("s/t/a.csv")
     (folder / "s/hard.csv").hardlink_to("a.csv")
-    found, links = walk("", "**", nothing)
+    found, links = walk("", "**")
     assert links == ["loop", "s/t/again", "s/up"]
     names = {"s/hard.csv": "the same file as a.csv", "latest.csv": "the same file as s/t/a.csv"}
     assert not_inputs(found) == names
-    assert walk("", "loop/*.csv", nothing)[0] == walk("loop/", "*.csv", nothing)[0]
-    assert "loop/s/a.csv" in walk("", "*/s/*", nothing)[0]  # links that a pattern names, as in a shell
+    assert walk("", "loop/*.csv")[0] == walk("loop/", "*.csv")[0]
+    assert "loop/s/a.csv" in walk("", "*/s/*")[0]  # links that a pattern names, as in a shell
     assert not_inputs(["loop/a.csv", "none"]) == {}
 
 
@@ -76,9 +73,7 @@ def test_what_is_no_file_is_named(folder):
     assert left_out == dict.fromkeys(("s/pipe.csv", "s/socket", "/dev/null"), "a pipe, a socket or a device")
 
 
-def test_a_signal_ends_a_walk(folder):
-    def check():
-        raise StopRequested(15)
-
+def test_a_signal_ends_a_walk(folder, monkeypatch):
+    monkeypatch.setattr(stop, "_requests", [(15, 0.0)])
     with pytest.raises(StopRequested):
-        walk("", "**", check)
+        walk("", "**")

@@ -20,10 +20,10 @@ from sentcli.errors import (
     SentcliError,
     UsageError,
 )
+from sentcli.files import stop
 from sentcli.model.bundle import default_bundle_path, load_bundle
 from sentcli.runs import cluster
 from sentcli.runs.cluster import File, plan_tasks
-from sentcli.scoring import stop
 from sentcli.scoring.scorer import Scorer
 from sentcli.tables.options import RejectOptions
 

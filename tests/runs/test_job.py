@@ -38,7 +38,7 @@ def test_a_summary_counts_the_rows_of_the_output(trained, tmp_path):
     (tmp_path / "in.jsonl").write_bytes(b"\n".join([*lines, b"no JSON"]) + b"\n")
     with Scorer(trained, workers=1, neutral=(0.5, 1)) as scorer:
         names = [str(tmp_path / "in.jsonl")]
-        summary = score_output(scorer, names, Target(tmp_path / "out.jsonl"), JobOptions(), Progress())
+        summary = score_output(scorer, names, Target(tmp_path / "out.jsonl"), JobOptions())
         tokens = sum(scorer.score([text]).counts.tokens for text in ["warm zzz " * 200, *texts])
     rows = [orjson.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
     labels = Counter(row["sentiment"] for row in rows)
@@ -101,8 +101,8 @@ def test_a_run_that_waited_for_a_lock_continues_the_work_of_the_other(
 
 
 def show_progress(source, output, **options):
-    progress = Progress(**options)
-    score_output(ParityScorer(), [str(source)], Target(output), JobOptions(overwrite=True), progress)
+    job = JobOptions(overwrite=True, progress=Progress(**options))
+    score_output(ParityScorer(), [str(source)], Target(output), job)
 
 
 @pytest.mark.usefixtures("small_chunks")

@@ -432,7 +432,7 @@ def stop_publishing(monkeypatch, source, output, at):
     if not child:
         try:
             monkeypatch.setattr(os, "replace", die)
-            monkeypatch.setattr("sentcli.runs.ledger.Ledger.remove", lambda self: os._exit(9))
+            monkeypatch.setattr("sentcli.runs.ledger.Ledger.discard", lambda self: os._exit(9))
             run_job(source, output)
         finally:
             os._exit(1)

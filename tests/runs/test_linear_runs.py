@@ -9,7 +9,7 @@ import pytest
 from jobs import ParityScorer, score_files
 from xlsxwriter import Workbook
 
-from sentcli.scoring import stop
+from sentcli.files import stop
 
 CSV = b"id,text\n1,x\n2,xx\n"
 

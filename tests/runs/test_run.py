@@ -106,7 +106,7 @@ def test_new_inputs_are_added_and_lost_outputs_made_again(files, tmp_path, whole
     assert (summary.skipped, summary.scored) == (1, 198)
 
 
-@pytest.mark.parametrize("at", ["history.write_file", "ledger.Ledger.remove"])
+@pytest.mark.parametrize("at", ["history.write_file", "ledger.Ledger.discard"])
 def test_an_output_without_its_record_is_not_scored_again(files, tmp_path, whole, monkeypatch, at):
     def die(*_, **__):
         raise KeyboardInterrupt

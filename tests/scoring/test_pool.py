@@ -10,7 +10,7 @@ from weakref import ref
 import pytest
 
 from sentcli.errors import DataError, StopRequested
-from sentcli.scoring import stop
+from sentcli.files import stop
 from sentcli.scoring.pool import prefetch, wait_for
 
 

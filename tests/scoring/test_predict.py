@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from sentcli.errors import StopRequested
+from sentcli.files import stop
 from sentcli.scoring import scorer as scoring
-from sentcli.scoring import stop
 from sentcli.scoring.scorer import Scorer, predict, progress_bar
 
 

@@ -11,7 +11,8 @@ from texts import Piece, pairs
 
 from sentcli.backends.onnx import OnnxBackend
 from sentcli.errors import BundleError, StopRequested
-from sentcli.scoring import inference, stop
+from sentcli.files import stop
+from sentcli.scoring import inference
 from sentcli.scoring.batches import BATCH_ROWS
 from sentcli.scoring.scorer import Scorer
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from sentcli.errors import STOP_SIGNALS, StopRequested, signal_of
-from sentcli.scoring import stop
+from sentcli.files import stop
 
 
 def test_without_handlers_ctrl_c_raises_what_python_raises() -> None:
@@ -54,7 +54,7 @@ def test_another_thread_than_the_main_one_installs_nothing() -> None:
 
 def test_a_later_signal_ends_a_process_that_does_not_look() -> None:
     code = (
-        "import time\nfrom sentcli.scoring import stop\nstop.install()\nprint(flush=True)\n"
+        "import time\nfrom sentcli.files import stop\nstop.install()\nprint(flush=True)\n"
         "while True: time.sleep(9)"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
