@@ -57,16 +57,10 @@ def load_base(path: Path) -> Base:
         **{name: metrics["training"][name] for name in _OF_VOCABULARY},
         "gates": gates_of(model),
     }
-    return Base(
-        bundle=bundle,
-        vocab=bundle.vocab,
-        model=model,
-        learned=learned_hashes(bundle),
-        history=[{**record, "stage": f"{bundle.name}: {record['stage']}"} for record in read_history(bundle)],
-        origin={"name": bundle.name, **{name: metrics[name] for name in _OF_DATA}},
-        decided=decided,
-        sentences=_sentences(bundle),
-    )
+    history = [{**record, "stage": f"{bundle.name}: {record['stage']}"} for record in read_history(bundle)]
+    origin = {"name": bundle.name, **{name: metrics[name] for name in _OF_DATA}}
+    learned, sentences = learned_hashes(bundle), _sentences(bundle)
+    return Base(bundle, bundle.vocab, model, learned, history, origin, decided, sentences)
 
 
 def _sentences(bundle: Bundle) -> Examples:

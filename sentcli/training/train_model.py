@@ -70,9 +70,8 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
     initial.before(data, class_weights)
 
     # The fit. In a cross-validation, that of the folds decides how many epochs the network is trained.
-    run = Run(
-        device, class_weights, int(data.validation.has_label.sum()), quiet=options.quiet, vary=initial.vary
-    )
+    validated = int(data.validation.has_label.sum())
+    run = Run(device, class_weights, validated, quiet=options.quiet, vary=initial.vary)
     unseen, seconds = None, 0.0
     if len(data.folds) > 1:
         known, unseen, seconds = cross_validate(initial, data, work, run)
