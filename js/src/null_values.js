@@ -19,7 +19,7 @@ export const NULL_VALUES = [
   "no specific comment", "no specific comments", "no suggestion", "no suggestions", "no review text",
   "no text provided", "no comment provided", "no comments provided", "no comment given", "no comment left",
   "no comment at this time", "no comments at this time", "i have no comment", "i have no comments",
-  "i have nothing to add", "no answer given", "no response given", "no negative", "no positive",
+  "i have nothing to add", "no answer given", "no response given", "no negative", "no positive", "no negative no positive",
   "none at all", "nothing comes to mind", "nothing i can think of", "not that i can think of",
   "comment deleted", "comment removed", "comment removed by moderator", "message deleted",
 ];
