@@ -7,7 +7,9 @@ const UNKNOWN = 1;
 const MEANING = /[\p{L}\p{So}\p{Lowercase}]/u;
 // As Python's casefold on what can become ASCII.
 const folded = (value) => value.toUpperCase().toLowerCase();
-const forms = (value) => [value, `${value}.`, `(${value})`, `[${value}]`, `<${value}>`];
+const forms = (value) => [
+  value, `${value}.`, `${value}!`, `(${value})`, `[${value}]`, `<${value}>`, `"${value}"`, `'${value}'`, `-${value}-`,
+];
 const nulls = new Set(NULL_VALUES.flatMap((value) => forms(folded(value))));
 const longest = Math.max(...[...nulls].map((value) => value.length));
 const AROUND = new RegExp(`^[${SPACES}]+|[${SPACES}]+$`, "gu");

@@ -53,7 +53,8 @@ def detect_encoding(blocks: Iterable[bytes]) -> tuple[str, bool]:
         switches = any(switch[:1] in block and switch in block for switch in _SWITCHES)
         if switches or (number == 0 and b"\0" in block):
             name = _detect(block)
-            if name.startswith(WIDE) or _NOT_BY_LINES.match(name):
+            is_wide = name.startswith(WIDE) and (b"\n" in block) <= ("\n" in block.decode(name, "replace"))
+            if is_wide or _NOT_BY_LINES.match(name):
                 return name, True
         try:
             if not decoder.decode(block).isascii():

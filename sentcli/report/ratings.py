@@ -12,7 +12,9 @@ _USUAL = ("stars", "starrating", "reviewstars", "rating", "reviewrating", "ratin
 _RATED = re.compile(r"rating|rated|\bstars?\b|score|satisf|csat", re.IGNORECASE)
 _RECOMMENDED = re.compile(r"\bnps\b|nps.?score|recommend|promoter", re.IGNORECASE)
 _NPS_VALUE = r"(10|\d)(?:\.0*)?(?:\s*[-:=(\u2013].*)?"
-_NUMBER = r"(?:rated )?(\d+(?:[.,]\d*)?)(?: ?(?:/|out of|of) ?(5|10|100))?(?:[ -]?stars?| ?[★⭐]\ufe0f?)?"
+_NUMBER = (
+    r"(?:rated )?(\d+(?:[.,]\d*)?)(?: ?(?:/|out of|of) ?(5|10|100))?(?:[ -]?stars?| bubbles?| ?[★⭐]\ufe0f?)?"
+)
 _MARKS = "★⭐"
 _WORDS = Path(__file__).with_name("ratings.txt").read_text("utf-8").splitlines()  # from one star to five
 _OF_WORD = {word: stars for stars, words in enumerate(_WORDS, start=1) for word in words.split(", ")}

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("sentcli")
 
+_WITH_KEYS = ("jsonl", "json", "parquet")  # formats that hold a name once
 _USUAL_COLUMNS = 2  # label and score, of which a line needs no explanation
 _NOT_WRITTEN = (".bz2", ".xz")
 _MOST_OPEN = 16  # inputs that stay open, and in memory, from their inspection until they are read
@@ -262,7 +263,7 @@ class Inputs:
         """Open an input, if the output can hold its rows together with those of an earlier one."""
         table = open_table(source, self._read, like)
         check_room([*filter(self._read.keeps, table.columns)], self._names, table.name)
-        if self._converts and self._names:  # lines have no names
+        if self._converts and self._write.format in _WITH_KEYS:
             refuse_twins(table)
         elif isinstance(table, TextTable) and isinstance(like, TextTable) and not table.is_empty:
             encoding, first = table.encoding.name, like.encoding.name

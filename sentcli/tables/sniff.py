@@ -190,21 +190,30 @@ def lines_of_titles(records: Sequence[tuple[int, Sequence[str]]], text_column: s
     records = records[: 1 + SAMPLE_RECORDS]
     counts = [sum(map(bool, cells)) for _, cells in records]
     least = min(_FEWEST_NAMES, max(counts))
-    table = records[next(place for place, count in enumerate(counts) if count >= least) :]
+    is_grouped = _is_group_header([cells for _, cells in records[:4]])
+    table = records[is_grouped or next(place for place, count in enumerate(counts) if count >= least) :]
     (_, first), (line, header) = records[0], table[0]
     is_index = not first[0] and len(first) < _FEWEST_NAMES  # of pandas
     is_uneven = len(table) < 2 or len({len(record) for _, record in table}) > 1
     names = [*filter(None, (*first, *header))]
-    has_twins = counts[0] > 1 and len({*names}) < len(names)  # as rows have
+    has_twins = not is_grouped and counts[0] > 1 and len({*names}) < len(names)  # as rows have
     if first is header or is_index or is_uneven or has_twins or text_column in first:
         return 0
     if text_column in header or any(map(is_usual, header)):
         return line - 1
     if any(map(is_usual, first) if counts[0] == 1 else map(_NUMBER.fullmatch, header)):
         return 0
-    cells = "one cell" if counts[0] == 1 else "two cells"
+    cells = {1: "one cell", 2: "two cells"}.get(counts[0], f"{counts[0]} cells")
     hint = f"if the header is line {line}, add {option('skip_lines', line - 1)}"
     raise DataError(f"{where}: the first line has {cells}, {' '.join(filter(None, first))!r:.80}; {hint}")
+
+
+def _is_group_header(rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether the first row names groups of columns: mostly blank, above names, above numbers."""
+    first, names = rows[0], rows[1] if len(rows) > _FEWEST_ROWS else ()
+    has_numbers = [any(map(_NUMBER.fullmatch, cells)) for cells in rows[1:]]
+    is_sparse = 1 < sum(map(bool, first)) <= len(first) / 2
+    return is_sparse and all(names) and has_numbers[:1] == [False] and all(has_numbers[1:])
 
 
 def further_headers(rows: Sequence[Sequence[str]]) -> int:
@@ -227,13 +236,14 @@ def check_header(records: Sequence[Sequence[str]], options: ReadOptions, where: 
     if options.text_column is not None or any(map(is_usual, names)):
         return ()
     no_header, named = option("no_header"), option("text_column")
-    row_like = [*filter(_NUMBER.fullmatch, names)]
+    row_like, long = [*filter(_NUMBER.fullmatch, names)], [*names] * (len(names) == 1)
     if not any(_NUMBER.fullmatch(cell) for row in rows for cell in row):  # which no name is
         row_like += filter((_SENTENCE if len(names) > 1 else _LONG_NAME).fullmatch, names)
+        long += filter(_LONG_NAME.fullmatch, names)
     if row_like:
         hint = f"if the first line is a row, add {no_header}, else name the text with {named}"
         raise DataError(f"{where}: a column is called {row_like[0]:.80}; {hint}; {list_columns(names)}")
-    if len(names) > 1:
+    if not long:
         return ()
-    taken = f"the first line, {names[0]!r:.80}, is taken for the header"
+    taken = f"the first line, {long[0]!r:.80}, is taken for the header"
     return ((logging.WARNING, f"{where}: {taken}; if it is a text, add {no_header}"),)

@@ -119,8 +119,8 @@ def check_kept(table: Table, others: Iterable[str]) -> None:
 
 
 def refuse_twins(table: Table) -> None:
-    """Refuse columns with the same name, which only the same format can hold."""
+    """Refuse columns with the same name, for an output that holds a name once."""
     for name, count in Counter(table.columns).items():
         if count > 1:
-            reason = "only the same format can hold them"
-            raise DataError(f"{table.name}: there are {count} columns {name!r:.200}; {reason}")
+            hint = "a format without keys can hold them: -o OUT.csv"
+            raise DataError(f"{table.name}: there are {count} columns {name!r:.200}; {hint}")

@@ -181,7 +181,8 @@ def _first_table(book: Any, names: Sequence[str]) -> Any:
         rows = ([cell for cell in row if cell != ""] for row in islice(sheet.iter_rows(), SAMPLE_ROWS))
         filled = [*filter(None, rows)]
         is_list = bool(filled) and (len(filled) > _LONGEST_COVER or is_usual(_text(filled[0][0])))
-        if is_list or any(len(row) > 1 for row in filled):
+        has_title = bool(filled) and len(filled[0]) == 1  # of figures with a name each, or of a table
+        if is_list or any(len(row) > 1 + has_title for row in filled):
             return sheet
         first = first or (name if filled else None)
     return book.get_sheet_by_name(first or names[0])

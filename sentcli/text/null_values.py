@@ -6,7 +6,7 @@ from pathlib import Path
 from sentcli.errors import UsageError
 
 NULL_VALUES = tuple(Path(__file__).with_name("null_values.txt").read_text("utf-8").splitlines())
-_FORMS = ("{}", "{}.", "({})", "[{}]", "<{}>")  # that a null value may have
+_FORMS = ("{}", "{}.", "{}!", "({})", "[{}]", "<{}>", '"{}"', "'{}'", "-{}-")  # that a null value may have
 
 
 def is_missing(value: object) -> bool:
@@ -17,7 +17,10 @@ def is_missing(value: object) -> bool:
 
 
 class NullValues:
-    """A set of null values: in any case, with a full stop, in brackets, and with any white space around."""
+    """A set of null values: in any case, with a full stop or !, in brackets or quotation marks.
+
+    Any white space may be around.
+    """
 
     def __init__(self, values: Iterable[str]) -> None:
         if isinstance(values, str):

@@ -49,6 +49,7 @@ RUSSIAN = "2;очень хороший фильм\n"
         ([ASCII, "2;• 20 m² at 30° for 5 €\n".encode("cp1252")], "cp1252"),
         ([ASCII * 9 + RUSSIAN.encode("cp1251")], "utf-8"),  # a damaged line
         ([bytes(range(4)) * 99], "ascii"),
+        ([b"a,text\n,\b\0\n"], "ascii"),
         ([b"~{x;text\n1;~{ is a mark\n"], "ascii"),
         ([ASCII, "2;とても良い映画です\n".encode("iso2022_jp")], "iso2022_jp_2"),
         ([ASCII, "2;这家酒店非常好\n".encode("hz")], "hz"),

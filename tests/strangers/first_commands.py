@@ -38,6 +38,7 @@ _REJECTED = 3
 _PROGRAMS = (
     *("sentcli", "sqlite3", "duckdb", "python", "unzip", "tar", "bzip2", "xz", "jq", "mv", "zstd"),
     "pdftotext",
+    "sed",
 )
 _OPTION = re.compile(r"""(?<!\S)(--?[a-z][a-z-]*)(?:[ =]('[^']*'|"[^"]*"|[^\s;]+))?""")
 _PROPOSING = re.compile(
@@ -153,7 +154,6 @@ def is_there(command: str) -> bool:
     words = ["|", *lexer]
     programs = {word for before, word in pairwise(words) if before in ("|", "&&")} - {"sentcli", "python"}
     packages = re.findall(r"\w+", " ".join(re.findall(r"import ([\w, ]+)", command)))
-    packages += ["lxml"] if "read_html" in command else []
     return all(map(shutil.which, programs)) and all(map(find_spec, packages))
 
 

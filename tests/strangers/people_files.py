@@ -514,6 +514,10 @@ add_sheets("XlsxWriter, strings in cells", "xlsxwriter.xlsx", {"Sheet1": _grid},
 add_sheets("an empty sheet before the table", "cover.xlsx", {"Cover": [], "Reviews": _grid})
 add_sheets("title rows above the table", "titles.xlsx", {"Export": [["Reviews of March"], [], *_grid]})
 _titles = [["Reviews, March 2024"], ["Filter", "all shops"], ["By Ada"]]
+_groups = ["Order", *[None] * (len(_grid[0]) - 2), "Buyer"]
+add_sheets("titles of groups of columns", "groups.xlsx", {"Export": [_groups, *_grid]})
+_figures = [["Overview"], ["Answers", 12], ["Mean", 3.5]]
+add_sheets("figures on the first sheet", "figures.xlsx", {"Overview": _figures, "Answers": _grid})
 add_sheets("three title rows with a comma", "titles3.xlsx", {"Export": [*_titles, [], *_grid]})
 for _title, _name, _cached in (
     ("formulas without values, of openpyxl", "formulas.xlsx", None),
@@ -525,13 +529,12 @@ for _title, _name, _cached in (
     ]
     add_sheets(_title, _name, {"Sheet1": _formulas}, said=r"12 formulas.*G2", cached=_cached)
 _html = "".join(
-    f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>\n"
-    for row in grid(rows_of("id=number, text*=texts"))
+    f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>\n" for row in grid(rows_of("id=id, text*=texts"))
 )
 add(
-    *("a page of HTML called .xls", "report.xls", "out.xlsx"),
+    *("a page of HTML called .xls", "report.xls", "out.csv"),
     lambda path: path.write_text(f"<html><body><table>\n{_html}</table></body></html>\n"),
-    "id=number, text*=texts",
+    "id=id, text*=texts",
     asks=True,
 )
 
@@ -698,6 +701,14 @@ add(
 
 
 # Mail and chats
+
+_tweets = [{"tweet": {"id_str": str(10**18 + place), "full_text": text}} for place, text in enumerate(TEXTS)]
+add(
+    *("the archive of Twitter", "tweets.js", "out.json"),
+    lambda path: path.write_text(f"window.YTD.tweets.part0 = {json.dumps(_tweets)}"),
+    _tweets,
+    asks=True,
+)
 
 _mail = [
     {"subject": f"Number {place}", "from": "Ada <a@example.org>", "date": "2025-03-03T10:15:00+01:00"}

@@ -79,7 +79,7 @@ REFUSED = {
     ".bz2": (bz2.compress(CSV), r"try: bzip2 -dc FILE\.bz2 | sentcli score"),
     ".xz": (lzma.compress(CSV), r"try: xz -dc FILE\.xz | sentcli score"),
     ".pdf": (b"%PDF-1.4\n%", r"try: pdftotext FILE\.pdf - \| awk"),
-    ".html": (b"\xef\xbb\xbf\n<!DOCTYPE html>\n<html>", r"read_html.* FILE\.html"),
+    ".html": (b"\xef\xbb\xbf\n<!DOCTYPE html>\n<html>", r"html.unescape.* FILE\.html"),
     ".xml": (b'<?xml version="1.0"?><a/>', r"ElementTree.* FILE\.xml > OUT\.jsonl"),
     ".xls": (
         b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 20,

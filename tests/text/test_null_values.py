@@ -13,6 +13,8 @@ from sentcli.text.null_values import NULL_VALUES, NullValues
         *("null", "NAN", " n/a ", "\tnone\n", "not applicable", "undefined", "Missing"),
         *("nan", "[deleted]", "[Removed]", "[ Removed by Reddit ]", "None.", "N/A.", "[NULL]", "(blank)"),
         *("nothing to add", "Nothing to add.", "IDK", "idk.", "I don\u2019t know", "See above.", "x", "X."),
+        *("N/A!", "IDK!", "-none-", "'None'", '"none"', "No Negative", "No Positive", "No suggestions."),
+        *("I have nothing to add", "No comment at this time", "[Comment removed by moderator]"),
     ],
 )
 def test_null_values(text: str) -> None:
@@ -21,7 +23,7 @@ def test_null_values(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["null and void", "none of it works", "Nan is here", "-5", "na " * 1000, "Nothing", "deleted", "(none]"],
+    ["null and void", "none of it works", "Nan is here", "-5", "na " * 1000, "Nothing!", "deleted", "(none]"],
 )
 def test_texts_that_are_none(text: str) -> None:
     assert text not in NullValues(NULL_VALUES)
