@@ -82,7 +82,7 @@ def test_few_sheets_are_read_to_find_a_table():
     fake = SimpleNamespace(
         get_sheet_by_name=lambda name: (opened.append(name), book.get_sheet_by_name(name))[1]
     )
-    assert xlsx._first_table(fake, book.sheet_names, lambda: None).name == "n0"
+    assert xlsx._first_table(fake, book.sheet_names).name == "n0"
     assert opened == [*(f"n{number}" for number in range(30)), "n0"]
 
 
