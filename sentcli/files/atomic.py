@@ -17,8 +17,9 @@ from sentcli.files import stop, system
 
 WAIT_SECONDS = 120.0  # longer than the 90 s for which NFSv4 keeps the locks of a dead machine
 _PAUSE = 0.1  # seconds between two attempts
-# What concerns one file: its name, its size, or a file in the place of a folder.
-_REFUSALS = (errno.ENAMETOOLONG, errno.EFBIG, errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.EILSEQ)
+# What concerns one file: its name and its links, its size, or a file in the place of a folder.
+_BAD_NAMES = (errno.ENAMETOOLONG, errno.EILSEQ, errno.ELOOP)
+_REFUSALS = (*_BAD_NAMES, errno.EFBIG, errno.EEXIST, errno.EISDIR, errno.ENOTDIR)
 
 _log = logging.getLogger("sentcli")
 
@@ -38,11 +39,8 @@ def output_errors(name: object) -> Iterator[None]:
 def resolve(name: str | Path) -> Path:
     """Return the file that a name refers to, so that a write replaces the target of a link, not the link."""
     path = Path(name)
-    try:
-        path.stat()
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise RefusedOutputError(f"{name}: symbolic link loop") from None
+    with output_errors(name), suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+        path.stat()  # raises an error for links in a circle, which `resolve` may take for a file
     return path.resolve()
 
 

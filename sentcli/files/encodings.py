@@ -125,10 +125,8 @@ class Encoding:
             is_plain = "a\r\na".encode(known) == letter + carriage_return + newline + letter
             is_plain &= letter.decode(known, "replace") == "a"
             if _NOT_BY_LINES.match(known):
-                raise UsageError(
-                    f"{option(field)} {name!r:.200}: its lines cannot be read alone; "
-                    "convert the file to UTF-8"
-                )
+                hint = "its lines cannot be read alone; convert the file to UTF-8"
+                raise UsageError(f"{option(field)} {name!r:.200}: {hint}")
             if is_plain and len(newline) == len(carriage_return) == unit:
                 return cls(known, unit, newline, carriage_return)
         except (LookupError, ValueError):  # unknown, or not from text to bytes
@@ -150,10 +148,8 @@ class Encoding:
         try:
             return text.encode(self.name)
         except UnicodeEncodeError:
-            raise OutputError(
-                f"{text!r:.200} cannot be written in {self.name}, as the input is; "
-                f"try {option('output_format', 'jsonl')}"
-            ) from None
+            what = f"{text!r:.200} cannot be written in {self.name}, as the input is"
+            raise OutputError(f"{what}; try {option('output_format', 'jsonl')}") from None
 
     def byte_order_mark(self, start: bytes) -> bytes:
         """Return the byte order mark at the start of an input, or empty bytes."""

@@ -7,7 +7,7 @@ import select
 import shutil
 import stat
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TextIO
@@ -86,9 +86,8 @@ class Target:
     def refuse_existing(self) -> None:
         """Refuse to replace a file, local or at a URL."""
         if remote.exists(self.name) if self.is_url else self.is_file and self.path.exists():
-            raise ExistingOutputError(
-                f"{self.name} exists; give another name, or replace it with {option('overwrite', True)}"
-            )
+            hint = f"give another name, or replace it with {option('overwrite', True)}"
+            raise ExistingOutputError(f"{self.name} exists; {hint}")
 
     def remove(self) -> None:
         """Remove a file, local or at a URL, if it exists; ignore devices and pipes."""
@@ -188,10 +187,9 @@ def write_file(target: Target, data: bytes) -> None:
 
     :raises OutputError: with the name and the reason.
     """
-    sink = open_sink(target)
-    try:
+    with ExitStack() as stack:
+        sink = open_sink(target)
+        stack.callback(sink.discard)
         sink.write(data)
         sink.publish()
-    except BaseException:
-        sink.discard()
-        raise
+        stack.pop_all()

@@ -97,10 +97,8 @@ class Source(AbstractContextManager["Source"]):
         self._is_pipe = file.identity is not None and file.size is None and system.PIPE_ROOM > 0
         self.live = self._is_pipe and not self.compression
         try:
-            if self._is_pipe and file.path != STANDARD:
-                self._raw = _open_pipe(file.path)
-            else:
-                self._raw = _open(file.path, _BLOCK if self.compression and not self._is_pipe else 0)
+            buffering = _BLOCK if self.compression and not self._is_pipe else 0
+            self._raw = _open(file.path, buffering, _unblocked if self._is_pipe else None)
         except OSError as error:
             raise DataError(f"{self.name}: {error.strerror or error}") from None
         self._bytes = _Rewindable(self._raw, self._wait, is_stream=file.is_stream)
@@ -189,9 +187,8 @@ class Source(AbstractContextManager["Source"]):
             copy.flush()
         except OSError as error:
             folder = tempfile.tempdir or "a temporary folder"  # None if no temporary folder is writable
-            raise OutputError(
-                f"cannot copy {self.name} to {folder}: {error.strerror}; set TMPDIR to another folder"
-            ) from error
+            what = f"cannot copy {self.name} to {folder}: {error.strerror}"
+            raise OutputError(f"{what}; set TMPDIR to another folder") from error
         return copy
 
     def check_unchanged(self) -> None:
@@ -252,20 +249,20 @@ def _standard_input() -> IO[bytes]:
     return sys.stdin.buffer
 
 
-def _open_pipe(path: str) -> IO[bytes]:
+def _unblocked(path: str, flags: int) -> int:
     """Open a pipe without a wait for its writer, which could not be stopped; `Source` waits for its bytes."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
     os.set_blocking(descriptor, True)
-    return os.fdopen(descriptor, "rb", 0)
+    return descriptor
 
 
-def _open(name: str, buffering: int) -> IO[bytes]:
+def _open(name: str, buffering: int, opener: Callable[[str, int], int] | None) -> IO[bytes]:
     if remote.is_url(name):
         return remote.open_input(name)
     if member := compression.split_member(name):
         return compression.open_member(*member)
     if name != STANDARD:
-        return Path(name).open("rb", buffering=buffering)
+        return open(name, "rb", buffering, opener=opener)
     try:
         return os.fdopen(_standard_input().fileno(), "rb", buffering, closefd=False)
     except io.UnsupportedOperation:

@@ -53,8 +53,7 @@ _log = logging.getLogger("sentcli")
 
 
 Cluster = tuple[str, Mapping[str, Any]]
-Parameters = tuple[tuple[str, Any], ...]
-Conditions = dict[str, Any]
+Record = dict[str, Any]
 Result = tuple[Summary | None, list[tuple[int, str]]]
 
 
@@ -81,7 +80,7 @@ def score_on_cluster(
     cpus = settings["workers"] or _CPUS
     folder = None if scorer.bundle.is_shipped else str(scorer.bundle.path.resolve())
     model = (scorer.bundle.model_file or ".") if folder else None  # relative to the current folder of tasks
-    parameters = tuple({**settings, "workers": cpus, "model": model}.items())
+    parameters = {**settings, "workers": cpus, "model": model}
     common = parameters, conditions_of(scorer), replace(options, progress=Progress()), str(Path.cwd())
     total, done, read, size = Summary(), 0, 0, sum(file.size for file in files)
     with _connected(address, cpus, folder) as ray, closing(Bar(options.progress, output, size)) as bar:
@@ -209,7 +208,7 @@ def _run(
 
 @names_flags()  # a cluster is used from the command line only
 def score_task(
-    files: Sequence[File], parameters: Parameters, conditions: Conditions, options: JobOptions, folder: str
+    files: Sequence[File], parameters: Record, conditions: Record, options: JobOptions, folder: str
 ) -> list[Result]:
     """Score each file to its output. A task may run again, or twice at once.
 
@@ -218,26 +217,25 @@ def score_task(
     :returns: for each file its summary, None if an error concerns this file alone; and its log.
     :raises ClusterError: before anything is written, if the scores could differ from those of other nodes.
     """
-    scorer = _scorer(parameters)
+    scorer = _scorer(**parameters)
     here = conditions_of(scorer)
     for name, value in conditions.items():
         if here[name] != value:
-            raise ClusterError(
-                f"the node {platform.node()} has another {name}: {here[name]!s:.200} and not {value!s:.200}; "
-                "install the same packages on every node"
-            )
+            where = f"the node {platform.node()} has another {name}"
+            what = f"{here[name]!s:.200} and not {value!s:.200}"
+            raise ClusterError(f"{where}: {what}; install the same packages on every node")
     return [_score(scorer, file, options, folder) for file in files]
 
 
-def conditions_of(scorer: Scorer) -> Conditions:
+def conditions_of(scorer: Scorer) -> Record:
     """Return what all nodes need to have in common, by the names that messages show to the user."""
     return {"version of sentcli": __version__, **scorer.fingerprint}
 
 
 @functools.cache  # a process serves many tasks of one run
-def _scorer(parameters: Parameters) -> Scorer:
+def _scorer(**parameters: Any) -> Scorer:
     tune_interpreter()
-    return load(**dict(parameters))
+    return load(**parameters)
 
 
 def _score(scorer: Scorer, file: File, options: JobOptions, folder: str) -> Result:

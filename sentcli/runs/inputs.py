@@ -16,16 +16,7 @@ from sentcli.tables.chunk import Chunk, Cursor, Position, Results
 from sentcli.tables.open import open_table, read
 from sentcli.tables.options import ReadOptions, ResultColumn, WriteOptions
 from sentcli.tables.sniff import Likely, guess_format
-from sentcli.tables.table import (
-    Note,
-    Table,
-    TextTable,
-    check_kept,
-    check_room,
-    find_taken,
-    log_notes,
-    refuse_twins,
-)
+from sentcli.tables.table import Table, TextTable, check_kept, check_room, find_taken, log_notes, refuse_twins
 
 if TYPE_CHECKING:
     from sentcli.tables.survey import Survey
@@ -136,9 +127,10 @@ class Inputs:
             self._names = [] if self._write.format == "lines" else names
             self._converts = registry.is_conversion(self._read, self._write)
             self.table = self._open_all()
-            log_notes(self._notes(names))
+            self._log_left_out(names)
             check_kept(self.table, [column.name for column in partitions])
-            self._partitions = self._with_room(partitions) if partitions and self._names else {}
+            has_room = self._names and self._read.format != "documents"  # whose names have their folders
+            self._partitions = self._with_room(partitions) if partitions and has_room else {}
             columns = *self._partitions, *results
             self.writer: registry.Writer = form.Writer(self.table, self._write, columns, target.scratch)
             stack.pop_all()
@@ -157,7 +149,6 @@ class Inputs:
             if not cursor.rows_left:
                 break
         self.is_finished = True
-        self.close()
 
     def with_partitions(self, chunk: Chunk, results: Results) -> Results:
         """Return the values of all new columns of a chunk: those of the folders of its input come first."""
@@ -274,8 +265,6 @@ class Inputs:
 
     def _with_room(self, partitions: Partitions) -> Partitions:
         """Return the columns of folders that the output has, except those that an input has itself."""
-        if self._read.format == "documents":  # which have their folders in their names
-            return {}
         kept = {
             column: values
             for column, values in partitions.items()
@@ -287,18 +276,18 @@ class Inputs:
             _log.info("%s: columns from the names of folders: %s", self._output, ", ".join(names))
         return kept
 
-    def _notes(self, names: Sequence[str]) -> Iterator[Note]:
-        """Return what a conversion leaves out."""
+    def _log_left_out(self, names: Sequence[str]) -> None:
+        """Log what a conversion leaves out."""
         is_lines = self._write.format == "lines"
         if is_lines and self._converts:
             left_out = "lines hold only the new columns and the text; other columns are left out"
             whole = f"new columns and the start of each text; whole rows: {option('output_format', 'csv')}"
-            yield logging.WARNING, whole if self._write.width else f"{self._output}: {left_out}"
+            _log.warning("%s", whole if self._write.width else f"{self._output}: {left_out}")
         if self._converts and self._read.skip_rows:
             left_out = f"rows after the header that are left out: {self._read.skip_rows}"
-            yield logging.WARNING, f"{self._output}: {left_out}, by {option('skip_rows')}"
+            _log.warning("%s: %s, by %s", self._output, left_out, option("skip_rows"))
         if self._read.format == "xlsx" and not self._converts:
             note = "cells keep their values and types; styles, formulas and charts are not copied"
-            yield logging.WARNING, f"{self.table.name}: {note}"
+            _log.warning("%s: %s", self.table.name, note)
         if is_lines and len(names) > _USUAL_COLUMNS:
-            yield logging.INFO, f"each line has {', '.join(names)}, text"
+            _log.info("each line has %s, text", ", ".join(names))

@@ -172,12 +172,11 @@ class _Job:
     def _score(self) -> Summary:
         started, scorer, options = time.perf_counter(), self.scorer, self.history.options
         files, target = self.history.files, self.history.targets[0]
-        rejects = self.history.targets[1] if len(self.history.targets) > 1 else None
         results = options.write.columns(scorer.shown_classes, scorer.extras.columns, scorer.given_labels)
         # An output folder keeps the folders of the inputs.
         partitions = {} if options.in_folder else partitions_of([file.name for file in files])
         with closing(Inputs(files, target, options.read, options.write, results, partitions)) as inputs:
-            self.output = output = Output(target, rejects, inputs.writer, options.rejects)
+            self.output = output = Output(self.history.targets, inputs.writer, options.rejects)
             with closing(Bar(options.progress, target.name, inputs.total_bytes)) as bar:
                 summary, replayed = self._write_rows(inputs, output, bar)
             sizes = output.close(inputs, summary.to_sheet(scorer.bundle.name, scorer.labels[-1]))

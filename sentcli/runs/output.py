@@ -28,24 +28,22 @@ _OFFSET = re.compile(r" at offset \d+")
 class Output:
     """An output and its rejects; only `publish` gives the files their final names.
 
-    :param rejects: the rejects file; None: standard error.
+    :param targets: the output, and the file for its rejects, if they do not go to standard error.
     :raises OutputError: here and from all methods, if a file cannot be written.
     """
 
-    def __init__(
-        self, target: Target, rejects: Target | None, writer: Writer, options: RejectOptions
-    ) -> None:
+    def __init__(self, targets: Sequence[Target], writer: Writer, options: RejectOptions) -> None:
         self._begin = writer.begin()  # before a file is created, because it may fail
         self.rows = self.rejected = 0
-        self._rejects_target = rejects
+        self._rejects_target = targets[1] if len(targets) > 1 else None
         self._options = options
         self._kinds: Counter[str] = Counter()  # of reasons
         self._examples: dict[str, Reject] = {}  # the first of each kind
         self._writer = writer
-        self._compressor = Compressor(compression_of(target.name))
+        self._compressor = Compressor(compression_of(targets[0].name))
         self._rejects: Sink | None = None
-        self._sink = open_sink(target)
-        self._is_brief = rejects is None and is_terminal(sys.stderr)
+        self._sink = open_sink(targets[0])
+        self._is_brief = self._rejects_target is None and is_terminal(sys.stderr)
 
     def write(self, chunk: Chunk, results: Results) -> None:
         """Append the rows of a chunk with the values of the new columns, and its rejects.

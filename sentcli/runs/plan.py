@@ -4,7 +4,6 @@ import logging
 import os
 import re
 import shlex
-import stat
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -149,14 +148,12 @@ def _output_name(file: str, form: str | None) -> str:
 def refuse_inputs(files: Sequence[InputFile], outputs: Sequence[str]) -> None:
     """Refuse to write to an input, whatever name the output has for it."""
     names = {file.path: file.name for file in files if file.path != STANDARD}
-    identities = {file.identity: file.name for file in files if file.identity}
+    identities = {file.identity: file.name for file in files if file.identity and file.size is not None}
     for output in outputs:
-        try:
+        name = names.get(output)
+        with suppress(OSError, AttributeError):  # no such file yet; standard output closed or replaced
             status = os.fstat(sys.stdout.fileno()) if output == STANDARD else Path(output).stat()
-            identity = (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
-        except (OSError, AttributeError):  # no such file yet; standard output closed or replaced
-            identity = None
-        name = names.get(output) or (identity and identities.get(identity))
+            name = name or identities.get((status.st_dev, status.st_ino))
         if name:
             raise OutputError(f"{output} is the input {name}; give another name or folder")
 
@@ -191,10 +188,8 @@ def _find(name: str, read: ReadOptions, output: str) -> list[Found]:
             found = [file for file in found if not Path(file).absolute().is_relative_to(inside)]
         kept = _inputs_among(name, base, found, read, is_folder=True)
         if not read.format and (count := _count_documents(kept)) > 1:
-            raise UsageError(
-                f"{name}: is each of its {count:,} small text files one text, or each line of them? Add "
-                f"--documents, or {option('input_format', 'lines')}"
-            )
+            what = f"{name}: is each of its {count:,} small text files one text, or each line of them?"
+            raise UsageError(f"{what} Add --documents, or {option('input_format', 'lines')}")
     elif "*" in name if at_url else WILDCARD.search(name) and not Path(name).exists():
         base = _FIXED.findall(name)[0]
         pattern = name.removeprefix(base)

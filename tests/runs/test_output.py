@@ -68,7 +68,7 @@ def test_a_terminal_gets_no_binary_file(run, source, monkeypatch, form):
 
 def test_the_row_law_is_checked_at_each_write(source, tmp_path):
     reader = read_chunks(source)
-    output = Output(Target(tmp_path / "out.csv"), None, reader.writer, RejectOptions())
+    output = Output([Target(tmp_path / "out.csv")], reader.writer, RejectOptions())
     with pytest.raises(SentcliError, match="not read to their end"):
         output.close(reader)
     (chunk,) = reader

@@ -24,7 +24,7 @@ def opened(monkeypatch):
     """Collect the names of the inputs that are opened."""
     names = []
 
-    def note(name, buffering):
+    def note(name, buffering, _):
         names.append(Path(name).name)
         return Path(name).open("rb", buffering)
 
