@@ -128,7 +128,6 @@ def _conditions(scorer: Scorer, files: Sequence[InputFile], options: JobOptions)
     read, write = asdict(options.read), asdict(options.write)
     conditions = {
         "inputs": [file.name for file in files],
-        **scorer.fingerprint,
         "version of sentcli": __version__,
         "input_format": read.pop("format"),
         "output_format": write.pop("format"),
@@ -136,6 +135,7 @@ def _conditions(scorer: Scorer, files: Sequence[InputFile], options: JobOptions)
         "rejects": options.rejects.path and Target(options.rejects.path).name,
         **read,
         **write,
+        **scorer.fingerprint,  # with all null values
     }
     return json.loads(json.dumps(conditions))  # type: ignore[no-any-return]  # as read back
 

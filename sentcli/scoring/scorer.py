@@ -210,7 +210,8 @@ class Scorer(AbstractContextManager["Scorer"]):
         begin = [() if name in unfit else [*column.iloc[:SAMPLE_ROWS]] for name, column in frame.items()]
         choice = Sample(columns, unfit, text_column, _FRAME, begin).choose()
         log_notes(choice.notes)
-        scores = self.score(join_columns([as_texts(frame.iloc[:, place]) for place in choice.places]))
+        parts = [as_texts(frame.iloc[:, place]) for place in choice.places]
+        scores = self.score(join_columns(parts, self._null_values))
         new: dict[str, Any] = {
             column.name: pd.Series(column.values(scores), frame.index, float if column.is_number else object)
             for column in added
@@ -245,7 +246,8 @@ class Scorer(AbstractContextManager["Scorer"]):
         log_notes(choice.notes)
         texts: list[str | None] = []
         for part in table.to_batches():
-            texts += join_columns([arrow.to_values(arrow.column_at(part, path)) for path in choice.places])
+            columns = [arrow.to_values(arrow.column_at(part, path)) for path in choice.places]
+            texts += join_columns(columns, self._null_values)
         scores = self.score(texts)
         for column in added:
             new = arrow.result_array(column, column.values(scores))

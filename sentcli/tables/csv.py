@@ -135,7 +135,8 @@ class _CsvReader(LineReader):
             yield from self._records(iter(lines[count:]), is_end=False)
 
     def _texts(self, rows: Sequence[Sequence[str]]) -> list[str | None]:
-        return join_columns([[*map(itemgetter(place), rows)] for place in self.table.places])
+        columns = [[*map(itemgetter(place), rows)] for place in self.table.places]
+        return join_columns(columns, self.table.options.nulls)
 
     def _rows(self, lines: list[bytes]) -> tuple[list[list[str]], Sequence[int]]:
         """Return the first records, if they are rows, and the line after each, with a 0 before them."""

@@ -119,7 +119,7 @@ class _JsonReader(LineReader):
         except orjson.JSONDecodeError:
             records = []
         if records and {*map(type, records)} == {dict} and all(records):
-            texts = [text_of(record, self.table.texts) for record in records]
+            texts = [text_of(record, self.table) for record in records]
             if {*map(type, texts)} <= TEXTS:
                 yield self.rows(texts, records, lines)
                 self.advance(len(lines), sum(map(len, lines)))
@@ -137,7 +137,7 @@ class _JsonReader(LineReader):
             return self.reject(line, f"{_KINDS.get(type(record), 'a number')}, not an object")
         if not record:
             return self.reject(line, "an object without keys")
-        text = text_of(record, self.table.texts)
+        text = text_of(record, self.table)
         if text is not None and type(text) is not str:
             return self.reject(line, f"{text_names(self.table.texts)} {no_string(text)}")
         return self.rows((text,), (record,), (line,))
@@ -240,13 +240,13 @@ def parse(line: bytes) -> Any:
         return orjson.loads(with_null)
 
 
-def text_of(record: dict[str, Any], names: Sequence[str]) -> Any:
+def text_of(record: dict[str, Any], table: TextTable) -> Any:
     """Return the text of a record; of several columns, the first value that is no string."""
-    if len(names) == 1:
-        return _value(record, names[0])
-    parts = [_value(record, name) for name in names]
+    if len(table.texts) == 1:
+        return _value(record, table.texts[0])
+    parts = [_value(record, name) for name in table.texts]
     others = [part for part in parts if part is not None and type(part) is not str]
-    return others[0] if others else join_texts(parts)
+    return others[0] if others else join_texts(parts, table.options.nulls)
 
 
 def text_names(names: Sequence[str]) -> str:

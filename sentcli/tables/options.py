@@ -3,12 +3,14 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from sentcli.errors import UsageError, is_utf8, option
 from sentcli.files.compression import compression_of
 from sentcli.files.encodings import AUTO, Encoding
+from sentcli.text.null_values import NULL_VALUES, NullValues
 
 if TYPE_CHECKING:
     from sentcli.scoring.labels import Scores
@@ -45,6 +47,7 @@ class ReadOptions:
         the text.
     :param text_column: the column to score: its name, number or dotted path, or several of these with commas;
         None: found by its name or its first values.
+    :param null_values: what is left out of a text of several columns; see `Scorer`.
     :param by: columns, named as in `text_column`; rows and labels are counted for each of their values. With
         `:week`, `:month`, `:quarter` or `:year` after its name, for each span of the dates of a column.
     :param day_first: whether days come first in dates such as 3/4/2025; None: as all dates of a column show.
@@ -66,6 +69,7 @@ class ReadOptions:
 
     format: str | None = None
     text_column: str | None = None
+    null_values: tuple[str, ...] | None = None
     by: tuple[str, ...] = ()
     day_first: bool | None = None
     keep: tuple[str, ...] | None = None
@@ -97,6 +101,11 @@ class ReadOptions:
             raise UsageError(f"{option('skip_rows')} counts rows after the header; {hint}")
         if self.encoding not in (None, AUTO):
             Encoding.named(self.encoding)
+
+    @cached_property
+    def nulls(self) -> NullValues:
+        """The null values, also where none were given."""
+        return NullValues(NULL_VALUES if self.null_values is None else self.null_values)
 
     @property
     def is_partial(self) -> bool:

@@ -192,7 +192,7 @@ def _texts(rows: pa.RecordBatch, table: ArrowTable) -> tuple[list[str | None], d
     """Return the texts, and the rows without a usable one, each with the reason."""
     values = to_rows(rows, table.places)
     bad = {row: reason for row, reason in enumerate(values) if isinstance(reason, str)}
-    texts = [None if isinstance(parts, str) else join_texts(parts) for parts in values]
+    texts = [None if isinstance(parts, str) else join_texts(parts, table.options.nulls) for parts in values]
     limit = table.options.max_row_bytes
     for row, text in enumerate(texts):
         # A character has at most four bytes, so only long texts must be encoded to know their size.

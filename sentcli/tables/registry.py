@@ -191,7 +191,7 @@ def suffix_of(name: str) -> str:
 
 def check_options(options: ReadOptions, name: str) -> None:
     """Refuse options that a format does not support."""
-    format_name, everywhere = options.format or "", {"format", "max_row_bytes", "limit"}
+    format_name, everywhere = options.format or "", {"format", "max_row_bytes", "limit", "null_values"}
     for given in fields(options):
         is_given = getattr(options, given.name) != given.default
         if is_given and given.name not in everywhere | get_format(format_name).options:

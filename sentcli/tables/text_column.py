@@ -294,15 +294,19 @@ def is_usual(name: str) -> bool:
     return _plain(name) in TEXT_NAMES
 
 
-def join_texts(parts: Iterable[str | None]) -> str | None:
-    """Return the parts of a text with blanks between them; None if all are missing."""
+def join_texts(parts: Sequence[str | None], nulls: NullValues) -> str | None:
+    """Return the only part, or the parts with blanks between them, without null values; None without any."""
+    if len(parts) == 1:
+        return parts[0]
     present = [part for part in parts if part is not None]
-    return " ".join(filter(None, present)) if present else None
+    return " ".join(part for part in present if part and part not in nulls) if present else None
 
 
-def join_columns(columns: Sequence[list[str | None]]) -> list[str | None]:
+def join_columns(columns: Sequence[list[str | None]], nulls: NullValues) -> list[str | None]:
     """Return the text of each row: the value of one column, or the joined values of several."""
-    return columns[0] if len(columns) == 1 else [*map(join_texts, zip(*columns, strict=True))]
+    if len(columns) == 1:
+        return columns[0]
+    return [join_texts(parts, nulls) for parts in zip(*columns, strict=True)]
 
 
 def _usual(columns: Sequence[Any], usual: Sequence[str]) -> Iterator[list[list[int]]]:

@@ -18,6 +18,8 @@ from jobs import read_chunks, write_to_pipe
 from sentcli.errors import DataError
 from sentcli.scoring.scorer import Scorer
 from sentcli.tables.options import ReadOptions, WriteOptions
+from sentcli.tables.text_column import join_columns
+from sentcli.text.null_values import NULL_VALUES, NullValues
 
 pytestmark = pytest.mark.packages  # pandas
 
@@ -46,7 +48,8 @@ def check_frame(columns, wanted, texts):
         import pandas as pd
 
         seen = []
-        scorer = SimpleNamespace(score=seen.extend, _columns=lambda *_: ())
+        nulls = NullValues(NULL_VALUES)
+        scorer = SimpleNamespace(score=seen.extend, _columns=lambda *_: (), _null_values=nulls)
         Scorer.score_frame(scorer, pd.DataFrame(columns), wanted)
         assert seen == texts
 
@@ -69,7 +72,8 @@ def test_the_texts_of_public_data_sets_and_exports_are_found(tmp_path, caplog, c
     }
     for form, data in forms.items():
         names, found = head_of(tmp_path / f"a.{form}", data, prefix="new_")
-        texts = [" ".join(parts) for parts in zip(*(columns[name] for name in names), strict=True)]
+        columns_of_text = [columns[name] for name in names]
+        texts = join_columns(columns_of_text, NullValues(NULL_VALUES))
         assert ({*names}, found) == ({*marks}, texts)
     (name, mark), *_ = marks.items()
     told = f"texts taken from {name!r}, the column with the longest texts"
@@ -171,6 +175,19 @@ def test_the_option_takes_names_numbers_and_several(tmp_path, wanted, found):
 def test_a_name_that_does_not_fit_is_refused(tmp_path, wanted):
     with pytest.raises(DataError, match="several columns 'TITLE'" if wanted == "TITLE" else "no column '"):
         head_of(tmp_path / "a.csv", to_csv(COLUMNS), wanted)
+
+
+@pytest.mark.parametrize("null_values", [None, ("GONE",)])
+def test_parts_that_are_null_values_are_left_out(tmp_path, null_values):
+    """As in exports of hotels, whose guests write "No Negative" where they have no complaint."""
+    null = "No Negative" if null_values is None else "gone"
+    columns = {"t": [null, "good", null, "bad"], "b": ["good", f"[{null}]", f"{null}.", "N/A words"]}
+    texts = ["good", "good", "", "bad N/A words"]
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    parquet = (tmp_path / "a.parquet").read_bytes()
+    for form, data in {"csv": to_csv(columns), "jsonl": to_jsonl(columns), "parquet": parquet}.items():
+        found = head_of(tmp_path / f"a.{form}", data, "t,b", null_values=null_values)
+        assert found == (("t", "b"), texts)
 
 
 def test_parts_that_are_missing_are_left_out(tmp_path):
