@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from itertools import islice, pairwise
+from itertools import chain, islice, pairwise
 from typing import Any
 
 import pyarrow as pa
@@ -79,13 +79,12 @@ def find_text_columns(
 ) -> Choice:
     """Choose the columns to score among `paths_of` a schema; see `Sample.choose`."""
     others = {name: f"is {kind}, not a string" for name, _, kind in paths if not _may_be_text(kind)}
-    samples = [rows.slice(0, SAMPLE_ROWS) for rows in begin]
-    values = [
-        [row[0] for rows in samples for row in to_rows(rows, [path]) if isinstance(row, tuple)]
-        if name not in others
-        else []
-        for name, path, _ in paths
-    ]
+
+    def first_values(path: tuple[int, ...]) -> list[Any]:
+        rows = chain.from_iterable(to_rows(batch.slice(0, SAMPLE_ROWS), [path]) for batch in begin)
+        return [row[0] for row in rows if isinstance(row, tuple)]
+
+    values = [[] if name in others else first_values(path) for name, path, _ in paths]
     choice = Sample([name for name, _, _ in paths], others, wanted, where, values).choose()
     return choice._replace(places=tuple(paths[place][1] for place in choice.places))
 

@@ -4,6 +4,7 @@ import logging
 import re
 import shlex
 from collections import defaultdict
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
@@ -46,7 +47,7 @@ class _JsonStart:
         self._like = like
         self._is_array = is_array
         self._records: list[dict[str, Any]] = []
-        self._flat: list[dict[str, Any]] = []  # the same records, see `_flatten`
+        self._columns: defaultdict[str, list[Any]] = defaultdict(list)  # their values, see `_flatten`
 
     def table(self) -> JsonTable:
         """Return the table."""
@@ -55,8 +56,8 @@ class _JsonStart:
             return _JsonStart(self._source, inner, self._like, is_array=True).table()
         page = b"" if choice else self._empty_page()
         choice = (None if page else choice or self._choose(is_all=True)) or Choice(())
-        pairs = zip(records, self._flat, strict=True)
-        first = next((record for record, flat in pairs if not flat.keys().isdisjoint(choice.places)), {})
+        with_text = (record for record in records if not _flatten(record).keys().isdisjoint(choice.places))
+        first: dict[str, Any] = next(with_text, {})
         return JsonTable(
             text.name,
             text.options,
@@ -67,7 +68,7 @@ class _JsonStart:
             is_empty=not choice.places,
             notes=(*text.notes, *choice.notes),
             is_array=self._is_array,
-            keys=tuple(dict.fromkeys(chain.from_iterable(self._flat))),
+            keys=tuple(self._columns),
         )
 
     def _read(self) -> Choice | None:
@@ -77,9 +78,7 @@ class _JsonStart:
             records = jsonl.split_records(awaited(source), text) if self._is_array else None
             for lines in records or filter(None, physical_lines(source, text)):
                 for line in lines:
-                    objects = _objects(line, text)
-                    self._records += objects
-                    self._flat += map(_flatten, objects)
+                    self._add(_objects(line, text))
                     width = len(self._records[0]) if self._records else 0
                     size += len(line) if width else 0
                     if is_full := samples(len(self._records), size, width) >= 1:
@@ -87,6 +86,11 @@ class _JsonStart:
                 if choice := self._choose(is_all=is_full):
                     return choice
         return None
+
+    def _add(self, records: list[dict[str, Any]]) -> None:
+        self._records += records
+        for key, value in chain.from_iterable(_flatten(record).items() for record in records):
+            self._columns[key].append(value)
 
     def _choose(self, *, is_all: bool) -> Choice | None:
         """Choose the columns of the texts; None if the records do not decide, or none has a text."""
@@ -96,16 +100,16 @@ class _JsonStart:
         if self._like:
             choice = Choice(self._like.places)
         else:
-            sample = self._sample(self._flat[:1])
+            sample = self._sample({key: [value] for key, value in _flatten(records[0]).items()})
             if not sample.is_decided():
                 if is_all and len(records) == 1 and not _has_usual_text(records[0]):
                     _refuse_envelope(records[0], self._source)
-                sample = self._sample(self._flat)
+                sample = self._sample(self._columns)
                 if not (is_all or sample.is_decided()):
                     return None
             choice = sample.choose()
             choice = choice._replace(places=tuple(sample.columns[place] for place in choice.places))
-        if not all(flat.keys().isdisjoint(choice.places) for flat in self._flat):
+        if not self._columns.keys().isdisjoint(choice.places):
             return choice
         if not is_all:
             return None
@@ -117,22 +121,20 @@ class _JsonStart:
 
         It is one object with empty lists and no text.
         """
-        values = [*chain.from_iterable(flat.values() for flat in self._flat)]
-        lists = [value for value in values if type(value) is list]
-        has_text = any(len(value.split()) > _MOST_WORDS for value in values if type(value) is str)
-        if len(self._flat) != 1 or not lists or any(lists) or has_text or _has_usual_text(self._flat[0]):
+        lists = [value for values in self._columns.values() for value in values if type(value) is list]
+        if len(self._records) != 1 or not lists or any(lists):
+            return b""
+        flat = _flatten(self._records[0])
+        words = (len(value.split()) for value in flat.values() if type(value) is str)
+        if _has_usual_text(flat) or max(words, default=0) > _MOST_WORDS:
             return b""
         with self._source.looking_ahead(len(self._text.lead)):
             data = first_bytes(self._source, SAMPLE_SIZE, is_line=False)
         is_page = len(data) < SAMPLE_SIZE and _objects(data, self._text) == self._records
         return self._text.lead + data if is_page else b""
 
-    def _sample(self, records: list[dict[str, Any]]) -> Sample:
+    def _sample(self, columns: Mapping[str, list[Any]]) -> Sample:
         wanted = self._text.options.text_column
-        columns: defaultdict[str, list[Any]] = defaultdict(list)
-        for record in records:
-            for key, value in record.items():
-                columns[key].append(value)
         unfit = {
             key: jsonl.no_string(values[0])
             for key, values in columns.items()

@@ -98,10 +98,8 @@ def _detect(source: Source, like: Table | None) -> tuple[str, tuple[Note, ...]]:
         name, is_plain = detect_encoding(_sample(source))
     if not is_plain:
         hint = f"try {option('encoding', name)};" if name else f"which {option('encoding')} is it?"
-        raise DataError(
-            f"{source.name}: neither UTF-8 nor plainly cp1252; {hint} "
-            f"{option('encoding', 'utf-8')} rejects the rows that are not UTF-8"
-        )
+        hint += f" {option('encoding', 'utf-8')} rejects the rows that are not UTF-8"
+        raise DataError(f"{source.name}: neither UTF-8 nor plainly cp1252; {hint}")
     if name == "ascii":  # as the first input, where later bytes may be others
         return like.encoding.name if isinstance(like, TextTable) and like.encoding.is_plain else "utf-8", ()
     return name, () if name == "utf-8" else ((logging.WARNING, f"{source.name}: read as {name}"),)

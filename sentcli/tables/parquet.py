@@ -95,9 +95,7 @@ def _refuse_lossy(file: Any, in_nanoseconds: Any, name: str) -> None:
             hint = "make it text: CAST(... AS VARCHAR)"
             raise DataError(f"{where} is an INTERVAL, which cannot be kept; {hint}")
         if column.physical_type == "INT96":
-            batches = (
-                opened.iter_batches(_READ_ROWS, columns=[path], use_threads=False) for opened in in_both
-            )
+            batches = (file.iter_batches(_READ_ROWS, columns=[path], use_threads=False) for file in in_both)
             if any(map(has_finer, *batches)):
                 raise DataError(f"{where} has INT96 times finer than a microsecond; write another type")
 

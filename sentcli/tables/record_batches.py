@@ -123,12 +123,11 @@ def table_of(
         raise DataError(f"{name}: the schema differs from the first input: {difference}")
     paths = paths_of(schema)
     choice = Choice(like.places) if like else find_text_columns(paths, begin, options.text_column, name)
-    names = {path: name for name, path, _ in paths}
     return ArrowTable(
         name,
         options,
         tuple(schema.names),
-        texts=tuple(names[path] for path in choice.places),
+        texts=tuple(name for place in choice.places for name, path, _ in paths if path == place),
         places=choice.places,
         types={column.name: kind for column in schema if (kind := python_type(column.type))},
         notes=choice.notes,
