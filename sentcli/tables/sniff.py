@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 
 from sentcli.config import NOTE
 from sentcli.errors import DataError, UsageError, counted, option
@@ -41,6 +42,9 @@ _LONG_NAME = re.compile(r"\S+ \S+ [^?]*[.!]|\S+( \S+){3}.*[^?]")  # of the only 
 SURVEY_COLUMNS = {"ResponseId", "Respondent ID"}  # of Qualtrics and SurveyMonkey
 _SECOND_HEADER = {"Response ID", "Open-Ended Response"}  # a value in their second headers
 _QUALTRICS_ID = '{"ImportId"'  # in the third header
+# A message in the text of a chat: its date, its time and a name; blanks and brackets may be of any kind.
+_MESSAGE = re.compile(rb"(?im)^\W*\d[\d./-]{5,9},? \d[\d:.]{3,7}(\W{1,3}[ap]\.?m\.?)?\]?( -)? [^:\n]+: ")
+_LINES_OF_MESSAGE = 3  # at most, in a chat
 _NUMBER = re.compile(r"[-+(#$€£]*\.?\d(?:(?![^\W\d_]{2}).)*")  # also a date or a time
 
 
@@ -107,6 +111,10 @@ def guess_format(source: Source, options: ReadOptions) -> Likely | None:
     if is_open and b"\0" in data and not detect_encoding([data])[0].startswith(WIDE):
         hint = f"if it is lines of text, add {option('input_format', 'lines')}"
         raise DataError(f"{source.name}: neither a text nor a format known by its first bytes; {hint}")
+    if 1 < len(_MESSAGE.findall(data)) >= data.count(b"\n") / _LINES_OF_MESSAGE:
+        hint = instead_of(".chat", source.name if Path(source.name).exists() else "FILE.txt")
+        lines = f"if each line is a text, add {option('input_format', 'lines')}"
+        raise DataError(f"{source.name}: a chat, with a date and a name in each message; {hint}; {lines}")
     return (sniff(data, options) or Likely(options, (), _NO_TABLE)) if data else None
 
 

@@ -710,6 +710,22 @@ add(
     asks=True,
 )
 
+
+def write_chat(path: Path) -> None:
+    """Write what WhatsApp exports; a message may have several lines."""
+    lines = [f"[{place + 1:02}/03/25, 10:15:00] Ada L.: {text}" for place, text in enumerate(TEXTS)]
+    path.write_text("\n".join(lines).replace("; ", ";\n") + "\n", "utf-8")
+
+
+add(
+    *("a chat of WhatsApp", "_chat.txt", "out.csv", write_chat),
+    [
+        {"date": f"{place + 1:02}/03/25, 10:15:00", "name": "Ada L.", "text": text.replace("; ", ";\n")}
+        for place, text in enumerate(TEXTS)
+    ],
+    asks=True,
+)
+
 _mail = [
     {"subject": f"Number {place}", "from": "Ada <a@example.org>", "date": "2025-03-03T10:15:00+01:00"}
     for place in range(len(TEXTS))

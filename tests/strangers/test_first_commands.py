@@ -10,7 +10,7 @@ NOT_RIGHT, NOT_AS_WANTED, WITHOUT_A_WAY = 18, 4, 1
 
 
 def test_there_are_as_many_files_as_a_stranger_had():
-    assert len(EXAMPLES) == len({example.name for example in EXAMPLES}) == 77
+    assert len(EXAMPLES) == len({example.name for example in EXAMPLES}) == 78
 
 
 @pytest.mark.slow

@@ -72,8 +72,8 @@ def test_the_texts_of_public_data_sets_and_exports_are_found(tmp_path, caplog, c
     }
     for form, data in forms.items():
         names, found = head_of(tmp_path / f"a.{form}", data, prefix="new_")
-        columns_of_text = [columns[name] for name in names]
-        texts = join_columns(columns_of_text, NullValues(NULL_VALUES))
+        parts = [columns[name] for name in names]
+        texts = join_columns(parts, NullValues(NULL_VALUES))
         assert ({*names}, found) == ({*marks}, texts)
     (name, mark), *_ = marks.items()
     told = f"texts taken from {name!r}, the column with the longest texts"
