@@ -7,7 +7,7 @@ import re
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any
 from sentcli.config import BundleConfig
 from sentcli.errors import BundleError, OutputError, option, requires
 from sentcli.files import system
-from sentcli.files.atomic import output_errors
+from sentcli.files.atomic import Lock, output_errors, temporary_path
 from sentcli.text import normalize
 from sentcli.text.tokenizer import Vocab
 
@@ -104,6 +104,7 @@ def load_bundle(path: Path) -> Bundle:
         path = _download(path)
     if path == Path(_DEFAULT.name) and not path.exists():
         path = default_bundle_path()
+    _undo_replacement(path)
     try:
         is_folder = stat.S_ISDIR(path.stat().st_mode)
     except (OSError, ValueError) as error:  # a ValueError for a NUL in the path
@@ -143,15 +144,18 @@ def _download(path: Path) -> Path:
 def new_bundle(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
     """Yield a temporary folder to fill; then write its manifest and rename it to `target`.
 
-    When the block fails, the folder is removed. An old `target` stays until the new one is complete. If
-    `target` is a link, the folder that it points to is replaced.
+    When the block fails, the folder is removed; what a killed run has left, by the next run. An old `target`
+    stays until the new one is complete. If `target` is a link, the folder that it points to is replaced.
     """
+    _undo_replacement(target)
     check_target(target, overwrite=overwrite)
-    with output_errors(f"{target}: the model folder cannot be written"):
+    with output_errors(f"{target}: the model folder cannot be written"), ExitStack() as stack:
         place = target.resolve()
         place.parent.mkdir(parents=True, exist_ok=True)
-        folder = place.with_name(f".{place.name}.{os.urandom(4).hex()}.tmp")
-        old = folder.with_suffix(".old")
+        folder, old = temporary_path(place, "new"), temporary_path(place, "old")
+        stack.enter_context(Lock(folder))
+        for left in (folder, old):
+            shutil.rmtree(left, ignore_errors=True)
         folder.mkdir()
         try:
             yield folder
@@ -167,6 +171,14 @@ def new_bundle(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
             if old.exists() and not place.exists():
                 old.rename(place)
             shutil.rmtree(old, ignore_errors=True)
+
+
+def _undo_replacement(target: Path) -> None:
+    """Give a model folder its name again, if a run that replaced it was killed before the new one had it."""
+    with suppress(OSError, ValueError):  # usually there is none; a ValueError for a NUL in the path
+        place = target.resolve()
+        if not place.exists():
+            temporary_path(place, "old").rename(place)
 
 
 def check_target(target: Path, *, overwrite: bool) -> None:

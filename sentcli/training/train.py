@@ -81,9 +81,10 @@ def train_bundle(
         if base and base.keeps_classifier:
             texts = _validate_on_new(texts, base)
         rejects.write(Target(output).rejects)
-        with _noted(work, note, facts_of(settings, texts), overwrite=replaces):
-            train_model(texts, settings, options, output, work, overwrite=replaces)
-        shutil.rmtree(work)
+        with output_errors(work):
+            with _noted(work, note, facts_of(settings, texts), overwrite=replaces):
+                train_model(texts, settings, options, output, work, overwrite=replaces)
+            shutil.rmtree(work)
 
 
 def _included_model(

@@ -191,8 +191,19 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, error: OSError, message: str
 def test_what_appeared_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="new exists"), new_bundle(tmp_path / "new") as temporary:  # noqa: PT012
         fill(temporary)
-        write(tmp_path / "new", {})
+        write(tmp_path / "other", {}).rename(tmp_path / "new")
     load_bundle(tmp_path / "new")
+
+
+def test_the_next_run_clears_up_after_a_killed_one(folder: Path) -> None:
+    before = read_all(folder)
+    folder.rename(folder.with_name(".small.sentcli-old"))  # killed between two renames
+    assert load_bundle(folder).path == folder
+    assert read_all(folder) == before
+    for kind in ("new", "old"):
+        shutil.copytree(folder, folder.with_name(f".small.sentcli-{kind}"))
+    write(folder, overwrite=True)
+    assert names_in(folder.parent) == ["small"]
 
 
 @pytest.mark.parametrize("moment", ["before the first", "after the first", "before the second"])
@@ -207,7 +218,7 @@ def test_the_old_one_comes_back_when_a_rename_fails(
     rename = Path.rename
 
     def fail(self: Path, target: Path) -> Path:
-        number = {"small": "first", ".tmp": "second"}.get(self.suffix or self.name)
+        number = {"small": "first", ".small.sentcli-new": "second"}.get(self.name)
         if moment == f"before the {number}":
             raise failure
         renamed = rename(self, target)

@@ -117,7 +117,7 @@ def test_files_are_durable_before_they_get_their_names(folder, score):
         assert is_durable(lines[:rename], part)
         assert lines[rename + 1] == f"fsync {folder.name}"
     # The last record of the ledger, which the renames need, is written after the parts are durable.
-    *_, record = (number for number, line in enumerate(lines) if line == f"write {private}ledger ")
+    *_, record = (number for number, line in enumerate(lines) if line == f"write {private}ledger")
     assert record < renames[1]
     assert all(is_durable(lines[:record], part) for part in parts)
     assert is_durable(lines[: renames[1]], f"{private}ledger")
@@ -127,5 +127,5 @@ def test_files_are_durable_before_they_get_their_names(folder, score):
 
 def is_durable(calls, name):
     """Return whether fsync came after the last write."""
-    later = [line for line in calls if line.rstrip() in (f"write {name}", f"fsync {name}")]
+    later = [line for line in calls if line in (f"write {name}", f"fsync {name}")]
     return later[-1:] == [f"fsync {name}"]
