@@ -89,6 +89,14 @@ def remove_rejects(data: bytes, rejects: list[dict]) -> bytes:
     return b"".join([*kept, data[place:]])
 
 
+def _encoding_of(data: bytes) -> str:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return "cp1252"  # the only other encoding that is taken without a question
+    return "utf-8"
+
+
 def check_text(case: Case, summary: Summary, output: Path, rejects: list[dict]) -> None:
     """Check that each line that is not rejected is the beginning of an output line, in order."""
     kept = remove_rejects(_DECOMPRESS[case.compression](case.data), rejects)
@@ -96,7 +104,7 @@ def check_text(case: Case, summary: Summary, output: Path, rejects: list[dict]) 
     if case.form == "jsonl":
         blank = check_jsonl(kept, written, summary)
     else:
-        encoding = case.options.encoding or "utf-8"
+        encoding = case.options.encoding or _encoding_of(kept)
         blank = check_csv(kept.decode(encoding), written.decode(encoding), case, summary)
     counted = summary.blank + summary.no_known_word
     demand(blank == counted, f"{blank} rows without a label in the output, {counted} in the summary")
