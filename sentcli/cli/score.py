@@ -279,7 +279,8 @@ def score(options: ScoreOptions) -> None:
         )
     name = "" if options.output == "-" else options.output
     said = [*result.lines(name, ordered=scorer.ordered), *result.tables(scorer.labels[-1])] if talks else []
-    doubts = [result.warning, *result.doubts, report.doubt if report else ""]
+    warning = result.warning if options.null_unknown == 1 else ""  # which says to set it
+    doubts = [warning, *result.doubts, report.doubt if report else ""]
     for line in (*said, *dict.fromkeys(doubts)):
         if line:
             say(line)

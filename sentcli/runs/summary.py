@@ -137,9 +137,9 @@ class Summary(Counts):
 
     @property
     def warning(self) -> str:
-        """The warning about rows in another language; empty if they are few, or null_unknown found some."""
+        """The warning about rows in another language; empty if they are few."""
         count, least = self.other_language, _MANY_FOREIGN * (self.rows - self.blank)
-        if self.too_unknown or count < max(1, least):
+        if count < max(1, least):
             return ""
         verb = "is" if self.rows == 1 else "are"
         return (

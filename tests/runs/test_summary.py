@@ -48,7 +48,6 @@ def test_from_two_percent_of_rows_in_another_language_on_there_is_a_warning():
     assert "--null-unknown 0.3" in other.warning
     assert ["perhaps in another language", 20] in other.to_sheet("model", "positive")
     assert not replace(other, other_language=19).warning
-    assert not replace(other, too_unknown=1).warning
     assert not Summary(rows=2, blank=2).warning
     assert Summary(rows=1, other_language=1).warning.startswith("1 of 1 row is")
 
