@@ -277,6 +277,15 @@ def test_an_output_that_the_command_did_not_make_fails_by_name(files, tmp_path, 
     assert run(files, f"{tmp_path}/out/", overwrite=True).rows == 297
 
 
+def test_a_link_in_place_of_a_record_is_not_followed(files, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "precious").write_text("mine")
+    (tmp_path / "out" / ".b.jsonl.sentcli-done").symlink_to(tmp_path / "precious")
+    assert run(files, f"{tmp_path}/out/").rows == 297
+    assert (tmp_path / "precious").read_text() == "mine"
+    assert run(files, f"{tmp_path}/out/").skipped == 3
+
+
 @pytest.fixture
 def faulty(files, tmp_path):
     """Return inputs that fail, each for another reason, and two that do not."""
