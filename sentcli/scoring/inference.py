@@ -56,7 +56,7 @@ class Inference:
         shift: Callable[[str], float] | None,
         workers: int,
     ) -> None:
-        # Before the model, because its temporary copies would add to those of the model.
+        # Before the model, because the temporary copies of the vocabulary would add to its memory.
         self._encoder = Encoder(bundle.vocab)
         self.backend, self._outputs, self._null_values, self._shift = load(), outputs, null_values, shift
         self._max_tokens, self._classes = bundle.config.text.max_tokens, len(bundle.config.labels)
