@@ -139,8 +139,7 @@ class Source(AbstractContextManager["Source"]):
     def read(self, size: int = 0) -> bytes:
         """Return the next block, or the bytes that a pipe has now; empty at the end."""
         try:
-            while (data := self._stream.read(size or _BLOCK)) is None:
-                self.ready(None)  # another process made a shared terminal or pipe non-blocking
+            data = self._stream.read(size or _BLOCK)
         except compression.damage() as error:
             raise DataError(f"{self.name}: cannot be read: {error or type(error).__name__}") from None
         self._count += len(data)

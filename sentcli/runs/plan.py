@@ -237,11 +237,11 @@ def _inputs_among(
 
 
 def _has_usual_text(file: str) -> bool:
-    """Return whether a file has texts in a column of a usual name, or is empty."""
+    """Return whether a file has texts in a column of a usual name, is empty, or is to be refused."""
     with suppress(DataError), Source(inspect_input(file)) as source:
         table = open_table(source, ReadOptions())
         return table.is_empty or any(is_usual(path.rpartition(".")[2]) for path in table.texts)
-    return False
+    return True
 
 
 def _is_text(file: str) -> bool:

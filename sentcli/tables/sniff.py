@@ -113,8 +113,8 @@ def guess_format(source: Source, options: ReadOptions) -> Likely | None:
         raise DataError(f"{source.name}: neither a text nor a format known by its first bytes; {hint}")
     if 1 < len(_MESSAGE.findall(data)) >= data.count(b"\n") / _LINES_OF_MESSAGE:
         hint = instead_of(".chat", source.name if Path(source.name).exists() else "FILE.txt")
-        lines = f"if each line is a text, add {option('input_format', 'lines')}"
-        raise DataError(f"{source.name}: a chat, with a date and a name in each message; {hint}; {lines}")
+        lines = f"if each line is a text, add {option('input_format', 'lines')}; if not, {hint}"
+        raise DataError(f"{source.name}: a chat, with a date and a name in each message; {lines}")
     return (sniff(data, options) or Likely(options, (), _NO_TABLE)) if data else None
 
 

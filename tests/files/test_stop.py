@@ -1,3 +1,4 @@
+import os
 import signal
 import subprocess
 import sys
@@ -66,3 +67,12 @@ def test_a_later_signal_ends_a_process_that_does_not_look() -> None:
     time.sleep(stop._REPEAT_SECONDS)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=20) == -signal.SIGINT
+
+
+def test_a_later_signal_has_its_default_effect(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop.install()
+    signal.raise_signal(signal.SIGTERM)
+    monkeypatch.setattr(stop, "_REPEAT_SECONDS", 0)
+    monkeypatch.setattr(signal, "raise_signal", lambda number: None)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL

@@ -1,14 +1,10 @@
 """A disk that is full or fails: a clean error, the old file kept, and a rerun to the same bytes."""
 
-import errno
-import itertools
-import os
 import subprocess
 from pathlib import Path
 
 import pytest
-from sampling import every
-from workload import DONE, PRIVATE, files, finish, finished, remove_results, write_table
+from workload import DONE, PRIVATE, files, finished, write_table
 
 
 def check_error(run, *parts):
@@ -19,28 +15,6 @@ def check_error(run, *parts):
     assert "Traceback" not in run.error
     for part in parts:
         assert part in line
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("form", ["csv", "parquet"])
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
-def test_after_any_failed_call_to_the_disk_a_rerun_makes_the_same_bytes(folder, score, form, number):
-    write_table(folder, form, 120)
-    complete = finished(folder, score, form)
-    step = 1 if (form, number) == ("csv", errno.ENOSPC) else 4
-    for call in itertools.count(1, max(step, every(8))):
-        run = score(f"in.{form}", "-o", f"out.{form}", "-q", fail_at=call, fail_with=number)
-        if run.wait() == DONE[form]:
-            break
-        check_error(run, os.strerror(number), f"out.{form}")
-        if (folder / f"out.{form}").exists():
-            assert (folder / f"out.{form}").read_bytes() == complete[f"out.{form}"]
-        finish(folder, score, form)
-        assert files(folder) == complete, f"after call {call}"
-        assert not list(folder.glob(f".*{PRIVATE}*"))
-        remove_results(folder)
-    assert call > 15
-    assert files(folder) == complete
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")

@@ -1,11 +1,9 @@
 """A run that is killed, at any moment and any number of times, loses nothing."""
 
-import errno
 import itertools
 import json
 import os
 import random
-import shutil
 import signal
 import stat
 import subprocess
@@ -98,93 +96,6 @@ def test_killed_at_every_call_to_the_disk(folder, score, form):
     assert number > 15
     assert continued > 5 // every(5)
     assert files(folder) == complete
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("form", ["jsonl", "parquet"])
-def test_killed_at_every_call_to_the_disk_with_columns_that_explain(folder, score, form):
-    options = (
-        "--explain",
-        "2",
-        "--sentences",
-        "--about",
-        "film=film,movie",
-        "--unknown-words",
-        "--neutral=0.3,0.7",
-    )
-
-    def explained(*arguments, **conditions):
-        return score(*arguments, *options, "--mixed", **conditions)
-
-    test_killed_at_every_call_to_the_disk(folder, explained, form)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("number", [None, errno.ENOSPC])
-def test_a_page_and_a_summary_are_part_of_the_run(folder, score, number):
-    """A run that ends at any call to the disk is completed by the same command, page and summary included."""
-    write_table(folder, "csv", 60)
-    command = "in.csv", "-o", "out.csv", "-q", "--summary", "summary", "--report", "out.html"
-    assert score(*command).wait() == 3
-    complete, whole = files(folder), counted(folder)
-    for call in itertools.count(1, every(9)):
-        remove_results(folder)
-        (folder / "summary").unlink(missing_ok=True)
-        fault = {"fail_with": number} if number else {}
-        if score(*command, fail_at=call, **fault).wait() == 3:
-            break
-        run = score(*command)
-        if run.wait() == 1:  # the kill came after the last rename, with nothing left to do
-            assert "exists; give another name" in run.error
-            assert not ledger_of(folder, "csv").exists()
-        assert counted(folder) == whole, f"after call {call}: {run.error}"
-        names = complete.keys() - {"summary"}
-        assert {name: files(folder)[name] for name in names} == {name: complete[name] for name in names}
-        left = [path for path in folder.glob(f".*{PRIVATE}*") if not path.name.endswith("lock")]
-        assert not left, f"after call {call}"
-    assert call > 20
-
-
-@pytest.mark.slow
-def test_a_folder_of_outputs_killed_at_every_call_to_the_disk(folder, score):
-    parts = [write_table(folder, form, rows).name for form, rows in (("csv", 20), ("parquet", 30))]
-    command = *parts, "-o", "out/", "-q", "--summary", "summary"
-    assert score(*parts, "-o", "whole/", "-q", "--summary", "summary").wait() == 3
-    complete, whole = files(folder / "whole"), counted(folder)
-    for number in itertools.count(1, every(9)):
-        if score(*command, fail_at=number).wait() != -signal.SIGKILL:
-            break
-        check_partial(folder / "out", complete)
-        run = score(*command)
-        assert run.wait() == 3, f"after call {number}: {run.error}"
-        assert counted(folder) == whole, f"after call {number}"
-        assert files(folder / "out") == complete, f"after call {number}"
-        left = {path.name.partition(PRIVATE)[2] for path in (folder / "out").glob(f".*{PRIVATE}*")}
-        assert left == {"done"}, f"after call {number}"
-        shutil.rmtree(folder / "out")
-    assert number > 30
-    assert files(folder / "out") == complete
-
-
-def counted(folder):
-    """Return the figures of the summary that do not depend on which run scored a row."""
-    summary = json.loads((folder / "summary").read_bytes())
-    names = ("rows", "rejected", "blank", "no_known_word", "tokens", "labels", "text_columns")
-    return {name: summary[name] for name in names}
-
-
-def test_the_old_file_stays_until_the_new_one_is_complete(folder, score):
-    write_table(folder, "csv", 60)
-    complete = finished(folder, score, "csv")
-    states = set()
-    for number in itertools.count(1, every(5)):
-        (folder / "out.csv").write_bytes(b"old")
-        run = score("in.csv", "-o", "out.csv", "-q", "--overwrite", fail_at=number)
-        killed = run.wait() == -signal.SIGKILL
-        states.add((folder / "out.csv").read_bytes())
-        if not killed:
-            break
-    assert states == {b"old", complete["out.csv"]}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

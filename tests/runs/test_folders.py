@@ -92,6 +92,10 @@ def test_json_without_usual_texts_is_left_out_beside_messages(put, caplog):
     put("in/a/1.json", "in/b/2.json", data=b'[{"user": "x", "text": "good thing"}]')
     put("in/a/3.json", data=b"[]")
     put("in/users.json", data=b'[{"name": "x", "profile": {"title": "head of all things"}}]')
+    put("in/b/3.json", data=b'{"a": {"body": "good thing"}, "b": {"body": "bad thing"}}')
+    assert plan("in")[0][0][-1] == "in/b/3.json"  # the run says how to read it
+    Path("in/b/3.json").unlink()
+    caplog.clear()
     assert plan("in") == [(["in/a/1.json", "in/a/3.json", "in/b/2.json"], "-")]
     assert caplog.messages == ["in: 1 file left out: users.json"]
     everything = ["in/a/1.json", "in/a/3.json", "in/b/2.json", "in/users.json"]

@@ -4,8 +4,10 @@ import random
 
 import pytest
 
+from sentcli.errors import DataError
+from sentcli.files.source import Source, inspect_input
 from sentcli.tables.options import ReadOptions
-from sentcli.tables.sniff import sniff
+from sentcli.tables.sniff import guess_format, sniff
 
 BARS = "id|rumour\n1|it works, mostly\n2|it broke\n3|it works\n4|so it goes\n5|and"
 DATES = "id,rumour,on\n1,it works,2024-01-02T10:00Z\n2,it broke,\n3,it works,\n4,it broke,\n"
@@ -110,3 +112,11 @@ def test_auto_is_kept_for_a_table_and_decides_how_its_first_lines_are_read():
     guess = sniff(data, ReadOptions(encoding="auto"))
     assert guess.read == ReadOptions(format="csv", delimiter=";", encoding="auto")
     assert guess.columns == ["id", "größe", "text"]
+
+
+@pytest.mark.parametrize("line", ["[12/03/25, 10:15:0{}] Ada: good", "3/12/25, 10:1{} AM - Ada: good, cheap"])
+def test_a_chat_is_asked_for(tmp_path, line):
+    chat = tmp_path / "chat.txt"
+    chat.write_text("".join(f"{line}\nand more\n".format(number) for number in range(5)))
+    with pytest.raises(DataError, match=r"a chat, with a date and a name in each message; if each line is"):
+        guess_format(Source(inspect_input(str(chat))), ReadOptions())
