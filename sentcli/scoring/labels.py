@@ -126,7 +126,9 @@ class Groups(dict[str, dict[str, Counter[str]]]):
         """Return the counts of a value, or those of `OTHERS` if the column has many values already."""
         values = self.setdefault(column, {})
         name = value if value in values or len(values) < MOST_VALUES else OTHERS
-        return values.setdefault(name, Counter())
+        if name not in values:
+            values[name] = Counter()
+        return values[name]
 
 
 @dataclass(frozen=True)
