@@ -14,7 +14,7 @@ from sentcli.scoring.evidence import (
     share_of,
     tier_of,
 )
-from sentcli.scoring.labels import OTHERS, Interval
+from sentcli.scoring.labels import Interval, is_group
 
 Parts = dict[str, tuple[Counted, Counted]]  # the counts of a label before and since, by group
 
@@ -136,11 +136,6 @@ def changes_of(columns: Sequence[Parts]) -> list[dict[str, Change]]:
         return replace(change, tier=tier_of(change.doubt, limit), is_named=is_named)
 
     return [{change.name: judged(change) if change.is_tested else change for change in own} for own in every]
-
-
-def is_group(value: str) -> bool:
-    """Return whether a value is neither missing nor one of those that are counted together."""
-    return value not in ("", OTHERS)
 
 
 def _parts_of(parts: Parts) -> Iterator[Change]:

@@ -7,10 +7,10 @@ from functools import cached_property
 from html import escape
 from operator import attrgetter
 
-from sentcli.report.changes import Change, Parts, changes_of, is_group
+from sentcli.report.changes import Change, Parts, changes_of
 from sentcli.report.collector import EARLIER
 from sentcli.scoring.evidence import DIFFER, Counted, p_of_change, p_of_groups, share_of, verdict_of
-from sentcli.scoring.labels import Group
+from sentcli.scoring.labels import Group, is_group
 
 _MOST_ROWS = 40  # of a table
 _ENDS = 20  # of more groups: those with the lowest shares, and with the highest ones
@@ -65,7 +65,8 @@ class Table:
         """The groups that are shown: in the order of their shares if they differ, else of their rows."""
         if not self.is_ranked:
             return [*self.groups[:_MOST_ROWS]]
-        shown = self.groups if len(self.groups) <= _MOST_ROWS else dict.fromkeys(self._ends(_ENDS))
+        ends = {group.value: group for group in self._ends(_ENDS)}
+        shown = self.groups if len(self.groups) <= _MOST_ROWS else ends.values()
         return sorted(shown, key=lambda group: -(group.share or 0.0))
 
     @cached_property

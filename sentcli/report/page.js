@@ -14,13 +14,6 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
-// Print what is folded too, and fold it again afterwards.
-let folded = [];
-addEventListener("beforeprint", () => {
-  folded = [...document.querySelectorAll("details:not([open])")];
-  folded.forEach((each) => (each.open = true));
-});
-addEventListener("afterprint", () => folded.forEach((each) => (each.open = false)));
 
 function save(name, content, type) {
   const link = document.createElement("a");
