@@ -5,10 +5,10 @@ The result depends on the rows and their order alone, not on the ends of chunks.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from itertools import pairwise, product
+from functools import lru_cache
+from itertools import pairwise, product, repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -177,9 +177,9 @@ def _are_groups(values: Sequence[str]) -> bool:
 
 
 @lru_cache(1 << 14)
-def _mark_of(period: str, label: str | None) -> str:
-    """Return a period and a label as one key."""
-    return f"{period} {label or ''}"
+def _mark_of(day: str, label: str | None, since: str) -> str:
+    """Return the period of a day and a label as one key."""
+    return f"{month_of(day, since)} {label or ''}"
 
 
 class Collector:
@@ -202,7 +202,7 @@ class Collector:
             raise UsageError(f"a report is for models with two labels, not {len(labels)}; {hint}")
         self.labels, self.columns = (labels[0], NEUTRAL, MIXED, labels[1]), columns
         self.rows, self.by, self.counts = 0, Groups(), Groups(day={}, bins={})
-        self._day_of, self._month_of = partial(day_of, day_first=day_first), partial(month_of, kept=since)
+        self._day_first, self._since = day_first, since
         self._random = np.random.default_rng(_SEED)
         self.sample = Shelf(SAMPLE_SIZE, distinct=False)
         self.shelves = {name: Shelf(SHELF_SIZE, distinct=True) for name in _SHELVES}
@@ -220,8 +220,8 @@ class Collector:
         :param values: for each of `columns.names`, one value per row; "" where it is missing.
         """
         columns, blank = self.columns, [""] * len(texts)
-        days = [*map(self._day_of, values.get(columns.time, blank))]
-        by = self._add_by(labels, map(self._month_of, days), values)
+        days = [*map(day_of, values.get(columns.time, blank), repeat(self._day_first))]
+        by = self._add_by(labels, days, values)
         read = nps_of if columns.is_nps else stars_of
         stars = np.fromiter(map(read, values.get(columns.stars, blank)), np.int64, len(texts))
         lengths = np.array([len(text) if text else 0 for text in texts], np.int64)
@@ -252,11 +252,11 @@ class Collector:
         self.counts.add({"day": periods}, labels)
 
     def _add_by(
-        self, labels: Sequence[Any], periods: Iterable[str], values: Mapping[Any, Sequence[str]]
+        self, labels: Sequence[Any], days: Sequence[str], values: Mapping[Any, Sequence[str]]
     ) -> dict[str, Sequence[str]]:
         """Count rows by periods and labels, and return the values of the columns of groups."""
         by = {name: values.get(name, [""] * len(labels)) for name in self.columns.by}
-        self.by.add(by, [*map(_mark_of, periods, labels)])
+        self.by.add(by, [*map(_mark_of, days, labels, repeat(self._since))])
         return by
 
     def settled(self, rows: Sequence[Review]) -> list[Review]:

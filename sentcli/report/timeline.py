@@ -27,13 +27,13 @@ def timeline(days: Mapping[str, Mapping[str, int]], since: str, label: str) -> d
     :param days: the labels by day or month.
     :param since: the first day of the period; "" without one.
     """
-    dated = {_first_day(day): labels for day, labels in days.items() if any(labels.values())}
-    length = (max(dated) - min(dated)).days + 1 if dated else 0
-    spans = _OF_MONTHS if any(len(day) == _MONTH for day in days) else _SPANS
+    dated = sorted(day for day, labels in days.items() if any(filter(None, labels)))
+    length = (_first_day(dated[-1]) - _first_day(dated[0])).days + 1 if dated else 0
+    spans = _OF_MONTHS if any(len(day) == _MONTH for day in dated) else _SPANS
     span = next(name for name in spans if length <= _SPANS[name][0] * _SPANS[name][1])
     groups: dict[date, Counter[str]] = {}
-    for day in sorted(dated):
-        groups.setdefault(_start_of(day, span), Counter()).update(dated[day])
+    for day in dated:
+        groups.setdefault(_start_of(_first_day(day), span), Counter()).update(days[day])
     if len(groups) < 2:
         return None
     begin, width = min(groups), _SPANS[span][0]

@@ -155,3 +155,9 @@ def test_a_gap_is_a_gap():
     days = {day: {"positive": 1} for day in ("2025-01-05", "2025-02-05", "2025-12-05")}
     first, second, last = (place for place, *_ in timeline(days, "2025-12-01", "positive")["points"])
     assert (last - second) == pytest.approx(10 * (second - first), rel=0.1)
+
+
+def test_a_month_and_its_first_day_are_one_point():
+    days = {"2025-01": {"positive": 1}, "2025-01-01": {"positive": 2}, "2025-03-01": {"negative": 1}}
+    assert [group.labeled for _, group, _ in timeline(days, "", "positive")["points"]] == [3, 1]
+    assert timeline({"2025-01-01": {"": 4}, "2025-02-01": {"": 2}}, "", "positive") is None
