@@ -30,7 +30,9 @@ def lead_of(figures: Mapping[str, Any], label: str, names: Mapping[str, str]) ->
         )
     change, tables = figures["change"], figures["groups"]
     table = next((table for table in tables if table.named), None)
-    if table:
+    # If most of the change of all rows is that of other groups, it is the finding.
+    parts = [own.part for own in table.named] if table else []
+    if table and not (change.is_named and abs(sum(parts)) < abs(change.points) / 2):
         title = _title_of_groups(table, spans)
     elif change:
         kind = ("Fewer" if change.points < 0 else "More") + f" {label} reviews"
@@ -50,7 +52,7 @@ def _title_of_groups(table: Table, spans: Sequence[Markup]) -> Markup:
     title = Markup("{} {}: {}").format(names, "fell" if has_fallen else "rose", _shares(told, spans))
     tested = [change.tier == "clear" for change in table.changes.values() if change.is_tested]
     rest = len(tested) - len(told) if sum(tested) == len(told) else 0
-    return title + (f"; the other {rest:,} did not clearly change" if rest else "")
+    return title + (f"; the other {rest if rest > 1 else 'one'} did not clearly change" if rest else "")
 
 
 def _title_without_change(everyone: Group, tables: Sequence[Table], label: str) -> Markup:

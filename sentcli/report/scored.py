@@ -132,13 +132,15 @@ def figures_of(collected: Collector, asked: str = "") -> dict[str, Any]:
     since = "" if earlier else find_since({day: _labeled(labels) for day, labels in days.items()}, asked)
     compare = partial(split, since=since, label=last, day_first=day_first) if since or earlier else None
     marks = {f"{day} {label}": rows for day, of in written_days.items() for label, rows in of.items()}
+    change = change_of_all(compare({"": marks})) if compare else None
     return {
         "all": everyone,
         "unsure": sum(group.labeled for group in bins if group.value in _UNSURE) / max(1, everyone.labeled),
         "bins": [(group, max(collected.labels, key=Counter(group.labels).__getitem__)) for group in bins],
         "lengths": [lengths[name] for name in LENGTH_BINS if name in lengths],
         "groups": tables_of(collected.by, last, compare),
-        "change": change_of_all(compare({"": marks})) if compare else None,
+        "change": change if change and change.before[1] and change.since[1] else None,
+        "since_day": since,
         "since": since and written(since),
         "time": timeline(days, since, last),
         "undated": _labeled(undated),

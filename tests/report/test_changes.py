@@ -73,6 +73,13 @@ def test_chance_has_no_title(tmp_path):
     assert "so they stand in the order of their reviews, and none is best" in page
 
 
+def test_a_change_of_all_is_the_finding(tmp_path):
+    towns = {f"Town {number}": ((80, 100), (20, 32)) for number in range(11)}
+    page = report(tmp_path, rows_of({**towns, "Truro": ((80, 100), (9, 32))}))
+    assert "<h1>Fewer positive reviews: 60 % positive since September 2025, 80 % before</h1>" in page
+    assert "<li>Truro: 28 %" in page
+
+
 def test_two_files_are_compared(tmp_path):
     report(
         tmp_path,
@@ -83,7 +90,8 @@ def test_two_files_are_compared(tmp_path):
     rows = [*rows_of({"York": ((80, 100), (0, 0)), "Leeds": ((40, 100), (0, 0))})]
     page = report(tmp_path, rows, "--against", tmp_path / "scored-old.csv", name="new.csv")
     assert (
-        "<h1>Leeds fell: 40 % positive in scored-new.csv, 80 % in scored-old.csv; the other 1 did not" in page
+        "<h1>Leeds fell: 40 % positive in scored-new.csv, 80 % in scored-old.csv; the other one did not"
+        in page
     )
     assert "200 reviews in scored-new.csv" in page
     failure = fail(
