@@ -280,6 +280,7 @@ def score(options: ScoreOptions) -> None:
     name = "" if options.output == "-" else options.output
     said = [*result.lines(name, ordered=scorer.ordered), *result.tables(scorer.labels[-1])] if talks else []
     doubts = [result.warning, *result.doubts, report.doubt if report else ""]
+    said += [report.line] if talks and report else []
     for line in (*said, *dict.fromkeys(doubts)):
         if line:
             say(line)

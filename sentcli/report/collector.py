@@ -4,17 +4,18 @@ The result depends on the rows and their order alone, not on the ends of chunks.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from itertools import pairwise
+from functools import lru_cache
+from itertools import pairwise, product, repeat
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from sentcli.errors import UsageError
 from sentcli.report.ratings import find_rating, may_be_nps, nps_of, stars_of
-from sentcli.scoring.dates import day_of, order_of, settle
+from sentcli.scoring.dates import day_of, month_of, order_of, settle
 from sentcli.scoring.extras import MIXED
 from sentcli.scoring.labels import LONGEST_VALUE, NEUTRAL, Floats, Groups
 
@@ -25,6 +26,9 @@ LENGTHS = (1, 100, 250, 500, 1000, 2000)  # characters; where each slice begins
 _UP_TO = [f"{start} to {stop - 1}" for start, stop in pairwise(LENGTHS)]
 LENGTH_BINS = np.array([*_UP_TO, f"{LENGTHS[-1]} or more"], object)
 STARS = np.array(["", *"12345"], object)  # "" without stars
+# The names of stars, length and score, as keys of counts.
+BINS = np.array(["|".join(names) for names in product(STARS, LENGTH_BINS, SCORE_BINS)], object)
+BINS = BINS.reshape(len(STARS), len(LENGTH_BINS), len(SCORE_BINS))
 _OPINIONS = np.array([0, -1, -1, 0, 1, 1])  # of a number of stars
 _LONGEST_TEXT = 4_000  # characters that are kept
 SAMPLE_SIZE, _SEED = 5_000, 20_261_201
@@ -34,11 +38,22 @@ _LONG_ENOUGH = 30  # characters of a text that is worth reading; shorter ones co
 _TIME = re.compile(
     r"date|time|day$|month|created|updated|published|posted|(^|_)(at|ts)$|unix|epoch", re.IGNORECASE
 )
+# With the letters of a name alone; not: guest type, customer country, hotel name.
+_PEOPLE = re.compile(
+    r"(guest|visitor|user|author|customer|client|patient|traveller|traveler|passenger|student|teacher|instructor|"
+    r"doctor|driver|assignee|agent|owner|manager|reviewer|respondent|employee|member|submitter|requester|"
+    r"technician|consultant|adviser|advisor|operator|host|"
+    r"reporter|contact|first|last|full|nick|display|person|people|seller|buyer|staff|representative|rep)"
+    r"s?(name|id|no|nr|number|handle|email|mail|phone)?s?$|(created|reviewed|handled|assigned|resolved|submitted|"
+    r"posted|written|answered|closed|served|sent|updated)(by|to)$|e?mail(address)?$|phone$"
+)
 _WHOLE = re.compile(r"\d+([.,]\d+)?")
 _NUMBER = re.compile(r"[-+.,\d]+")
+EARLIER = "earlier"  # the period of the rows of another file, with which those of this one are compared
 _MOST_SHARE = 0.95  # of the first values of a column of dates or stars
-_MOST_GROUP_COLUMNS = 3  # that are found without --by
+_MOST_GROUP_COLUMNS = 6  # that are found without --by
 _MOST_GROUPS, _ROWS_PER_GROUP, _LONGEST_GROUP = 30, 5, 60
+_RARE = 3  # rows of a value, such as a person; if most values have no more, they are no groups
 
 
 class Review(NamedTuple):
@@ -65,15 +80,27 @@ class Shelf:
 
     def add(self, keys: Floats, first: int, take: Callable[[int], Review]) -> None:
         """Offer consecutive rows, of which the first one has this number."""
-        places = np.flatnonzero(keys < self._worst).tolist()
-        self._kept += [(float(keys[place]), first + place, take(place)) for place in places]
+        places = np.flatnonzero(keys < self._worst)
+        if not len(places):
+            return
+        taken: dict[Any, tuple[float, int, Review]] = {}
+        for place in places[np.argsort(keys[places], kind="stable")].tolist():
+            row = take(place)
+            taken.setdefault(self._name(row, place), (float(keys[place]), first + place, row))
+            if len(taken) == self._size:
+                break
+        self._kept += taken.values()
         if len(self._kept) > 2 * self._size:
             self._sort()
+
+    def _name(self, row: Review, number: int) -> str | int:
+        """Return what only one of the kept rows has."""
+        return row.text[:60].casefold() if self._distinct else number
 
     def _sort(self) -> None:
         rows: dict[Any, tuple[float, int, Review]] = {}
         for key, number, row in sorted(self._kept):
-            rows.setdefault(row.text[:60].casefold() if self._distinct else number, (key, number, row))
+            rows.setdefault(self._name(row, number), (key, number, row))
         self._kept = [*rows.values()][: self._size]
         if len(self._kept) == self._size:
             self._worst = self._kept[-1][0]
@@ -90,12 +117,14 @@ class Columns:
     """The names of the columns that a report reads in addition to the texts.
 
     :param is_nps: whether the ratings are answers from 0 to 10, see `nps_of`.
+    :param more_times: further columns of dates.
     """
 
     by: tuple[str, ...] = ()
     time: str | None = None
     stars: str | None = None
     is_nps: bool = False
+    more_times: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -117,12 +146,20 @@ def find_columns(values: Mapping[str, Sequence[str]], by: tuple[str, ...], time:
     dates = [name for name in free if name != stars and _are(day_of, free[name])]
     # Other numbers look like seconds and days of Excel too.
     dates = [name for name in dates if _TIME.search(name) or not _are(_WHOLE.fullmatch, free[name])]
+    more_times: tuple[str, ...] = ()
     if time is None and dates:
         time = next(filter(_TIME.search, dates), dates[0])
+        more_times = tuple(name for name in dates if name != time)
     if not by:
-        groups = (name for name in free if name not in (*dates, stars) and _are_groups(free[name]))
+        others = (name for name in free if name not in (*dates, stars) and not is_of_people(name))
+        groups = (name for name in others if _are_groups(free[name]))
         by = tuple(groups)[:_MOST_GROUP_COLUMNS]
-    return Columns(by, time, stars, is_nps)
+    return Columns(by, time, stars, is_nps, more_times)
+
+
+def is_of_people(name: str) -> bool:
+    """Return whether a column names people, such as `Guest name`, `assigned_to` or `reviewer.id`."""
+    return bool(_PEOPLE.search("".join(filter(str.isalnum, name)).casefold()))
 
 
 def _are(read: Callable[[str], object], values: Sequence[str]) -> bool:
@@ -131,11 +168,18 @@ def _are(read: Callable[[str], object], values: Sequence[str]) -> bool:
 
 
 def _are_groups(values: Sequence[str]) -> bool:
-    """Return whether these are few names, and not only numbers."""
-    names = {*values}
+    """Return whether these are few names of many rows, and not only numbers."""
+    names = Counter(values)
     limit = min(_MOST_GROUPS, max(1, len(values) // _ROWS_PER_GROUP))
     is_short = max(map(len, names)) <= _LONGEST_GROUP
-    return len(names) <= limit and is_short and not all(map(_NUMBER.fullmatch, names))
+    are_rare = 2 * sum(rows <= _RARE for rows in names.values()) > len(names)
+    return len(names) <= limit and is_short and not are_rare and not all(map(_NUMBER.fullmatch, names))
+
+
+@lru_cache(1 << 14)
+def _mark_of(day: str, label: str | None, since: str) -> str:
+    """Return the period of a day and a label as one key."""
+    return f"{month_of(day, since)} {label or ''}"
 
 
 class Collector:
@@ -143,21 +187,22 @@ class Collector:
 
     :param labels: the two labels of a model; rows may also be neutral or mixed.
     :param day_first: whether days come first in dates such as 3/4/2025; None: as all dates show.
+    :param since: a day on which a period begins; "" for the first day of a month.
     :ivar rows: the number of rows, also of those without a label.
-    :ivar other_language: the number of rows that are perhaps in another language.
-    :ivar by: the labels by the columns of `columns.by`.
-    :ivar counts: the labels by `day`, as written, `stars`, `length` and `score`.
+    :ivar by: the periods and labels, as `2026-09 positive`, by the columns of `columns.by`.
+    :ivar counts: the labels by `day`, as written, and by `BINS`.
     :ivar sample: a random sample of the rows: those with the smallest of random numbers.
     """
 
-    def __init__(self, labels: Sequence[str], columns: Columns, day_first: bool | None = None) -> None:
+    def __init__(
+        self, labels: Sequence[str], columns: Columns, day_first: bool | None = None, since: str = ""
+    ) -> None:
         if len(labels) != 2:
             hint = "sentcli score --by COLUMN --summary FILE counts other labels"
             raise UsageError(f"a report is for models with two labels, not {len(labels)}; {hint}")
         self.labels, self.columns = (labels[0], NEUTRAL, MIXED, labels[1]), columns
-        self.rows, self.by, self.counts = 0, Groups(), Groups(day={})
-        self._day_of = partial(day_of, day_first=day_first)
-        self.other_language = 0
+        self.rows, self.by, self.counts = 0, Groups(), Groups(day={}, bins={})
+        self._day_first, self._since = day_first, since
         self._random = np.random.default_rng(_SEED)
         self.sample = Shelf(SAMPLE_SIZE, distinct=False)
         self.shelves = {name: Shelf(SHELF_SIZE, distinct=True) for name in _SHELVES}
@@ -175,20 +220,15 @@ class Collector:
         :param values: for each of `columns.names`, one value per row; "" where it is missing.
         """
         columns, blank = self.columns, [""] * len(texts)
-        by = {name: values.get(name, blank) for name in columns.by}
-        days = [*map(self._day_of, values.get(columns.time, blank))]
+        days = [*map(day_of, values.get(columns.time, blank), repeat(self._day_first))]
+        by = self._add_by(labels, days, values)
         read = nps_of if columns.is_nps else stars_of
         stars = np.fromiter(map(read, values.get(columns.stars, blank)), np.int64, len(texts))
         lengths = np.array([len(text) if text else 0 for text in texts], np.int64)
         exact = np.array(scores, np.float64).round(6)  # as files have them; NaN for None
-        counted: dict[str, Any] = {
-            "day": days,
-            "stars": STARS[stars],
-            "length": LENGTH_BINS[np.searchsorted(LENGTHS[1:], lengths, "right")],
-            "score": SCORE_BINS[np.searchsorted(_SCORE_EDGES[1:-1], exact, "right")],
-        }
-        self.by.add(by, labels)
-        self.counts.add(counted, labels)
+        steps = np.searchsorted(LENGTHS[1:], lengths, "right")
+        bins = np.searchsorted(_SCORE_EDGES[1:-1], exact, "right")
+        self.counts.add({"day": days, "bins": BINS[stars, steps, bins].tolist()}, labels)
 
         def take(place: int) -> Review:
             text, score = texts[place][:_LONGEST_TEXT], float(exact[place])
@@ -204,6 +244,20 @@ class Collector:
         for shelf, keys in zip(self.shelves.values(), (exact, 1 - exact, unsure, against), strict=True):
             shelf.add(keys + late, self.rows, take)
         self.rows += len(texts)
+
+    def add_earlier(self, labels: Sequence[Any], values: Mapping[Any, Sequence[str]]) -> None:
+        """Add rows that are counted only to compare those of `add` with them."""
+        periods = [EARLIER] * len(labels)
+        self._add_by(labels, periods, values)
+        self.counts.add({"day": periods}, labels)
+
+    def _add_by(
+        self, labels: Sequence[Any], days: Sequence[str], values: Mapping[Any, Sequence[str]]
+    ) -> dict[str, Sequence[str]]:
+        """Count rows by periods and labels, and return the values of the columns of groups."""
+        by = {name: values.get(name, [""] * len(labels)) for name in self.columns.by}
+        self.by.add(by, [*map(_mark_of, days, labels, repeat(self._since))])
+        return by
 
     def settled(self, rows: Sequence[Review]) -> list[Review]:
         """Return rows whose days are settled, once all rows are known."""

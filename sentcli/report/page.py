@@ -23,8 +23,9 @@ Spans = list[tuple[str, float]]
 def fill(template: str, **values: Any) -> bytes:
     """Return the page of a template."""
     filters = {
-        "percent": _percent,
-        "exact": lambda share: _percent(share, 1),
+        "percent": percent,
+        "exact": lambda share: percent(share, 1),
+        "points": points,
         "place": lambda share: f"{100 * share:.4g}%",
         "zip": zip,
     }
@@ -34,8 +35,14 @@ def fill(template: str, **values: Any) -> bytes:
     return page.encode("utf-8", "replace")
 
 
-def _percent(share: float | None, digits: int = 0) -> str:
+def percent(share: float | None, digits: int = 0) -> str:
+    """Return a share as per cent."""
     return "-" if share is None else f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
+
+
+def points(share: float) -> str:
+    """Return a difference of shares in points, with its sign."""
+    return f"{100 * share:+.1f}".replace("-", "\N{MINUS SIGN}")
 
 
 def shade(texts: Sequence[str], scorer: Scorer, limit: int) -> list[Spans]:

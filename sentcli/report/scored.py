@@ -1,49 +1,61 @@
 """The page of scored rows: shares with intervals, by group, over time and by stars; topics; reviews."""
 
-import calendar
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from sentcli.report.collector import LENGTH_BINS, SCORE_BINS, STARS, Collector, Review
+from sentcli.report.changes import change_of_all, find_since, split
+from sentcli.report.collector import EARLIER, LENGTH_BINS, SCORE_BINS, STARS, Collector, Review
+from sentcli.report.groups import tables_of
+from sentcli.report.lead import lead_of
 from sentcli.report.page import EXCERPT, Spans, fill, shade
 from sentcli.report.ratings import NPS
+from sentcli.report.timeline import timeline, written
 from sentcli.report.words import Term, Terms
 from sentcli.scoring.dates import order_of, settle
-from sentcli.scoring.labels import OTHERS, Group, groups_by_column
+from sentcli.scoring.labels import OTHERS, Group
 from sentcli.scoring.scorer import Scorer
 
 Card = tuple[Review, Spans]  # a row with its text as it is shown
 
-_MOST_GROUPS = 40  # rows of a table
-_MOST_DAYS, _MOST_MONTHS = 62, 120  # points of a line
 _UNSURE = SCORE_BINS[6:14].tolist()  # from 0.3 to 0.7
 _COLORS = ("neg", "neu", "mix", "pos")  # of the labels; classes of the style
 _TOPICS, _JUDGING, _GROUP_TOPICS = 10, 6, 4  # terms of a list
 _FEWEST_OF_GROUP = 100  # texts of a group with topics
+_WEAK, _REPEATED = 0.02, 4  # the share of texts that is worth a warning, and the number of equal ones
 _QUOTE = 220  # characters of a sentence with a term
 
 
-def render_scored(collected: Collector, scorer: Scorer, title: str) -> bytes:
+def render_scored(
+    collected: Collector, scorer: Scorer, names: Mapping[str, str], since: str = "", rejected: int = 0
+) -> bytes:
     """Return the page of what was collected.
 
     :param scorer: the scorer of the labels and scores; it scores sentences and finds the parts of words.
+    :param names: `title` and, of files with which the rows are compared, `earlier`.
+    :param since: see `find_since`.
+    :param rejected: rows that could not be read.
     """
-    figures, colors = figures_of(collected), dict(zip(collected.labels, _COLORS, strict=True))
+    figures, colors = figures_of(collected, since), dict(zip(collected.labels, _COLORS, strict=True))
     ends, counts = (collected.labels[0], collected.labels[-1]), figures["all"].labels
+    heading, sentences = lead_of(figures, ends[1], names)
     return fill(
         "scored.html.jinja",
-        title=title,
+        **names,
+        heading=heading,
+        sentences=sentences,
         model=scorer.bundle.name,
         columns=collected.columns,
         labels=[pair for pair in colors.items() if pair[0] in ends or counts.get(pair[0])],
         colors=colors,
         nps=NPS if collected.columns.is_nps else {},
         rows=collected.rows,
-        other_language=collected.other_language,
+        asked=since,
+        rejected=rejected,
+        weak=_weak_shares(collected, scorer),
         **figures,
         **_words(collected, scorer),
         shelves={
@@ -52,6 +64,21 @@ def render_scored(collected: Collector, scorer: Scorer, title: str) -> bytes:
             if shelf.rows
         },
     )
+
+
+def _weak_shares(collected: Collector, scorer: Scorer) -> dict[str, float]:
+    """Return which shares of the sample weaken the page: other languages, cut texts, one text many times."""
+    texts = [row.text for row in collected.sample.rows]
+    doubts, (_, repeated) = scorer.count_doubts(texts), Counter(texts).most_common(1)[0] if texts else ("", 0)
+    counts = {
+        "foreign": (doubts.other_language, 1),
+        "cut": (doubts.truncated, 1),
+        "repeated": (repeated, _REPEATED),
+    }
+    least = _WEAK * len(texts)
+    return {
+        name: count / len(texts) if count >= max(few, least) else 0.0 for name, (count, few) in counts.items()
+    }
 
 
 def _words(collected: Collector, scorer: Scorer) -> dict[str, Any]:
@@ -86,29 +113,42 @@ def _cards(rows: Sequence[Review], scorer: Scorer, limit: int = EXCERPT) -> list
     return [*zip(rows, shade([row.text for row in rows], scorer, limit), strict=True)]
 
 
-def figures_of(collected: Collector) -> dict[str, Any]:
-    """Return the figures of what was collected, by their names in the template."""
-    first, *_, last = collected.labels
-    counts, by = (groups_by_column(rows, last) for rows in (collected.counts, collected.by))
-    days, stars, lengths, scores = (
-        {group.value: group for group in counts.get(column, ()) if group.labeled}
-        for column in ("day", "stars", "length", "score")
-    )
+def figures_of(collected: Collector, asked: str = "") -> dict[str, Any]:
+    """Return the figures of what was collected, by their names in the template.
+
+    :param asked: the period that is compared, see `find_since`.
+    """
+    first, *middle, last = collected.labels
+    stars, lengths, scores = (_margin(collected, place, last) for place in range(3))
     bins = [scores.get(name, Group.of(name, {}, last)) for name in SCORE_BINS]
     low, high = (_sum_labels(stars[star] for star in pair if star in stars) for pair in ("12", "45"))
-    agreement = {"disagree": low[last] + high[first], "agree": low[first] + high[last]}
-    everyone, time = Group.of("", _sum_labels(bins), last), _time(days, last)
-    half = len(time) // 2
+    everyone = Group.of("", _sum_labels(bins), last)
+    written_days = {day: labels for day, labels in collected.counts["day"].items() if day != OTHERS}
+    day_first, _ = order_of(written_days)
+    days: dict[str, Counter[str]] = {}
+    for day, labels in written_days.items():
+        days.setdefault(settle(day, day_first=day_first), Counter()).update(labels)
+    undated, earlier = (days.pop(period, Counter()) for period in ("", EARLIER))
+    since = "" if earlier else find_since({day: _labeled(labels) for day, labels in days.items()}, asked)
+    compare = partial(split, since=since, label=last, day_first=day_first) if since or earlier else None
+    marks = {f"{day} {label}": rows for day, of in written_days.items() for label, rows in of.items()}
+    change = change_of_all(compare({"": marks})) if compare else None
     return {
         "all": everyone,
         "unsure": sum(group.labeled for group in bins if group.value in _UNSURE) / max(1, everyone.labeled),
         "bins": [(group, max(collected.labels, key=Counter(group.labels).__getitem__)) for group in bins],
         "lengths": [lengths[name] for name in LENGTH_BINS if name in lengths],
-        "groups": [table for table in map(_table, by, by.values()) if len(table["rows"]) > 1],
-        "time": time if len(time) > 1 else [],
-        "halves": [Group.of("", _sum_labels(part), last) for part in (time[:half], time[half:])],
+        "groups": tables_of(collected.by, last, compare),
+        "change": change if change and change.before[1] and change.since[1] else None,
+        "since_day": since,
+        "since": since and written(since),
+        "time": timeline(days, since, last),
+        "undated": _labeled(undated),
         "stars": [stars[star] for star in STARS[:0:-1] if star in stars],
-        "agree": Group.of("", agreement, "agree"),
+        "agree": Group.of(
+            "", {"disagree": low[last] + high[first], "agree": low[first] + high[last]}, "agree"
+        ),
+        "undecided": sum(labels[label] for labels in (low, high) for label in middle),
     }
 
 
@@ -117,25 +157,14 @@ def _sum_labels(groups: Iterable[Group]) -> Counter[str]:
     return sum((Counter(group.labels) for group in groups), Counter())
 
 
-def _table(column: str, groups: Iterable[Group]) -> dict[str, Any]:
-    """Return the largest groups of a column, the highest share first."""
-    rows = [group for group in groups if group.value != OTHERS]
-    kept = sorted(rows[:_MOST_GROUPS], key=lambda group: (-(group.share or 0.0), group.value))
-    rest = sum(group.rows for group in groups if group.value == OTHERS)
-    return {"column": column, "rows": kept, "more": len(rows) - len(kept), "others": rest}
+def _labeled(labels: Mapping[str, int]) -> int:
+    return sum(rows for label, rows in labels.items() if label)
 
 
-def _time(days: Mapping[str, Group], label: str) -> list[Group]:
-    """Return the figures by day, month or year; rows without a date do not count."""
-    day_first, _ = order_of(days)
-    settled = {day: settle(day, day_first=day_first) for day in days.keys() - {"", OTHERS}}
-    dated, months = {*settled.values()}, {day[:7] for day in settled.values()}
-    size = 10 if len(dated) <= _MOST_DAYS and len(months) <= 2 else 7 if len(months) <= _MOST_MONTHS else 4
-    spans = groupby(sorted(settled, key=settled.__getitem__), lambda day: settled[day][:size])
-    return [Group.of(_written(name), _sum_labels(map(days.__getitem__, span)), label) for name, span in spans]
-
-
-def _written(date: str) -> str:
-    """Return a day, month or year as people write it."""
-    year, month, day = [*map(int, date.split("-")), 0, 0][:3]
-    return f"{day or ''} {calendar.month_abbr[month]} {year}".strip()
+def _margin(collected: Collector, place: int, label: str) -> dict[str, Group]:
+    """Return the groups by one of the names of `BINS`."""
+    margin: dict[str, Counter[str]] = {}
+    for names, labels in collected.counts["bins"].items():
+        margin.setdefault(names.split("|")[place], Counter()).update(labels)
+    groups = {name: Group.of(name, labels, label) for name, labels in margin.items()}
+    return {name: group for name, group in groups.items() if name and group.labeled}

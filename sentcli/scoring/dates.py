@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 
 _SPANS = ("week", "month", "quarter", "year")
+MONTHS = re.compile(r"([1-9]\d?)([my])")  # a number of months or years
 NO_DATE = "(no date)"
 _CACHED = 1 << 14  # values that are read once
 _LONGEST = 80  # characters of a date with its time and with words before it
@@ -88,6 +89,13 @@ def settle(day: str, *, day_first: bool) -> str:
     first, second, year = day.split("/")
     usual, other = _iso(year, second, first), _iso(year, first, second)
     return (usual or other) if day_first else (other or usual)
+
+
+@lru_cache(_CACHED)
+def month_of(day: str, kept: str = "") -> str:
+    """Return the month of a day; of a day in this month, or whose month is not sure yet, the day itself."""
+    settled, other = (settle(day, day_first=day_first) for day_first in (True, False))
+    return settled[:7] if settled == other and settled[:7] != kept[:7] else day
 
 
 def order_of(days: Iterable[str]) -> tuple[bool, str]:

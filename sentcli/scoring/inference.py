@@ -13,7 +13,7 @@ from sentcli.backends import Backend, Logits
 from sentcli.model.bundle import Bundle
 from sentcli.scoring.batches import BATCH_ROWS, BATCH_TOKENS, gather, join, length_buckets
 from sentcli.scoring.pool import prefetch, wait_for
-from sentcli.text.encoder import Encoder, Ids, Numbers
+from sentcli.text.encoder import Encoded, Encoder, Ids, Numbers
 from sentcli.text.null_values import NullValues, is_missing
 
 _CHUNK_TEXTS, _CHUNK_CHARACTERS = 4096, 8 << 20  # limits of a chunk, as for files
@@ -118,9 +118,9 @@ class Inference:
 
         return finish
 
-    def unknown_shares(self, texts: Iterable[str | None]) -> npt.NDArray[np.float64]:
-        """Return the share of unknown words of each text, see `Encoded`, without running the model."""
-        return self._encoder.encode(self._without_nulls(texts)).shares
+    def encode(self, texts: Iterable[str | None]) -> Encoded:
+        """Return the words of texts as the model would read them, without running it."""
+        return self._encoder.encode(self._without_nulls(texts))
 
     def _without_nulls(self, texts: Iterable[str | None]) -> list[str]:
         return ["" if text is None or text in self._null_values else text for text in texts]

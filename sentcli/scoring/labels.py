@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sentcli.errors import UsageError, option
-from sentcli.scoring.dates import by_span, split_span
+from sentcli.scoring.dates import NO_DATE, by_span, split_span
 
 Floats = npt.NDArray[np.float64]  # probabilities: [texts, classes]; scores: [texts]
 Bools = npt.NDArray[np.bool_]
@@ -126,7 +126,9 @@ class Groups(dict[str, dict[str, Counter[str]]]):
         """Return the counts of a value, or those of `OTHERS` if the column has many values already."""
         values = self.setdefault(column, {})
         name = value if value in values or len(values) < MOST_VALUES else OTHERS
-        return values.setdefault(name, Counter())
+        if name not in values:
+            values[name] = Counter()
+        return values[name]
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,11 @@ class Group:
     def labeled(self) -> int:
         """The number of rows that have a label."""
         return sum(self.labels.values())
+
+
+def is_group(value: str) -> bool:
+    """Return whether a value is neither missing nor one of those that are counted together."""
+    return value not in ("", OTHERS, NO_DATE)
 
 
 def groups_by_column(groups: Groups, label: str) -> dict[str, list[Group]]:

@@ -178,9 +178,11 @@ class Scorer:
 
         return explain(as_texts(texts), self.parts, self.score_alone)
 
-    def count_other_language(self, texts: Iterable[str | None]) -> int:
-        """Return how many texts are perhaps in another language, see `Counts`, without running the model."""
-        return _count_foreign(self._inference.unknown_shares(as_texts(texts)))
+    def count_doubts(self, texts: Iterable[str | None]) -> Counts:
+        """Return how many texts are perhaps in another language, and truncated, without running the model."""
+        encoded = self._inference.encode(as_texts(texts))
+        truncated = int((encoded.lengths > self._max_tokens).sum())
+        return Counts(other_language=_count_foreign(encoded.shares), truncated=truncated)
 
     @cached_property
     def parts(self) -> "Parts":

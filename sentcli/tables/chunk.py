@@ -176,7 +176,7 @@ class Chunk:
 
     def texts_of(self, place: Any) -> list[str]:
         """Return the values of one column as text, empty where they are missing."""
-        return [*map(to_text, self.cells(place))]
+        return [value if type(value) is str else to_text(value) for value in self.cells(place)]
 
     @cached_property
     def values(self) -> Sequence[Sequence[Any]]:

@@ -74,11 +74,16 @@ def test_counts_equal_a_plain_recount(rows):
     for product in "abc":
         own = [row[1] for row in labeled if row[3] == product]
         shares[product] = len(own), own.count("positive") / len(own)
-    assert {row.value: (row.labeled, row.share) for row in table["rows"]} == shares
-    assert [row.share for row in table["rows"]] == sorted((of for _, of in shares.values()), reverse=True)
+    assert {row.value: (row.labeled, row.share) for row in table.rows} == shares
+    assert [row.rows for row in table.rows] == sorted((row.rows for row in table.rows), reverse=True)
     months = Counter(row[4][:7] for row in labeled)
-    assert [point.labeled for point in figures["time"]] == [months[month] for month in sorted(months)]
-    assert figures["time"][0].value == "Jan 2024"
+    points = [group for _, group, _ in figures["time"]["points"]]
+    assert [group.labeled for group in points] == [months[month] for month in sorted(months)]
+    assert points[0].value == "Jan 2024"
+    late = Counter(row[1] for row in labeled if row[4] >= "2024-09")
+    assert (figures["since"], figures["change"].since) == ("September 2024", (late["positive"], late.total()))
+    parts = sum(change.part for change in table.changes.values())
+    assert parts == pytest.approx(figures["change"].points)
     clear = [row for row in labeled if row[5][:1] in {"1", "2", "4", "5"} and row[1] != "neutral"]
     agree = sum((row[5][:1] in "45") == (row[1] == "positive") for row in clear)
     assert figures["agree"].labels == {"disagree": len(clear) - agree, "agree": agree}
@@ -129,8 +134,8 @@ def test_memory_is_bounded(monkeypatch):
     long = [f"{'long ' * 1000}{row}" for row in range(20)]
     found.add(["a"] * 20, ["negative"] * 20, [0.1] * 20, {"id": long})
     (table,) = figures_of(found)["groups"]
-    assert [row.value for row in table["rows"]] == ["0", "1", "2", "3", "4"]
-    assert table["others"] == 35
+    assert [row.value for row in table.rows] == ["(other values)", "0", "1", "2", "3", "4"]
+    assert table.rows[0].rows == 35
     assert max(len(row.text) for row in found.sample.rows) <= 4_000
     assert max(len(value) for row in found.sample.rows for value in row.groups) <= 200
 
