@@ -1,12 +1,11 @@
 """Why texts have their scores: the words that decided, the scores of sentences, and those of aspects."""
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, NamedTuple
 
+from sentcli.explain.clauses import clauses_of
 from sentcli.explain.parts import Parts, Word
 from sentcli.explain.phrases import Phrases
 from sentcli.explain.pieces import sentences_of
@@ -16,13 +15,6 @@ from sentcli.explain.pieces import sentences_of
 # but "the" decides nothing.
 _PART, _PART_SHARE = 0.1, 0.2
 _ALONE, _ALONE_SHARE = 1.5, 0.3
-# Where a clause may end. It does if both sides have a word with this effect alone, in log odds: "fair price,
-# rude staff", but not "the price, the staff and the food". A word with this effect keeps the "with" after it:
-# "bad rooms with good beds", but not "happy with the beds".
-_CLAUSE_END = re.compile(
-    r"[,;]\s+|\b([^\W_]+)\s(?=with\s)|\s(?=(?:and|while|whereas|though|yet)\s)", re.IGNORECASE
-)
-_SAYS = 1.0
 
 
 class Sentence(NamedTuple):
@@ -142,7 +134,7 @@ class Aspects:
     def __init__(self, words: Mapping[str, Sequence[str]]) -> None:
         self._aspects: dict[str, list[str]] = {}  # the aspects of each form of a word
         for name, forms in words.items():
-            for form in {form for word in forms for form in _forms(word.lower())}:
+            for form in {form for word in forms for form in forms_of(word.lower())}:
                 self._aspects.setdefault(form, []).append(name)
         self._names = [*words]
         self._phrases = Phrases(self._aspects)
@@ -162,31 +154,20 @@ class Aspects:
     def _clauses(self, texts: Sequence[str], parts: Parts) -> Iterator[tuple[int, str, list[str]]]:
         """Yield the row of each clause that has a word of an aspect, the clause, and its aspects."""
         found = [self._phrases.find(text) for text in texts]
-        cut = []  # the row, the start of the sentence, and a possible clause: its start, end, and word before
-        for row, text in enumerate(texts):
-            places = [place for _, place, _ in found[row]]
-            for start, end in sentences_of(text) if places else ():
-                if any(start <= place < end for place in places):
-                    marks = [*_CLAUSE_END.finditer(text, start, end)]
-                    spans = pairwise([start, *(mark.end() for mark in marks), end])
-                    words = ["", *(mark[1] or "" for mark in marks)]
-                    cut += [(row, start, *span, word) for span, word in zip(spans, words, strict=True)]
-        says = parts.alone([texts[row][start:end] for row, _, start, end, _ in cut])
-        words_say = parts.alone([word for *_, word in cut])
-        clauses: list[tuple[int, int, int, int, float]] = []
-        for (row, sentence, start, end, _), said, word_says in zip(cut, says, words_say, strict=True):
-            last = clauses[-1] if clauses else (-1, -1, -1, -1, 0.0)
-            if last[:2] == (row, sentence) and (min(said, last[4]) < _SAYS or word_says >= _SAYS):
-                clauses[-1] = (*last[:3], end, max(said, last[4]))
-            else:
-                clauses.append((row, sentence, start, end, said))
-        for row, _, start, end, _ in clauses:
+        sentences = [
+            (row, start, end)
+            for row, text in enumerate(texts)
+            for start, end in (sentences_of(text) if found[row] else ())
+            if any(start <= place < end for _, place, _ in found[row])
+        ]
+        for number, start, end in clauses_of(texts, sentences, parts):
+            row = sentences[number][0]
             phrases = [phrase for phrase, place, _ in found[row] if start <= place < end]
             names = dict.fromkeys(name for phrase in phrases for name in self._aspects[phrase])
             yield row, texts[row][start:end], [*names]
 
 
-def _forms(word: str) -> list[str]:
+def forms_of(word: str) -> list[str]:
     """Return a word and its plural, by each rule."""
     return [word, f"{word}s", f"{word}es", *([f"{word[:-1]}ies"] if word.endswith("y") else [])]
 
