@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from sentcli.explain.parts import Parts
 from sentcli.explain.phrases import Phrases
 from sentcli.explain.pieces import sentences_of
 from sentcli.report.words import LogOdds, find_subjects
-from sentcli.scoring.labels import Bools, Interval, wilson_interval
+from sentcli.scoring.labels import Bools
 from sentcli.text.encoder import Numbers
 
 _MOST_CHARACTERS = 2_000_000  # of all texts that are read
@@ -49,7 +49,6 @@ class Figures(NamedTuple):
     """The figures of a subject.
 
     :param named, complain, praise: how many texts do.
-    :param interval: of the share of those that name it which complain.
     :param stake, gain: by how much the share of positive texts is lower because some complain, and higher
         because some praise, if these would else be like the other texts: upper bounds.
     :param periods: for each period, how many of its texts complain, and how many it has.
@@ -59,29 +58,9 @@ class Figures(NamedTuple):
     named: int
     complain: int
     praise: int
-    interval: Interval
     stake: float
     gain: float
     periods: list[tuple[int, int]]
-
-    @classmethod
-    def of(cls, subject: Subject, is_positive: Bools, periods: Sequence[Bools] = ()) -> "Figures":
-        """Return the figures of a subject.
-
-        :param is_positive: whether each text is.
-        :param periods: for each period, such as before a day and since, whether each text is of it.
-        """
-        complain, named = int(subject.complains.sum()), int(subject.named.sum())
-        return cls(
-            subject,
-            named,
-            complain,
-            int(subject.praises.sum()),
-            wilson_interval(complain, named) if named else (0.0, 1.0),
-            -_effect(subject.complains, is_positive),
-            _effect(subject.praises, is_positive),
-            [(int(subject.complains[rows].sum()), int(rows.sum())) for rows in periods],
-        )
 
     @property
     def complaints(self) -> float:
@@ -89,22 +68,25 @@ class Figures(NamedTuple):
         return self.complain / max(1, self.complain + self.praise)
 
 
+def figures_of(subject: Subject, is_positive: Bools, periods: Sequence[Bools] = ()) -> Figures:
+    """Return the figures of a subject.
+
+    :param is_positive: whether each text is.
+    :param periods: for each period, such as before a day and since, whether each text is of it.
+    """
+    named, complain, praise = (
+        int(says.sum()) for says in (subject.named, subject.complains, subject.praises)
+    )
+    stake, gain = -_effect(subject.complains, is_positive), _effect(subject.praises, is_positive)
+    parts = [(int(subject.complains[rows].sum()), int(rows.sum())) for rows in periods]
+    return Figures(subject, named, complain, praise, stake, gain, parts)
+
+
 def _effect(says: Bools, is_positive: Bools) -> float:
     """Return by how much the share of positive texts is higher because some say something."""
     if says.all() or not says.any():
         return 0.0
     return float(says.mean() * (is_positive[says].mean() - is_positive[~says].mean()))
-
-
-Quote = tuple[int, str]  # the number of a text, and a sentence of it
-
-
-class Cell(NamedTuple):
-    """How many texts of a group complain of a subject, and some of their sentences."""
-
-    complain: int
-    texts: int
-    quotes: list[Any]
 
 
 class Subjects:
@@ -138,11 +120,11 @@ class Subjects:
 
     def _subjects(self, words: Mapping[str, Sequence[str]]) -> list[Subject]:
         """Return what the clauses say of subjects with these words."""
+        pairs = ((name, word) for name, own in words.items() for word in own)
         word_of = {
-            form.replace(" ", blank): (name, word)
-            for name, own in words.items()
-            for word in own
-            for form in forms_of(word.lower())
+            form.replace(" ", blank): pair
+            for pair in pairs
+            for form in forms_of(pair[1].lower())
             for blank in " -"
         }
         phrases = Phrases(word_of)
@@ -183,28 +165,18 @@ class Subjects:
         return praised[:limit], blamed[:limit]
 
     def quotes(
-        self,
-        subject: Subject,
-        sign: int,
-        taken: set[int],
-        limit: int,
-        *,
-        rows: Bools | None = None,
-        is_first: Bools | None = None,
-    ) -> list[Quote]:
-        """Return sentences that a reader would choose.
+        self, subject: Subject, sign: int, limit: int, taken: set[int], is_first: Bools
+    ) -> list[tuple[int, str]]:
+        """Return sentences that a reader would choose, each with the number of its text.
 
         :param sign: 1 for praise, -1 for complaints.
         :param taken: texts that are not quoted; those that are quoted are added.
-        :param rows: the texts that may be quoted; None: all.
         :param is_first: the texts that are quoted before others.
         """
         clauses = subject.clauses[sign * self._odds[subject.clauses] > _CLEAR]
-        clauses = clauses if rows is None else clauses[rows[self._text_of[clauses]]]
         worth = np.array([self._worth(clause, sign) for clause in clauses.tolist()])
-        late = np.zeros(len(clauses)) if is_first is None else ~is_first[self._text_of[clauses]]
         quotes: dict[str, int] = {}
-        for clause in clauses[np.lexsort((-worth, late))].tolist():
+        for clause in clauses[np.lexsort((-worth, ~is_first[self._text_of[clauses]]))].tolist():
             text, quote = int(self._text_of[clause]), self._quote(clause)
             if quote and len(quotes) < limit and text not in taken and quote not in quotes:
                 quotes[quote] = text
@@ -218,30 +190,8 @@ class Subjects:
 
     def _worth(self, clause: int, sign: int) -> float:
         """Return how well a clause reads: best if clear, in a whole sentence about it alone."""
-        quote, sentence = self._quote(clause), self._sentence_of[clause]
-        is_whole = quote[:1].isupper() and quote[-1:] in (".", "!", "?")
+        quote = self._quote(clause)
+        is_whole = quote[:1].isupper() and quote[-1:] in (".", "!", "?") and not quote.isupper()
         odds = min(_CLEAREST, sign * float(self._odds[clause]))
-        length = abs(len(quote) - _TYPICAL) / 40
-        return odds + 2 * is_whole - 2 * quote.isupper() - self._in_sentence[sentence] / 2 - length
-
-    def grid(
-        self, subjects: Sequence[Subject], groups: Sequence[str], most: int, quotes: int
-    ) -> dict[str, list[Cell]]:
-        """Return for each of the largest groups a cell per subject.
-
-        :param groups: the group of each text; "" for none.
-        :param most, quotes: how many groups, and sentences of a cell.
-        """
-        named = np.array(groups, object)
-        grid = {}
-        for name, texts in Counter(filter(None, groups)).most_common(most):
-            rows = named == name
-            grid[name] = [
-                Cell(
-                    int(subject.complains[rows].sum()),
-                    texts,
-                    self.quotes(subject, -1, set(), quotes, rows=rows),
-                )
-                for subject in subjects
-            ]
-        return grid
+        subjects = self._in_sentence[self._sentence_of[clause]]
+        return odds + 2 * is_whole - subjects / 2 - abs(len(quote) - _TYPICAL) / 40

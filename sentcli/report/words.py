@@ -19,13 +19,12 @@ _FEWEST, _FEWEST_SHARE = 5, 1 / 200  # uses of a word, and their number by that 
 _LISTED, _NOUN = 0.03, 0.2  # the least evidence for a noun: of a word of the list, and of another
 _JUDGES = 1.5  # log odds alone: of a word that is no subject, but may stand before one, as in "tiny room"
 _PAIR_SHARE = 0.4  # of the uses of one of its words, from which on a pair is a subject
-_NAME_SHARE, _CUT_SHARE = 0.5, 0.3  # of uses: with a capital; before "up" or "off"
+_NAME_SHARE = 0.5  # of uses with a capital, of a name
 
 # The evidence for a noun: the word before it. Nor does another content word follow it.
 _EVIDENCE = dict.fromkeys("the a an my our your their his her its this that these those".split(), 1.0)  # noqa: SIM905
 _EVIDENCE |= dict.fromkeys(("no", "any", "some", "every", "each"), 1.0)
 _EVIDENCE |= dict.fromkeys(("of", "for", "with", "in", "on", "at", "from", "about"), 0.5) | {"": 0.05}
-_PARTICLES = ("up", "out", "off", "on", "down", "back", "away")
 _FORMS = ("ly", "ed", "ing")  # of words that are rarely subjects
 _NAME = re.compile(r"(?<=[a-z,] )[A-Z]\w+")
 _FOLDER = Path(__file__).parent
@@ -93,11 +92,10 @@ class _Uses:
         is_pair = is_usual & (nouns >= _NOUN * uses) & ~self._is_general[right]
 
         paired = np.bincount([*left, *right], [*(uses * is_usual)] * 2, size)
-        cut = np.bincount(tokens, self._are(lambda name: name in _PARTICLES)[np.roll(tokens, -1)], size)
         capitals = np.array([self._capitals[name] for name in self._names])
         is_noun = self._is_content & (counts >= self._least) & (self._nouns >= _NOUN)
         is_noun &= ~(self._judges | self._is_general | (capitals >= _NAME_SHARE * counts))
-        is_noun &= (cut < _CUT_SHARE * counts) & (paired < _PAIR_SHARE * counts)
+        is_noun &= paired < _PAIR_SHARE * counts
         names = self._names
         both = zip(left[is_pair], right[is_pair], strict=True)
         return [*compress(names, is_noun), *(f"{names[one]} {names[two]}" for one, two in both)]
