@@ -1,8 +1,10 @@
 """Why texts have their scores: the words that decided, the scores of sentences, and those of aspects."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from sentcli.explain.clauses import clauses_of
@@ -15,6 +17,11 @@ from sentcli.explain.pieces import sentences_of
 # but "the" decides nothing.
 _PART, _PART_SHARE = 0.1, 0.2
 _ALONE, _ALONE_SHARE = 1.5, 0.3
+# Words that say nothing alone. A negation belongs to the next word that is none of them.
+_BARE = "|".join((Path(__file__).parent / "bare_words.txt").read_text("utf-8").split())
+_NOT = r"(?:not|no|nor|never|cannot|without|hardly|barely|[a-z]+n['`\xb4\u02bc\u2018\u2019]t)"
+_IS_BARE = re.compile(rf"(?:{_BARE}|{_NOT})\W*", re.IGNORECASE)
+_NEGATED = re.compile(rf"\b{_NOT}\s+(?:(?:{_BARE})\s+){{0,3}}(?!(?:{_BARE})\b)[^\W_]+", re.IGNORECASE)
 
 
 class Sentence(NamedTuple):
@@ -95,20 +102,30 @@ def score_sentences(texts: Sequence[str], score: Score) -> list[list[Sentence]]:
 def phrases(text: str, words: Sequence[Word]) -> list[Word]:
     """Return the words that decided, with the largest part first; neighbors of one sign become a phrase.
 
-    The part of a phrase is the largest of its words: without both, "not bad" says as little as with both.
+    The part of a phrase is the largest of its words: without both, "not bad" says as little as with both. A
+    sentence does not decide which words of another one are shown.
     """
-    least = max([_PART, *(_PART_SHARE * abs(word.part) for word in words)])
     least_alone = min(_ALONE, max((_ALONE_SHARE * word.alone for word in words), default=0))
+    negated = [found.span() for found in _NEGATED.finditer(text)]
     deciding: list[Word] = []
-    for word in words:
-        last = deciding[-1] if deciding else word
-        if abs(word.part) < least or (word.alone < least_alone and not word.shift):
-            continue
-        if text[last.end : word.start].isspace() and (last.part > 0) == (word.part > 0):
-            part = max(last.part, word.part, key=abs)
-            deciding[-1] = Word(text[last.start : word.end], part, last.start, word.end)
-        else:
-            deciding.append(word)
+    for begin, stop in sentences_of(text):
+        own = [word for word in words if begin <= word.start < stop]
+        least = max([_PART, *(_PART_SHARE * abs(word.part) for word in own)])
+        for word in own:
+            if abs(word.part) < least or (word.alone < least_alone and not word.shift):
+                continue
+            spans = (span for span in negated if span[0] <= word.start < span[1])
+            start, end = next(spans, (word.end, word.end))
+            if start != word.start and not word.shift and _IS_BARE.fullmatch(word.text):
+                continue
+            start, end = min(start, word.start), max(end, word.end)
+            part = word.part
+            last = deciding[-1] if deciding else word
+            is_neighbor = text[last.end : start].isspace() and (last.part > 0) == (part > 0)
+            if deciding and (start < last.end or is_neighbor):
+                deciding.pop()
+                start, part = last.start, max(last.part, part, key=abs)
+            deciding.append(Word(text[start:end], part, start, end))
     return sorted(deciding, key=lambda word: -abs(word.part))
 
 
