@@ -22,6 +22,7 @@ class ReportOptions:
     output: str = common.name("The page to write.", "-o", default="report.html")
     by: tuple[str, ...] = common.column("Column whose values are compared; can be repeated.")
     by_time: str | None = common.column("Column of dates, timestamps or seconds since 1970.")
+    about: common.Aspects = common.about("Subject that is always shown, with its words; can be repeated.")
     day_first: bool | None = common.day_first()
     prefix: str = option("Prefix of the columns with the results.", default="")
     overwrite: bool = common.overwrite()
@@ -59,7 +60,7 @@ def report(options: ReportOptions) -> None:
     if not options.overwrite:
         target.refuse_existing()
     files = [found.file for found in find_inputs(options.inputs, options.format, "")]
-    with Scorer(options.model) as scorer:
+    with Scorer(options.model, about=options.about) as scorer:
         results = [column.name for column in WriteOptions(prefix=options.prefix).columns()][:2]
         page = Report(scorer, target, options.by_time)
         page.read(files, ReadOptions(**named(options, ReadOptions)), results)
