@@ -43,7 +43,8 @@ def find_subjects(clauses: Sequence[str], log_odds: LogOdds) -> dict[str, list[s
     known = {form for words in listed for word in words for form in forms_of(word)}
     nouns = uses.nouns()
     known |= {plural for noun in nouns for plural in forms_of(noun)[1:]}
-    return subjects | {noun: [noun] for noun in nouns if noun not in known}
+    # After a word of the list often stands its verb: "the receptionist sat".
+    return subjects | {noun: [noun] for noun in nouns if known.isdisjoint((noun, noun.split()[0]))}
 
 
 class _Uses:
