@@ -20,11 +20,8 @@ _CLEAR = 1.0  # log odds of a clause that praises or complains
 _FEWEST, _FEWEST_SHARE = 5, 1 / 200  # texts that praise or complain of a subject, and their share of all
 _NAME_SHARE = 0.1  # of the uses of a subject: a name that is rarer gives way to its most frequent word
 _MOST_COMPLAINTS = 0.6  # in the texts that judge a subject of praise
-_QUOTE_CHARACTERS, _TYPICAL, _CLEAREST = (
-    range(40, 191),
-    100,
-    4.0,
-)  # characters, and log odds beyond which all are alike
+_QUOTE_CHARACTERS, _TYPICAL = range(40, 191), 80
+_CLEAREST = 4.0  # log odds beyond which all clauses are alike
 # Before a word, these say that it is a verb, or that there is none of it.
 _BEFORE_VERBS = frozenset("i we you they he she to can will would could should may must didn't don't".split())  # noqa: SIM905
 _ABSENT = frozenset(("no", "without", "zero"))
@@ -74,12 +71,10 @@ def figures_of(subject: Subject, is_positive: Bools, periods: Sequence[Bools] = 
     :param is_positive: whether each text is.
     :param periods: for each period, such as before a day and since, whether each text is of it.
     """
-    named, complain, praise = (
-        int(says.sum()) for says in (subject.named, subject.complains, subject.praises)
-    )
+    named, complain = int(subject.named.sum()), int(subject.complains.sum())
     stake, gain = -_effect(subject.complains, is_positive), _effect(subject.praises, is_positive)
     parts = [(int(subject.complains[rows].sum()), int(rows.sum())) for rows in periods]
-    return Figures(subject, named, complain, praise, stake, gain, parts)
+    return Figures(subject, named, complain, int(subject.praises.sum()), stake, gain, parts)
 
 
 def _effect(says: Bools, is_positive: Bools) -> float:

@@ -49,10 +49,8 @@ def topics_of(collected: Collector, scorer: Scorer, since: str = "") -> dict[str
         cards = iter(zip(cited, shade([row.text for row in cited], scorer, _LONGEST), strict=True))
         return [(row, [next(cards) for _ in of_row]) for row, of_row in zip(rows, quotes, strict=True)]
 
-    own, found = (
-        [figures_of(subject, is_positive, periods) for subject in rows]
-        for rows in (subjects.own, subjects.found)
-    )
+    figures = partial(figures_of, is_positive=is_positive, periods=periods)
+    own, found = [*map(figures, subjects.own)], [*map(figures, subjects.found)]
     praised, blamed = subjects.sides(found, _SUBJECTS)
     columns = [row.subject for row in (*own, *blamed)][:_GRID_SUBJECTS]
     groups = np.array([row.groups[0] if row.groups else "" for row in sample], object)
