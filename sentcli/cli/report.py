@@ -42,6 +42,7 @@ class ReportOptions:
     against: tuple[str, ...] = option(
         "Scored file with whose rows those of INPUTS are compared; can be repeated.", metavar="FILE"
     )
+    about: common.Aspects = common.about("Subject that is always shown, with its words; can be repeated.")
     day_first: bool | None = common.day_first()
     prefix: str = option("Prefix of the columns with the results.", default="")
     overwrite: bool = common.overwrite()
@@ -83,7 +84,7 @@ def report(options: ReportOptions) -> None:
         target.refuse_existing()
     read = ReadOptions(**named(options, ReadOptions))
     files = [found.file for found in find_inputs(options.inputs, read, "")]
-    with Scorer(options.model) as scorer:
+    with Scorer(options.model, about=options.about) as scorer:
         results = [column.name for column in WriteOptions(prefix=options.prefix).columns()][:2]
         page = Report(scorer, target, options.by_time, options.since or "")
         page.read(files, read, results)

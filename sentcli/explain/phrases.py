@@ -38,14 +38,13 @@ class Phrases:
         words = _words(text)
         if self._beginning.keys().isdisjoint(words):
             return []
-        found, place = [], 0
-        while place < len(words):
-            for phrase, own in self._beginning.get(words[place], ()):
+        found, end = [], 0
+        for place, word in enumerate(words):
+            for phrase, own in self._beginning.get(word, ()) if place >= end else ():
                 if words[place : place + len(own)] == own:
-                    found.append((phrase, place, place + len(own) - 1))
-                    place += len(own) - 1
+                    end = place + len(own)
+                    found.append((phrase, place, end - 1))
                     break
-            place += 1
         spans = [word.span() for word in _WORD.finditer(text)] if found else []
         return [(phrase, spans[first][0], spans[last][1]) for phrase, first, last in found]
 

@@ -5,28 +5,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from sentcli.report.changes import change_of_all, find_since, split
 from sentcli.report.collector import EARLIER, LENGTH_BINS, SCORE_BINS, STARS, Collector, Review
 from sentcli.report.groups import tables_of
 from sentcli.report.lead import lead_of
-from sentcli.report.page import EXCERPT, Spans, fill, shade
+from sentcli.report.page import EXCERPT, fill, shade
 from sentcli.report.ratings import NPS
 from sentcli.report.timeline import timeline, written
-from sentcli.report.words import Term, Terms
+from sentcli.report.topics import Card, topics_of
 from sentcli.scoring.dates import order_of, settle
 from sentcli.scoring.labels import OTHERS, Group
 from sentcli.scoring.scorer import Scorer
 
-Card = tuple[Review, Spans]  # a row with its text as it is shown
-
 _UNSURE = SCORE_BINS[6:14].tolist()  # from 0.3 to 0.7
 _COLORS = ("neg", "neu", "mix", "pos")  # of the labels; classes of the style
-_TOPICS, _JUDGING, _GROUP_TOPICS = 10, 6, 4  # terms of a list
-_FEWEST_OF_GROUP = 100  # texts of a group with topics
 _WEAK, _REPEATED = 0.02, 4  # the share of texts that is worth a warning, and the number of equal ones
-_QUOTE = 220  # characters of a sentence with a term
 
 
 def render_scored(
@@ -57,7 +50,7 @@ def render_scored(
         rejected=rejected,
         weak=_weak_shares(collected, scorer),
         **figures,
-        **_words(collected, scorer),
+        **topics_of(collected, scorer, figures["since_day"]),
         shelves={
             name: _cards(collected.settled(shelf.rows), scorer)
             for name, shelf in collected.shelves.items()
@@ -81,36 +74,9 @@ def _weak_shares(collected: Collector, scorer: Scorer) -> dict[str, float]:
     }
 
 
-def _words(collected: Collector, scorer: Scorer) -> dict[str, Any]:
-    """Return the terms of praise and of complaints, and the topics of the groups of the first column."""
-    sample = collected.settled(collected.sample.rows)[::-1]
-    terms = Terms([row.text for row in sample], lambda texts: np.array(scorer.score(texts).scores, float))
-    sample = sample[: terms.texts]
-    everyone = np.arange(len(sample))
-    sides = [
-        [_quoted(ranked, sample, scorer) for ranked in terms.of(everyone, sign, _TOPICS, _JUDGING)]
-        for sign in (1, -1)
-    ]
-    groups = np.array([row.groups[0] if row.groups else "" for row in sample], object)
-    topics = {}
-    for group in dict.fromkeys(groups.tolist()):
-        members = np.flatnonzero(groups == group)
-        if _FEWEST_OF_GROUP <= len(members) < len(sample):
-            by_sign = [terms.of(members, sign, _GROUP_TOPICS, 0)[0] for sign in (1, -1)]
-            topics[group] = [[term.name for term in ranked] for ranked in by_sign]
-    return {"sides": sides, "topics": topics, "sample": len(sample)}
-
-
-def _quoted(terms: Sequence[Term], sample: Sequence[Review], scorer: Scorer) -> list[tuple[Term, list[Card]]]:
-    """Return each term with the rows of its quotes."""
-    quotes = [sample[text]._replace(text=quote) for term in terms for text, quote in term.quotes]
-    cards = iter(_cards(quotes, scorer, _QUOTE))
-    return [(term, [next(cards) for _ in term.quotes]) for term in terms]
-
-
-def _cards(rows: Sequence[Review], scorer: Scorer, limit: int = EXCERPT) -> list[Card]:
-    """Return rows, each with its text as it is shown, in at most so many characters."""
-    return [*zip(rows, shade([row.text for row in rows], scorer, limit), strict=True)]
+def _cards(rows: Sequence[Review], scorer: Scorer) -> list[Card]:
+    """Return rows, each with its text as it is shown."""
+    return [*zip(rows, shade([row.text for row in rows], scorer, EXCERPT), strict=True)]
 
 
 def figures_of(collected: Collector, asked: str = "") -> dict[str, Any]:

@@ -41,6 +41,7 @@ from sentcli.tables.text_column import places_of
 if TYPE_CHECKING:
     from sentcli.report.rows import Report
 
+_ABOUT = "--about"  # in place of a column: groups of rows that name a subject, by the label of its clauses
 _KEPT = "; what was scored so far is kept, and the same command continues"
 
 _log = logging.getLogger("sentcli")
@@ -221,6 +222,7 @@ class _Job:
         names = [file.name for file in files]
         ledger, report, groups = self.history.ledger, self.options.report, Groups()
         by = () if inputs.table.is_empty else self.options.read.by
+        about = scorer.extras.about  # their columns are the last ones
         places = {name: places_of(inputs.table, {split_span(name)[0]: "by"})[0] for name in by}
         if report:
             report.begin(names, inputs.table, is_stream=files[0].is_stream)
@@ -228,6 +230,9 @@ class _Job:
         def write(chunk: Chunk, results: Results) -> None:
             output.write(chunk, inputs.with_partitions(chunk, results))
             groups.add({name: self._groups_of(name, chunk.texts_of(places[name])) for name in by}, results[0])
+            for name, scores in zip(about, results[len(results) - len(about) :], strict=True):
+                labels = [scorer.labels[score >= 0.5] for score in scores if score is not None]
+                groups.add({_ABOUT: [name] * len(labels)}, labels)
             if report:
                 report.add(inputs.table, chunk, results)
 
