@@ -11,8 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sentcli.report.changes import Change, change_of_all, changes_of
-from sentcli.scoring.evidence import DIFFER, p_of_groups
+from sentcli.report.findings import Finding, tables_of, told_of, whole_of
 
 ROWS, POSITIVE, LATE = 3_600, 0.75, 0.2
 
@@ -23,7 +22,7 @@ class Said(NamedTuple):
     first: str  # the group that the title names; "" for none
     lowest: str  # the group whose fall is the most unlikely one, which tables show even if it may be chance
     is_anything: bool
-    changes: list[tuple[Change, float]]
+    changes: list[tuple[Finding, float]]
 
 
 def draw(random: np.random.Generator, groups: int, fallen: float = POSITIVE) -> Said:
@@ -31,27 +30,22 @@ def draw(random: np.random.Generator, groups: int, fallen: float = POSITIVE) -> 
     group, is_late = random.integers(0, groups, ROWS), random.random(ROWS) >= 1 - LATE
     share = np.where((group == 0) & is_late, fallen, POSITIVE)
     is_positive = random.random(ROWS) < share
-    sides = [
-        [
-            *zip(
-                *(np.bincount(group[kind & side], minlength=groups).tolist() for kind in (is_positive, True)),
-                strict=True,
-            )
-        ]
-        for side in (~is_late, is_late)
-    ]
-    parts = {f"group {number}": pair for number, pair in enumerate(zip(*sides, strict=True))}
-    (changes,), whole = changes_of([parts]), change_of_all(parts)
-    named = sorted(
-        (change for change in changes.values() if change.is_named), key=lambda change: change.doubt
-    )
-    totals = [(before[0] + since[0], before[1] + since[1]) for before, since in parts.values()]
-    truths = [fallen - POSITIVE if change.name == "group 0" else 0.0 for change in changes.values()]
+    kinds = {
+        f"{period} {label}": np.bincount(group[side & own], minlength=groups).tolist()
+        for period, side in (("1", ~is_late), ("2", is_late))
+        for label, own in (("positive", is_positive), ("negative", ~is_positive))
+    }
+    values = {
+        f"group {number}": {kind: rows[number] for kind, rows in kinds.items()} for number in range(groups)
+    }
+    whole = whole_of({kind: sum(rows) for kind, rows in kinds.items()}, "positive", "2".__eq__)
+    (table,) = tables_of({"group": values}, "positive", "2".__eq__)
+    told = told_of([table], whole)
     return Said(
-        named[0].name if named else "",
-        min(changes.values(), key=lambda change: change.p).name,
-        bool(named) or whole.is_named or p_of_groups(totals) <= DIFFER,
-        [*zip(changes.values(), truths, strict=True)],
+        told[0].name if told else "",
+        min(table.groups, key=lambda own: own.p).name,
+        bool(table.named) or whole.is_named or table.is_ranked,
+        [(own, fallen - POSITIVE if own.name == "group 0" else 0.0) for own in table.groups],
     )
 
 
@@ -61,7 +55,7 @@ def measure(files: int, seed: int = 1) -> dict[str, float]:
     null = [draw(random, int(random.integers(5, 41))) for _ in range(files)]
     deep, small = ([draw(random, 12, fallen) for _ in range(files)] for fallen in (0.4, 0.6))
     changes = [pair for said in (*null, *deep, *small) for pair in said.changes]
-    held = [change.interval[0] <= truth <= change.interval[1] for change, truth in changes]
+    held = [change.change[0] <= truth <= change.change[1] for change, truth in changes]
     return {
         "no change, something named": sum(said.is_anything for said in null) / files,
         "75 to 40 %, named first": sum(said.first == "group 0" for said in deep) / files,

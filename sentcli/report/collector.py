@@ -7,8 +7,10 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import pairwise, product, repeat
+from functools import cached_property, lru_cache, partial
+from itertools import pairwise, repeat
+from operator import itemgetter
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +19,7 @@ from sentcli.errors import UsageError
 from sentcli.report.ratings import find_rating, may_be_nps, nps_of, stars_of
 from sentcli.scoring.dates import day_of, month_of, order_of, settle
 from sentcli.scoring.extras import MIXED
-from sentcli.scoring.labels import LONGEST_VALUE, NEUTRAL, Floats, Groups
+from sentcli.scoring.labels import LONGEST_VALUE, NEUTRAL, OTHERS, Floats, Groups
 
 _BINS = 20
 _SCORE_EDGES = np.arange(_BINS + 1) / _BINS
@@ -26,9 +28,6 @@ LENGTHS = (1, 100, 250, 500, 1000, 2000)  # characters; where each slice begins
 _UP_TO = [f"{start} to {stop - 1}" for start, stop in pairwise(LENGTHS)]
 LENGTH_BINS = np.array([*_UP_TO, f"{LENGTHS[-1]} or more"], object)
 STARS = np.array(["", *"12345"], object)  # "" without stars
-# The names of stars, length and score, as keys of counts.
-BINS = np.array(["|".join(names) for names in product(STARS, LENGTH_BINS, SCORE_BINS)], object)
-BINS = BINS.reshape(len(STARS), len(LENGTH_BINS), len(SCORE_BINS))
 _OPINIONS = np.array([0, -1, -1, 0, 1, 1])  # of a number of stars
 _LONGEST_TEXT = 4_000  # characters that are kept
 SAMPLE_SIZE, _SEED = 5_000, 20_261_201
@@ -39,16 +38,14 @@ _TIME = re.compile(
     r"date|time|day$|month|created|updated|published|posted|(^|_)(at|ts)$|unix|epoch", re.IGNORECASE
 )
 # With the letters of a name alone; not: guest type, customer country, hotel name.
+_NOUNS, _VERBS = (Path(__file__).with_name("people.txt").read_text("utf-8").replace(" ", "|")).splitlines()
 _PEOPLE = re.compile(
-    r"(guest|visitor|user|author|customer|client|patient|traveller|traveler|passenger|student|teacher|instructor|"
-    r"doctor|driver|assignee|agent|owner|manager|reviewer|respondent|employee|member|submitter|requester|"
-    r"technician|consultant|adviser|advisor|operator|host|"
-    r"reporter|contact|first|last|full|nick|display|person|people|seller|buyer|staff|representative|rep)"
-    r"s?(name|id|no|nr|number|handle|email|mail|phone)?s?$|(created|reviewed|handled|assigned|resolved|submitted|"
-    r"posted|written|answered|closed|served|sent|updated)(by|to)$|e?mail(address)?$|phone$"
+    rf"({_NOUNS})s?(name|id|no|nr|number|handle|email|mail|phone)?s?$|({_VERBS})(by|to)$|"
+    "e?mail(address)?$|phone$"
 )
 _WHOLE = re.compile(r"\d+([.,]\d+)?")
 _NUMBER = re.compile(r"[-+.,\d]+")
+_TIME_COLUMN = "time"
 EARLIER = "earlier"  # the period of the rows of another file, with which those of this one are compared
 _MOST_SHARE = 0.95  # of the first values of a column of dates or stars
 _MOST_GROUP_COLUMNS = 6  # that are found without --by
@@ -75,41 +72,31 @@ class Shelf:
 
     def __init__(self, size: int, *, distinct: bool) -> None:
         self._size, self._distinct = size, distinct
-        self._kept: list[tuple[float, int, Review]] = []
+        self._kept: dict[Any, tuple[float, int, Review]] = {}
         self._worst = np.inf
 
     def add(self, keys: Floats, first: int, take: Callable[[int], Review]) -> None:
         """Offer consecutive rows, of which the first one has this number."""
         places = np.flatnonzero(keys < self._worst)
-        if not len(places):
-            return
-        taken: dict[Any, tuple[float, int, Review]] = {}
         for place in places[np.argsort(keys[places], kind="stable")].tolist():
             row = take(place)
-            taken.setdefault(self._name(row, place), (float(keys[place]), first + place, row))
-            if len(taken) == self._size:
-                break
-        self._kept += taken.values()
+            name = row.text[:60].casefold() if self._distinct else first + place
+            entry = float(keys[place]), first + place, row
+            self._kept[name] = min(entry, self._kept.get(name, entry))
         if len(self._kept) > 2 * self._size:
-            self._sort()
+            self._cut()
 
-    def _name(self, row: Review, number: int) -> str | int:
-        """Return what only one of the kept rows has."""
-        return row.text[:60].casefold() if self._distinct else number
-
-    def _sort(self) -> None:
-        rows: dict[Any, tuple[float, int, Review]] = {}
-        for key, number, row in sorted(self._kept):
-            rows.setdefault(self._name(row, number), (key, number, row))
-        self._kept = [*rows.values()][: self._size]
-        if len(self._kept) == self._size:
-            self._worst = self._kept[-1][0]
+    def _cut(self) -> None:
+        kept = sorted(self._kept.items(), key=itemgetter(1))[: self._size]
+        self._kept = dict(kept)
+        if len(kept) == self._size:
+            self._worst = kept[-1][1][0]
 
     @property
     def rows(self) -> list[Review]:
         """The rows, in the order of their keys."""
-        self._sort()
-        return [row for *_, row in self._kept]
+        self._cut()
+        return [row for *_, row in self._kept.values()]
 
 
 @dataclass(frozen=True)
@@ -190,7 +177,7 @@ class Collector:
     :param since: a day on which a period begins; "" for the first day of a month.
     :ivar rows: the number of rows, also of those without a label.
     :ivar by: the periods and labels, as `2026-09 positive`, by the columns of `columns.by`.
-    :ivar counts: the labels by `day`, as written, and by `BINS`.
+    :ivar bins: the number of rows by stars, length, score and label.
     :ivar sample: a random sample of the rows: those with the smallest of random numbers.
     """
 
@@ -201,8 +188,10 @@ class Collector:
             hint = "sentcli score --by COLUMN --summary FILE counts other labels"
             raise UsageError(f"a report is for models with two labels, not {len(labels)}; {hint}")
         self.labels, self.columns = (labels[0], NEUTRAL, MIXED, labels[1]), columns
-        self.rows, self.by, self.counts = 0, Groups(), Groups(day={}, bins={})
+        self.rows, self.by, self._days = 0, Groups(), Groups({_TIME_COLUMN: {}})
+        self.bins = np.zeros((len(STARS), len(LENGTHS), _BINS, len(self.labels) + 1), np.int64)
         self._day_first, self._since = day_first, since
+        self._number_of = {label: number for number, label in enumerate((*self.labels, None))}
         self._random = np.random.default_rng(_SEED)
         self.sample = Shelf(SAMPLE_SIZE, distinct=False)
         self.shelves = {name: Shelf(SHELF_SIZE, distinct=True) for name in _SHELVES}
@@ -221,14 +210,16 @@ class Collector:
         """
         columns, blank = self.columns, [""] * len(texts)
         days = [*map(day_of, values.get(columns.time, blank), repeat(self._day_first))]
-        by = self._add_by(labels, days, values)
+        by = self._count(labels, days, values)
         read = nps_of if columns.is_nps else stars_of
         stars = np.fromiter(map(read, values.get(columns.stars, blank)), np.int64, len(texts))
         lengths = np.array([len(text) if text else 0 for text in texts], np.int64)
         exact = np.array(scores, np.float64).round(6)  # as files have them; NaN for None
         steps = np.searchsorted(LENGTHS[1:], lengths, "right")
         bins = np.searchsorted(_SCORE_EDGES[1:-1], exact, "right")
-        self.counts.add({"day": days, "bins": BINS[stars, steps, bins].tolist()}, labels)
+        numbers = np.fromiter(map(self._number_of.__getitem__, labels), np.int64, len(texts))
+        cells = np.ravel_multi_index((stars, steps, bins, numbers), self.bins.shape)
+        self.bins += np.bincount(cells, minlength=self.bins.size).reshape(self.bins.shape)
 
         def take(place: int) -> Review:
             text, score = texts[place][:_LONGEST_TEXT], float(exact[place])
@@ -236,7 +227,7 @@ class Collector:
             groups = tuple(column[place][:LONGEST_VALUE] for column in by.values())
             return Review(text, labels[place], score, groups, days[place], rating)
 
-        is_labeled = [label is not None for label in labels]
+        is_labeled = numbers < len(self.labels)
         self.sample.add(np.where(is_labeled, self._random.random(len(texts)), np.inf), self.rows, take)
         unsure = np.abs(exact - 0.5)
         against = np.where(_OPINIONS[stars] * (exact - 0.5) < 0, 0.5 - unsure, np.inf)
@@ -247,19 +238,27 @@ class Collector:
 
     def add_earlier(self, labels: Sequence[Any], values: Mapping[Any, Sequence[str]]) -> None:
         """Add rows that are counted only to compare those of `add` with them."""
-        periods = [EARLIER] * len(labels)
-        self._add_by(labels, periods, values)
-        self.counts.add({"day": periods}, labels)
+        self._count(labels, [EARLIER] * len(labels), values)
 
-    def _add_by(
+    def _count(
         self, labels: Sequence[Any], days: Sequence[str], values: Mapping[Any, Sequence[str]]
     ) -> dict[str, Sequence[str]]:
         """Count rows by periods and labels, and return the values of the columns of groups."""
         by = {name: values.get(name, [""] * len(labels)) for name in self.columns.by}
         self.by.add(by, [*map(_mark_of, days, labels, repeat(self._since))])
+        self._days.add({_TIME_COLUMN: days}, labels)
         return by
 
+    @property
+    def days(self) -> dict[str, Counter[str]]:
+        """The labels by day, as it is written."""
+        return {day: labels for day, labels in self._days[_TIME_COLUMN].items() if day != OTHERS}
+
+    @cached_property
+    def settle(self) -> Callable[[str], str]:
+        """Return days as 2025-12-31, once all rows are known."""
+        return partial(settle, day_first=order_of(self.days)[0])
+
     def settled(self, rows: Sequence[Review]) -> list[Review]:
-        """Return rows whose days are settled, once all rows are known."""
-        day_first, _ = order_of(self.counts["day"])
-        return [row._replace(day=settle(row.day, day_first=day_first)) for row in rows]
+        """Return rows whose days are settled."""
+        return [row._replace(day=self.settle(row.day)) for row in rows]

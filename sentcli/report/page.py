@@ -10,6 +10,7 @@ from typing import Any
 from sentcli.evaluation.display import fill_in
 from sentcli.explain.explanation import phrases
 from sentcli.explain.parts import Word
+from sentcli.scoring.dates import written
 from sentcli.scoring.scorer import Scorer
 
 _FOLDER = Path(__file__).parent
@@ -27,6 +28,7 @@ def fill(template: str, **values: Any) -> bytes:
         "exact": lambda share: percent(share, 1),
         "points": points,
         "place": lambda share: f"{100 * share:.4g}%",
+        "written": lambda day: written(day.removesuffix("-01")),
         "zip": zip,
     }
     style, script = ((_FOLDER / name).read_text("utf-8") for name in ("page.css", "page.js"))

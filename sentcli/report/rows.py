@@ -117,12 +117,10 @@ class Report:
 
     def finish(self) -> None:
         """Make the page in memory, before the output gets its name."""
-        names, columns = (
-            {"title": _title(self._inputs), "earlier": _title(self._earlier)},
-            self.collected.columns,
-        )
+        names = {"title": _title(self._inputs), "earlier": _title(self._earlier)}
+        column = self.collected.columns.time
         self.page = render_scored(self.collected, self._scorer, names, self._since, self._rejected)
-        self.doubt = doubt_of(columns.time, self.collected.counts["day"]) if columns.time else ""
+        self.doubt = doubt_of(column, self.collected.days) if column else ""
 
     @property
     def line(self) -> str:

@@ -5,6 +5,7 @@ because only the whole column shows whether its days come first.
 """
 
 import re
+from calendar import month_name
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
@@ -134,12 +135,15 @@ def by_span(days: Mapping[str, Mapping[str, int]], span: str) -> dict[str, Count
     day_first, _ = order_of(days)
     spans: dict[str, Counter[str]] = {}
     for day, counts in days.items():
-        spans.setdefault(_span_of(settle(day, day_first=day_first), span), Counter()).update(counts)
+        spans.setdefault(span_of(settle(day, day_first=day_first), span), Counter()).update(counts)
     return spans
 
 
-def _span_of(day: str, span: str) -> str:
-    """Return the span of a day: 2025-W14, 2025-04, 2025-Q2 or 2025; what is no day stays as it is."""
+def span_of(day: str, span: str) -> str:
+    """Return the span of a day: 2025-W14, 2025-04, 2025-Q2 or 2025; what is no day stays as it is.
+
+    :param span: also `day`.
+    """
     if not day[:1].isdecimal():
         return day or NO_DATE
     if span == "week" and len(day) > len("2025-04"):
@@ -147,4 +151,12 @@ def _span_of(day: str, span: str) -> str:
         return f"{year}-W{week:02}"
     if span == "quarter":
         return f"{day[:4]}-Q{(int(day[5:7]) + 2) // 3}"
-    return day[:4] if span == "year" else day[:7]
+    return day[: {"year": 4, "month": 7}.get(span)]
+
+
+def written(day: str) -> str:
+    """Return a day or a month as people write it, such as 5 April 2025; another span stays as it is."""
+    year, month, number = (*day.split("-"), "", "")[:3]
+    if not month.isdecimal():
+        return day
+    return f"{number.lstrip('0')} {month_name[int(month)]} {year}".strip()

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sentcli.scoring.labels import Floats, Interval, wilson_interval
+from sentcli.scoring.labels import Interval, wilson_interval
 
 Counted = tuple[int, int]
 
 _ALONE = 0.05  # the largest p of what holds alone
-_CHANCE = 0.1  # of what is called clear, the share that is chance
+CHANCE = 0.1  # of what is called clear, the share that is chance
 DIFFER = 0.003  # the largest p of groups that differ
 _NO_SHARE = 0.5  # without a trial
+_MANY = 100_000  # trials, of which a distribution is nearly normal
 
 
 def share_of(counts: Counted) -> float:
@@ -36,20 +37,6 @@ def interval_of(before: Counted, since: Counted) -> Interval:
     below = math.hypot(share_1 - low_1, high_0 - share_0)
     above = math.hypot(high_1 - share_1, share_0 - low_0)
     return share_1 - share_0 - below, share_1 - share_0 + above
-
-
-def p_of_change(before: Counted, since: Counted) -> float:
-    """Return the two-sided p of two shares that are equal: Fisher's exact test with the mid-p."""
-    (successes_0, trials_0), (successes_1, trials_1) = before, since
-    successes = successes_0 + successes_1
-    low, high = max(0, successes - trials_0), min(successes, trials_1)
-    at = np.arange(low, high)
-    with np.errstate(divide="ignore"):
-        steps = np.log(successes - at) + np.log(trials_1 - at) - np.log(at + 1.0)
-        odds = _normalised(steps - np.log(trials_0 - successes + at + 1.0))
-    own = odds[successes_1 - low]
-    as_rare = odds[odds < own * (1 + 1e-9)]  # equal ones differ in the last digit
-    return float(as_rare.sum() - as_rare[as_rare > own * (1 - 1e-9)].sum() / 2)
 
 
 def p_of_groups(groups: Sequence[Counted]) -> float:
@@ -89,34 +76,39 @@ def p_of_falls(before: Sequence[Counted], since: Sequence[Counted]) -> list[floa
 def _p_of_fall(prior: tuple[float, float], before: Counted, since: Counted) -> float:
     successes, trials = since
     yes, no = prior[0] + before[0], prior[1] + before[1] - before[0]
+    if trials > _MANY:
+        share, size = yes / (yes + no), yes + no
+        spread = math.sqrt(share * (1 - share) * trials * (size + trials) / (size + 1))
+        return _upper_tail((trials * share - successes) / spread)
     at = np.arange(trials)
     steps = np.log(trials - at) + np.log(at + yes) - np.log(at + 1.0) - np.log(trials - at - 1 + no)
-    odds = _normalised(steps)
-    return float(odds[:successes].sum() + odds[successes] / 2)
+    logs = np.concatenate([[0.0], np.cumsum(steps)])
+    odds = np.exp(logs - logs.max())
+    return float((odds[:successes].sum() + odds[successes] / 2) / odds.sum())
 
 
 def _prior(groups: Sequence[Counted]) -> tuple[float, float]:
-    """Return the parameters of the beta distribution of the shares of groups."""
+    """Return the parameters of the beta distribution of the shares of groups: Jeffreys' for a single one."""
     successes, trials = np.array([group for group in groups if group[1]], np.float64).reshape(-1, 2).T
-    size, total = trials.sum(), successes.sum()
-    share = (total + 0.5) / (size + 1)
-    spare = size - (trials**2).sum() / size if len(trials) > 1 else 0.0
+    if len(trials) < 2:
+        return 0.5, 0.5
+    size = trials.sum()
+    share = (successes.sum() + 0.5) / (size + 1)
     chi = ((successes - trials * share) ** 2 / trials).sum() / (share * (1 - share))
-    excess = (
-        (chi - (len(trials) - 1)) / spare if spare else 1.0
-    )  # the variance between groups by that in them
-    weight = 1 / min(1.0, max(excess, 1 / (size + 1))) - 1
-    return share * (weight + 1), (1 - share) * (weight + 1)
+    # The variance between groups by that in them.
+    excess = (chi - (len(trials) - 1)) / (size - (trials**2).sum() / size)
+    weight = 1 / min(0.5, max(excess, 1 / (size + 1))) - 1
+    return share * weight, (1 - share) * weight
 
 
-def limit_of(ps: Sequence[float]) -> float:
-    """Return the largest p of a family that is clear: one in ten of the clear ones is chance.
+def limit_of(ps: Sequence[float], chance: float = CHANCE) -> float:
+    """Return the largest p of a family that is clear: of the clear ones, this share is chance.
 
     Y. Benjamini and Y. Hochberg, "Controlling the False Discovery Rate", Journal of the Royal Statistical
     Society B 57 (1995).
     """
-    passed = [p for rank, p in enumerate(sorted(ps), start=1) if p <= _CHANCE * rank / len(ps)]
-    return max(passed, default=0.0)
+    passed = [p for rank, p in enumerate(sorted(ps), start=1) if p <= chance * rank / len(ps)]
+    return min(_ALONE, max(passed, default=0.0))
 
 
 def tier_of(p: float, limit: float) -> str:
@@ -133,13 +125,6 @@ def verdict_of(p: float) -> str:
         "": "they do not differ by more than chance",
     }
     return f"{differ[tier_of(p, DIFFER)]} ({shown})"
-
-
-def _normalised(steps: Floats) -> Floats:
-    """Return probabilities, of which the steps are the logarithms of each one by the one before it."""
-    logs = np.concatenate([[0.0], np.cumsum(steps)])
-    odds = np.exp(logs - logs.max())
-    return np.asarray(odds / odds.sum())
 
 
 def _upper_tail(z: float) -> float:

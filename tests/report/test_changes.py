@@ -6,10 +6,9 @@ from datetime import date, timedelta
 import pytest
 from commands import fail, invoke
 
-from sentcli.report.changes import change_of_all, changes_of, find_since
 from sentcli.report.collector import Collector, Columns
-from sentcli.report.groups import tables_of
-from sentcli.report.timeline import timeline
+from sentcli.report.findings import tables_of
+from sentcli.report.timeline import find_since, timeline
 
 LABELS = ("negative", "positive")
 GOOD, BAD = "An absolute joy, and the staff were kind.", "Terrible. Cold coffee and dirty tables."
@@ -114,30 +113,50 @@ def test_a_day_within_a_month_divides_it():
         assert len(marks) == 2
 
 
+def marks(before, since):
+    """Return the rows by period and label of counts before and since, each as (positive rows, rows)."""
+    sides = {"2024-01": before, "2024-02": since}
+    positive = {f"{month} positive": good for month, (good, _) in sides.items()}
+    return positive | {f"{month} negative": rows - good for month, (good, rows) in sides.items()}
+
+
+def is_since(period):
+    return period == "2024-02"
+
+
 def test_the_parts_of_groups_add_up():
-    parts = {"a": ((70, 100), (9, 30)), "b": ((0, 0), (5, 6)), "": ((3, 9), (0, 0)), "c": ((50, 90), (2, 2))}
-    (changes,) = changes_of([parts])
-    assert sum(change.part for change in changes.values()) == pytest.approx(change_of_all(parts).points)
-    assert [change.name for change in changes.values() if change.is_tested] == ["a", "c"]
+    counts = {"a": ((70, 100), (9, 30)), "b": ((0, 0), (5, 6)), "": ((3, 9), (0, 0)), "c": ((50, 90), (2, 2))}
+    (table,) = tables_of({"x": {name: marks(*sides) for name, sides in counts.items()}}, "positive", is_since)
+    assert sum(own.part for own in table.groups) == pytest.approx(16 / 38 - 123 / 199)
+    assert [own.name for own in table.groups if own.is_tested] == ["a", "c"]
 
 
 def test_the_column_with_the_most_evidence_is_first():
-    marks = {f"{number}": {" positive": 75, " negative": 25} for number in range(4)}
-    apart = {**marks, "low": {" positive": 20, " negative": 80}}
-    tables = tables_of({"device": marks, "branch": apart}, "positive", None)
+    alike = {f"{number}": marks((75, 100), (0, 0)) for number in range(4)}
+    columns = {
+        "device": alike,
+        "branch": {**alike, "low": marks((20, 100), (0, 0))},
+        "same": {"x": alike["0"]},
+    }
+    tables = tables_of(columns, "positive", lambda _: None)
     assert [table.column for table in tables] == ["branch", "device"]
-    assert [group.value for group, _ in tables[0].extremes] == ["low"]
-    assert tables[0].rows[-1].value == "low"
+    assert [own.name for own in tables[0].apart] == ["low"]
+    assert tables[0].rows[-1].name == "low"
 
 
 def test_of_many_groups_the_ends_are_shown_and_all_can_be_searched():
-    marks = {
-        f"{number:04}": {" positive": 5 + number % 90, " negative": 95 - number % 90} for number in range(900)
-    }
-    (table,) = tables_of({"product": marks}, "positive", None)
-    shares = [group.share for group in table.rows]
+    groups = {f"{number:04}": marks((5 + number % 90, 100), (0, 0)) for number in range(900)}
+    (table,) = tables_of({"product": groups}, "positive", lambda _: None)
+    shares = [own.share for own in table.rows]
     assert (len(shares), shares[0], shares[-1]) == (40, 0.94, 0.05)
     assert len([*table.lines()]) == 900
+
+
+def test_of_many_groups_those_that_fell_most_are_shown():
+    groups = {f"{number:04}": marks((75, 100), (24, 32)) for number in range(900)}
+    groups["0500"] = marks((75, 100), (4, 32))
+    (table,) = tables_of({"product": groups}, "positive", is_since)
+    assert (table.rows[0].name, table.rows[0].tier, table.rows[1].tier) == ("0500", "clear", "")
 
 
 @pytest.mark.parametrize(
@@ -154,18 +173,18 @@ def test_of_many_groups_the_ends_are_shown_and_all_can_be_searched():
 def test_spans_by_the_length_of_time(first, last, span):
     chart = timeline({first: {"positive": 3}, last: {"negative": 1}}, "", "positive")
     assert chart["span"] == span
-    places = [place for place, *_ in chart["points"]]
+    places = [place for place, _ in chart["points"]]
     assert places[0] + places[1] == pytest.approx(1)
     assert timeline({first: {"positive": 3}}, "", "positive") is timeline({}, "", "positive") is None
 
 
 def test_a_gap_is_a_gap():
     days = {day: {"positive": 1} for day in ("2025-01-05", "2025-02-05", "2025-12-05")}
-    first, second, last = (place for place, *_ in timeline(days, "2025-12-01", "positive")["points"])
+    first, second, last = (place for place, _ in timeline(days, "2025-12-01", "positive")["points"])
     assert (last - second) == pytest.approx(10 * (second - first), rel=0.1)
 
 
 def test_a_month_and_its_first_day_are_one_point():
     days = {"2025-01": {"positive": 1}, "2025-01-01": {"positive": 2}, "2025-03-01": {"negative": 1}}
-    assert [group.labeled for _, group, _ in timeline(days, "", "positive")["points"]] == [3, 1]
+    assert [group.labeled for _, group in timeline(days, "", "positive")["points"]] == [3, 1]
     assert timeline({"2025-01-01": {"": 4}, "2025-02-01": {"": 2}}, "", "positive") is None

@@ -48,7 +48,7 @@ def collect(rows, size):
 
 def everything(found):
     shelves = {name: shelf.rows for name, shelf in found.shelves.items()}
-    return found.rows, found.by, found.counts, found.sample.rows, shelves
+    return found.rows, found.by, found.days, found.bins.tolist(), found.sample.rows, shelves
 
 
 @pytest.mark.parametrize("size", [1, 7, 512, ROWS])
@@ -74,16 +74,15 @@ def test_counts_equal_a_plain_recount(rows):
     for product in "abc":
         own = [row[1] for row in labeled if row[3] == product]
         shares[product] = len(own), own.count("positive") / len(own)
-    assert {row.value: (row.labeled, row.share) for row in table.rows} == shares
+    assert {row.name: (row.all[1], row.share) for row in table.rows} == shares
     assert [row.rows for row in table.rows] == sorted((row.rows for row in table.rows), reverse=True)
     months = Counter(row[4][:7] for row in labeled)
-    points = [group for _, group, _ in figures["time"]["points"]]
+    points = [group for _, group in figures["time"]["points"]]
     assert [group.labeled for group in points] == [months[month] for month in sorted(months)]
-    assert points[0].value == "Jan 2024"
+    assert points[0].value == "January 2024"
     late = Counter(row[1] for row in labeled if row[4] >= "2024-09")
-    assert (figures["since"], figures["change"].since) == ("September 2024", (late["positive"], late.total()))
-    parts = sum(change.part for change in table.changes.values())
-    assert parts == pytest.approx(figures["change"].points)
+    assert (figures["since"], figures["whole"].since) == ("2024-09-01", (late["positive"], late.total()))
+    assert sum(row.part for row in table.groups) == pytest.approx(figures["whole"].points)
     clear = [row for row in labeled if row[5][:1] in {"1", "2", "4", "5"} and row[1] != "neutral"]
     agree = sum((row[5][:1] in "45") == (row[1] == "positive") for row in clear)
     assert figures["agree"].labels == {"disagree": len(clear) - agree, "agree": agree}
@@ -134,7 +133,7 @@ def test_memory_is_bounded(monkeypatch):
     long = [f"{'long ' * 1000}{row}" for row in range(20)]
     found.add(["a"] * 20, ["negative"] * 20, [0.1] * 20, {"id": long})
     (table,) = figures_of(found)["groups"]
-    assert [row.value for row in table.rows] == ["(other values)", "0", "1", "2", "3", "4"]
+    assert [row.name for row in table.rows] == ["(other values)", "0", "1", "2", "3", "4"]
     assert table.rows[0].rows == 35
     assert max(len(row.text) for row in found.sample.rows) <= 4_000
     assert max(len(value) for row in found.sample.rows for value in row.groups) <= 200

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from sentcli.report.subjects import Subjects, figures_of
+from sentcli.report.collector import Review
+from sentcli.report.subjects import Subjects
 from sentcli.report.words import find_subjects
 
 SIGNS = {"lovely": 1, "fine": 1, "great": 1, "rude": -1, "dirty": -1, "tiny": -1}
@@ -22,8 +23,13 @@ class Parts:
         return np.abs(log_odds(texts)).tolist()
 
 
-def subjects_in(texts, **own):
-    return Subjects(texts, Parts(), log_odds, own)
+def subjects_in(texts, since="", **own):
+    """Return the subjects of texts of one day each, the last third of which are positive."""
+    reviews = [
+        Review(text, "positive" if 3 * number >= 2 * len(texts) else "negative", 0.5, (), f"{number:04}", 0)
+        for number, text in enumerate(texts)
+    ]
+    return Subjects(reviews, Parts(), log_odds, own, "positive", since)
 
 
 def named(subjects):
@@ -42,8 +48,8 @@ def test_words_of_one_subject_are_one_row():
     found = named(subjects_in(TEXTS))
     assert set(found) == {"front desk", "pool", "gizmo"}
     assert found["front desk"].words == ["front desk", "desk clerk"]
-    counts = {name: [says.sum() for says in subject[2:5]] for name, subject in found.items()}
-    assert counts == {"front desk": [40, 40, 0], "pool": [40, 0, 40], "gizmo": [20, 20, 0]}
+    counts = {name: (*row.all, row.praise) for name, row in found.items()}
+    assert counts == {"front desk": (40, 40, 0), "pool": (0, 40, 40), "gizmo": (20, 20, 0)}
 
 
 @pytest.mark.parametrize(
@@ -74,21 +80,17 @@ def test_a_usual_pair_replaces_its_words():
 
 
 def test_figures_of_a_subject():
-    subjects = subjects_in(TEXTS)
-    desk, is_positive = named(subjects)["front desk"], np.array([False] * 40 + [True] * 20)
-    since = np.arange(60) >= 30
-    row = figures_of(desk, is_positive, [~since, since])
-    assert (row.named, row.complain, row.praise, row.periods) == (40, 40, 0, [(30, 30), (10, 30)])
-    assert row.stake == pytest.approx(40 / 60)  # all complain, none of the others is negative
-    assert row.complaints == 1
+    desk = named(subjects_in(TEXTS, since="0030"))["front desk"]
+    assert (desk.all, desk.praise, desk.before, desk.since) == ((40, 40), 0, (30, 30), (10, 30))
+    assert (desk.tier, desk.is_named) == ("clear", True)
+    assert desk.stake == pytest.approx(40 / 60)  # all complain, none of the others is negative
+    assert desk.complaints == 1
 
 
 def test_subjects_of_complaints_and_of_praise():
-    subjects = subjects_in(TEXTS)
-    rows = [figures_of(subject, np.arange(60) >= 40) for subject in subjects.found]
-    praised, blamed = subjects.sides(rows, 10)
-    assert [row.subject.name for row in blamed] == ["front desk"]
-    assert "front desk" not in [row.subject.name for row in praised]
+    praised, blamed = subjects_in(TEXTS).sides(10)
+    assert [row.name for row in blamed] == ["front desk"]
+    assert "front desk" not in [row.name for row in praised]
 
 
 def test_quotes_are_sentences_of_the_subject_and_of_other_texts():
@@ -97,20 +99,19 @@ def test_quotes_are_sentences_of_the_subject_and_of_other_texts():
         long,
         "rude desk",
     ]
-    subjects, taken = subjects_in(texts), {0}
+    subjects, taken = subjects_in(texts, since="0004"), {0, 5}
     (desk,) = subjects.found
-    is_first = np.arange(8) == 4
-    quotes = subjects.quotes(desk, -1, 3, taken, is_first)
-    assert quotes[0] == (4, texts[4])
+    quotes = subjects.quotes(desk, -1, 3, taken)
+    assert [quote.text for quote in quotes][0] == texts[4]
     assert len(quotes) == 3
-    assert taken == {0, *(text for text, _ in quotes)}
-    assert all(quote == texts[text] and text for text, quote in quotes)
-    assert len(subjects.quotes(desk, -1, 9, taken, is_first)) == 2
+    assert taken == {0, 5, *(int(quote.day) for quote in quotes)}
+    assert all(quote.text == texts[int(quote.day)] for quote in quotes)
+    assert len(subjects.quotes(desk, -1, 9, taken)) == 1
 
 
 def test_own_subjects_are_kept_even_if_rare():
     subjects = subjects_in(TEXTS, Heat=["kettle"], nothing=["zebra"])
-    assert [(row.name, row.words, int(row.named.sum())) for row in subjects.own] == [
+    assert [(row.name, row.words, row.all[1]) for row in subjects.own] == [
         ("Heat", ["kettle"], 20),
         ("nothing", [], 0),
     ]
@@ -121,13 +122,13 @@ def test_texts_without_a_subject(texts):
     subjects = subjects_in(texts, own=["desk"])
     assert subjects.found == []
     (own,) = subjects.own
-    assert figures_of(own, np.zeros(len(texts), bool)).complaints == 0
-    assert subjects.sides([], 10) == ([], [])
-    assert subjects.quotes(own, -1, 3, set(), np.zeros(len(texts), bool)) == []
+    assert own.complaints == 0
+    assert subjects.sides(10) == ([], [])
+    assert subjects.quotes(own, -1, 3, set()) == []
 
 
 def test_long_texts_are_read_up_to_a_limit():
-    assert subjects_in([f"The pool was lovely. {'x' * 500_000}"] * 10).texts == 3
+    assert len(subjects_in([f"The pool was lovely. {'x' * 500_000}"] * 10).reviews) == 3
 
 
 def test_the_list_has_each_word_once():

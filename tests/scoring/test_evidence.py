@@ -1,31 +1,14 @@
 """Intervals and tests of counts: published examples, plain recounts, and their size where nothing differs."""
 
-from math import comb
-
 import numpy as np
 import pytest
 
-from sentcli.scoring.evidence import interval_of, limit_of, p_of_change, p_of_falls, p_of_groups, verdict_of
+from sentcli.scoring.evidence import interval_of, limit_of, p_of_falls, p_of_groups, tier_of, verdict_of
 
 
 def test_the_interval_of_a_difference_is_newcombes():
     assert interval_of((48, 80), (56, 70)) == pytest.approx((0.0524, 0.3339), abs=5e-5)
     assert interval_of((0, 0), (3, 3))[0] < 0 < interval_of((0, 0), (3, 3))[1]
-
-
-def plain_p(before, since):
-    """Fisher's two-sided mid-p by whole numbers."""
-    successes, trials = before[0] + since[0], before[1] + since[1]
-    ways = [comb(successes, k) * comb(trials - successes, since[1] - k) for k in range(since[1] + 1)]
-    own = ways[since[0]]
-    return (sum(way for way in ways if way < own) + sum(way for way in ways if way == own) / 2) / sum(ways)
-
-
-def test_the_p_of_a_change_is_fishers_mid_p():
-    draw = np.random.default_rng(1)
-    for trials in draw.integers(1, 40, (200, 2)).tolist():
-        before, since = ((int(draw.integers(size + 1)), size) for size in trials)
-        assert p_of_change(before, since) == pytest.approx(plain_p(before, since))
 
 
 @pytest.mark.parametrize(("count", "rows", "share"), [(2, 60, 0.6), (12, 3600, 0.75), (60, 240, 0.9)])
@@ -50,8 +33,24 @@ def test_groups_that_do_not_differ_share_what_they_know():
     assert p_of_falls([(0, 0)], [(0, 0)]) == [0.5]
 
 
+@pytest.mark.parametrize("sizes", [(100, 20), (2880, 720), (7, 9)])
+def test_a_group_that_does_not_change_seldom_seems_to(sizes):
+    draw = np.random.default_rng(1)
+    counts = [[(int(draw.binomial(size, 0.75)), size) for size in sizes] for _ in range(4000)]
+    ps = np.array([p_of_falls([before], [since])[0] for before, since in counts])
+    assert (ps <= 0.025).mean() <= 0.035
+    assert (ps >= 0.975).mean() <= 0.035
+
+
+def test_a_distribution_of_many_trials_is_nearly_normal():
+    before, since = [(7500, 10_000), (7400, 10_000)], [(75_600, 100_000), (74_000, 100_000)]
+    more = [(yes + 1, size + 1) for yes, size in since]
+    assert p_of_falls(before, more) == pytest.approx(p_of_falls(before, since), abs=0.002)
+
+
 def test_of_many_results_few_are_clear():
     assert limit_of([0.04] + [0.5] * 9) == 0.0
+    assert tier_of(0.06, limit_of([0.06])) == ""
     assert limit_of([0.001, 0.02, 0.9]) == 0.02
     assert limit_of([]) == 0.0
 
