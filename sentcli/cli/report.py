@@ -17,12 +17,13 @@ from sentcli.tables.registry import INPUT_FORMATS
 
 def _period(value: str) -> str:
     """Return the period of `--since`; refuse what is none."""
-    day = "" if MONTHS.fullmatch(value) else day_of(value)
-    if "/" in day or not (day or MONTHS.fullmatch(value)):
-        raise UsageError(
-            f"--since {value!r:.80}: type a date such as 2026-01-31, or 3m or 1y for full months"
-        )
-    return f"{day}-01"[:10] if day else value
+    if MONTHS.fullmatch(value):
+        return value
+    day = day_of(value)
+    if not day or "/" in day:
+        hint = "type a date such as 2026-01-31, or 3m or 1y for full months"
+        raise UsageError(f"--since {value!r:.80}: {hint}")
+    return f"{day}-01"[:10]
 
 
 @dataclass(frozen=True)
@@ -83,14 +84,13 @@ def report(options: ReportOptions) -> None:
     if not options.overwrite:
         target.refuse_existing()
     read = ReadOptions(**named(options, ReadOptions))
-    files = [found.file for found in find_inputs(options.inputs, read, "")]
+    files, earlier = (
+        [found.file for found in find_inputs(names, read, "")] for names in (options.inputs, options.against)
+    )
     with Scorer(options.model, about=options.about) as scorer:
         results = [column.name for column in WriteOptions(prefix=options.prefix).columns()][:2]
         page = Report(scorer, target, options.by_time, options.since or "")
-        page.read(files, read, results)
-        if options.against:
-            earlier = [found.file for found in find_inputs(options.against, read, "")]
-            page.compare(earlier, read, results)
+        page.read(files, earlier, read, results)
         page.finish()
     page.publish()
     if page.doubt:

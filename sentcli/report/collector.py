@@ -7,9 +7,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
-from itertools import pairwise, repeat
-from operator import itemgetter
+from functools import cached_property, partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,33 +18,28 @@ from sentcli.errors import UsageError
 from sentcli.report.ratings import find_rating, may_be_nps, nps_of, stars_of
 from sentcli.scoring.dates import day_of, month_of, order_of, settle
 from sentcli.scoring.extras import MIXED
-from sentcli.scoring.labels import LONGEST_VALUE, NEUTRAL, OTHERS, Floats, Groups
+from sentcli.scoring.labels import LONGEST_VALUE, NEUTRAL, OTHERS, Groups
+from sentcli.text.encoder import Numbers
 
-_BINS = 20
-_SCORE_EDGES = np.arange(_BINS + 1) / _BINS
-SCORE_BINS = np.array([f"{low:.2f} to {high:.2f}" for low, high in pairwise(_SCORE_EDGES)], object)
+_SCORE_EDGES = np.arange(1, 20) / 20
+SCORE_BINS = [f"{step / 20:.2f} to {(step + 1) / 20:.2f}" for step in range(20)]
 LENGTHS = (1, 100, 250, 500, 1000, 2000)  # characters; where each slice begins
-_UP_TO = [f"{start} to {stop - 1}" for start, stop in pairwise(LENGTHS)]
-LENGTH_BINS = np.array([*_UP_TO, f"{LENGTHS[-1]} or more"], object)
-STARS = np.array(["", *"12345"], object)  # "" without stars
-_OPINIONS = np.array([0, -1, -1, 0, 1, 1])  # of a number of stars
+LENGTH_BINS = [*(f"{start} to {stop - 1}" for start, stop in pairwise(LENGTHS)), f"{LENGTHS[-1]} or more"]
+STARS = ("", *"12345")  # "" without stars
 _LONGEST_TEXT = 4_000  # characters that are kept
 SAMPLE_SIZE, _SEED = 5_000, 20_261_201
-SHELF_SIZE, _SHELVES = 12, ("negative", "positive", "uncertain", "surprising")
-_LONG_ENOUGH = 30  # characters of a text that is worth reading; shorter ones come last
 
 _TIME = re.compile(
     r"date|time|day$|month|created|updated|published|posted|(^|_)(at|ts)$|unix|epoch", re.IGNORECASE
 )
 # With the letters of a name alone; not: guest type, customer country, hotel name.
-_NOUNS, _VERBS = (Path(__file__).with_name("people.txt").read_text("utf-8").replace(" ", "|")).splitlines()
+_NOUNS, _VERBS = Path(__file__).with_name("people.txt").read_text("utf-8").replace(" ", "|").splitlines()
 _PEOPLE = re.compile(
     rf"({_NOUNS})s?(name|id|no|nr|number|handle|email|mail|phone)?s?$|({_VERBS})(by|to)$|"
     "e?mail(address)?$|phone$"
 )
 _WHOLE = re.compile(r"\d+([.,]\d+)?")
 _NUMBER = re.compile(r"[-+.,\d]+")
-_TIME_COLUMN = "time"
 EARLIER = "earlier"  # the period of the rows of another file, with which those of this one are compared
 _MOST_SHARE = 0.95  # of the first values of a column of dates or stars
 _MOST_GROUP_COLUMNS = 6  # that are found without --by
@@ -62,41 +56,6 @@ class Review(NamedTuple):
     groups: tuple[str, ...]
     day: str
     stars: int
-
-
-class Shelf:
-    """Keeps the rows with the smallest keys.
-
-    :param distinct: of several rows whose texts begin alike, keep one.
-    """
-
-    def __init__(self, size: int, *, distinct: bool) -> None:
-        self._size, self._distinct = size, distinct
-        self._kept: dict[Any, tuple[float, int, Review]] = {}
-        self._worst = np.inf
-
-    def add(self, keys: Floats, first: int, take: Callable[[int], Review]) -> None:
-        """Offer consecutive rows, of which the first one has this number."""
-        places = np.flatnonzero(keys < self._worst)
-        for place in places[np.argsort(keys[places], kind="stable")].tolist():
-            row = take(place)
-            name = row.text[:60].casefold() if self._distinct else first + place
-            entry = float(keys[place]), first + place, row
-            self._kept[name] = min(entry, self._kept.get(name, entry))
-        if len(self._kept) > 2 * self._size:
-            self._cut()
-
-    def _cut(self) -> None:
-        kept = sorted(self._kept.items(), key=itemgetter(1))[: self._size]
-        self._kept = dict(kept)
-        if len(kept) == self._size:
-            self._worst = kept[-1][1][0]
-
-    @property
-    def rows(self) -> list[Review]:
-        """The rows, in the order of their keys."""
-        self._cut()
-        return [row for *_, row in self._kept.values()]
 
 
 @dataclass(frozen=True)
@@ -163,10 +122,25 @@ def _are_groups(values: Sequence[str]) -> bool:
     return len(names) <= limit and is_short and not are_rare and not all(map(_NUMBER.fullmatch, names))
 
 
-@lru_cache(1 << 14)
-def _mark_of(day: str, label: str | None, since: str) -> str:
-    """Return the period of a day and a label as one key."""
-    return f"{month_of(day, since)} {label or ''}"
+def _encoded(values: Sequence[str]) -> tuple[list[str], Numbers]:
+    """Return the distinct values in the order of their first rows, and the number of that of each row."""
+    names = [*dict.fromkeys(values)]
+    numbers = dict(zip(names, range(len(names)), strict=True))
+    return names, np.fromiter(map(numbers.__getitem__, values), np.int64, len(values))
+
+
+def _add(
+    groups: Groups,
+    column: str,
+    values: Sequence[str],
+    value_of_row: Numbers,
+    labels: Sequence[str],
+    of_row: Numbers,
+) -> None:
+    """Count rows by their values and labels, each given by its number."""
+    cells, rows = np.unique(value_of_row * len(labels) + of_row, return_counts=True)
+    for cell, count in zip(cells.tolist(), rows.tolist(), strict=True):
+        groups.count(column, values[cell // len(labels)], labels[cell % len(labels)], count)
 
 
 class Collector:
@@ -178,7 +152,6 @@ class Collector:
     :ivar rows: the number of rows, also of those without a label.
     :ivar by: the periods and labels, as `2026-09 positive`, by the columns of `columns.by`.
     :ivar bins: the number of rows by stars, length, score and label.
-    :ivar sample: a random sample of the rows: those with the smallest of random numbers.
     """
 
     def __init__(
@@ -188,13 +161,13 @@ class Collector:
             hint = "sentcli score --by COLUMN --summary FILE counts other labels"
             raise UsageError(f"a report is for models with two labels, not {len(labels)}; {hint}")
         self.labels, self.columns = (labels[0], NEUTRAL, MIXED, labels[1]), columns
-        self.rows, self.by, self._days = 0, Groups(), Groups({_TIME_COLUMN: {}})
-        self.bins = np.zeros((len(STARS), len(LENGTHS), _BINS, len(self.labels) + 1), np.int64)
+        self.rows, self.by, self._days = 0, Groups(), Groups(day={})
+        self.bins = np.zeros((len(STARS), len(LENGTHS), len(SCORE_BINS), len(self.labels) + 1), np.int64)
         self._day_first, self._since = day_first, since
         self._number_of = {label: number for number, label in enumerate((*self.labels, None))}
         self._random = np.random.default_rng(_SEED)
-        self.sample = Shelf(SAMPLE_SIZE, distinct=False)
-        self.shelves = {name: Shelf(SHELF_SIZE, distinct=True) for name in _SHELVES}
+        self._sample: list[tuple[float, int, Review]] = []
+        self._worst = np.inf  # the largest random number of a full sample
 
     def add(
         self,
@@ -209,56 +182,69 @@ class Collector:
         :param values: for each of `columns.names`, one value per row; "" where it is missing.
         """
         columns, blank = self.columns, [""] * len(texts)
-        days = [*map(day_of, values.get(columns.time, blank), repeat(self._day_first))]
-        by = self._count(labels, days, values)
-        read = nps_of if columns.is_nps else stars_of
-        stars = np.fromiter(map(read, values.get(columns.stars, blank)), np.int64, len(texts))
+        dates, day_of_row = _encoded(values.get(columns.time, blank))
+        days = [day_of(date, self._day_first) for date in dates]
+        numbers = np.fromiter(map(self._number_of.__getitem__, labels), np.int64, len(texts))
+        self._count(numbers, days, day_of_row, values)
+        ratings, rating_of_row = _encoded(values.get(columns.stars, blank))
+        stars = np.array([*map(nps_of if columns.is_nps else stars_of, ratings)], np.int64)[rating_of_row]
         lengths = np.array([len(text) if text else 0 for text in texts], np.int64)
         exact = np.array(scores, np.float64).round(6)  # as files have them; NaN for None
         steps = np.searchsorted(LENGTHS[1:], lengths, "right")
-        bins = np.searchsorted(_SCORE_EDGES[1:-1], exact, "right")
-        numbers = np.fromiter(map(self._number_of.__getitem__, labels), np.int64, len(texts))
+        bins = np.searchsorted(_SCORE_EDGES, exact, "right")
         cells = np.ravel_multi_index((stars, steps, bins, numbers), self.bins.shape)
         self.bins += np.bincount(cells, minlength=self.bins.size).reshape(self.bins.shape)
 
-        def take(place: int) -> Review:
+        keys = np.where(numbers < len(self.labels), self._random.random(len(texts)), np.inf)
+        for place in np.flatnonzero(keys < self._worst).tolist():
             text, score = texts[place][:_LONGEST_TEXT], float(exact[place])
-            rating = 0 if columns.is_nps else int(stars[place])
-            groups = tuple(column[place][:LONGEST_VALUE] for column in by.values())
-            return Review(text, labels[place], score, groups, days[place], rating)
-
-        is_labeled = numbers < len(self.labels)
-        self.sample.add(np.where(is_labeled, self._random.random(len(texts)), np.inf), self.rows, take)
-        unsure = np.abs(exact - 0.5)
-        against = np.where(_OPINIONS[stars] * (exact - 0.5) < 0, 0.5 - unsure, np.inf)
-        late = np.where(lengths < _LONG_ENOUGH, 2.0, 0.0)  # NaN, of rows without a score, is no key
-        for shelf, keys in zip(self.shelves.values(), (exact, 1 - exact, unsure, against), strict=True):
-            shelf.add(keys + late, self.rows, take)
+            groups = tuple(
+                values[name][place][:LONGEST_VALUE] if name in values else "" for name in columns.by
+            )
+            day = days[day_of_row[place]]
+            row = Review(text, labels[place], score, groups, day, int(stars[place]))
+            self._sample.append((float(keys[place]), self.rows + place, row))
         self.rows += len(texts)
+        if len(self._sample) > 2 * SAMPLE_SIZE:
+            self._cut()
+
+    def _cut(self) -> None:
+        self._sample = sorted(self._sample)[:SAMPLE_SIZE]
+        if len(self._sample) == SAMPLE_SIZE:
+            self._worst = self._sample[-1][0]
 
     def add_earlier(self, labels: Sequence[Any], values: Mapping[Any, Sequence[str]]) -> None:
         """Add rows that are counted only to compare those of `add` with them."""
-        self._count(labels, [EARLIER] * len(labels), values)
+        numbers = np.fromiter(map(self._number_of.__getitem__, labels), np.int64, len(labels))
+        self._count(numbers, [EARLIER], np.zeros(len(labels), np.int64), values)
 
     def _count(
-        self, labels: Sequence[Any], days: Sequence[str], values: Mapping[Any, Sequence[str]]
-    ) -> dict[str, Sequence[str]]:
-        """Count rows by periods and labels, and return the values of the columns of groups."""
-        by = {name: values.get(name, [""] * len(labels)) for name in self.columns.by}
-        self.by.add(by, [*map(_mark_of, days, labels, repeat(self._since))])
-        self._days.add({_TIME_COLUMN: days}, labels)
-        return by
+        self, labels: Numbers, days: Sequence[str], day_of_row: Numbers, values: Mapping[Any, Sequence[str]]
+    ) -> None:
+        """Count rows by days, and by groups and months.
+
+        :param labels, day_of_row: for each row the number of its label, and of its day.
+        """
+        months, month_of_day = _encoded([month_of(day, self._since) for day in days])
+        columns = {name: _encoded(values.get(name, [""] * len(labels))) for name in self.columns.by}
+        _add(self._days, "day", days, day_of_row, [label or "" for label in self._number_of], labels)
+        periods = month_of_day[day_of_row]
+        marks = [f"{month} {label or ''}" for month in months for label in self._number_of]
+        for name, (groups, group_of_row) in columns.items():
+            _add(self.by, name, groups, group_of_row, marks, periods * len(self._number_of) + labels)
 
     @property
     def days(self) -> dict[str, Counter[str]]:
         """The labels by day, as it is written."""
-        return {day: labels for day, labels in self._days[_TIME_COLUMN].items() if day != OTHERS}
+        return {day: labels for day, labels in self._days["day"].items() if day != OTHERS}
 
     @cached_property
     def settle(self) -> Callable[[str], str]:
         """Return days as 2025-12-31, once all rows are known."""
         return partial(settle, day_first=order_of(self.days)[0])
 
-    def settled(self, rows: Sequence[Review]) -> list[Review]:
-        """Return rows whose days are settled."""
-        return [row._replace(day=self.settle(row.day)) for row in rows]
+    @property
+    def sample(self) -> list[Review]:
+        """A random sample of the rows, with their days settled: those with the smallest random numbers."""
+        self._cut()
+        return [row._replace(day=self.settle(row.day)) for *_, row in self._sample]

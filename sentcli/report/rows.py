@@ -90,30 +90,24 @@ class Report:
         fields = {name: field for name, field in fields.items() if name in known or name in named}
         return dict(zip(fields, places_of(table, fields), strict=True))
 
-    def read(self, inputs: Sequence[str], options: ReadOptions, results: Sequence[str]) -> None:
-        """Collect the rows of scored files.
+    def read(
+        self, inputs: Sequence[str], earlier: Sequence[str], options: ReadOptions, results: Sequence[str]
+    ) -> None:
+        """Collect the rows of scored files, and those of earlier ones, with which they are compared.
 
         :param results: the columns of the label and of the score.
         """
         self.begin(inputs)
-        self._read(inputs, options, results)
-
-    def compare(self, inputs: Sequence[str], options: ReadOptions, results: Sequence[str]) -> None:
-        """Compare the rows that were read with those of other scored files."""
-        self._earlier = inputs
-        self._read(inputs, options, results)
-
-    def _read(self, inputs: Sequence[str], options: ReadOptions, results: Sequence[str]) -> None:
-        rejected = self._rejected
-        for table, chunk in read_files(inputs, replace(options, drop=(*results,)), stop.check):
-            if missing := [column for column in results if column not in table.columns]:
-                hint = f"score it first, or add {option('prefix')}; {list_columns(table.columns)}"
-                raise DataError(f"{table.name}: no column {missing[0]!r:.200}; {hint}")
-            places = places_of(table, dict.fromkeys(results, "prefix"))
-            values = map(chunk.texts_of, places)
-            self.add(table, chunk, _read_results(table.name, self.collected.labels, *values))
-        if rejected := self._rejected - rejected:
-            _log.warning("%s left out, because they cannot be read", counted(rejected, "row"))
+        for files in (inputs, earlier):
+            self._earlier = files if files is earlier else ()
+            for table, chunk in read_files(files, replace(options, drop=(*results,)), stop.check):
+                if missing := [column for column in results if column not in table.columns]:
+                    hint = f"score it first, or add {option('prefix')}; {list_columns(table.columns)}"
+                    raise DataError(f"{table.name}: no column {missing[0]!r:.200}; {hint}")
+                values = map(chunk.texts_of, places_of(table, dict.fromkeys(results, "prefix")))
+                self.add(table, chunk, _read_results(table.name, self.collected.labels, *values))
+        if self._rejected:
+            _log.warning("%s left out, because they cannot be read", counted(self._rejected, "row"))
 
     def finish(self) -> None:
         """Make the page in memory, before the output gets its name."""
@@ -125,16 +119,13 @@ class Report:
     @property
     def line(self) -> str:
         """What was written, and which columns it shows, for a message."""
-        columns = self.collected.columns
-        more = f" (also dates: {_listed(columns.more_times)}; see --by-time)" if columns.more_times else ""
-        parts = {
-            "groups": _listed(columns.by),
-            "dates": _listed((columns.time,)) + more,
-            "stars": _listed((columns.stars,)),
-        }
-        shown = "; ".join(f"{name} in {value}" for name, value in parts.items() if value)
-        size = f"{counted(self.collected.rows, 'review')}, {len(self.page) / 1000:,.0f} kB"
-        return f"{self.target.name}: {size}" + (f"; {shown}" if shown else "")
+        columns, size = self.collected.columns, f"{len(self.page) / 1000:,.0f} kB"
+        shown = {"groups": columns.by, "dates": [columns.time], "stars": [columns.stars]}
+        shown |= {"see --by-time: dates also": columns.more_times}
+        lists = {kind: ", ".join(f"{name!r:.60}" for name in of if name) for kind, of in shown.items()}
+        parts = [f"{counted(self.collected.rows, 'review')}, {size}"]
+        parts += [f"{kind} in {names}" for kind, names in lists.items() if names]
+        return f"{self.target.name}: {'; '.join(parts)}"
 
     def publish(self) -> None:
         write_file(self.target, self.page)
@@ -145,11 +136,6 @@ def _title(inputs: Sequence[str]) -> str:
     shown, more = inputs[:_MOST_NAMED], len(inputs) - _MOST_NAMED
     title = ", ".join("standard input" if name == STANDARD else Path(name).name for name in shown)
     return title + (f" and {more:,} more" if more > 0 else "")
-
-
-def _listed(names: Sequence[str | None]) -> str:
-    """Return names of columns for a message."""
-    return ", ".join(f"{name!r:.60}" for name in names if name)
 
 
 def _read_results(where: str, labels: Sequence[str], found: Sequence[str], scores: Sequence[str]) -> Results:

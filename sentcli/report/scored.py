@@ -1,10 +1,10 @@
 """The page of scored rows: shares with intervals, by group, over time and by stars; subjects; reviews."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sentcli.report.collector import EARLIER, LENGTH_BINS, SCORE_BINS, STARS, Collector
+from sentcli.report.collector import EARLIER, LENGTH_BINS, SCORE_BINS, STARS, Collector, Review
 from sentcli.report.findings import tables_of, told_of, whole_of
 from sentcli.report.page import EXCERPT, fill, shade
 from sentcli.report.ratings import NPS
@@ -13,9 +13,10 @@ from sentcli.report.timeline import find_since, is_since, timeline
 from sentcli.scoring.labels import Group
 from sentcli.scoring.scorer import Scorer
 
-_UNSURE = SCORE_BINS[6:14].tolist()  # from 0.3 to 0.7
 _COLORS = ("neg", "neu", "mix", "pos")  # of the labels; classes of the style
 _WEAK, _REPEATED = 0.02, 4  # the share of texts that is worth a warning, and the number of equal ones
+_SHELF = 12  # rows to read
+_LONG_ENOUGH = 30  # characters of a text that is worth reading; shorter ones come last
 
 
 def render_scored(
@@ -29,9 +30,10 @@ def render_scored(
     :param rejected: rows that could not be read.
     """
     figures, colors = figures_of(collected, since), dict(zip(collected.labels, _COLORS, strict=True))
-    tables = figures["groups"]
+    column = figures["groups"][0].column if figures["groups"] else None
+    place = collected.columns.by.index(column) if column else None
     ends, counts = (collected.labels[0], collected.labels[-1]), figures["all"].labels
-    shelves = {name: collected.settled(shelf.rows) for name, shelf in collected.shelves.items()}
+    sample = collected.sample
     return fill(
         "scored.html.jinja",
         **names,
@@ -43,20 +45,38 @@ def render_scored(
         rows=collected.rows,
         asked=since,
         rejected=rejected,
-        weak=_weak_shares(collected, scorer),
-        **figures,
-        **topics_of(collected, scorer, figures["since"], tables[0].column if tables else None),
+        weak=_weak_shares(sample, scorer),
         shelves={
             name: [*zip(rows, shade([row.text for row in rows], scorer, EXCERPT), strict=True)]
-            for name, rows in shelves.items()
+            for name, rows in shelves_of(sample).items()
             if rows
         },
+        **figures,
+        **topics_of(sample, scorer, ends[1], figures["since"], place),
     )
 
 
-def _weak_shares(collected: Collector, scorer: Scorer) -> dict[str, float]:
+def shelves_of(sample: Sequence[Review]) -> dict[str, list[Review]]:
+    """Return the most negative, most positive and least certain rows, and those against their stars."""
+    against = [row for row in sample if row.stars and (row.stars - 3) * (row.score - 0.5) < 0]
+
+    def best(rows: Sequence[Review], key: Callable[[float], float]) -> list[Review]:
+        distinct: dict[str, Review] = {}  # one of those that begin alike
+        for row in sorted(rows, key=lambda row: (len(row.text) < _LONG_ENOUGH, key(row.score))):
+            distinct.setdefault(row.text[:60].casefold(), row)
+        return [*distinct.values()][:_SHELF]
+
+    return {
+        "negative": best(sample, lambda score: score),
+        "positive": best(sample, lambda score: -score),
+        "uncertain": best(sample, lambda score: abs(score - 0.5)),
+        "surprising": best(against, lambda score: -abs(score - 0.5)),
+    }
+
+
+def _weak_shares(sample: Sequence[Review], scorer: Scorer) -> dict[str, float]:
     """Return which shares of the sample weaken the page: other languages, cut texts, one text many times."""
-    texts = [row.text for row in collected.sample.rows]
+    texts = [row.text for row in sample]
     doubts = scorer.count_doubts(texts)
     repeated = max(Counter(texts).values(), default=0)
     counts = {
@@ -72,11 +92,13 @@ def figures_of(collected: Collector, asked: str = "") -> dict[str, Any]:
 
     :param asked: the period that is compared, see `find_since`.
     """
-    first, *middle, last = collected.labels
+    last = collected.labels[-1]
     stars, lengths, scores = (
         _margin(collected, axis, names) for axis, names in enumerate((STARS, LENGTH_BINS, SCORE_BINS))
     )
-    low, high = (_sum_labels(stars[number] for number in pair) for pair in ((1, 2), (4, 5)))
+    by_stars = collected.bins.sum((1, 2))
+    low, high = by_stars[1:3].sum(0), by_stars[4:6].sum(0)  # negative, neutral, mixed, positive, none
+    agreement = {"disagree": int(low[3] + high[0]), "agree": int(low[0] + high[3])}
     days: dict[str, Counter[str]] = {}
     for day, labels in collected.days.items():
         days.setdefault(collected.settle(day), Counter()).update(labels)
@@ -93,13 +115,11 @@ def figures_of(collected: Collector, asked: str = "") -> dict[str, Any]:
     marks = {f"{day} {label}": rows for day, of in collected.days.items() for label, rows in of.items()}
     whole = whole_of(marks, last, side_of)
     tables = tables_of(collected.by, last, side_of)
-    agreement = {"disagree": low[last] + high[first], "agree": low[first] + high[last]}
     return {
-        "all": Group.of("", _sum_labels(scores), last),
-        "unsure": sum(group.labeled for group in scores if group.value in _UNSURE),
+        "all": Group.of("", sum((Counter(group.labels) for group in scores), Counter()), last),
         "bins": [(group, max(collected.labels, key=Counter(group.labels).__getitem__)) for group in scores],
         "lengths": [group for group in lengths if group.labeled],
-        "whole": whole if whole.is_compared else None,
+        "whole": whole if whole.is_tested else None,
         "told": told_of(tables, whole),
         "groups": tables,
         "since": since,
@@ -107,20 +127,16 @@ def figures_of(collected: Collector, asked: str = "") -> dict[str, Any]:
         "undated": undated.total() - undated[""],
         "stars": [group for group in stars[:0:-1] if group.labeled],
         "agree": Group.of("", agreement, "agree"),
-        "undecided": sum(labels[label] for labels in (low, high) for label in middle),
+        "undecided": int((low + high)[1:3].sum()),
     }
 
 
-def _margin(collected: Collector, axis: int, names: Iterable[str]) -> list[Group]:
+def _margin(collected: Collector, axis: int, names: Sequence[str]) -> list[Group]:
     """Return the groups by stars, length or score."""
     others = tuple({0, 1, 2} - {axis})
-    counts = collected.bins.sum(axis=others)[:, :-1].tolist()
+    counts = collected.bins.sum(others)[:, :-1].tolist()
+    labels = collected.labels
     return [
-        Group.of(name, +Counter(dict(zip(collected.labels, row, strict=True))), collected.labels[-1])
+        Group.of(name, +Counter(dict(zip(labels, row, strict=True))), labels[-1])
         for name, row in zip(names, counts, strict=True)
     ]
-
-
-def _sum_labels(groups: Iterable[Group]) -> Counter[str]:
-    """Return how many rows of several groups have each label."""
-    return sum((Counter(group.labels) for group in groups), Counter())

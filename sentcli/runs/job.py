@@ -225,6 +225,7 @@ class _Job:
         about = scorer.extras.about  # their columns are the last ones
         places = {name: places_of(inputs.table, {split_span(name)[0]: "by"})[0] for name in by}
         if report:
+            inputs.keeps_rows = True
             report.begin(names, inputs.table, is_stream=files[0].is_stream)
 
         def write(chunk: Chunk, results: Results) -> None:

@@ -112,7 +112,11 @@ class Groups(dict[str, dict[str, Counter[str]]]):
         """Count the labels of consecutive rows by the values of columns."""
         for column, values in columns.items():
             for (value, label), rows in Counter(zip(values, labels, strict=True)).items():
-                self._labels_of(column, value[:LONGEST_VALUE])[label or _NO_LABEL] += rows
+                self.count(column, value, label or _NO_LABEL, rows)
+
+    def count(self, column: str, value: str, label: str, rows: int) -> None:
+        """Count rows with one value and label."""
+        self._labels_of(column, value[:LONGEST_VALUE])[label] += rows
 
     def __add__(self, other: Mapping[str, Mapping[str, Mapping[str, int]]]) -> "Groups":
         total = Groups()

@@ -8,8 +8,8 @@ import pytest
 
 from sentcli.errors import UsageError
 from sentcli.report import collector
-from sentcli.report.collector import LENGTH_BINS, LENGTHS, SHELF_SIZE, Collector, Columns
-from sentcli.report.scored import figures_of
+from sentcli.report.collector import LENGTH_BINS, LENGTHS, Collector, Columns
+from sentcli.report.scored import figures_of, shelves_of
 from sentcli.scoring import labels as counting
 
 LABELS = ("negative", "positive")
@@ -47,8 +47,7 @@ def collect(rows, size):
 
 
 def everything(found):
-    shelves = {name: shelf.rows for name, shelf in found.shelves.items()}
-    return found.rows, found.by, found.days, found.bins.tolist(), found.sample.rows, shelves
+    return found.rows, found.by, found.days, found.bins.tolist(), found.sample
 
 
 @pytest.mark.parametrize("size", [1, 7, 512, ROWS])
@@ -89,7 +88,7 @@ def test_counts_equal_a_plain_recount(rows):
 
 
 def test_shelves_hold_the_extreme_rows(rows):
-    found = {name: shelf.rows for name, shelf in collect(rows, 512).shelves.items()}
+    found = shelves_of(collect(rows, 512).sample)
     long = [row for row in rows if row[1] and len(row[0]) >= 30]
     for name, key in (
         ("negative", lambda row: row[2]),
@@ -99,9 +98,9 @@ def test_shelves_hold_the_extreme_rows(rows):
         best: dict = {}
         for row in sorted(long, key=key):
             best.setdefault(row[0][:60], row[2])
-        assert [row.score for row in found[name]] == [*best.values()][:SHELF_SIZE]
+        assert [row.score for row in found[name]] == [*best.values()][:12]
     against = found["surprising"]
-    assert len(against) == SHELF_SIZE
+    assert len(against) == 12
     assert all((row.score > 0.5) == (row.stars in {1, 2}) for row in against)
 
 
@@ -109,17 +108,15 @@ def test_equal_texts_are_shown_once():
     found = Collector(LABELS, Columns())
     for _ in range(3):
         found.add(["the same words again and again"] * 50, ["positive"] * 50, [0.9] * 50, {})
-    assert {name: len(shelf.rows) for name, shelf in found.shelves.items()} == {
-        **dict.fromkeys(("negative", "positive", "uncertain"), 1),
-        "surprising": 0,
-    }
+    shelves = {name: len(rows) for name, rows in shelves_of(found.sample).items()}
+    assert shelves == {**dict.fromkeys(("negative", "positive", "uncertain"), 1), "surprising": 0}
 
 
 def test_the_sample_is_drawn_evenly():
     found = Collector(LABELS, Columns())
     count = 40_000
     found.add([str(row) for row in range(count)], ["positive"] * count, [0.9] * count, {})
-    rows = [int(row.text) for row in found.sample.rows]
+    rows = [int(row.text) for row in found.sample]
     assert len(set(rows)) == collector.SAMPLE_SIZE
     halves = np.histogram(rows, bins=4, range=(0, count))[0]
     assert halves.min() > 0.9 * collector.SAMPLE_SIZE / 4
@@ -135,8 +132,8 @@ def test_memory_is_bounded(monkeypatch):
     (table,) = figures_of(found)["groups"]
     assert [row.name for row in table.rows] == ["(other values)", "0", "1", "2", "3", "4"]
     assert table.rows[0].rows == 35
-    assert max(len(row.text) for row in found.sample.rows) <= 4_000
-    assert max(len(value) for row in found.sample.rows for value in row.groups) <= 200
+    assert max(len(row.text) for row in found.sample) <= 4_000
+    assert max(len(value) for row in found.sample for value in row.groups) <= 200
 
 
 @pytest.mark.parametrize("labels", [["good"], ["bad", "good", "odd"]])

@@ -1,5 +1,7 @@
 """Subjects of sentences that a simple score labels."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -16,11 +18,17 @@ def log_odds(texts):
     return np.array([3.0 * np.sign(total) for total in sums])
 
 
-class Parts:
-    """Says of each text whether it judges."""
+class Simple:
+    """A scorer of this simple kind, with the words of the user's own subjects."""
+
+    def __init__(self, own):
+        self.extras, self.parts = SimpleNamespace(about=own), self
 
     def alone(self, texts):
         return np.abs(log_odds(texts)).tolist()
+
+    def score_alone(self, texts):
+        return SimpleNamespace(scores=(1 / (1 + np.exp(-log_odds(texts)))).tolist())
 
 
 def subjects_in(texts, since="", **own):
@@ -29,7 +37,7 @@ def subjects_in(texts, since="", **own):
         Review(text, "positive" if 3 * number >= 2 * len(texts) else "negative", 0.5, (), f"{number:04}", 0)
         for number, text in enumerate(texts)
     ]
-    return Subjects(reviews, Parts(), log_odds, own, "positive", since)
+    return Subjects(reviews, Simple(own), "positive", since)
 
 
 def named(subjects):
@@ -61,15 +69,15 @@ def test_words_of_one_subject_are_one_row():
         ("There is no parking, which is rude", {"parking": -1}),
         ("I book it, I checked it, they charge me, rude", {}),
         ("The baggage was lovely", {"baggage": 1}),
-        ("The luggage was lovely", {"luggage": 1}),
-        ("The wi-fi was tiny", {"wi fi": -1}),
+        ("The luggage was lovely", {"baggage": 1}),
+        ("The wi-fi was tiny", {"wifi": -1}),
         ("Room service was rude", {"room service": -1}),
         ("my husband was lovely", {}),
     ],
 )
 def test_what_a_text_says_of_subjects(text, expected):
     found = named(subjects_in([text] * 12))
-    sides = {name: int(row.praises.any()) - int(row.complains.any()) for name, row in found.items()}
+    sides = {name: int(row.praise > 0) - int(row.all[0] > 0) for name, row in found.items()}
     assert {name: side for name, side in sides.items() if side} == expected
 
 
@@ -84,7 +92,6 @@ def test_figures_of_a_subject():
     assert (desk.all, desk.praise, desk.before, desk.since) == ((40, 40), 0, (30, 30), (10, 30))
     assert (desk.tier, desk.is_named) == ("clear", True)
     assert desk.stake == pytest.approx(40 / 60)  # all complain, none of the others is negative
-    assert desk.complaints == 1
 
 
 def test_subjects_of_complaints_and_of_praise():
@@ -102,7 +109,7 @@ def test_quotes_are_sentences_of_the_subject_and_of_other_texts():
     subjects, taken = subjects_in(texts, since="0004"), {0, 5}
     (desk,) = subjects.found
     quotes = subjects.quotes(desk, -1, 3, taken)
-    assert [quote.text for quote in quotes][0] == texts[4]
+    assert quotes[0].text == texts[4]
     assert len(quotes) == 3
     assert taken == {0, 5, *(int(quote.day) for quote in quotes)}
     assert all(quote.text == texts[int(quote.day)] for quote in quotes)
@@ -122,7 +129,6 @@ def test_texts_without_a_subject(texts):
     subjects = subjects_in(texts, own=["desk"])
     assert subjects.found == []
     (own,) = subjects.own
-    assert own.complaints == 0
     assert subjects.sides(10) == ([], [])
     assert subjects.quotes(own, -1, 3, set()) == []
 
