@@ -35,7 +35,7 @@ class Phrases:
 
     def find(self, text: str) -> list[tuple[str, int, int]]:
         """Return the phrases of a text in order, as they were given, each with its start and end."""
-        words = _words(text)
+        words = _words(text) if self._beginning else []
         if self._beginning.keys().isdisjoint(words):
             return []
         found, end = [], 0

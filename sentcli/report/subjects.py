@@ -165,7 +165,8 @@ class Subjects:
         :param sign: 1 for praise, -1 for complaints.
         :param taken: the reviews that are not quoted; those that are quoted are added.
         """
-        clauses = [own for own in subject.clauses if sign * own.odds > _CLEAR and own.quote]
+        clear = [own for own in subject.clauses if sign * own.odds > _CLEAR and own.quote]
+        clauses = [own for own in clear if own.review not in taken]
         quotes: dict[str, Review] = {}
         for own in sorted(clauses, key=lambda own: (own.review not in self._since, -_worth(own))):
             if len(quotes) < limit and own.review not in taken and own.quote not in quotes:
