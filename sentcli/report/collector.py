@@ -18,7 +18,7 @@ from sentcli.errors import UsageError
 from sentcli.report.ratings import find_rating, may_be_nps, nps_of, stars_of
 from sentcli.scoring.dates import day_of, month_of, order_of, settle
 from sentcli.scoring.extras import MIXED
-from sentcli.scoring.labels import LONGEST_VALUE, NEUTRAL, OTHERS, Groups
+from sentcli.scoring.labels import LONGEST_VALUE, NEUTRAL, OTHERS, Encoded, Groups
 from sentcli.text.encoder import Numbers
 
 _SCORE_EDGES = np.arange(1, 20) / 20
@@ -122,27 +122,6 @@ def _are_groups(values: Sequence[str]) -> bool:
     return len(names) <= limit and is_short and not are_rare and not all(map(_NUMBER.fullmatch, names))
 
 
-def _encoded(values: Sequence[str]) -> tuple[list[str], Numbers]:
-    """Return the distinct values in the order of their first rows, and the number of that of each row."""
-    names = [*dict.fromkeys(values)]
-    numbers = dict(zip(names, range(len(names)), strict=True))
-    return names, np.fromiter(map(numbers.__getitem__, values), np.int64, len(values))
-
-
-def _add(
-    groups: Groups,
-    column: str,
-    values: Sequence[str],
-    value_of_row: Numbers,
-    labels: Sequence[str],
-    of_row: Numbers,
-) -> None:
-    """Count rows by their values and labels, each given by its number."""
-    cells, rows = np.unique(value_of_row * len(labels) + of_row, return_counts=True)
-    for cell, count in zip(cells.tolist(), rows.tolist(), strict=True):
-        groups.count(column, values[cell // len(labels)], labels[cell % len(labels)], count)
-
-
 class Collector:
     """Collects the figures and the rows of a report.
 
@@ -182,12 +161,11 @@ class Collector:
         :param values: for each of `columns.names`, one value per row; "" where it is missing.
         """
         columns, blank = self.columns, [""] * len(texts)
-        dates, day_of_row = _encoded(values.get(columns.time, blank))
-        days = [day_of(date, self._day_first) for date in dates]
-        numbers = np.fromiter(map(self._number_of.__getitem__, labels), np.int64, len(texts))
-        self._count(numbers, days, day_of_row, values)
-        ratings, rating_of_row = _encoded(values.get(columns.stars, blank))
-        stars = np.array([*map(nps_of if columns.is_nps else stars_of, ratings)], np.int64)[rating_of_row]
+        dates, ratings = (Encoded.of(values.get(name, blank)) for name in (columns.time, columns.stars))
+        days = Encoded([day_of(date, self._day_first) for date in dates.names], dates.numbers)
+        numbers = self._count(labels, days, values)
+        read = nps_of if columns.is_nps else stars_of
+        stars = np.array([read(rating) for rating in ratings.names], np.int64)[ratings.numbers]
         lengths = np.array([len(text) if text else 0 for text in texts], np.int64)
         exact = np.array(scores, np.float64).round(6)  # as files have them; NaN for None
         steps = np.searchsorted(LENGTHS[1:], lengths, "right")
@@ -198,10 +176,8 @@ class Collector:
         keys = np.where(numbers < len(self.labels), self._random.random(len(texts)), np.inf)
         for place in np.flatnonzero(keys < self._worst).tolist():
             text, score = texts[place][:_LONGEST_TEXT], float(exact[place])
-            groups = tuple(
-                values[name][place][:LONGEST_VALUE] if name in values else "" for name in columns.by
-            )
-            day = days[day_of_row[place]]
+            groups = tuple(values[name][place][:LONGEST_VALUE] for name in columns.by)
+            day = days.names[days.numbers[place]]
             row = Review(text, labels[place], score, groups, day, int(stars[place]))
             self._sample.append((float(keys[place]), self.rows + place, row))
         self.rows += len(texts)
@@ -215,23 +191,19 @@ class Collector:
 
     def add_earlier(self, labels: Sequence[Any], values: Mapping[Any, Sequence[str]]) -> None:
         """Add rows that are counted only to compare those of `add` with them."""
+        self._count(labels, Encoded([EARLIER], np.zeros(len(labels), np.int64)), values)
+
+    def _count(self, labels: Sequence[Any], days: Encoded, values: Mapping[Any, Sequence[str]]) -> Numbers:
+        """Count rows by days, and by groups and months; return the numbers of the labels."""
         numbers = np.fromiter(map(self._number_of.__getitem__, labels), np.int64, len(labels))
-        self._count(numbers, [EARLIER], np.zeros(len(labels), np.int64), values)
-
-    def _count(
-        self, labels: Numbers, days: Sequence[str], day_of_row: Numbers, values: Mapping[Any, Sequence[str]]
-    ) -> None:
-        """Count rows by days, and by groups and months.
-
-        :param labels, day_of_row: for each row the number of its label, and of its day.
-        """
-        months, month_of_day = _encoded([month_of(day, self._since) for day in days])
-        columns = {name: _encoded(values.get(name, [""] * len(labels))) for name in self.columns.by}
-        _add(self._days, "day", days, day_of_row, [label or "" for label in self._number_of], labels)
-        periods = month_of_day[day_of_row]
-        marks = [f"{month} {label or ''}" for month in months for label in self._number_of]
-        for name, (groups, group_of_row) in columns.items():
-            _add(self.by, name, groups, group_of_row, marks, periods * len(self._number_of) + labels)
+        names = [label or "" for label in self._number_of]
+        self._days.add_encoded({"day": days}, Encoded(names, numbers))
+        months = Encoded.of([month_of(day, self._since) for day in days.names])
+        marks = [f"{month} {name}" for month in months.names for name in names]
+        mark_of_row = months.numbers[days.numbers] * len(names) + numbers
+        by = {name: Encoded.of(values[name]) for name in self.columns.by}
+        self.by.add_encoded(by, Encoded(marks, mark_of_row))
+        return numbers
 
     @property
     def days(self) -> dict[str, Counter[str]]:

@@ -24,9 +24,9 @@ Spans = list[tuple[str, float]]
 def fill(template: str, **values: Any) -> bytes:
     """Return the page of a template."""
     filters = {
-        "percent": percent,
-        "exact": lambda share: percent(share, 1),
-        "points": points,
+        "percent": _percent,
+        "exact": lambda share: _percent(share, 1),
+        "points": lambda share: f"{100 * share:+.1f}".replace("-", "\N{MINUS SIGN}"),
         "place": lambda share: f"{100 * share:.4g}%",
         "written": lambda day: written(day.removesuffix("-01")),
         "zip": zip,
@@ -37,14 +37,8 @@ def fill(template: str, **values: Any) -> bytes:
     return page.encode("utf-8", "replace")
 
 
-def percent(share: float | None, digits: int = 0) -> str:
-    """Return a share as per cent."""
+def _percent(share: float | None, digits: int = 0) -> str:
     return "-" if share is None else f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
-
-
-def points(share: float) -> str:
-    """Return a difference of shares in points, with its sign."""
-    return f"{100 * share:+.1f}".replace("-", "\N{MINUS SIGN}")
 
 
 def shade(texts: Sequence[str], scorer: Scorer, limit: int) -> list[Spans]:

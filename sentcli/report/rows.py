@@ -66,7 +66,8 @@ class Report:
             self.collected = Collector(self._scorer.labels, columns, table.options.day_first, self._since)
         if self._table is not table:
             self._table, self._places = table, self._places_in(table)
-        values = {name: chunk.texts_of(place) for name, place in self._places.items()}
+        values = dict.fromkeys(self.collected.columns.names, [""] * len(chunk.texts))
+        values |= {name: chunk.texts_of(place) for name, place in self._places.items()}
         if self._earlier:
             self.collected.add_earlier(results[0], values)
         else:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -102,6 +102,19 @@ class Counts:
         return replace(self, **sums)
 
 
+class Encoded(NamedTuple):
+    """The values of rows: the distinct ones, and for each row the number of its value."""
+
+    names: Sequence[str | None]
+    numbers: Sides
+
+    @classmethod
+    def of(cls, values: Sequence[str | None]) -> "Encoded":
+        """Return values, the distinct ones in the order of their first rows."""
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(values))}
+        return cls([*numbers], np.fromiter(map(numbers.__getitem__, values), np.int64, len(values)))
+
+
 class Groups(dict[str, dict[str, Counter[str]]]):
     """Counts of labels by column and value, as JSON has them. They add up over outputs.
 
@@ -110,13 +123,15 @@ class Groups(dict[str, dict[str, Counter[str]]]):
 
     def add(self, columns: Mapping[str, Sequence[str]], labels: Sequence[str | None]) -> None:
         """Count the labels of consecutive rows by the values of columns."""
-        for column, values in columns.items():
-            for (value, label), rows in Counter(zip(values, labels, strict=True)).items():
-                self.count(column, value, label or _NO_LABEL, rows)
+        self.add_encoded({name: Encoded.of(of) for name, of in columns.items()}, Encoded.of(labels))
 
-    def count(self, column: str, value: str, label: str, rows: int) -> None:
-        """Count rows with one value and label."""
-        self._labels_of(column, value[:LONGEST_VALUE])[label] += rows
+    def add_encoded(self, columns: Mapping[str, Encoded], labels: Encoded) -> None:
+        for column, values in columns.items():
+            pairs = values.numbers * len(labels.names) + labels.numbers
+            for pair, rows in zip(*map(np.ndarray.tolist, np.unique(pairs, return_counts=True)), strict=True):
+                value, label = divmod(pair, len(labels.names))
+                name = (values.names[value] or "")[:LONGEST_VALUE]
+                self._labels_of(column, name)[labels.names[label] or _NO_LABEL] += rows
 
     def __add__(self, other: Mapping[str, Mapping[str, Mapping[str, int]]]) -> "Groups":
         total = Groups()
