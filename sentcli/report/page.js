@@ -82,3 +82,27 @@ for (const input of document.querySelectorAll("[data-find]")) {
     );
   });
 }
+// The reviews that match the words and the chosen group, subject and label; a page without scripts has no search.
+for (const section of document.querySelectorAll("#read")) {
+  const fields = [...section.querySelectorAll("input, select")];
+  const reviews = [...section.querySelectorAll("li")].map((item) => {
+    const of = item.dataset.of.split("\t").map((names) => names.split("\n"));
+    const [text, meta] = [item.textContent.toLowerCase(), document.createElement("p")];
+    meta.className = "meta";
+    meta.append(...[of[2], of[3], of[0]].flat().map((name) => Object.assign(document.createElement("bdi"), { textContent: name })));
+    item.prepend(meta);
+    return { item, text, of };
+  });
+  const show = () => {
+    const [words, ...chosen] = fields.map((field) => field.value);
+    const fits = ({ text, of }) =>
+      text.includes(words.toLowerCase()) && chosen.every((name, place) => !name || of[place].includes(name));
+    const found = reviews.filter(fits);
+    reviews.forEach(({ item }) => (item.hidden = true));
+    found.slice(0, 8).forEach(({ item }) => (item.hidden = false));
+    section.querySelector("[aria-live]").textContent = `${found.length} reviews${found.length > 8 ? ", the first 8" : ""}`;
+  };
+  fields.forEach((field) => field.addEventListener("input", show));
+  section.hidden = false;
+  show();
+}

@@ -29,6 +29,7 @@ _QUOTE_CHARACTERS, _TYPICAL, _LONGEST = range(40, 191), 80, 200
 _CLEAREST = 4.0  # log odds beyond which all clauses are alike
 _SUBJECTS, _QUOTES = 10, 3  # of a list; of a subject
 _GRID_SUBJECTS, _GRID_GROUPS, _GRID_QUOTES = 8, 12, 2
+_MOST_READ = 400  # reviews to search in
 # Before a word, these say that it is a verb, or that there is none of it.
 _BEFORE_VERBS = frozenset("i we you they he she to can will would could should may must didn't don't".split())  # noqa: SIM905
 _ABSENT = frozenset(("no", "without", "zero"))
@@ -174,6 +175,16 @@ class Subjects:
                 taken.add(own.review)
         return [*quotes.values()]
 
+    def to_read(self, rows: Sequence[Subject]) -> list[tuple[Review, list[str]]]:
+        """Return the latest reviews, and of one day those that name the most of some subjects, with these."""
+        named = [{clause.review for clause in row.clauses} for row in rows]
+        names = [
+            [row.name for row, numbers in zip(rows, named, strict=True) if number in numbers]
+            for number in range(len(self.reviews))
+        ]
+        pairs = [*zip(self.reviews, names, strict=True)]
+        return sorted(pairs, key=lambda pair: (pair[0].day, len(pair[1])), reverse=True)[:_MOST_READ]
+
     def grid(
         self, rows: Sequence[Subject], place: int
     ) -> list[tuple[str, list[tuple[Finding, list[Review]]]]]:
@@ -247,6 +258,7 @@ def topics_of(
         "blamed": quoted(blamed, -1),
         "praised": quoted(praised, 1),
         "grid": [] if place is None else subjects.grid(grid_rows, place),
+        "read": subjects.to_read([*subjects.own, *{row.name: row for row in (*blamed, *praised)}.values()]),
         "sample": len(subjects.reviews),
     }
 

@@ -64,11 +64,28 @@ def test_it_reads_without_scripts(show):
     tab = show(java_script_enabled=False)
     tab.click("#words summary")
     assert tab.is_visible("#words .review")
+    assert not tab.is_visible("#read")
 
 
 def test_it_prints_on_few_pages(show):
     printed = show().pdf(format="Letter")
     assert len(re.findall(rb"/Type\s*/Page\b", printed)) <= 6
+
+
+def test_reviews_are_searched(show):
+    tab = show()
+    shown = (
+        "[...document.querySelectorAll('#read li')].filter(item => !item.hidden).map(item => item.innerText)"
+    )
+    tab.fill("#read input", "dreadful")
+    tab.select_option("#read [aria-label=group]", "plays")
+    tab.select_option("#read [aria-label=label]", "negative")
+    texts = tab.evaluate(shown)
+    assert 0 < len(texts) <= 8
+    assert all("dreadful" in text and "plays" in text and text.startswith("negative") for text in texts)
+    tab.fill("#read input", "no such word")
+    assert tab.evaluate(shown) == []
+    assert tab.inner_text("#read [aria-live]") == "0 reviews"
 
 
 def test_figures_are_saved(show):
