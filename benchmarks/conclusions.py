@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sentcli.report.findings import Finding, tables_of, told_of, whole_of
+from sentcli.report.findings import Finding, tables_of, whole_of
 
 ROWS, POSITIVE, LATE = 3_600, 0.75, 0.2
 
@@ -19,7 +19,7 @@ ROWS, POSITIVE, LATE = 3_600, 0.75, 0.2
 class Said(NamedTuple):
     """What the title and the lead say of a file, and the changes with the true differences."""
 
-    first: str  # the group that the title names; "" for none
+    first: str  # the group that is named first; "" for none
     lowest: str  # the group whose fall is the most unlikely one, which tables show even if it may be chance
     is_anything: bool
     changes: list[tuple[Finding, float]]
@@ -40,9 +40,8 @@ def draw(random: np.random.Generator, groups: int, fallen: float = POSITIVE) -> 
     }
     whole = whole_of({kind: sum(rows) for kind, rows in kinds.items()}, "positive", "2".__eq__)
     (table,) = tables_of({"group": values}, "positive", "2".__eq__)
-    told = told_of([table], whole)
     return Said(
-        told[0].name if told else "",
+        table.named[0].name if table.named else "",
         min(table.groups, key=lambda own: own.p).name,
         bool(table.named) or whole.is_named or table.is_ranked,
         [(own, fallen - POSITIVE if own.name == "group 0" else 0.0) for own in table.groups],

@@ -78,7 +78,11 @@ for (const input of document.querySelectorAll("[data-find]")) {
     const word = input.value.toLowerCase();
     const found = word ? lines.filter((line) => line.toLowerCase().includes(word)).slice(0, 40) : [];
     input.parentElement.nextElementSibling.nextElementSibling.replaceChildren(
-      ...found.map((line) => Object.assign(document.createElement("div"), { textContent: line })),
+      ...found.map((line) => {
+        const [name, rows, share, before, since] = line.split("\t");
+        const change = since ? `, ${before} % before, ${since} % since` : "";
+        return Object.assign(document.createElement("div"), { textContent: `${name}: ${share ?? "-"} % of ${rows}${change}` });
+      }),
     );
   });
 }
