@@ -110,12 +110,13 @@ class Report:
         if self._rejected:
             _log.warning("%s left out, because they cannot be read", counted(self._rejected, "row"))
 
-    def finish(self) -> None:
-        """Make the page in memory, before the output gets its name."""
+    def finish(self) -> list[list[Any]]:
+        """Make the page in memory, before the output gets its name, and return what it says as rows."""
         names = {"title": _title(self._inputs), "earlier": _title(self._earlier)}
         column = self.collected.columns.time
-        self.page = render_scored(self.collected, self._scorer, names, self._since, self._rejected)
+        self.page, said = render_scored(self.collected, self._scorer, names, self._since, self._rejected)
         self.doubt = doubt_of(column, self.collected.days) if column else ""
+        return said
 
     @property
     def line(self) -> str:

@@ -1,7 +1,9 @@
 """The page of scored rows: shares with intervals, by group, over time and by stars; subjects; reviews."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from html import unescape
 from typing import Any
 
 from sentcli.report.collector import EARLIER, LENGTH_BINS, SCORE_BINS, STARS, Collector, Review
@@ -21,8 +23,8 @@ _LONG_ENOUGH = 30  # characters of a text that is worth reading; shorter ones co
 
 def render_scored(
     collected: Collector, scorer: Scorer, names: Mapping[str, str], since: str = "", rejected: int = 0
-) -> bytes:
-    """Return the page of what was collected.
+) -> tuple[bytes, list[list[Any]]]:
+    """Return the page of what was collected, and what it says first as rows of a sheet.
 
     :param scorer: the scorer of the labels and scores; it scores sentences and finds the parts of words.
     :param names: `title` and, of files with which the rows are compared, `earlier`.
@@ -34,7 +36,8 @@ def render_scored(
     place = collected.columns.by.index(column) if column else None
     ends, counts = (collected.labels[0], collected.labels[-1]), figures["all"].labels
     sample = collected.sample
-    return fill(
+    topics = topics_of(sample, scorer, ends[1], figures["since"], place)
+    page = fill(
         "scored.html.jinja",
         **names,
         model=scorer.bundle.name,
@@ -52,8 +55,21 @@ def render_scored(
             if rows
         },
         **figures,
-        **topics_of(sample, scorer, ends[1], figures["since"], place),
+        **topics,
     )
+    return page, _rows_of(page.decode(), topics)
+
+
+def _rows_of(page: str, topics: Mapping[str, Any]) -> list[list[Any]]:
+    """Return the title and the first sentences of a page, and the subjects, each with a quote."""
+    header = page[page.index("<header>") : page.index("</header>")]
+    sentences = re.findall(r"<(?:h1|li)>(.*?)</(?:h1|li)>", header, re.DOTALL)
+    rows: list[list[Any]] = [[]]
+    rows += [[unescape(re.sub("<[^>]+>", "", sentence)).strip()] for sentence in sentences]
+    rows += [[], ["subject", "complain", "praise", "sentence"]]
+    for row, cards in topics["own"] + topics["blamed"] + topics["praised"]:
+        rows.append([row.name, row.all[0], row.praise, *(quote.text for quote, _ in cards[:1])])
+    return rows
 
 
 def shelves_of(sample: Sequence[Review]) -> dict[str, list[Review]]:

@@ -196,12 +196,13 @@ class _Job:
             self.output = output = Output(target, rejects, inputs.writer, options.rejects)
             with closing(Bar(progress, target.name, inputs.total_bytes)) as bar:
                 summary, replayed = self._write_rows(inputs, output, bar)
-            sizes = output.close(inputs, summary.to_sheet(scorer.bundle.name, scorer.labels[-1]))
+            said: list[list[Any]] = []
+            if options.report:
+                began = time.perf_counter()
+                said = options.report.finish()
+                started += time.perf_counter() - began  # the speed does not include the report
+            sizes = output.close(inputs, summary.to_sheet(scorer.bundle.name, scorer.labels[-1], said))
         target.remove_scratch()
-        if options.report:
-            began = time.perf_counter()
-            options.report.finish()
-            started += time.perf_counter() - began  # the speed does not include the report
         self.history.ledger.finish(sizes)
         self.history.complete(sizes[0], summary)
         output.publish()

@@ -63,12 +63,13 @@ class Summary(Counts):
         rate = self.scored / self.seconds if self.seconds else 0.0
         return {**self.to_record(), "seconds": round(self.seconds, 3), "rows_per_second": round(rate, 1)}
 
-    def to_sheet(self, model: str, label: str) -> list[list[Any]]:
+    def to_sheet(self, model: str, label: str, report: Sequence[list[Any]] = ()) -> list[list[Any]]:
         """Return the figures that are the same in each run, as the rows of a sheet of a workbook.
 
         :param label: the label whose share in each group is given.
+        :param report: what a report says, as rows.
         """
-        tables: list[list[Any]] = []
+        tables = [*report]
         for column, groups in groups_by_column(self.groups, label).items():
             tables += [[], [column, "rows", label, "at least", "at most"]]
             for group in groups:
