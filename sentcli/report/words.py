@@ -1,15 +1,15 @@
 """Find the words that texts use for their subjects: those of a list that ships, and other nouns and pairs."""
 
 import re
-from collections import Counter
-from collections.abc import Callable, Sequence
-from itertools import compress
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from sentcli.explain.explanation import forms_of
-from sentcli.scoring.labels import Bools, Floats
+from sentcli.scoring.labels import Floats
 from sentcli.text.tokenizer import words_of
 
 # Returns the log odds of the second label for each text; 0 for a text without a label.
@@ -36,67 +36,64 @@ _GENERAL = frozenset((_FOLDER / "general_words.txt").read_text("utf-8").split())
 
 def find_subjects(clauses: Sequence[str], log_odds: LogOdds) -> dict[str, list[str]]:
     """Return the words of the subjects that clauses may be about, by the names of the subjects."""
-    uses = _Uses(clauses, log_odds)
+    texts = [["", *words_of(clause), "", ""] for clause in clauses]
+    counts = Counter(chain.from_iterable(texts))
+    frequent = [word for word, uses in counts.items() if word and uses >= _FEWEST]
+    odds = dict(zip(frequent, np.abs(log_odds(frequent)).tolist(), strict=True))
+    judging = {word for word in frequent if odds[word] >= _JUDGES}
+    evidence, pairs = _uses(texts, {*filter(_is_content, counts)}, judging)
+    names = Counter(name.lower() for clause in clauses for name in _NAME.findall(clause))
+    least = max(_FEWEST, _FEWEST_SHARE * len(clauses))
+    usual = {
+        pair: uses
+        for pair, uses in pairs.items()
+        if uses >= max(least, _PAIR_SHARE * min(map(counts.__getitem__, pair.split())))
+    }
+    paired: Counter[str] = Counter()
+    for pair, uses in usual.items():
+        paired.update(dict.fromkeys(pair.split(), uses))
+
+    def is_noun(word: str) -> bool:
+        uses = counts[word]
+        are_few = names[word] < _NAME_SHARE * uses and paired[word] < _PAIR_SHARE * uses
+        return are_few and evidence[word] >= _NOUN * uses >= _NOUN * least
+
+    nouns = [word for word in frequent if _is_content(word) and word not in judging and is_noun(word)]
+    nouns += [pair for pair, uses in usual.items() if evidence[pair] >= _NOUN * uses]
+    nouns = [noun for noun in nouns if not (noun.split()[-1] in _GENERAL or noun.endswith(_FORMS))]
     lines = (_FOLDER / "subjects.txt").read_text("utf-8").splitlines()
     listed = [line.split(", ") for line in lines if line and not line.startswith("#")]
-    subjects = {words[0]: [*filter(uses.may_be_noun, words)] for words in listed}
+    # A frequent word of the list has to be a noun here too.
+    rare = {word for word in chain.from_iterable(listed) if counts[word] < _FEWEST}
+    subjects = {
+        words[0]: [word for word in words if word in rare or evidence[word] >= _LISTED * counts[word]]
+        for words in listed
+    }
     known = {form for words in listed for word in words for form in forms_of(word)}
-    nouns = uses.nouns()
     known |= {plural for noun in nouns for plural in forms_of(noun)[1:]}
     # After a word of the list often stands its verb: "the receptionist sat".
     return subjects | {noun: [noun] for noun in nouns if known.isdisjoint((noun, noun.split()[0]))}
 
 
-class _Uses:
-    """How clauses use words and pairs of words."""
+def _is_content(word: str) -> bool:
+    return len(word) > 1 and word.isalpha() and word not in _EMPTY
 
-    def __init__(self, clauses: Sequence[str], log_odds: LogOdds) -> None:
-        self._ids: dict[str, int] = {"": 0}
-        words = (word for clause in clauses for word in (*words_of(clause), "", ""))
-        self._tokens = tokens = np.fromiter(
-            (self._ids.setdefault(word, len(self._ids)) for word in words), int
-        )
-        self._names = [*self._ids]
-        self._counts = np.bincount(tokens, minlength=len(self._ids))
-        self._least = max(_FEWEST, _FEWEST_SHARE * len(clauses))
-        frequent = np.flatnonzero(self._counts >= _FEWEST)
-        odds = np.zeros(len(self._ids))
-        odds[frequent] = log_odds([self._names[number] for number in frequent])
-        self._judges = np.abs(odds) >= _JUDGES
-        self._is_content = self._are(lambda name: len(name) > 1 and name.isalpha() and name not in _EMPTY)
-        self._is_general = self._are(lambda name: name in _GENERAL or name.endswith(_FORMS))
-        evidence = np.array([_EVIDENCE.get(name, 0.0) for name in self._names])
-        self._evidence = np.maximum(evidence, self._judges)[np.roll(tokens, 1)]  # of each token
-        self._ends = ~np.roll(self._is_content[tokens], -1)  # whether no content word follows each token
-        nouns = np.bincount(tokens, self._evidence * self._ends, len(self._ids))
-        self._nouns = nouns / np.maximum(1, self._counts)
-        self._capitals = Counter(name.lower() for clause in clauses for name in _NAME.findall(clause))
 
-    def _are(self, is_kind: Callable[[str], bool]) -> Bools:
-        return np.array([is_kind(name) for name in self._names], bool)
+def _uses(
+    texts: Iterable[Sequence[str]], content: set[str], judging: set[str]
+) -> tuple[dict[str, float], Counter[str]]:
+    """Return the evidence that words and pairs are nouns, and how often pairs of content words stand.
 
-    def may_be_noun(self, word: str) -> bool:
-        """Return whether a word of the list is one of its subjects in these clauses, and no verb."""
-        number = self._ids.get(word, 0)
-        return not number or self._counts[number] < _FEWEST or bool(self._nouns[number] >= _LISTED)
-
-    def nouns(self) -> list[str]:
-        """Return frequent nouns and pairs of words that may be subjects."""
-        tokens, counts, size = self._tokens, self._counts, len(self._ids)
-        first = np.flatnonzero((self._is_content & ~self._judges)[tokens] & ~self._ends)
-        pairs, pair_of, uses = np.unique(
-            tokens[first] * size + tokens[first + 1], return_inverse=True, return_counts=True
-        )
-        left, right = np.divmod(pairs, size)
-        is_usual = (uses >= self._least) & (uses >= _PAIR_SHARE * np.minimum(counts[left], counts[right]))
-        nouns = np.bincount(pair_of, self._evidence[first] * self._ends[first + 1], len(pairs))
-        is_pair = is_usual & (nouns >= _NOUN * uses) & ~self._is_general[right]
-
-        paired = np.bincount([*left, *right], [*(uses * is_usual)] * 2, size)
-        capitals = np.array([self._capitals[name] for name in self._names])
-        is_noun = self._is_content & (counts >= self._least) & (self._nouns >= _NOUN)
-        is_noun &= ~(self._judges | self._is_general | (capitals >= _NAME_SHARE * counts))
-        is_noun &= paired < _PAIR_SHARE * counts
-        names = self._names
-        both = zip(left[is_pair], right[is_pair], strict=True)
-        return [*compress(names, is_noun), *(f"{names[one]} {names[two]}" for one, two in both)]
+    :param judging: the words that judge.
+    """
+    evidence: dict[str, float] = defaultdict(float)
+    pairs: Counter[str] = Counter()
+    for words in texts:
+        for before, word, after, then in zip(words, words[1:], words[2:], [*words[3:], ""], strict=False):
+            sure = 1.0 if before in judging else _EVIDENCE.get(before, 0.0)
+            if after not in content:
+                evidence[word] += sure
+            elif word in content and word not in judging:
+                pairs[f"{word} {after}"] += 1
+                evidence[f"{word} {after}"] += sure * (then not in content)
+    return evidence, pairs
