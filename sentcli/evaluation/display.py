@@ -56,8 +56,8 @@ def metrics_of(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         del names["f1"]
     intervals = {"accuracy": figures["accuracy_interval"], **figures["intervals"]}
     return [
-        *((name.replace("_", " "), four(value), "-") for name, value in figures.get("ordered", {}).items()),
         *((shown, four(figures[name]), _interval(intervals.get(name))) for name, shown in names.items()),
+        *((name.replace("_", " "), four(value), "-") for name, value in figures.get("ordered", {}).items()),
     ]
 
 
