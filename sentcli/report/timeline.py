@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from datetime import date
+from itertools import accumulate
 from typing import Any
 
 from sentcli.scoring.dates import MONTHS, span_of, written
@@ -23,11 +24,9 @@ def find_since(days: Mapping[str, int], asked: str) -> str:
     :param asked: a day, or a number of full months or years such as 3m or 1y; "" for the last three full
         months or the last one, the first of them that has enough rows.
     """
-    total, later, last = sum(days.values()), 0, "0001-01"
-    for last in sorted(days, reverse=True):
-        later += days[last]
-        if later > _STRAY * total:
-            break
+    total, latest = sum(days.values()), sorted(days, reverse=True)
+    later = accumulate(days[day] for day in latest)  # rows from each day on
+    last = next((day for day, rows in zip(latest, later, strict=True) if rows > _STRAY * total), "0001-01")
     span = MONTHS.fullmatch(asked)
     sizes = (int(span[1]) * (12 if span[2] == "y" else 1),) if span else _SPANS
     for since in [asked] if asked and not span else [_months_before(last, size) for size in sizes]:
