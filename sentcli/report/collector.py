@@ -173,7 +173,7 @@ class Collector:
         cells = np.ravel_multi_index((stars, steps, bins, numbers), self.bins.shape)
         self.bins += np.bincount(cells, minlength=self.bins.size).reshape(self.bins.shape)
 
-        keys = np.where(numbers < len(self.labels), self._random.random(len(texts)), np.inf)
+        keys = np.where(np.isnan(exact), np.inf, self._random.random(len(texts)))
         for place in np.flatnonzero(keys < self._worst).tolist():
             text, score = texts[place][:_LONGEST_TEXT], float(exact[place])
             groups = tuple(values[name][place][:LONGEST_VALUE] for name in columns.by)
@@ -217,6 +217,6 @@ class Collector:
 
     @property
     def sample(self) -> list[Review]:
-        """A random sample of the rows, with their days settled: those with the smallest random numbers."""
+        """A random sample of the rows with a score: those with the smallest random numbers."""
         self._cut()
         return [row._replace(day=self.settle(row.day)) for *_, row in self._sample]

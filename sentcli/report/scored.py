@@ -36,7 +36,8 @@ def render_scored(
     place = collected.columns.by.index(column) if column else None
     ends, counts = (collected.labels[0], collected.labels[-1]), figures["all"].labels
     sample = collected.sample
-    topics = topics_of(sample, scorer, ends[1], figures["since"], place)
+    labeled = [row for row in sample if row.label]
+    topics = topics_of(labeled, scorer, ends[1], figures["since"], place)
     page = fill(
         "scored.html.jinja",
         **names,

@@ -177,12 +177,11 @@ class Subjects:
 
     def to_read(self, rows: Sequence[Subject]) -> list[tuple[Review, list[str]]]:
         """Return the latest reviews, and of one day those that name the most of some subjects, with these."""
-        named = [{clause.review for clause in row.clauses} for row in rows]
-        names = [
-            [row.name for row, numbers in zip(rows, named, strict=True) if number in numbers]
-            for number in range(len(self.reviews))
+        named = {row.name: {clause.review for clause in row.clauses} for row in rows}
+        pairs = [
+            (review, [name for name, numbers in named.items() if number in numbers])
+            for number, review in enumerate(self.reviews)
         ]
-        pairs = [*zip(self.reviews, names, strict=True)]
         return sorted(pairs, key=lambda pair: (pair[0].day, len(pair[1])), reverse=True)[:_MOST_READ]
 
     def grid(
@@ -258,7 +257,7 @@ def topics_of(
         "blamed": quoted(blamed, -1),
         "praised": quoted(praised, 1),
         "grid": [] if place is None else subjects.grid(grid_rows, place),
-        "read": subjects.to_read([*subjects.own, *{row.name: row for row in (*blamed, *praised)}.values()]),
+        "read": subjects.to_read([*subjects.own, *blamed, *praised]),
         "sample": len(subjects.reviews),
     }
 
