@@ -123,7 +123,7 @@ class Report:
         """What was written, and which columns it shows, for a message."""
         columns, size = self.collected.columns, f"{len(self.page) / 1000:,.0f} kB"
         shown = {"groups": columns.by, "dates": [columns.time], "stars": [columns.stars]}
-        shown |= {"see --by-time: dates also": columns.more_times}
+        shown |= {"further dates (see --by-time)": columns.more_times}
         lists = {kind: ", ".join(f"{name!r:.60}" for name in of if name) for kind, of in shown.items()}
         parts = [f"{counted(self.collected.rows, 'review')}, {size}"]
         parts += [f"{kind} in {names}" for kind, names in lists.items() if names]
