@@ -87,7 +87,7 @@ class Parts:
 
     def alone(self, texts: Sequence[str]) -> list[float]:
         """Return for each text the largest `Word.alone` of its words."""
-        read = [words_of(text) for text in texts]
+        read = [words_of(text) if text else [] for text in texts]
         self._read_alone({token for tokens in read for token in tokens})
         return [max((self._alone.get(token, 0.0) for token in tokens), default=0.0) for tokens in read]
 

@@ -4,41 +4,47 @@ The result depends on the rows and their order alone, not on the ends of chunks.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from sentcli.errors import UsageError
 from sentcli.report.ratings import find_rating, may_be_nps, nps_of, stars_of
-from sentcli.scoring.dates import day_of, order_of, settle
+from sentcli.scoring.dates import day_of, month_of, order_of, settle
 from sentcli.scoring.extras import MIXED
-from sentcli.scoring.labels import LONGEST_VALUE, NEUTRAL, Floats, Groups
+from sentcli.scoring.labels import LONGEST_VALUE, NEUTRAL, OTHERS, Encoded, Groups
+from sentcli.text.encoder import Numbers
 
-_BINS = 20
-_SCORE_EDGES = np.arange(_BINS + 1) / _BINS
-SCORE_BINS = np.array([f"{low:.2f} to {high:.2f}" for low, high in pairwise(_SCORE_EDGES)], object)
+_SCORE_EDGES = np.arange(1, 20) / 20
+SCORE_BINS = [f"{step / 20:.2f} to {(step + 1) / 20:.2f}" for step in range(20)]
 LENGTHS = (1, 100, 250, 500, 1000, 2000)  # characters; where each slice begins
-_UP_TO = [f"{start} to {stop - 1}" for start, stop in pairwise(LENGTHS)]
-LENGTH_BINS = np.array([*_UP_TO, f"{LENGTHS[-1]} or more"], object)
-STARS = np.array(["", *"12345"], object)  # "" without stars
-_OPINIONS = np.array([0, -1, -1, 0, 1, 1])  # of a number of stars
+LENGTH_BINS = [*(f"{start} to {stop - 1}" for start, stop in pairwise(LENGTHS)), f"{LENGTHS[-1]} or more"]
+STARS = ("", *"12345")  # "" without stars
 _LONGEST_TEXT = 4_000  # characters that are kept
 SAMPLE_SIZE, _SEED = 5_000, 20_261_201
-SHELF_SIZE, _SHELVES = 12, ("negative", "positive", "uncertain", "surprising")
-_LONG_ENOUGH = 30  # characters of a text that is worth reading; shorter ones come last
 
 _TIME = re.compile(
     r"date|time|day$|month|created|updated|published|posted|(^|_)(at|ts)$|unix|epoch", re.IGNORECASE
 )
+# With the letters of a name alone; not: guest type, customer country, hotel name.
+_NOUNS, _VERBS = Path(__file__).with_name("people.txt").read_text("utf-8").replace(" ", "|").splitlines()
+_PEOPLE = re.compile(
+    rf"({_NOUNS})s?(name|id|no|nr|number|handle|email|mail|phone)?s?$|({_VERBS})(by|to)$|"
+    "e?mail(address)?$|phone$"
+)
 _WHOLE = re.compile(r"\d+([.,]\d+)?")
 _NUMBER = re.compile(r"[-+.,\d]+")
+EARLIER = "earlier"  # the period of the rows of another file, with which those of this one are compared
 _MOST_SHARE = 0.95  # of the first values of a column of dates or stars
-_MOST_GROUP_COLUMNS = 3  # that are found without --by
+_MOST_GROUP_COLUMNS = 6  # that are found without --by
 _MOST_GROUPS, _ROWS_PER_GROUP, _LONGEST_GROUP = 30, 5, 60
+_RARE = 3  # rows of a value, such as a person; if most values have no more, they are no groups
 
 
 class Review(NamedTuple):
@@ -52,50 +58,19 @@ class Review(NamedTuple):
     stars: int
 
 
-class Shelf:
-    """Keeps the rows with the smallest keys.
-
-    :param distinct: of several rows whose texts begin alike, keep one.
-    """
-
-    def __init__(self, size: int, *, distinct: bool) -> None:
-        self._size, self._distinct = size, distinct
-        self._kept: list[tuple[float, int, Review]] = []
-        self._worst = np.inf
-
-    def add(self, keys: Floats, first: int, take: Callable[[int], Review]) -> None:
-        """Offer consecutive rows, of which the first one has this number."""
-        places = np.flatnonzero(keys < self._worst).tolist()
-        self._kept += [(float(keys[place]), first + place, take(place)) for place in places]
-        if len(self._kept) > 2 * self._size:
-            self._sort()
-
-    def _sort(self) -> None:
-        rows: dict[Any, tuple[float, int, Review]] = {}
-        for key, number, row in sorted(self._kept):
-            rows.setdefault(row.text[:60].casefold() if self._distinct else number, (key, number, row))
-        self._kept = [*rows.values()][: self._size]
-        if len(self._kept) == self._size:
-            self._worst = self._kept[-1][0]
-
-    @property
-    def rows(self) -> list[Review]:
-        """The rows, in the order of their keys."""
-        self._sort()
-        return [row for *_, row in self._kept]
-
-
 @dataclass(frozen=True)
 class Columns:
     """The names of the columns that a report reads in addition to the texts.
 
     :param is_nps: whether the ratings are answers from 0 to 10, see `nps_of`.
+    :param more_times: further columns of dates.
     """
 
     by: tuple[str, ...] = ()
     time: str | None = None
     stars: str | None = None
     is_nps: bool = False
+    more_times: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -117,12 +92,20 @@ def find_columns(values: Mapping[str, Sequence[str]], by: tuple[str, ...], time:
     dates = [name for name in free if name != stars and _are(day_of, free[name])]
     # Other numbers look like seconds and days of Excel too.
     dates = [name for name in dates if _TIME.search(name) or not _are(_WHOLE.fullmatch, free[name])]
+    more_times: tuple[str, ...] = ()
     if time is None and dates:
         time = next(filter(_TIME.search, dates), dates[0])
+        more_times = tuple(name for name in dates if name != time)
     if not by:
-        groups = (name for name in free if name not in (*dates, stars) and _are_groups(free[name]))
+        others = (name for name in free if name not in (*dates, stars) and not is_of_people(name))
+        groups = (name for name in others if _are_groups(free[name]))
         by = tuple(groups)[:_MOST_GROUP_COLUMNS]
-    return Columns(by, time, stars, is_nps)
+    return Columns(by, time, stars, is_nps, more_times)
+
+
+def is_of_people(name: str) -> bool:
+    """Return whether a column names people, such as `Guest name`, `assigned_to` or `reviewer.id`."""
+    return bool(_PEOPLE.search("".join(filter(str.isalnum, name)).casefold()))
 
 
 def _are(read: Callable[[str], object], values: Sequence[str]) -> bool:
@@ -131,11 +114,12 @@ def _are(read: Callable[[str], object], values: Sequence[str]) -> bool:
 
 
 def _are_groups(values: Sequence[str]) -> bool:
-    """Return whether these are few names, and not only numbers."""
-    names = {*values}
+    """Return whether these are few names of many rows, and not only numbers."""
+    names = Counter(values)
     limit = min(_MOST_GROUPS, max(1, len(values) // _ROWS_PER_GROUP))
     is_short = max(map(len, names)) <= _LONGEST_GROUP
-    return len(names) <= limit and is_short and not all(map(_NUMBER.fullmatch, names))
+    are_rare = 2 * sum(rows <= _RARE for rows in names.values()) > len(names)
+    return len(names) <= limit and is_short and not are_rare and not all(map(_NUMBER.fullmatch, names))
 
 
 class Collector:
@@ -143,24 +127,26 @@ class Collector:
 
     :param labels: the two labels of a model; rows may also be neutral or mixed.
     :param day_first: whether days come first in dates such as 3/4/2025; None: as all dates show.
+    :param since: a day on which a period begins; "" for the first day of a month.
     :ivar rows: the number of rows, also of those without a label.
-    :ivar other_language: the number of rows that are perhaps in another language.
-    :ivar by: the labels by the columns of `columns.by`.
-    :ivar counts: the labels by `day`, as written, `stars`, `length` and `score`.
-    :ivar sample: a random sample of the rows: those with the smallest of random numbers.
+    :ivar by: the periods and labels, as `2026-09 positive`, by the columns of `columns.by`.
+    :ivar bins: the number of rows by stars, length, score and label.
     """
 
-    def __init__(self, labels: Sequence[str], columns: Columns, day_first: bool | None = None) -> None:
+    def __init__(
+        self, labels: Sequence[str], columns: Columns, day_first: bool | None = None, since: str = ""
+    ) -> None:
         if len(labels) != 2:
             hint = "sentcli score --by COLUMN --summary FILE counts other labels"
             raise UsageError(f"a report is for models with two labels, not {len(labels)}; {hint}")
         self.labels, self.columns = (labels[0], NEUTRAL, MIXED, labels[1]), columns
-        self.rows, self.by, self.counts = 0, Groups(), Groups(day={})
-        self._day_of = partial(day_of, day_first=day_first)
-        self.other_language = 0
+        self.rows, self.by, self._days = 0, Groups(), Groups(day={})
+        self.bins = np.zeros((len(STARS), len(LENGTHS), len(SCORE_BINS), len(self.labels) + 1), np.int64)
+        self._day_first, self._since = day_first, since
+        self._number_of = {label: number for number, label in enumerate((*self.labels, None))}
         self._random = np.random.default_rng(_SEED)
-        self.sample = Shelf(SAMPLE_SIZE, distinct=False)
-        self.shelves = {name: Shelf(SHELF_SIZE, distinct=True) for name in _SHELVES}
+        self._sample: list[tuple[float, int, Review]] = []
+        self._worst = np.inf  # the largest random number of a full sample
 
     def add(
         self,
@@ -175,37 +161,62 @@ class Collector:
         :param values: for each of `columns.names`, one value per row; "" where it is missing.
         """
         columns, blank = self.columns, [""] * len(texts)
-        by = {name: values.get(name, blank) for name in columns.by}
-        days = [*map(self._day_of, values.get(columns.time, blank))]
+        dates, ratings = (Encoded.of(values.get(name, blank)) for name in (columns.time, columns.stars))
+        days = Encoded([day_of(date, self._day_first) for date in dates.names], dates.numbers)
+        numbers = self._count(labels, days, values)
         read = nps_of if columns.is_nps else stars_of
-        stars = np.fromiter(map(read, values.get(columns.stars, blank)), np.int64, len(texts))
+        stars = np.array([read(rating) for rating in ratings.names], np.int64)[ratings.numbers]
         lengths = np.array([len(text) if text else 0 for text in texts], np.int64)
         exact = np.array(scores, np.float64).round(6)  # as files have them; NaN for None
-        counted: dict[str, Any] = {
-            "day": days,
-            "stars": STARS[stars],
-            "length": LENGTH_BINS[np.searchsorted(LENGTHS[1:], lengths, "right")],
-            "score": SCORE_BINS[np.searchsorted(_SCORE_EDGES[1:-1], exact, "right")],
-        }
-        self.by.add(by, labels)
-        self.counts.add(counted, labels)
+        steps = np.searchsorted(LENGTHS[1:], lengths, "right")
+        bins = np.searchsorted(_SCORE_EDGES, exact, "right")
+        cells = np.ravel_multi_index((stars, steps, bins, numbers), self.bins.shape)
+        self.bins += np.bincount(cells, minlength=self.bins.size).reshape(self.bins.shape)
 
-        def take(place: int) -> Review:
+        keys = np.where(np.isnan(exact), np.inf, self._random.random(len(texts)))
+        for place in np.flatnonzero(keys < self._worst).tolist():
             text, score = texts[place][:_LONGEST_TEXT], float(exact[place])
-            rating = 0 if columns.is_nps else int(stars[place])
-            groups = tuple(column[place][:LONGEST_VALUE] for column in by.values())
-            return Review(text, labels[place], score, groups, days[place], rating)
-
-        is_labeled = [label is not None for label in labels]
-        self.sample.add(np.where(is_labeled, self._random.random(len(texts)), np.inf), self.rows, take)
-        unsure = np.abs(exact - 0.5)
-        against = np.where(_OPINIONS[stars] * (exact - 0.5) < 0, 0.5 - unsure, np.inf)
-        late = np.where(lengths < _LONG_ENOUGH, 2.0, 0.0)  # NaN, of rows without a score, is no key
-        for shelf, keys in zip(self.shelves.values(), (exact, 1 - exact, unsure, against), strict=True):
-            shelf.add(keys + late, self.rows, take)
+            groups = tuple(values[name][place][:LONGEST_VALUE] for name in columns.by)
+            day = days.names[days.numbers[place]]
+            row = Review(text, labels[place], score, groups, day, int(stars[place]))
+            self._sample.append((float(keys[place]), self.rows + place, row))
         self.rows += len(texts)
+        if len(self._sample) > 2 * SAMPLE_SIZE:
+            self._cut()
 
-    def settled(self, rows: Sequence[Review]) -> list[Review]:
-        """Return rows whose days are settled, once all rows are known."""
-        day_first, _ = order_of(self.counts["day"])
-        return [row._replace(day=settle(row.day, day_first=day_first)) for row in rows]
+    def _cut(self) -> None:
+        self._sample = sorted(self._sample)[:SAMPLE_SIZE]
+        if len(self._sample) == SAMPLE_SIZE:
+            self._worst = self._sample[-1][0]
+
+    def add_earlier(self, labels: Sequence[Any], values: Mapping[Any, Sequence[str]]) -> None:
+        """Add rows that are counted only to compare those of `add` with them."""
+        self._count(labels, Encoded([EARLIER], np.zeros(len(labels), np.int64)), values)
+
+    def _count(self, labels: Sequence[Any], days: Encoded, values: Mapping[Any, Sequence[str]]) -> Numbers:
+        """Count rows by days, and by groups and months; return the numbers of the labels."""
+        numbers = np.fromiter(map(self._number_of.__getitem__, labels), np.int64, len(labels))
+        names = [label or "" for label in self._number_of]
+        self._days.add_encoded({"day": days}, Encoded(names, numbers))
+        months = Encoded.of([month_of(day, self._since) for day in days.names])
+        marks = [f"{month} {name}" for month in months.names for name in names]
+        mark_of_row = months.numbers[days.numbers] * len(names) + numbers
+        by = {name: Encoded.of(values[name]) for name in self.columns.by}
+        self.by.add_encoded(by, Encoded(marks, mark_of_row))
+        return numbers
+
+    @property
+    def days(self) -> dict[str, Counter[str]]:
+        """The labels by day, as it is written."""
+        return {day: labels for day, labels in self._days["day"].items() if day != OTHERS}
+
+    @cached_property
+    def settle(self) -> Callable[[str], str]:
+        """Return days as 2025-12-31, once all rows are known."""
+        return partial(settle, day_first=order_of(self.days)[0])
+
+    @property
+    def sample(self) -> list[Review]:
+        """A random sample of the rows with a score: those with the smallest random numbers."""
+        self._cut()
+        return [row._replace(day=self.settle(row.day)) for *_, row in self._sample]

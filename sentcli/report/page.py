@@ -4,12 +4,14 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from sentcli.evaluation.display import fill_in
 from sentcli.explain.explanation import phrases
 from sentcli.explain.parts import Word
+from sentcli.scoring.dates import written
 from sentcli.scoring.scorer import Scorer
 
 _FOLDER = Path(__file__).parent
@@ -25,13 +27,21 @@ def fill(template: str, **values: Any) -> bytes:
     filters = {
         "percent": _percent,
         "exact": lambda share: _percent(share, 1),
+        "points": lambda share: f"{100 * share:+.1f}".replace("-", "\N{MINUS SIGN}"),
         "place": lambda share: f"{100 * share:.4g}%",
+        "within": _within,
+        "written": lambda day: written(day.removesuffix("-01")),
         "zip": zip,
     }
     style, script = ((_FOLDER / name).read_text("utf-8") for name in ("page.css", "page.js"))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = fill_in(_FOLDER / template, filters, style=style, script=script, digest=digest, **values)
     return page.encode("utf-8", "replace")
+
+
+def _within(parts: Sequence[str], room: int) -> list[str]:
+    """Return the first parts that have so many characters in total."""
+    return [part for part, size in zip(parts, accumulate(map(len, parts)), strict=True) if size <= room]
 
 
 def _percent(share: float | None, digits: int = 0) -> str:

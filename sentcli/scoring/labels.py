@@ -5,13 +5,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from sentcli.errors import UsageError, option
-from sentcli.scoring.dates import by_span, split_span
+from sentcli.scoring.dates import NO_DATE, by_span, split_span
 
 Floats = npt.NDArray[np.float64]  # probabilities: [texts, classes]; scores: [texts]
 Bools = npt.NDArray[np.bool_]
@@ -102,6 +102,19 @@ class Counts:
         return replace(self, **sums)
 
 
+class Encoded(NamedTuple):
+    """The values of rows: the distinct ones, and for each row the number of its value."""
+
+    names: Sequence[str | None]
+    numbers: Sides
+
+    @classmethod
+    def of(cls, values: Sequence[str | None]) -> "Encoded":
+        """Return values, the distinct ones in the order of their first rows."""
+        numbers = {name: number for number, name in enumerate(dict.fromkeys(values))}
+        return cls([*numbers], np.fromiter(map(numbers.__getitem__, values), np.int64, len(values)))
+
+
 class Groups(dict[str, dict[str, Counter[str]]]):
     """Counts of labels by column and value, as JSON has them. They add up over outputs.
 
@@ -110,9 +123,15 @@ class Groups(dict[str, dict[str, Counter[str]]]):
 
     def add(self, columns: Mapping[str, Sequence[str]], labels: Sequence[str | None]) -> None:
         """Count the labels of consecutive rows by the values of columns."""
+        self.add_encoded({name: Encoded.of(of) for name, of in columns.items()}, Encoded.of(labels))
+
+    def add_encoded(self, columns: Mapping[str, Encoded], labels: Encoded) -> None:
         for column, values in columns.items():
-            for (value, label), rows in Counter(zip(values, labels, strict=True)).items():
-                self._labels_of(column, value[:LONGEST_VALUE])[label or _NO_LABEL] += rows
+            pairs = values.numbers * len(labels.names) + labels.numbers
+            for pair, rows in zip(*map(np.ndarray.tolist, np.unique(pairs, return_counts=True)), strict=True):
+                value, label = divmod(pair, len(labels.names))
+                name = (values.names[value] or "")[:LONGEST_VALUE]
+                self._labels_of(column, name)[labels.names[label] or _NO_LABEL] += rows
 
     def __add__(self, other: Mapping[str, Mapping[str, Mapping[str, int]]]) -> "Groups":
         total = Groups()
@@ -126,7 +145,9 @@ class Groups(dict[str, dict[str, Counter[str]]]):
         """Return the counts of a value, or those of `OTHERS` if the column has many values already."""
         values = self.setdefault(column, {})
         name = value if value in values or len(values) < MOST_VALUES else OTHERS
-        return values.setdefault(name, Counter())
+        if name not in values:
+            values[name] = Counter()
+        return values[name]
 
 
 @dataclass(frozen=True)
@@ -153,6 +174,11 @@ class Group:
     def labeled(self) -> int:
         """The number of rows that have a label."""
         return sum(self.labels.values())
+
+
+def is_group(value: str) -> bool:
+    """Return whether a value is neither missing nor one of those that are counted together."""
+    return value not in ("", OTHERS, NO_DATE)
 
 
 def groups_by_column(groups: Groups, label: str) -> dict[str, list[Group]]:
