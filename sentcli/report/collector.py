@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,8 +18,7 @@ from sentcli.errors import UsageError
 from sentcli.report.ratings import find_rating, may_be_nps, nps_of, stars_of
 from sentcli.scoring.dates import day_of, month_of, order_of, settle
 from sentcli.scoring.extras import MIXED
-from sentcli.scoring.labels import LONGEST_VALUE, NEUTRAL, OTHERS, Encoded, Groups
-from sentcli.text.encoder import Numbers
+from sentcli.scoring.labels import LONGEST_VALUE, NEUTRAL, OTHERS, Groups
 
 _SCORE_EDGES = np.arange(1, 20) / 20
 SCORE_BINS = [f"{step / 20:.2f} to {(step + 1) / 20:.2f}" for step in range(20)]
@@ -122,6 +121,12 @@ def _are_groups(values: Sequence[str]) -> bool:
     return len(names) <= limit and is_short and not are_rare and not all(map(_NUMBER.fullmatch, names))
 
 
+@lru_cache(1 << 14)
+def _mark_of(day: str, label: str | None, since: str) -> str:
+    """Return the month and the label of a row; of a day in the month of `since`, the day."""
+    return f"{month_of(day, since)} {label or ''}"
+
+
 class Collector:
     """Collects the figures and the rows of a report.
 
@@ -143,10 +148,8 @@ class Collector:
         self.rows, self.by, self._days = 0, Groups(), Groups(day={})
         self.bins = np.zeros((len(STARS), len(LENGTHS), len(SCORE_BINS), len(self.labels) + 1), np.int64)
         self._day_first, self._since = day_first, since
-        self._number_of = {label: number for number, label in enumerate((*self.labels, None))}
         self._random = np.random.default_rng(_SEED)
-        self._sample: list[tuple[float, int, Review]] = []
-        self._worst = np.inf  # the largest random number of a full sample
+        self._sample: list[tuple[float, int, Review]] = []  # with their random numbers and their places
 
     def add(
         self,
@@ -161,49 +164,35 @@ class Collector:
         :param values: for each of `columns.names`, one value per row; "" where it is missing.
         """
         columns, blank = self.columns, [""] * len(texts)
-        dates, ratings = (Encoded.of(values.get(name, blank)) for name in (columns.time, columns.stars))
-        days = Encoded([day_of(date, self._day_first) for date in dates.names], dates.numbers)
-        numbers = self._count(labels, days, values)
-        read = nps_of if columns.is_nps else stars_of
-        stars = np.array([read(rating) for rating in ratings.names], np.int64)[ratings.numbers]
-        lengths = np.array([len(text) if text else 0 for text in texts], np.int64)
+        days = [day_of(date, self._day_first) for date in values.get(columns.time, blank)]
+        stars = [*map(nps_of if columns.is_nps else stars_of, values.get(columns.stars, blank))]
+        self._count(days, labels, values)
         exact = np.array(scores, np.float64).round(6)  # as files have them; NaN for None
-        steps = np.searchsorted(LENGTHS[1:], lengths, "right")
-        bins = np.searchsorted(_SCORE_EDGES, exact, "right")
-        cells = np.ravel_multi_index((stars, steps, bins, numbers), self.bins.shape)
+        lengths = np.searchsorted(LENGTHS[1:], [len(text or "") for text in texts], "right")
+        steps = np.searchsorted(_SCORE_EDGES, exact, "right")
+        numbers = [*map((*self.labels, None).index, labels)]
+        cells = np.ravel_multi_index((stars, lengths, steps, numbers), self.bins.shape)
         self.bins += np.bincount(cells, minlength=self.bins.size).reshape(self.bins.shape)
 
         keys = np.where(np.isnan(exact), np.inf, self._random.random(len(texts)))
-        for place in np.flatnonzero(keys < self._worst).tolist():
-            text, score = texts[place][:_LONGEST_TEXT], float(exact[place])
+        largest = self._sample[-1][0] if len(self._sample) == SAMPLE_SIZE else np.inf
+        for place in np.flatnonzero(keys < largest).tolist():
             groups = tuple(values[name][place][:LONGEST_VALUE] for name in columns.by)
-            day = days.names[days.numbers[place]]
-            row = Review(text, labels[place], score, groups, day, int(stars[place]))
+            scored = texts[place][:_LONGEST_TEXT], labels[place], float(exact[place])
+            row = Review(*scored, groups, days[place], stars[place])
             self._sample.append((float(keys[place]), self.rows + place, row))
-        self.rows += len(texts)
-        if len(self._sample) > 2 * SAMPLE_SIZE:
-            self._cut()
-
-    def _cut(self) -> None:
         self._sample = sorted(self._sample)[:SAMPLE_SIZE]
-        if len(self._sample) == SAMPLE_SIZE:
-            self._worst = self._sample[-1][0]
+        self.rows += len(texts)
 
     def add_earlier(self, labels: Sequence[Any], values: Mapping[Any, Sequence[str]]) -> None:
         """Add rows that are counted only to compare those of `add` with them."""
-        self._count(labels, Encoded([EARLIER], np.zeros(len(labels), np.int64)), values)
+        self._count([EARLIER] * len(labels), labels, values)
 
-    def _count(self, labels: Sequence[Any], days: Encoded, values: Mapping[Any, Sequence[str]]) -> Numbers:
-        """Count rows by days, and by groups and months; return the numbers of the labels."""
-        numbers = np.fromiter(map(self._number_of.__getitem__, labels), np.int64, len(labels))
-        names = [label or "" for label in self._number_of]
-        self._days.add_encoded({"day": days}, Encoded(names, numbers))
-        months = Encoded.of([month_of(day, self._since) for day in days.names])
-        marks = [f"{month} {name}" for month in months.names for name in names]
-        mark_of_row = months.numbers[days.numbers] * len(names) + numbers
-        by = {name: Encoded.of(values[name]) for name in self.columns.by}
-        self.by.add_encoded(by, Encoded(marks, mark_of_row))
-        return numbers
+    def _count(self, days: Sequence[str], labels: Sequence[Any], values: Mapping[Any, Sequence[str]]) -> None:
+        """Count rows by days, and by groups and months."""
+        self._days.add({"day": days}, labels)
+        marks = [_mark_of(day, label, self._since) for day, label in zip(days, labels, strict=True)]
+        self.by.add({name: values[name] for name in self.columns.by}, marks)
 
     @property
     def days(self) -> dict[str, Counter[str]]:
@@ -218,5 +207,4 @@ class Collector:
     @property
     def sample(self) -> list[Review]:
         """A random sample of the rows with a score: those with the smallest random numbers."""
-        self._cut()
         return [row._replace(day=self.settle(row.day)) for *_, row in self._sample]

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -102,19 +102,6 @@ class Counts:
         return replace(self, **sums)
 
 
-class Encoded(NamedTuple):
-    """The values of rows: the distinct ones, and for each row the number of its value."""
-
-    names: Sequence[str | None]
-    numbers: Sides
-
-    @classmethod
-    def of(cls, values: Sequence[str | None]) -> "Encoded":
-        """Return values, the distinct ones in the order of their first rows."""
-        numbers = {name: number for number, name in enumerate(dict.fromkeys(values))}
-        return cls([*numbers], np.fromiter(map(numbers.__getitem__, values), np.int64, len(values)))
-
-
 class Groups(dict[str, dict[str, Counter[str]]]):
     """Counts of labels by column and value, as JSON has them. They add up over outputs.
 
@@ -123,15 +110,9 @@ class Groups(dict[str, dict[str, Counter[str]]]):
 
     def add(self, columns: Mapping[str, Sequence[str]], labels: Sequence[str | None]) -> None:
         """Count the labels of consecutive rows by the values of columns."""
-        self.add_encoded({name: Encoded.of(of) for name, of in columns.items()}, Encoded.of(labels))
-
-    def add_encoded(self, columns: Mapping[str, Encoded], labels: Encoded) -> None:
         for column, values in columns.items():
-            pairs = values.numbers * len(labels.names) + labels.numbers
-            for pair, rows in zip(*map(np.ndarray.tolist, np.unique(pairs, return_counts=True)), strict=True):
-                value, label = divmod(pair, len(labels.names))
-                name = (values.names[value] or "")[:LONGEST_VALUE]
-                self._labels_of(column, name)[labels.names[label] or _NO_LABEL] += rows
+            for (value, label), rows in Counter(zip(values, labels, strict=True)).items():
+                self._labels_of(column, value[:LONGEST_VALUE])[label or _NO_LABEL] += rows
 
     def __add__(self, other: Mapping[str, Mapping[str, Mapping[str, int]]]) -> "Groups":
         total = Groups()
@@ -145,9 +126,7 @@ class Groups(dict[str, dict[str, Counter[str]]]):
         """Return the counts of a value, or those of `OTHERS` if the column has many values already."""
         values = self.setdefault(column, {})
         name = value if value in values or len(values) < MOST_VALUES else OTHERS
-        if name not in values:
-            values[name] = Counter()
-        return values[name]
+        return values.get(name) or values.setdefault(name, Counter())
 
 
 @dataclass(frozen=True)
