@@ -47,7 +47,7 @@ def metrics_of(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     names = ["accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss", "expected_calibration_error"]
     if len(figures["classes"]) == 2:
         names.insert(2, "f1")
-    values = {**figures.get("ordered", {}), **{name: figures[name] for name in names}}
+    values = {**{name: figures[name] for name in names}, **figures.get("ordered", {})}
     intervals = {"accuracy": figures["accuracy_interval"], **figures["intervals"]}
     return [
         (_NAMES.get(name, name.replace("_", " ")), four(value), _interval(intervals.get(name)))

@@ -1,7 +1,6 @@
 """Cut sentences into clauses that each say something: "fair price, rude staff" are two."""
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -24,12 +23,8 @@ def clauses_of(texts: Sequence[str], sentences: Sequence[Place], parts: Parts) -
         spans = pairwise([start, *(mark.end() for mark in marks), end])
         words = ["", *(mark[1] or "" for mark in marks)]
         cut += [(number, *span, word) for span, word in zip(spans, words, strict=True)]
-    pieces = Counter(number for number, *_ in cut)
-    # A sentence that cannot be cut needs no answer.
-    asked = [
-        texts[sentences[number][0]][start:end] if pieces[number] > 1 else "" for number, start, end, _ in cut
-    ]
-    says, words_say = parts.alone(asked), parts.alone([word for *_, word in cut])
+    says = parts.alone([texts[sentences[number][0]][start:end] for number, start, end, _ in cut])
+    words_say = parts.alone([word for *_, word in cut])
     clauses: list[tuple[int, int, int, float]] = []
     for (number, start, end, _), said, word_says in zip(cut, says, words_say, strict=True):
         last = clauses[-1] if clauses else (-1, -1, -1, -1.0)

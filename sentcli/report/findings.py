@@ -16,10 +16,8 @@ from sentcli.scoring.labels import Interval, is_group, wilson_interval
 # largest p of all falls of groups, of all rises, and of the change of all rows in either direction.
 _FALLS, _RISES, _WHOLE = 0.042, 0.003, 0.0025
 _MOST_ROWS = 40  # of a table
-_ENDS, _MOST_CHANGED = (
-    20,
-    16,
-)  # of more groups: those with the lowest and the highest shares; those that changed
+_ENDS = 20  # of more groups: those with the lowest and with the highest shares
+_MOST_CHANGED = 16  # of more groups
 _MOST_TOLD, _MOST_APART = 3, 2  # groups in the title; that are said to differ from all others
 
 Marks = Mapping[str, int]  # the rows by period and label

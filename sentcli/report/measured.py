@@ -1,6 +1,7 @@
 """The pages of an evaluation and of a training."""
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from sklearn.metrics import auc, precision_recall_curve, roc_curve
 
 from sentcli.evaluation.evaluate import Measurement
 from sentcli.evaluation.model_card import Epochs, Metrics
-from sentcli.report.page import EXCERPT, fill, shade
+from sentcli.report.page import fill, shaded
 from sentcli.scoring.labels import Bools, Floats
 from sentcli.scoring.scorer import Scorer
 
@@ -35,7 +36,7 @@ def render_evaluation(measured: Measurement, scorer: Scorer) -> bytes:
         ],
         thresholds=_thresholds(labels == 1, probabilities[:, 1]) if len(classes) == 2 else None,
         errors=measured.errors,
-        excerpts=shade([row["text"] for row in measured.errors], scorer, EXCERPT),
+        shaded=partial(shaded, scorer),
     )
 
 

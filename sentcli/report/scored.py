@@ -3,15 +3,17 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from html import unescape
 from typing import Any
 
 from sentcli.report.collector import EARLIER, LENGTH_BINS, SCORE_BINS, STARS, Collector, Review
 from sentcli.report.findings import tables_of, told_of, whole_of
-from sentcli.report.page import EXCERPT, fill, shade
+from sentcli.report.page import fill, shaded
 from sentcli.report.ratings import NPS
-from sentcli.report.subjects import topics_of
+from sentcli.report.subjects import Subjects
 from sentcli.report.timeline import find_since, is_since, timeline
+from sentcli.scoring.dates import NO_DATE, by_span
 from sentcli.scoring.labels import Group
 from sentcli.scoring.scorer import Scorer
 
@@ -32,12 +34,9 @@ def render_scored(
     :param rejected: rows that could not be read.
     """
     figures, colors = figures_of(collected, since), dict(zip(collected.labels, _COLORS, strict=True))
-    column = figures["groups"][0].column if figures["groups"] else None
-    place = collected.columns.by.index(column) if column else None
     ends, counts = (collected.labels[0], collected.labels[-1]), figures["all"].labels
     sample = collected.sample
-    labeled = [row for row in sample if row.label]
-    topics = topics_of(labeled, scorer, ends[1], figures["since"], place)
+    subjects = Subjects([row for row in sample if row.label], scorer, ends[1], figures["since"])
     page = fill(
         "scored.html.jinja",
         **names,
@@ -50,26 +49,23 @@ def render_scored(
         asked=since,
         rejected=rejected,
         weak=_weak_shares(sample, scorer),
-        shelves={
-            name: [*zip(rows, shade([row.text for row in rows], scorer, EXCERPT), strict=True)]
-            for name, rows in shelves_of(sample).items()
-            if rows
-        },
+        shelves=shelves_of(sample),
+        shaded=partial(shaded, scorer),
+        subjects=subjects,
         **figures,
-        **topics,
     )
-    return page, _rows_of(page.decode(), topics)
+    return page, _rows_of(page.decode(), subjects)
 
 
-def _rows_of(page: str, topics: Mapping[str, Any]) -> list[list[Any]]:
+def _rows_of(page: str, subjects: Subjects) -> list[list[Any]]:
     """Return the title and the first sentences of a page, and the subjects, each with a quote."""
     header = page[page.index("<header>") : page.index("</header>")]
     sentences = re.findall(r"<(?:h1|li)>(.*?)</(?:h1|li)>", header, re.DOTALL)
     rows: list[list[Any]] = [[]]
     rows += [[unescape(re.sub("<[^>]+>", "", sentence)).strip()] for sentence in sentences]
     rows += [[], ["subject", "complain", "praise", "sentence"]]
-    for row, cards in topics["own"] + topics["blamed"] + topics["praised"]:
-        rows.append([row.name, row.all[0], row.praise, *(quote.text for quote, _ in cards[:1])])
+    for row in (*subjects.own, *subjects.blamed, *subjects.praised):
+        rows.append([row.name, row.all[0], row.praise, *(quote.text for quote in row.quotes[:1])])
     return rows
 
 
@@ -94,13 +90,9 @@ def shelves_of(sample: Sequence[Review]) -> dict[str, list[Review]]:
 def _weak_shares(sample: Sequence[Review], scorer: Scorer) -> dict[str, float]:
     """Return which shares of the sample weaken the page: other languages, cut texts, one text many times."""
     texts = [row.text for row in sample]
-    doubts = scorer.count_doubts(texts)
+    counts = scorer.count_doubts(texts)
     repeated = max(Counter(texts).values(), default=0)
-    counts = {
-        "foreign": doubts["other_language"],
-        "cut": doubts["truncated"],
-        "repeated": repeated if repeated >= _REPEATED else 0,
-    }
+    counts["repeated"] = repeated if repeated >= _REPEATED else 0
     return {name: count / len(texts) for name, count in counts.items() if count > _WEAK * len(texts)}
 
 
@@ -116,11 +108,9 @@ def figures_of(collected: Collector, asked: str = "") -> dict[str, Any]:
     by_stars = collected.bins.sum((1, 2))
     low, high = by_stars[1:3].sum(0), by_stars[4:6].sum(0)  # negative, neutral, mixed, positive, none
     agreement = {"disagree": int(low[3] + high[0]), "agree": int(low[0] + high[3])}
-    days: dict[str, Counter[str]] = {}
-    for day, labels in collected.days.items():
-        days.setdefault(collected.settle(day), Counter()).update(labels)
-    undated, earlier = (days.pop(period, Counter()) for period in ("", EARLIER))
-    dated = {day: sum(rows for label, rows in labels.items() if label) for day, labels in days.items()}
+    days = by_span(collected.days, "day")
+    undated, earlier = (days.pop(period, Counter()) for period in (NO_DATE, EARLIER))
+    dated = {day: labels.total() - labels[""] for day, labels in days.items()}
     since = "" if earlier else find_since(dated, asked)
 
     def side_of(period: str) -> bool | None:

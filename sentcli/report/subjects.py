@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from sentcli.explain.phrases import Phrases
 from sentcli.explain.pieces import sentences_of
 from sentcli.report.collector import Review
 from sentcli.report.findings import Finding, against_rest, judged
-from sentcli.report.page import Spans, shade
 from sentcli.report.words import find_subjects
 from sentcli.scoring.evidence import Counted, share_of
 from sentcli.scoring.labels import Floats
@@ -25,7 +24,7 @@ _CLEAR = 1.0  # log odds of a clause that praises or complains
 _FEWEST, _FEWEST_SHARE = 5, 1 / 200  # texts that praise or complain of a subject, and their share of all
 _MOST_COMPLAINTS = 0.6  # in the texts that judge a subject of praise
 _FALLS, _RISES = 0.001, 0.002  # the largest p of all falls and rises of complaints that are named
-_QUOTE_CHARACTERS, _TYPICAL, _LONGEST = range(40, 191), 80, 200
+_QUOTE_CHARACTERS, _TYPICAL = range(40, 191), 80
 _CLEAREST = 4.0  # log odds beyond which all clauses are alike
 _SUBJECTS, _QUOTES = 10, 3  # of a list; of a subject
 _GRID_SUBJECTS, _GRID_GROUPS, _GRID_QUOTES = 8, 12, 2
@@ -34,7 +33,6 @@ _MOST_READ = 400  # reviews to search in
 _BEFORE_VERBS = frozenset("i we you they he she to can will would could should may must didn't don't".split())  # noqa: SIM905
 _ABSENT = frozenset(("no", "without", "zero"))
 
-Card = tuple[Review, Spans]  # a row with its text, or a sentence of it, as it is shown
 Numbers = set[int]  # of reviews
 
 
@@ -52,11 +50,12 @@ class Subject(Finding):
     """What reviews say of a subject: how many complain, of those that name it, and of all before and since.
 
     :param words: the words that the reviews use for it, the most frequent first.
-    :param clauses: those with these words.
+    :param clauses: those with these words; first those since a day, and of these the ones that read best.
     :param complains: the reviews that complain.
     :param praise: the number of reviews that praise.
     :param stake, gain: by how much the share of positive reviews is lower because some complain, and higher
         because some praise, if these would else be like the other reviews: upper bounds.
+    :param quotes: reviews, each with a sentence in place of its text.
     """
 
     words: Sequence[str]
@@ -65,6 +64,7 @@ class Subject(Finding):
     praise: int
     stake: float
     gain: float
+    quotes: Sequence[Review] = ()
 
 
 class Subjects:
@@ -74,49 +74,47 @@ class Subjects:
     :param label: the label of positive reviews.
     :param since: the day whose complaints are compared with those before it; "" for none.
     :ivar own, found: the user's own subjects, and those that were found, in no order.
+    :ivar praised, blamed: the subjects of praise and those of complaints, with the largest effect first.
     """
 
     def __init__(self, reviews: Sequence[Review], scorer: Scorer, label: str, since: str = "") -> None:
         sizes = np.cumsum([len(row.text) for row in reviews])
-        self.reviews = reviews[: int(np.searchsorted(sizes, _MOST_CHARACTERS, "right"))]
-        reviews = self.reviews
-        self._positive = {number for number, row in enumerate(reviews) if row.label == label}
-        self._before = {number for number, row in enumerate(reviews) if "" < row.day < since}
-        self._since = {number for number, row in enumerate(reviews) if row.day >= since > ""}
+        self.reviews = reviews = reviews[: int(np.searchsorted(sizes, _MOST_CHARACTERS, "right"))]
+        self._every = {*range(len(reviews))}
+        self._positive = {number for number in self._every if reviews[number].label == label}
+        self._before = {number for number in self._every if "" < reviews[number].day < since}
+        self._since = {number for number in self._every if reviews[number].day >= since > ""}
         self._clauses = _clauses_of([row.text for row in reviews], scorer)
-        clauses = [clause.text for clause in self._clauses]
-        found = self._subjects(find_subjects(clauses, partial(_log_odds, scorer)))
-        least = max(_FEWEST, _FEWEST_SHARE * len(reviews))
-        found = [row for row in found if max(row.all[0], row.praise) >= least]
         own = self._subjects(scorer.extras.about)
-        every = judged([*own, *found], _FALLS, _RISES)
-        self.own, self.found = every[: len(own)], every[len(own) :]
+        words = find_subjects([clause.text for clause in self._clauses], partial(_log_odds, scorer))
+        least = max(_FEWEST, _FEWEST_SHARE * len(reviews))
+        found = [row for row in self._subjects(words) if max(row.all[0], row.praise) >= least]
+        every, taken = judged([*own, *found], _FALLS, _RISES), set[int]()
+        self.own = self._quoted(every[: len(own)], (-1, 1), taken)
+        self.found = every[len(own) :]
+        praised, blamed = self._sides()
+        self.blamed, self.praised = self._quoted(blamed, (-1,), taken), self._quoted(praised, (1,), taken)
 
     def _subjects(self, words: Mapping[str, Sequence[str]]) -> list[Subject]:
         """Return what the clauses say of subjects with these words."""
         forms = {
-            form.replace(" ", blank): (name, word)
+            form.replace("-", " "): (name, word)
             for name, own in words.items()
             for word in own
             for form in forms_of(word.lower())
-            for blank in " -"
         }
         phrases = Phrases(forms)
-        uses: dict[str, Counter[str]] = {name: Counter() for name in words}
-        clauses: dict[str, list[Clause]] = {name: [] for name in words}
+        uses: dict[str, list[tuple[str, Clause]]] = {name: [] for name in words}
         for clause in self._clauses:
-            for (name, word), start, _ in phrases.find(clause.text):
+            for (name, word), start, _ in phrases.find(clause.text.replace("-", " ")):
                 before = clause.text[:start].lower().split()[-2:]
                 is_absent = clause.odds > 0 and not _ABSENT.isdisjoint(before)
                 if not (is_absent or _BEFORE_VERBS.issuperset(before[-1:] or [""])):
-                    uses[name][word] += 1
-                    clauses[name].append(clause)
-        return [
-            self._subject(name, [word for word, _ in uses[name].most_common()], clauses[name])
-            for name in words
-        ]
+                    uses[name].append((word, clause))
+        return [self._subject(name, pairs) for name, pairs in uses.items()]
 
-    def _subject(self, name: str, words: Sequence[str], clauses: Sequence[Clause]) -> Subject:
+    def _subject(self, name: str, uses: Sequence[tuple[str, Clause]]) -> Subject:
+        clauses = [clause for _, clause in uses]
         named = {clause.review for clause in clauses}
         complains = {clause.review for clause in clauses if clause.odds < -_CLEAR}
         praises = {clause.review for clause in clauses if clause.odds > _CLEAR}
@@ -125,8 +123,8 @@ class Subjects:
             all=_counted(complains, named),
             before=_counted(complains, self._before),
             since=_counted(complains, self._since),
-            words=words,
-            clauses=clauses,
+            words=[word for word, _ in Counter(word for word, _ in uses).most_common()],
+            clauses=sorted(clauses, key=lambda clause: (clause.review not in self._since, -_worth(clause))),
             complains=complains,
             praise=len(praises),
             stake=-self._effect(complains),
@@ -135,57 +133,55 @@ class Subjects:
 
     def _effect(self, says: Numbers) -> float:
         """Return by how much the share of positive reviews is higher because some say something."""
-        yes, size = _counted(self._positive, says)
-        rest = len(self._positive) - yes, len(self.reviews) - size
-        return (
-            size / len(self.reviews) * (share_of((yes, size)) - share_of(rest)) if rest[1] and size else 0.0
-        )
+        rest = self._every - says or self._every
+        return share_of(_counted(self._positive, self._every)) - share_of(_counted(self._positive, rest))
 
-    def sides(self, limit: int) -> tuple[list[Subject], list[Subject]]:
-        """Return the subjects of praise and those of complaints, with the largest effect first.
+    def _sides(self) -> tuple[list[Subject], list[Subject]]:
+        """Return the subjects of praise and those of complaints.
 
         A subject of praise has no larger share of complaints than subjects have on average, and one of
         complaints at least half of that.
         """
         bad, good = (sum(sign * clause.odds > _CLEAR for clause in self._clauses) for sign in (-1, 1))
-        usual = bad / max(1, bad + good)
-        most = min(usual, _MOST_COMPLAINTS)
-        sides = [(row, row.all[0] / max(1, row.all[0] + row.praise)) for row in self.found]
-        praised = [row for row, complaints in sides if row.gain > 0 and complaints <= most]
-        blamed = [row for row, complaints in sides if row.stake > 0 and complaints >= usual / 2]
+        usual = share_of((bad, bad + good))
+        shares = [share_of((row.all[0], row.all[0] + row.praise)) for row in self.found]
+        sides = [*zip(self.found, shares, strict=True)]
+        praised = [row for row, share in sides if row.gain > 0 and share <= min(usual, _MOST_COMPLAINTS)]
+        blamed = [row for row, share in sides if row.stake > 0 and share >= usual / 2]
         praised.sort(key=lambda row: -row.gain)
         blamed.sort(key=lambda row: -row.stake)
-        return praised[:limit], blamed[:limit]
+        return praised[:_SUBJECTS], blamed[:_SUBJECTS]
+
+    def _quoted(self, rows: Sequence[Subject], signs: Sequence[int], taken: Numbers) -> list[Subject]:
+        return [
+            replace(row, quotes=[quote for sign in signs for quote in self.quotes(row, sign, _QUOTES, taken)])
+            for row in rows
+        ]
 
     def quotes(self, subject: Subject, sign: int, limit: int, taken: Numbers) -> list[Review]:
         """Return reviews, each with a sentence that a reader would choose in place of its text.
 
-        Those since a day come first.
-
         :param sign: 1 for praise, -1 for complaints.
         :param taken: the reviews that are not quoted; those that are quoted are added.
         """
-        clear = [own for own in subject.clauses if sign * own.odds > _CLEAR and own.quote]
-        clauses = [own for own in clear if own.review not in taken]
         quotes: dict[str, Review] = {}
-        for own in sorted(clauses, key=lambda own: (own.review not in self._since, -_worth(own))):
-            if len(quotes) < limit and own.review not in taken and own.quote not in quotes:
+        for own in subject.clauses:
+            is_fit = own.quote and sign * own.odds > _CLEAR and own.review not in taken
+            if is_fit and len(quotes) < limit and own.quote not in quotes:
                 quotes[own.quote] = self.reviews[own.review]._replace(text=own.quote)
                 taken.add(own.review)
         return [*quotes.values()]
 
-    def to_read(self, rows: Sequence[Subject]) -> list[tuple[Review, list[str]]]:
-        """Return the latest reviews, and of one day those that name the most of some subjects, with these."""
-        named = {row.name: {clause.review for clause in row.clauses} for row in rows}
-        pairs = [
-            (review, [name for name, numbers in named.items() if number in numbers])
-            for number, review in enumerate(self.reviews)
-        ]
+    def to_read(self) -> list[tuple[Review, list[str]]]:
+        """Return the latest reviews, and of one day those that name the most subjects, with their names."""
+        names: dict[int, list[str]] = {number: [] for number in self._every}
+        for row in (*self.own, *self.blamed, *self.praised):
+            for number in {clause.review for clause in row.clauses}:
+                names[number].append(row.name)
+        pairs = zip(self.reviews, names.values(), strict=True)
         return sorted(pairs, key=lambda pair: (pair[0].day, len(pair[1])), reverse=True)[:_MOST_READ]
 
-    def grid(
-        self, rows: Sequence[Subject], place: int
-    ) -> list[tuple[str, list[tuple[Finding, list[Review]]]]]:
+    def grid(self, place: int) -> list[tuple[str, list[tuple[Finding, list[Review]]]]]:
         """Return for each subject how many complain of it in the largest groups, compared with the rest.
 
         :param place: that of the groups among those of a review.
@@ -193,14 +189,12 @@ class Subjects:
         groups: dict[str, Numbers] = {}
         for number, row in enumerate(self.reviews):
             groups.setdefault(row.groups[place], set()).add(number)
-        groups.pop("", None)
-        largest = sorted(groups, key=lambda name: -len(groups[name]))[:_GRID_GROUPS]
-        every = {*range(len(self.reviews))}
+        largest = sorted(filter(None, groups), key=lambda name: -len(groups[name]))[:_GRID_GROUPS]
         grid = []
-        for subject in rows:
+        for subject in [*self.own, *self.blamed][:_GRID_SUBJECTS]:
             cells = [Finding(name=name, all=_counted(subject.complains, groups[name])) for name in largest]
-            cells = against_rest(cells, _counted(subject.complains, every))
-            quotes = [self.quotes(subject, -1, _GRID_QUOTES, every - groups[name]) for name in largest]
+            cells = against_rest(cells, _counted(subject.complains, self._every))
+            quotes = [self.quotes(subject, -1, _GRID_QUOTES, self._every - groups[name]) for name in largest]
             grid.append((subject.name, [*zip(cells, quotes, strict=True)]))
         return grid
 
@@ -228,37 +222,6 @@ def _worth(clause: Clause) -> float:
     quote = clause.quote
     is_whole = quote[:1].isupper() and quote[-1:] in (".", "!", "?") and not quote.isupper()
     return min(_CLEAREST, abs(clause.odds)) + 2 * is_whole - abs(len(quote) - _TYPICAL) / 40
-
-
-def topics_of(
-    sample: Sequence[Review], scorer: Scorer, label: str, since: str, place: int | None
-) -> dict[str, Any]:
-    """Return what rows say of subjects.
-
-    :param label, since: see `Subjects`.
-    :param place: see `Subjects.grid`; None without a grid.
-    """
-    subjects = Subjects(sample, scorer, label, since)
-    taken: Numbers = set()
-
-    def quoted(rows: Sequence[Subject], *signs: int) -> list[tuple[Subject, list[Card]]]:
-        cited = [
-            (row, [quote for sign in signs for quote in subjects.quotes(row, sign, _QUOTES, taken)])
-            for row in rows
-        ]
-        spans = iter(shade([quote.text for _, quotes in cited for quote in quotes], scorer, _LONGEST))
-        return [(row, [(quote, next(spans)) for quote in quotes]) for row, quotes in cited]
-
-    praised, blamed = subjects.sides(_SUBJECTS)
-    grid_rows = [*subjects.own, *blamed][:_GRID_SUBJECTS]
-    return {
-        "own": quoted(subjects.own, -1, 1),
-        "blamed": quoted(blamed, -1),
-        "praised": quoted(praised, 1),
-        "grid": [] if place is None else subjects.grid(grid_rows, place),
-        "read": subjects.to_read([*subjects.own, *blamed, *praised]),
-        "sample": len(subjects.reviews),
-    }
 
 
 def _log_odds(scorer: Scorer, texts: Sequence[str]) -> Floats:

@@ -1,12 +1,13 @@
 """Time in a report: the period that is compared with the time before it, and the chart."""
 
-from collections import Counter
 from collections.abc import Mapping
 from datetime import date
 from itertools import accumulate
 from typing import Any
 
-from sentcli.scoring.dates import MONTHS, span_of, written
+import numpy as np
+
+from sentcli.scoring.dates import MONTHS, by_span, span_of, written
 from sentcli.scoring.labels import Group
 
 _SPANS = (3, 1)  # months of the period, unless the user names another
@@ -29,18 +30,12 @@ def find_since(days: Mapping[str, int], asked: str) -> str:
     last = next((day for day, rows in zip(latest, later, strict=True) if rows > _STRAY * total), "0001-01")
     span = MONTHS.fullmatch(asked)
     sizes = (int(span[1]) * (12 if span[2] == "y" else 1),) if span else _SPANS
-    for since in [asked] if asked and not span else [_months_before(last, size) for size in sizes]:
+    first = np.datetime64(last[:7]) + (last[8:] >= _LAST_DAYS or not last[8:])  # month after the full ones
+    for since in [asked] if asked and not span else [f"{first - size}-01" for size in sizes]:
         rows = sum(count for day, count in days.items() if is_since(day, since))
         if 0 < rows < total if asked else _FEWEST <= rows <= _MOST_SHARE * total:
             return since
     return ""
-
-
-def _months_before(last: str, size: int) -> str:
-    """Return the first day of so many full months."""
-    is_full = last[8:] >= _LAST_DAYS or not last[8:]
-    month = 12 * int(last[:4]) + int(last[5:7]) - size - (not is_full)
-    return f"{month // 12:04}-{month % 12 + 1:02}-01"
 
 
 def is_since(day: str, since: str) -> bool:
@@ -51,7 +46,7 @@ def is_since(day: str, since: str) -> bool:
 def timeline(days: Mapping[str, Mapping[str, int]], since: str, label: str) -> dict[str, Any] | None:
     """Return the points of a chart, and where its period and its ticks are, from 0 to 1; None for one point.
 
-    A point is at the mean day of its rows.
+    A point is at its first day with rows.
 
     :param days: the labels by day or month.
     :param since: the first day of the period; "" without one.
@@ -63,12 +58,7 @@ def timeline(days: Mapping[str, Mapping[str, int]], since: str, label: str) -> d
     if any(len(day) == len("2025-04") for day in dated):
         names = names[names.index("month") :]
     span = next(name for name in names if last - first < _LONGEST[name])
-    groups: dict[str, Counter[str]] = {}
-    sums: Counter[str] = Counter()
-    for day, labels in dated.items():
-        name = span_of(day, span)
-        groups.setdefault(name, Counter()).update(labels)
-        sums[name] += numbers[day] * sum(labels.values())
+    groups, starts = by_span(dated, span), {span_of(day, span): numbers[day] for day in reversed(dated)}
     if len(groups) < 2:
         return None
 
@@ -80,8 +70,7 @@ def timeline(days: Mapping[str, Mapping[str, int]], since: str, label: str) -> d
     return {
         "span": span,
         "points": [
-            (place(sums[name] / labels.total()), Group.of(written(name), labels, label))
-            for name, labels in groups.items()
+            (place(starts[name]), Group.of(written(name), labels, label)) for name, labels in groups.items()
         ],
         "since": place(_number(since)) if since else None,
         "ticks": {written(span_of(str(date.fromordinal(tick)), scale)): place(tick) for tick in ticks},

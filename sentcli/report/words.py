@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 
-import numpy as np
-
 from sentcli.explain.explanation import forms_of
 from sentcli.scoring.labels import Floats
 from sentcli.text.tokenizer import words_of
@@ -39,27 +37,22 @@ def find_subjects(clauses: Sequence[str], log_odds: LogOdds) -> dict[str, list[s
     texts = [["", *words_of(clause), "", ""] for clause in clauses]
     counts = Counter(chain.from_iterable(texts))
     frequent = [word for word, uses in counts.items() if word and uses >= _FEWEST]
-    odds = dict(zip(frequent, np.abs(log_odds(frequent)).tolist(), strict=True))
-    judging = {word for word in frequent if odds[word] >= _JUDGES}
+    judging = {word for word, odds in zip(frequent, log_odds(frequent), strict=True) if abs(odds) >= _JUDGES}
     evidence, pairs = _uses(texts, {*filter(_is_content, counts)}, judging)
     names = Counter(name.lower() for clause in clauses for name in _NAME.findall(clause))
     least = max(_FEWEST, _FEWEST_SHARE * len(clauses))
-    usual = {
-        pair: uses
+    parts = [
+        (pair, word)
         for pair, uses in pairs.items()
-        if uses >= max(least, _PAIR_SHARE * min(map(counts.__getitem__, pair.split())))
-    }
-    paired: Counter[str] = Counter()
-    for pair, uses in usual.items():
-        paired.update(dict.fromkeys(pair.split(), uses))
-
-    def is_noun(word: str) -> bool:
-        uses = counts[word]
-        are_few = names[word] < _NAME_SHARE * uses and paired[word] < _PAIR_SHARE * uses
-        return are_few and evidence[word] >= _NOUN * uses >= _NOUN * least
-
-    nouns = [word for word in frequent if _is_content(word) and word not in judging and is_noun(word)]
-    nouns += [pair for pair, uses in usual.items() if evidence[pair] >= _NOUN * uses]
+        for word in pair.split()
+        if uses >= max(least, _PAIR_SHARE * counts[word])
+    ]
+    name_words = {name for name, uses in names.items() if uses >= _NAME_SHARE * counts[name]}
+    excluded = judging | name_words | {word for _, word in parts}
+    words = [word for word in frequent if _is_content(word) and counts[word] >= least]
+    uses = {word: counts[word] for word in words if word not in excluded}
+    uses |= {pair: pairs[pair] for pair, _ in parts}
+    nouns = [noun for noun in uses if evidence[noun] >= _NOUN * uses[noun]]
     nouns = [noun for noun in nouns if not (noun.split()[-1] in _GENERAL or noun.endswith(_FORMS))]
     lines = (_FOLDER / "subjects.txt").read_text("utf-8").splitlines()
     listed = [line.split(", ") for line in lines if line and not line.startswith("#")]

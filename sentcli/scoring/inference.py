@@ -12,6 +12,7 @@ import numpy.typing as npt
 from sentcli.backends import Backend, Logits
 from sentcli.model.bundle import Bundle
 from sentcli.scoring.batches import BATCH_ROWS, BATCH_TOKENS, gather, join, length_buckets
+from sentcli.scoring.labels import OTHER_LANGUAGE
 from sentcli.scoring.pool import prefetch, wait_for
 from sentcli.text.encoder import Encoded, Encoder, Ids, Numbers
 from sentcli.text.null_values import NullValues, is_missing
@@ -120,6 +121,11 @@ class Inference:
     def encode(self, texts: Iterable[str | None]) -> Encoded:
         """Return the words of texts as the model would read them, without running it."""
         return self._encoder.encode(self._without_nulls(texts))
+
+    def count_doubts(self, texts: Encoded | Predictions) -> dict[str, int]:
+        """Return how many texts are perhaps in another language, and truncated, see `Counts`."""
+        foreign, truncated = texts.shares > OTHER_LANGUAGE, texts.lengths > self._max_tokens
+        return {"other_language": int(foreign.sum()), "truncated": int(truncated.sum())}
 
     def _without_nulls(self, texts: Iterable[str | None]) -> list[str]:
         return ["" if text is None or text in self._null_values else text for text in texts]

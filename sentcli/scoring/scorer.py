@@ -17,24 +17,12 @@ from sentcli.errors import DataError, UsageError, option
 from sentcli.model.bundle import Bundle, default_bundle_path, load_bundle
 from sentcli.scoring.extras import MIXED, Extras
 from sentcli.scoring.inference import Inference, Predictions, as_texts
-from sentcli.scoring.labels import (
-    HEAD,
-    NEUTRAL,
-    OTHER_LANGUAGE,
-    STARS,
-    Band,
-    Counts,
-    Floats,
-    Scores,
-    choose_classes,
-    softmax,
-)
+from sentcli.scoring.labels import HEAD, NEUTRAL, STARS, Band, Counts, Floats, Scores, choose_classes, softmax
 from sentcli.scoring.pool import usable_cores
 from sentcli.tables.chunk import Chunk
 from sentcli.tables.options import ResultColumn, WriteOptions
 from sentcli.tables.table import check_room, log_notes
 from sentcli.tables.text_column import SAMPLE_ROWS, Sample, join_columns
-from sentcli.text.encoder import Encoded
 from sentcli.text.null_values import NULL_VALUES, NullValues, is_missing
 
 if TYPE_CHECKING:
@@ -178,13 +166,7 @@ class Scorer(AbstractContextManager["Scorer"]):
 
     def count_doubts(self, texts: Iterable[str | None]) -> dict[str, int]:
         """Return counts of texts, see `Counts`, that need no run of the model."""
-        return self._doubts(self._inference.encode(as_texts(texts)))
-
-    def _doubts(self, words: Encoded | Predictions) -> dict[str, int]:
-        return {
-            "other_language": int((words.shares > OTHER_LANGUAGE).sum()),
-            "truncated": int((words.lengths > self._max_tokens).sum()),
-        }
+        return self._inference.count_doubts(self._inference.encode(as_texts(texts)))
 
     @cached_property
     def parts(self) -> "Parts":
@@ -318,7 +300,7 @@ class Scorer(AbstractContextManager["Scorer"]):
             no_known_word=int(has_no_word.sum()),
             too_unknown=int(is_too_unknown.sum()),
             unsure=int((is_unsure & ~is_empty).sum()),
-            **self._doubts(predictions),
+            **self._inference.count_doubts(predictions),
             tokens=int(predictions.words.sum()),
             unknown=int(predictions.unknown.sum()),
         )

@@ -95,9 +95,9 @@ def test_figures_of_a_subject():
 
 
 def test_subjects_of_complaints_and_of_praise():
-    praised, blamed = subjects_in(TEXTS).sides(10)
-    assert [row.name for row in blamed] == ["front desk"]
-    assert "front desk" not in [row.name for row in praised]
+    subjects = subjects_in(TEXTS)
+    assert [row.name for row in subjects.blamed] == ["front desk"]
+    assert "front desk" not in [row.name for row in subjects.praised]
 
 
 def test_quotes_are_sentences_of_the_subject_and_of_other_texts():
@@ -129,7 +129,7 @@ def test_texts_without_a_subject(texts):
     subjects = subjects_in(texts, own=["desk"])
     assert subjects.found == []
     (own,) = subjects.own
-    assert subjects.sides(10) == ([], [])
+    assert subjects.praised == subjects.blamed == []
     assert subjects.quotes(own, -1, 3, set()) == []
 
 
