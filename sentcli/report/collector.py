@@ -18,13 +18,12 @@ from sentcli.errors import UsageError
 from sentcli.report.ratings import find_rating, may_be_nps, nps_of, stars_of
 from sentcli.scoring.dates import day_of, month_of, order_of, settle
 from sentcli.scoring.extras import MIXED
-from sentcli.scoring.labels import LONGEST_VALUE, NEUTRAL, OTHERS, Groups
+from sentcli.scoring.labels import LONGEST_VALUE, NEUTRAL, Groups
 
 _SCORE_EDGES = np.arange(1, 20) / 20
 SCORE_BINS = [f"{step / 20:.2f} to {(step + 1) / 20:.2f}" for step in range(20)]
 LENGTHS = (1, 100, 250, 500, 1000, 2000)  # characters; where each slice begins
 LENGTH_BINS = [*(f"{start} to {stop - 1}" for start, stop in pairwise(LENGTHS)), f"{LENGTHS[-1]} or more"]
-STARS = ("", *"12345")  # "" without stars
 _LONGEST_TEXT = 4_000  # characters that are kept
 SAMPLE_SIZE, _SEED = 5_000, 20_261_201
 
@@ -44,6 +43,9 @@ _MOST_SHARE = 0.95  # of the first values of a column of dates or stars
 _MOST_GROUP_COLUMNS = 6  # that are found without --by
 _MOST_GROUPS, _ROWS_PER_GROUP, _LONGEST_GROUP = 30, 5, 60
 _RARE = 3  # rows of a value, such as a person; if most values have no more, they are no groups
+
+
+Values = Mapping[Any, Sequence[str]]  # of rows, by the names of their columns
 
 
 class Review(NamedTuple):
@@ -91,15 +93,13 @@ def find_columns(values: Mapping[str, Sequence[str]], by: tuple[str, ...], time:
     dates = [name for name in free if name != stars and _are(day_of, free[name])]
     # Other numbers look like seconds and days of Excel too.
     dates = [name for name in dates if _TIME.search(name) or not _are(_WHOLE.fullmatch, free[name])]
-    more_times: tuple[str, ...] = ()
-    if time is None and dates:
-        time = next(filter(_TIME.search, dates), dates[0])
-        more_times = tuple(name for name in dates if name != time)
+    dates.sort(key=lambda name: not _TIME.search(name))
+    times = (time,) if time else tuple(dates)
     if not by:
         others = (name for name in free if name not in (*dates, stars) and not is_of_people(name))
         groups = (name for name in others if _are_groups(free[name]))
         by = tuple(groups)[:_MOST_GROUP_COLUMNS]
-    return Columns(by, time, stars, is_nps, more_times)
+    return Columns(by, next(iter(times), None), stars, is_nps, times[1:])
 
 
 def is_of_people(name: str) -> bool:
@@ -135,7 +135,7 @@ class Collector:
     :param since: a day on which a period begins; "" for the first day of a month.
     :ivar rows: the number of rows, also of those without a label.
     :ivar by: the periods and labels, as `2026-09 positive`, by the columns of `columns.by`.
-    :ivar bins: the number of rows by stars, length, score and label.
+    :ivar counts: the labels by day, as it is written, and by stars, length and score.
     """
 
     def __init__(
@@ -145,19 +145,12 @@ class Collector:
             hint = "sentcli score --by COLUMN --summary FILE counts other labels"
             raise UsageError(f"a report is for models with two labels, not {len(labels)}; {hint}")
         self.labels, self.columns = (labels[0], NEUTRAL, MIXED, labels[1]), columns
-        self.rows, self.by, self._days = 0, Groups(), Groups(day={})
-        self.bins = np.zeros((len(STARS), len(LENGTHS), len(SCORE_BINS), len(self.labels) + 1), np.int64)
+        self.rows, self.by, self.counts = 0, Groups(), Groups(day={}, stars={}, length={}, score={})
         self._day_first, self._since = day_first, since
         self._random = np.random.default_rng(_SEED)
         self._sample: list[tuple[float, int, Review]] = []  # with their random numbers and their places
 
-    def add(
-        self,
-        texts: Sequence[Any],
-        labels: Sequence[Any],
-        scores: Sequence[Any],
-        values: Mapping[Any, Sequence[str]],
-    ) -> None:
+    def add(self, texts: Sequence[Any], labels: Sequence[Any], scores: Sequence[Any], values: Values) -> None:
         """Add consecutive rows.
 
         :param texts, labels, scores: as of `Scores`; None for an empty text.
@@ -170,9 +163,9 @@ class Collector:
         exact = np.array(scores, np.float64).round(6)  # as files have them; NaN for None
         lengths = np.searchsorted(LENGTHS[1:], [len(text or "") for text in texts], "right")
         steps = np.searchsorted(_SCORE_EDGES, exact, "right")
-        numbers = [*map((*self.labels, None).index, labels)]
-        cells = np.ravel_multi_index((stars, lengths, steps, numbers), self.bins.shape)
-        self.bins += np.bincount(cells, minlength=self.bins.size).reshape(self.bins.shape)
+        slices = {"length": np.array(LENGTH_BINS)[lengths], "score": np.array(SCORE_BINS)[steps]}
+        self.counts.add({name: names.tolist() for name, names in slices.items()}, labels)
+        self.counts.add({"stars": [*map(str, stars)]}, labels)
 
         keys = np.where(np.isnan(exact), np.inf, self._random.random(len(texts)))
         largest = self._sample[-1][0] if len(self._sample) == SAMPLE_SIZE else np.inf
@@ -184,25 +177,20 @@ class Collector:
         self._sample = sorted(self._sample)[:SAMPLE_SIZE]
         self.rows += len(texts)
 
-    def add_earlier(self, labels: Sequence[Any], values: Mapping[Any, Sequence[str]]) -> None:
+    def add_earlier(self, labels: Sequence[Any], values: Values) -> None:
         """Add rows that are counted only to compare those of `add` with them."""
         self._count([EARLIER] * len(labels), labels, values)
 
-    def _count(self, days: Sequence[str], labels: Sequence[Any], values: Mapping[Any, Sequence[str]]) -> None:
+    def _count(self, days: Sequence[str], labels: Sequence[Any], values: Values) -> None:
         """Count rows by days, and by groups and months."""
-        self._days.add({"day": days}, labels)
+        self.counts.add({"day": days}, labels)
         marks = [_mark_of(day, label, self._since) for day, label in zip(days, labels, strict=True)]
         self.by.add({name: values[name] for name in self.columns.by}, marks)
-
-    @property
-    def days(self) -> dict[str, Counter[str]]:
-        """The labels by day, as it is written."""
-        return {day: labels for day, labels in self._days["day"].items() if day != OTHERS}
 
     @cached_property
     def settle(self) -> Callable[[str], str]:
         """Return days as 2025-12-31, once all rows are known."""
-        return partial(settle, day_first=order_of(self.days)[0])
+        return partial(settle, day_first=order_of(self.counts["day"])[0])
 
     @property
     def sample(self) -> list[Review]:

@@ -52,7 +52,7 @@ class Finding:
 
     @property
     def interval(self) -> Interval:
-        return wilson_interval(*self.all) if self.all[1] else (0.0, 1.0)
+        return wilson_interval(*self.all)
 
     @property
     def is_tested(self) -> bool:

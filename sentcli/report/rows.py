@@ -115,7 +115,7 @@ class Report:
         names = {"title": _title(self._inputs), "earlier": _title(self._earlier)}
         column = self.collected.columns.time
         self.page, said = render_scored(self.collected, self._scorer, names, self._since, self._rejected)
-        self.doubt = doubt_of(column, self.collected.days) if column else ""
+        self.doubt = doubt_of(column, self.collected.counts["day"]) if column else ""
         return said
 
     @property

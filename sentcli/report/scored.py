@@ -2,22 +2,21 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from html import unescape
 from typing import Any
 
-from sentcli.report.collector import EARLIER, LENGTH_BINS, SCORE_BINS, STARS, Collector, Review
+from sentcli.report.collector import EARLIER, LENGTH_BINS, SCORE_BINS, Collector, Review
 from sentcli.report.findings import tables_of, told_of, whole_of
 from sentcli.report.page import fill, shaded
-from sentcli.report.ratings import NPS
 from sentcli.report.subjects import Subjects
 from sentcli.report.timeline import find_since, is_since, timeline
 from sentcli.scoring.dates import NO_DATE, by_span
-from sentcli.scoring.labels import Group
+from sentcli.scoring.extras import MIXED
+from sentcli.scoring.labels import NEUTRAL, Group
 from sentcli.scoring.scorer import Scorer
 
-_COLORS = ("neg", "neu", "mix", "pos")  # of the labels; classes of the style
 _WEAK, _REPEATED = 0.02, 4  # the share of texts that is worth a warning, and the number of equal ones
 _SHELF = 12  # rows to read
 _LONG_ENOUGH = 30  # characters of a text that is worth reading; shorter ones come last
@@ -33,19 +32,14 @@ def render_scored(
     :param since: see `find_since`.
     :param rejected: rows that could not be read.
     """
-    figures, colors = figures_of(collected, since), dict(zip(collected.labels, _COLORS, strict=True))
-    ends, counts = (collected.labels[0], collected.labels[-1]), figures["all"].labels
-    sample = collected.sample
-    subjects = Subjects([row for row in sample if row.label], scorer, ends[1], figures["since"])
+    figures, sample = figures_of(collected, since), collected.sample
+    labeled = [row for row in sample if row.label]
+    subjects = Subjects(labeled, scorer, collected.labels[-1], figures["since"])
     page = fill(
         "scored.html.jinja",
         **names,
         model=scorer.bundle.name,
-        columns=collected.columns,
-        labels=[pair for pair in colors.items() if pair[0] in ends or counts.get(pair[0])],
-        colors=colors,
-        nps=NPS if collected.columns.is_nps else {},
-        rows=collected.rows,
+        collected=collected,
         asked=since,
         rejected=rejected,
         weak=_weak_shares(sample, scorer),
@@ -101,14 +95,17 @@ def figures_of(collected: Collector, asked: str = "") -> dict[str, Any]:
 
     :param asked: the period that is compared, see `find_since`.
     """
-    last = collected.labels[-1]
-    stars, lengths, scores = (
-        _margin(collected, axis, names) for axis, names in enumerate((STARS, LENGTH_BINS, SCORE_BINS))
-    )
-    by_stars = collected.bins.sum((1, 2))
-    low, high = by_stars[1:3].sum(0), by_stars[4:6].sum(0)  # negative, neutral, mixed, positive, none
-    agreement = {"disagree": int(low[3] + high[0]), "agree": int(low[0] + high[3])}
-    days = by_span(collected.days, "day")
+    first, *_, last = collected.labels
+    counts = collected.counts
+
+    def groups(kind: str, names: Iterable[str]) -> list[Group]:
+        return [Group.of(name, counts[kind].get(name, {}), last) for name in names]
+
+    scores, stars = groups("score", SCORE_BINS), groups("stars", "54321")
+    labels = sum((Counter(group.labels) for group in scores), Counter())
+    high, low = (Counter(ones.labels) + Counter(others.labels) for ones, others in (stars[:2], stars[3:]))
+    agreement = {"disagree": low[last] + high[first], "agree": low[first] + high[last]}
+    days = by_span(counts["day"], "day")
     undated, earlier = (days.pop(period, Counter()) for period in (NO_DATE, EARLIER))
     dated = {day: labels.total() - labels[""] for day, labels in days.items()}
     since = "" if earlier else find_since(dated, asked)
@@ -119,31 +116,20 @@ def figures_of(collected: Collector, asked: str = "") -> dict[str, Any]:
         day = collected.settle(period)
         return is_since(day, since) if since and day else None
 
-    marks = {f"{day} {label}": rows for day, of in collected.days.items() for label, rows in of.items()}
+    marks = {f"{day} {label}": rows for day, of in counts["day"].items() for label, rows in of.items()}
     whole = whole_of(marks, last, side_of)
     tables = tables_of(collected.by, last, side_of)
     return {
-        "all": Group.of("", sum((Counter(group.labels) for group in scores), Counter()), last),
+        "all": Group.of("", labels, last),
         "bins": [(group, max(collected.labels, key=Counter(group.labels).__getitem__)) for group in scores],
-        "lengths": [group for group in lengths if group.labeled],
+        "lengths": [group for group in groups("length", LENGTH_BINS) if group.labeled],
         "whole": whole if whole.is_tested else None,
         "told": told_of(tables, whole),
         "groups": tables,
         "since": since,
         "time": timeline(days, since, last),
         "undated": undated.total() - undated[""],
-        "stars": [group for group in stars[:0:-1] if group.labeled],
+        "stars": [group for group in stars if group.labeled],
         "agree": Group.of("", agreement, "agree"),
-        "undecided": int((low + high)[1:3].sum()),
+        "undecided": (low + high)[NEUTRAL] + (low + high)[MIXED],
     }
-
-
-def _margin(collected: Collector, axis: int, names: Sequence[str]) -> list[Group]:
-    """Return the groups by stars, length or score."""
-    others = tuple({0, 1, 2} - {axis})
-    counts = collected.bins.sum(others)[:, :-1].tolist()
-    labels = collected.labels
-    return [
-        Group.of(name, +Counter(dict(zip(labels, row, strict=True))), labels[-1])
-        for name, row in zip(names, counts, strict=True)
-    ]

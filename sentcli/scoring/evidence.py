@@ -30,9 +30,7 @@ def interval_of(before: Counted, since: Counted) -> Interval:
     R. Newcombe, "Interval estimation for the difference between independent proportions", Statistics in
     Medicine 17 (1998), method 10.
     """
-    (low_0, high_0), (low_1, high_1) = (
-        wilson_interval(*pair) if pair[1] else (0.0, 1.0) for pair in (before, since)
-    )
+    (low_0, high_0), (low_1, high_1) = wilson_interval(*before), wilson_interval(*since)
     share_0, share_1 = share_of(before), share_of(since)
     below = math.hypot(share_1 - low_1, high_0 - share_0)
     above = math.hypot(high_1 - share_1, share_0 - low_0)

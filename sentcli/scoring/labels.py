@@ -207,11 +207,13 @@ def rate_of(successes: int, trials: int) -> tuple[float | None, Interval | None]
 
 
 def wilson_interval(successes: int, trials: int) -> Interval:
-    """Return Wilson's 95 % score interval of a proportion.
+    """Return Wilson's 95 % score interval of a proportion; from 0 to 1 without a trial.
 
     L. Brown, T. Cai and A. DasGupta, "Interval Estimation for a Binomial Proportion", Statistical Science 16
     (2001), equation (4).
     """
+    if not trials:
+        return 0.0, 1.0
     share, z = successes / trials, NORMAL_975
     center = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
     margin = z / (1 + z**2 / trials) * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
