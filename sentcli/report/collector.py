@@ -38,7 +38,6 @@ _PEOPLE = re.compile(
 )
 _WHOLE = re.compile(r"\d+([.,]\d+)?")
 _NUMBER = re.compile(r"[-+.,\d]+")
-EARLIER = "earlier"  # the period of the rows of another file, with which those of this one are compared
 _MOST_SHARE = 0.95  # of the first values of a column of dates or stars
 _MOST_GROUP_COLUMNS = 6  # that are found without --by
 _MOST_GROUPS, _ROWS_PER_GROUP, _LONGEST_GROUP = 30, 5, 60
@@ -94,7 +93,7 @@ def find_columns(values: Mapping[str, Sequence[str]], by: tuple[str, ...], time:
     # Other numbers look like seconds and days of Excel too.
     dates = [name for name in dates if _TIME.search(name) or not _are(_WHOLE.fullmatch, free[name])]
     dates.sort(key=lambda name: not _TIME.search(name))
-    times = (time,) if time else tuple(dates)
+    times = tuple(dates) if time is None else (time,)
     if not by:
         others = (name for name in free if name not in (*dates, stars) and not is_of_people(name))
         groups = (name for name in others if _are_groups(free[name]))
@@ -159,13 +158,14 @@ class Collector:
         columns, blank = self.columns, [""] * len(texts)
         days = [day_of(date, self._day_first) for date in values.get(columns.time, blank)]
         stars = [*map(nps_of if columns.is_nps else stars_of, values.get(columns.stars, blank))]
-        self._count(days, labels, values)
         exact = np.array(scores, np.float64).round(6)  # as files have them; NaN for None
         lengths = np.searchsorted(LENGTHS[1:], [len(text or "") for text in texts], "right")
         steps = np.searchsorted(_SCORE_EDGES, exact, "right")
         slices = {"length": np.array(LENGTH_BINS)[lengths], "score": np.array(SCORE_BINS)[steps]}
         self.counts.add({name: names.tolist() for name, names in slices.items()}, labels)
-        self.counts.add({"stars": [*map(str, stars)]}, labels)
+        self.counts.add({"day": days, "stars": [*map(str, stars)]}, labels)
+        marks = [_mark_of(day, label, self._since) for day, label in zip(days, labels, strict=True)]
+        self.by.add({name: values[name] for name in columns.by}, marks)
 
         keys = np.where(np.isnan(exact), np.inf, self._random.random(len(texts)))
         largest = self._sample[-1][0] if len(self._sample) == SAMPLE_SIZE else np.inf
@@ -176,16 +176,6 @@ class Collector:
             self._sample.append((float(keys[place]), self.rows + place, row))
         self._sample = sorted(self._sample)[:SAMPLE_SIZE]
         self.rows += len(texts)
-
-    def add_earlier(self, labels: Sequence[Any], values: Values) -> None:
-        """Add rows that are counted only to compare those of `add` with them."""
-        self._count([EARLIER] * len(labels), labels, values)
-
-    def _count(self, days: Sequence[str], labels: Sequence[Any], values: Values) -> None:
-        """Count rows by days, and by groups and months."""
-        self.counts.add({"day": days}, labels)
-        marks = [_mark_of(day, label, self._since) for day, label in zip(days, labels, strict=True)]
-        self.by.add({name: values[name] for name in self.columns.by}, marks)
 
     @cached_property
     def settle(self) -> Callable[[str], str]:

@@ -7,7 +7,6 @@ from functools import cached_property
 from operator import attrgetter
 from typing import TypeVar
 
-from sentcli.report.collector import EARLIER
 from sentcli.scoring import evidence
 from sentcli.scoring.evidence import CHANCE, DIFFER, Counted, share_of
 from sentcli.scoring.labels import Interval, is_group, wilson_interval
@@ -105,17 +104,13 @@ def whole_of(marks: Marks, label: str, side_of: Side) -> Finding:
 def _counted(name: str, marks: Marks, label: str, side_of: Side) -> Finding:
     """Return a finding that is not judged yet."""
     sides: Counter[tuple[bool | None, bool]] = Counter()  # the rows by side, and whether they have the label
-    rows = labeled = successes = 0
     for mark, size in marks.items():
         period, _, own = mark.partition(" ")
         if own:
             sides[side_of(period), own == label] += size
-        if period != EARLIER:
-            rows += size
-            labeled += size * bool(own)
-            successes += size * (own == label)
-    before, since = ((sides[side, True], sides[side, True] + sides[side, False]) for side in (False, True))
-    return Finding(name=name, all=(successes, labeled), before=before, since=since, rows=rows)
+    pairs = [(sides[side, True], sides[side, True] + sides[side, False]) for side in (False, True, None)]
+    rows = sum(marks.values())
+    return Finding(name=name, all=_total(pairs), before=pairs[0], since=pairs[1], rows=rows)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from sentcli.scoring.scorer import Scorer
 
 _MOST_NAMED = 3  # inputs in a title
+# Two files are compared as two days are, those of a column that they do not have.
+_FILE, _BEFORE, _SINCE = "", "1970-01-01", "1970-01-02"
 
 _log = logging.getLogger("sentcli")
 
@@ -50,6 +52,7 @@ class Report:
         """
         self._inputs, self._is_stream, self._rejected = inputs, is_stream, 0
         self._earlier: Sequence[str] = ()  # the files with which the rows are compared
+        self._day = _SINCE  # of the rows, if two files are compared
         self._table: Table | None = None
         self._places: dict[str, Any] = {}  # of the columns in this table
         if table and self._time and not table.is_empty:
@@ -67,15 +70,13 @@ class Report:
             self._table, self._places = table, self._places_in(table)
         values = dict.fromkeys(self.collected.columns.names, [""] * len(chunk.texts))
         values |= {name: chunk.texts_of(place) for name, place in self._places.items()}
-        if self._earlier:
-            self.collected.add_earlier(results[0], values)
-        else:
-            self.collected.add(chunk.texts, results[0], results[1], values)
+        values |= {_FILE: [self._day] * len(chunk.texts)}
+        self.collected.add(chunk.texts, results[0], results[1], values)
 
     def _choose_columns(self, table: Table, chunk: Chunk) -> Columns:
         pairs = [*map(split_span, table.options.by)]
         by = tuple(name for name, span in pairs if not span)
-        time = self._time or next((name for name, span in pairs if span), None)
+        time = _FILE if self._earlier else self._time or next((name for name, span in pairs if span), None)
         if self._is_stream:
             return Columns(by, time)
         names = [name for name in table.kept_columns if name not in table.texts]
@@ -98,9 +99,10 @@ class Report:
         :param results: the columns of the label and of the score.
         """
         self.begin(inputs)
+        if earlier:
+            self._earlier, self._since = earlier, _SINCE
         options = replace(options, drop=(*results,))
-        for files in (inputs, earlier):
-            self._earlier = files if files is earlier else ()
+        for files, self._day in ((inputs, _SINCE), (earlier, _BEFORE)):
             for table, chunk in read_files(files, options):
                 if missing := [column for column in results if column not in table.columns]:
                     hint = f"score it first, or add {option('prefix')}; {list_columns(table.columns)}"

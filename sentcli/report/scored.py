@@ -7,7 +7,7 @@ from functools import partial
 from html import unescape
 from typing import Any
 
-from sentcli.report.collector import EARLIER, LENGTH_BINS, SCORE_BINS, Collector, Review
+from sentcli.report.collector import LENGTH_BINS, SCORE_BINS, Collector, Review
 from sentcli.report.findings import tables_of, told_of, whole_of
 from sentcli.report.page import fill, shaded
 from sentcli.report.subjects import Subjects
@@ -106,13 +106,10 @@ def figures_of(collected: Collector, asked: str = "") -> dict[str, Any]:
     high, low = (Counter(ones.labels) + Counter(others.labels) for ones, others in (stars[:2], stars[3:]))
     agreement = {"disagree": low[last] + high[first], "agree": low[first] + high[last]}
     days = by_span(counts["day"], "day")
-    undated, earlier = (days.pop(period, Counter()) for period in (NO_DATE, EARLIER))
-    dated = {day: labels.total() - labels[""] for day, labels in days.items()}
-    since = "" if earlier else find_since(dated, asked)
+    undated = days.pop(NO_DATE, Counter())
+    since = find_since({day: labels.total() - labels[""] for day, labels in days.items()}, asked)
 
     def side_of(period: str) -> bool | None:
-        if earlier:
-            return period != EARLIER
         day = collected.settle(period)
         return is_since(day, since) if since and day else None
 

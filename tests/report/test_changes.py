@@ -92,7 +92,9 @@ def test_two_files_are_compared(tmp_path):
         "<h1>Leeds fell: 40 % positive in scored-new.csv, 80 % in scored-old.csv; the other one did not"
         in page
     )
-    assert "200 reviews in scored-new.csv" in page
+    assert "400 reviews in scored-new.csv and scored-old.csv" in page
+    assert "200 reviews in scored-new.csv are compared with 200 in scored-old.csv" in page
+    assert "1970" not in page
     failure = fail(
         "report", tmp_path / "scored-new.csv", "--since", "1y", "--against", tmp_path / "scored-old.csv"
     )
