@@ -1,5 +1,6 @@
 """The pages of an evaluation and of a training."""
 
+import math
 from functools import partial
 from typing import Any
 
@@ -16,7 +17,6 @@ Curve = list[tuple[float, float]]  # points from 0 to 1
 
 _MOST_CURVES = 6  # in a ROC plot
 _STEPS = np.linspace(0, 1, 101)  # of a curve
-_LEAST = 1e-9  # from the lowest to the highest value of a plot
 _PARTS, _MOST_TICKS = ("train", "validation"), 12  # of a plot of epochs
 
 
@@ -82,11 +82,15 @@ def render_training(metrics: Metrics, epochs: Epochs, name: str) -> bytes:
 def _curves(metric: str, epochs: Epochs) -> dict[str, Any]:
     """Return the curves of a metric over the epochs in points from 0 to 1, and the ticks of its values."""
     values = np.array([[epoch[f"{part}_{metric}"] for epoch in epochs] for part in _PARTS], np.float64)
-    ticks = np.linspace(np.nanmin(values), np.nanmax(values) + _LEAST, 5)
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    step = 10.0 ** math.floor(math.log10(max(high - low, 1e-4)))
+    step /= 1 if high - low > 3 * step else 2
+    first, digits = math.floor(low / step), max(0, -math.floor(math.log10(step)))
+    size = max(1, math.ceil(high / step) - first)
     places = [_place(number, len(epochs)) for number in range(len(epochs))]
-    lines = ((values - ticks[0]) / np.ptp(ticks)).tolist()
+    lines = ((values / step - first) / size).tolist()
     return {
-        "y": [(float((tick - ticks[0]) / np.ptp(ticks)), f"{tick:.3f}") for tick in ticks],
+        "y": [(tick / size, f"{(first + tick) * step:.{digits}f}") for tick in range(size + 1)],
         "lines": [(f"l{number}", [*zip(places, line, strict=True)]) for number, line in enumerate(lines)],
     }
 
