@@ -8,10 +8,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sentcli.explain.clauses import clauses_of
 from sentcli.explain.parts import Parts, Word
 from sentcli.explain.phrases import Phrases
-from sentcli.explain.pieces import sentences_of
+from sentcli.explain.pieces import clauses_of, sentences_of
 
 # A word decides if its part has these log odds and this share of the largest part, and if it says something
 # alone: these log odds, or this share of what says most. Without "the", the score of a sentence may change,
@@ -165,14 +164,8 @@ class Aspects:
     def _clauses(self, texts: Sequence[str], parts: Parts) -> Iterator[tuple[int, str, str]]:
         """Yield the row of each clause that has a word of an aspect, the clause, and each of its aspects."""
         found = [self._phrases.find(text) for text in texts]
-        sentences = [
-            (row, start, end)
-            for row, text in enumerate(texts)
-            for start, end in (sentences_of(text) if found[row] else ())
-            if any(start <= place < end for _, place, _ in found[row])
-        ]
-        for number, start, end in clauses_of(texts, sentences, parts):
-            row = sentences[number][0]
+        asked = [text if places else "" for text, places in zip(texts, found, strict=True)]
+        for row, _, (start, end) in clauses_of(asked, parts.alone):
             names = chain.from_iterable(names for names, place, _ in found[row] if start <= place < end)
             for name in dict.fromkeys(names):
                 yield row, texts[row][start:end], name

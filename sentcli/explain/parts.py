@@ -1,7 +1,6 @@
 """The part of each word in the score of its text: leave the word out, and read the text again."""
 
 from bisect import bisect_left, bisect_right
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from heapq import nlargest
 from itertools import accumulate, chain, pairwise
@@ -18,8 +17,6 @@ from sentcli.text.encoder import Floats, slices
 from sentcli.text.tokenizer import UNK_ID, Vocab, truncate, words_of
 
 _GROUP = 1 << 15  # characters of texts that are read together
-_AHEAD = 2  # groups that are read while the workers compute
-_MANY = 200  # texts for which all words are read before the first text
 _SHARE, _FEWEST = 4, 4  # in bulk, a quarter of the words of a text is left out, and at least this many
 
 
@@ -72,18 +69,11 @@ class Parts:
         :param exact: leave out every word; else only the quarter with the largest effect alone. That takes a
             third of the time, and nearly all words that decide are among them.
         """
-        if not exact and len(texts) > _MANY:  # at once: waiting for a few words often leaves the workers idle
-            self._read_alone({*self._vocab.words[UNK_ID + 1 : self._vocab.first_bigram]})
-        begun: deque[tuple[list[_Cut], Callable[[], Logits]]] = deque()
         for group in slices(texts, _GROUP):
             read = [self._pieces(text) for text in group]
             self._read_alone({token for pieces in read for piece in pieces for token in piece.tokens})
             cuts = [self._cut(text, pieces, exact=exact) for text, pieces in zip(group, read, strict=True)]
-            begun.append((cuts, self._begin([ids for cut in cuts for ids in self._variants(cut)])))
-            if len(begun) > _AHEAD:
-                yield from self._finish(*begun.popleft())
-        for cuts, finish in begun:
-            yield from self._finish(cuts, finish)
+            yield from self._finish(cuts, self._begin([ids for cut in cuts for ids in self._variants(cut)]))
 
     def alone(self, texts: Sequence[str]) -> list[float]:
         """Return for each text the largest `Word.alone` of its words."""

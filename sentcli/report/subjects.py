@@ -8,10 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sentcli.explain.clauses import clauses_of
 from sentcli.explain.explanation import forms_of
 from sentcli.explain.phrases import Phrases
-from sentcli.explain.pieces import sentences_of
+from sentcli.explain.pieces import clauses_of
 from sentcli.report.collector import Review
 from sentcli.report.findings import Finding, against_rest, judged
 from sentcli.report.words import find_subjects
@@ -201,15 +200,14 @@ class Subjects:
 
 def _clauses_of(texts: Sequence[str], scorer: Scorer) -> list[Clause]:
     """Return the clauses of texts in order; what is quoted is the sentence, or else the clause."""
-    sentences = [(text, *span) for text in range(len(texts)) for span in sentences_of(texts[text])]
+    places = clauses_of(texts, scorer.parts.alone)
+    odds = _log_odds(scorer, [texts[number][slice(*span)] for number, _, span in places]).tolist()
     clauses = []
-    for number, start, end in clauses_of(texts, sentences, scorer.parts):
-        text, *span = sentences[number]
-        own, whole = texts[text][start:end], texts[text][slice(*span)]
+    for (number, sentence, span), alone in zip(places, odds, strict=True):
+        whole, own = (texts[number][slice(*of)] for of in (sentence, span))
         quote = next((quote for quote in (whole, own) if len(quote) in _QUOTE_CHARACTERS), "")
-        clauses.append(Clause(text, own, 0.0, quote))
-    odds = _log_odds(scorer, [clause.text for clause in clauses]).tolist()
-    return [clause._replace(odds=alone) for clause, alone in zip(clauses, odds, strict=True)]
+        clauses.append(Clause(number, own, alone, quote))
+    return clauses
 
 
 def _counted(says: Numbers, reviews: Numbers) -> Counted:
