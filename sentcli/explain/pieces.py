@@ -1,4 +1,4 @@
-"""Cut a text into pieces, sentences and clauses in its own spelling; to leave a piece out leaves out its tokens."""
+"""Cut texts into pieces, sentences and clauses of their own spelling; the tokens of a piece go with it."""
 
 import re
 from collections.abc import Callable, Sequence

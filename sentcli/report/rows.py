@@ -40,9 +40,10 @@ class Report:
     def __init__(self, scorer: "Scorer", target: Target, time: str | None, since: str = "") -> None:
         self.target = target
         self._scorer, self._time, self._since = scorer, time, since
-        self.begin(())
-        self.collected = Collector(scorer.labels, Columns())
+        self._earlier: Sequence[str] = ()  # the files with which the rows are compared
+        self._day = _SINCE  # of the rows, if two files are compared
         self.page, self.doubt = b"", ""
+        self.begin(())
 
     def begin(self, inputs: Sequence[str], table: Table | None = None, *, is_stream: bool = False) -> None:
         """Begin anew.
@@ -51,10 +52,7 @@ class Report:
         :param is_stream: the first rows may be few; so only the columns that the user named are known.
         """
         self._inputs, self._is_stream, self._rejected = inputs, is_stream, 0
-        self._earlier: Sequence[str] = ()  # the files with which the rows are compared
-        self._day = _SINCE  # of the rows, if two files are compared
-        self._table: Table | None = None
-        self._places: dict[str, Any] = {}  # of the columns in this table
+        self.collected = Collector(self._scorer.labels, Columns())
         if table and self._time and not table.is_empty:
             places_of(table, {self._time: "by_time"})
 
@@ -63,13 +61,11 @@ class Report:
         self._rejected += len(chunk.rejects)
         if not chunk.texts:
             return
-        if self._table is None:
+        if not self.collected.rows:
             columns = self._choose_columns(table, chunk)
             self.collected = Collector(self._scorer.labels, columns, table.options.day_first, self._since)
-        if self._table is not table:
-            self._table, self._places = table, self._places_in(table)
         values = dict.fromkeys(self.collected.columns.names, [""] * len(chunk.texts))
-        values |= {name: chunk.texts_of(place) for name, place in self._places.items()}
+        values |= {name: chunk.texts_of(place) for name, place in self._places_in(table).items()}
         values |= {_FILE: [self._day] * len(chunk.texts)}
         self.collected.add(chunk.texts, results[0], results[1], values)
 
@@ -123,12 +119,12 @@ class Report:
     @property
     def line(self) -> str:
         """What was written, and which columns it shows, for a message."""
-        columns, size = self.collected.columns, f"{len(self.page) / 1000:,.0f} kB"
-        shown = {"groups": columns.by, "dates": [columns.time], "stars": [columns.stars]}
+        columns = self.collected.columns
+        shown = {"groups": columns.by, "dates": (columns.time,), "stars": (columns.stars,)}
         shown |= {"further dates (see --by-time)": columns.more_times}
         lists = {kind: ", ".join(f"{name!r:.60}" for name in of if name) for kind, of in shown.items()}
-        parts = [f"{counted(self.collected.rows, 'review')}, {size}"]
-        parts += [f"{kind} in {names}" for kind, names in lists.items() if names]
+        first = f"{counted(self.collected.rows, 'review')}, {len(self.page) / 1000:,.0f} kB"
+        parts = [first, *(f"{kind} in {names}" for kind, names in lists.items() if names)]
         return f"{self.target.name}: {'; '.join(parts)}"
 
     def publish(self) -> None:
