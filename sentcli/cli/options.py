@@ -12,6 +12,7 @@ from sentcli.config import BACKENDS, DEFAULT_DATASET, DEVICES, SCORING_PRECISION
 from sentcli.errors import UsageError
 from sentcli.errors import option as flag
 from sentcli.model.bundle import default_bundle_path
+from sentcli.scoring.dates import MONTHS, day_of
 
 Aspects = tuple[tuple[str, tuple[str, ...]], ...]  # names, each with its words
 
@@ -58,6 +59,17 @@ def _aspects(values: Sequence[str]) -> Aspects:
     return tuple(aspects.items())
 
 
+def _period(value: str) -> str:
+    """Return the period of `--since`; refuse what is none."""
+    if MONTHS.fullmatch(value):
+        return value
+    day = day_of(value)
+    if not day or "/" in day:
+        hint = "type a date such as 2026-01-31, or 3m or 1y for full months"
+        raise UsageError(f"--since {value!r:.80}: {hint}")
+    return f"{day}-01"[:10]
+
+
 # Each declares the field of that name, or a kind of field; a command adds what differs.
 name = partial(option, type=Name())
 column = partial(name, metavar="COLUMN")
@@ -85,6 +97,7 @@ encoding = partial(option, "CSV and TSV: a Python codec, such as cp1250. Default
 skip_lines = partial(option, "CSV, TSV, XLSX: number of lines before each header.", low=0, default=0)
 overwrite = partial(option, "Start over, and replace the output if it exists.")
 about = partial(option, metavar="NAME=A,B,...", convert=_aspects)
+since = partial(option, metavar="DATE|3m|1y", convert=_period)
 quiet = partial(option, "Write only errors and uncertain guesses to stderr.", "-q")
 words = partial(
     option,

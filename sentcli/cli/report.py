@@ -10,20 +10,8 @@ from sentcli.cli import say
 from sentcli.cli.command import Command, argument, named, option
 from sentcli.errors import UsageError
 from sentcli.files.sink import Target
-from sentcli.scoring.dates import MONTHS, day_of
 from sentcli.tables.options import ReadOptions, WriteOptions
 from sentcli.tables.registry import INPUT_FORMATS
-
-
-def _period(value: str) -> str:
-    """Return the period of `--since`; refuse what is none."""
-    if MONTHS.fullmatch(value):
-        return value
-    day = day_of(value)
-    if not day or "/" in day:
-        hint = "type a date such as 2026-01-31, or 3m or 1y for full months"
-        raise UsageError(f"--since {value!r:.80}: {hint}")
-    return f"{day}-01"[:10]
 
 
 @dataclass(frozen=True)
@@ -34,11 +22,9 @@ class ReportOptions:
     output: str = common.name("The page to write.", "-o", default="report.html")
     by: tuple[str, ...] = common.column("Column whose values are compared; can be repeated.")
     by_time: str | None = common.column("Column of dates, timestamps or seconds since 1970.")
-    since: str | None = option(
+    since: str | None = common.since(
         "Compare the rows since then with those before: 2026-01-31, 3m, 1y. Default: the last three full "
-        "months, or one.",
-        metavar="DATE|3m|1y",
-        convert=_period,
+        "months, or one."
     )
     against: tuple[str, ...] = option(
         "Scored file with whose rows those of INPUTS are compared; can be repeated.", metavar="FILE"

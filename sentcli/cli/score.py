@@ -157,6 +157,7 @@ class ScoreOptions:
         "File for the summary, as JSON.", type=NamedPath(), heading="More on what is written"
     )
     by_time: str | None = common.column("Date column for --report. Default: detected.")
+    since: str | None = common.since("For --report: compare the rows since then with those before.")
     day_first: bool | None = common.day_first()
     prefix: str | None = option("Prefix of the names of the new columns, such as model_.")
     strings: bool = option("Parquet and XLSX output: columns of CSV, JSONL and XLSX stay text.")
@@ -249,7 +250,7 @@ def score(options: ScoreOptions) -> None:
         if options.report:
             from sentcli.report.rows import Report  # few runs have one
 
-            report = Report(scorer, Target(options.report), options.by_time)
+            report = Report(scorer, Target(options.report), options.by_time, options.since or "")
         result = score_files(
             scorer,
             options.inputs or ("-",),
@@ -286,8 +287,8 @@ def _check_inputs(options: ScoreOptions) -> None:
         raise UsageError("--text is scored in place of INPUTS and has no --input-format")
     if suffix_of(options.output) == ".html" and not options.output_format:
         raise UsageError(f"--output is for rows; for a page, give --report {shlex.quote(options.output)}")
-    if options.by_time and not options.report:
-        raise UsageError("--by-time is for --report; add --report report.html")
+    if (options.by_time or options.since) and not options.report:
+        raise UsageError("--by-time and --since are for --report; add --report report.html")
     if not (options.text or options.inputs) and is_terminal(sys.stdin):
         raise UsageError("nothing to score: name a file, or pipe text to stdin; see sentcli score --help")
     for name in options.inputs:

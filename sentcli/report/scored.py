@@ -14,7 +14,7 @@ from sentcli.report.subjects import Subjects
 from sentcli.report.timeline import find_since, is_since, timeline
 from sentcli.scoring.dates import NO_DATE, by_span
 from sentcli.scoring.extras import MIXED
-from sentcli.scoring.labels import NEUTRAL, Group
+from sentcli.scoring.labels import NEUTRAL, OTHERS, Group
 from sentcli.scoring.scorer import Scorer
 
 _WEAK, _REPEATED = 0.02, 4  # the share of texts that is worth a warning, and the number of equal ones
@@ -106,12 +106,12 @@ def figures_of(collected: Collector, asked: str = "") -> dict[str, Any]:
     high, low = (Counter(ones.labels) + Counter(others.labels) for ones, others in (stars[:2], stars[3:]))
     agreement = {"disagree": low[last] + high[first], "agree": low[first] + high[last]}
     days = by_span(counts["day"], "day")
-    undated = days.pop(NO_DATE, Counter())
+    undated = days.pop(NO_DATE, Counter()) + days.pop(OTHERS, Counter())
     since = find_since({day: labels.total() - labels[""] for day, labels in days.items()}, asked)
 
     def side_of(period: str) -> bool | None:
         day = collected.settle(period)
-        return is_since(day, since) if since and day else None
+        return is_since(day, since) if since and day[:1].isdecimal() else None
 
     marks = {f"{day} {label}": rows for day, of in counts["day"].items() for label, rows in of.items()}
     whole = whole_of(marks, last, side_of)
