@@ -59,12 +59,13 @@ def _points(x: Floats, y: Floats) -> Curve:
     return [*zip(x.tolist(), y.tolist(), strict=True)]
 
 
-def render_training(metrics: Metrics, epochs: Epochs, name: str) -> bytes:
+def render_training(metrics: Metrics, epochs: Epochs, name: str, earlier: Epochs = ()) -> bytes:
     """Return the page of a training, which shows no texts.
 
     :param epochs: the records of `history.csv` of the model itself.
+    :param earlier: those of the model from which it was fine-tuned.
     """
-    count = len(epochs)
+    count = len(earlier) + len(epochs)
     ticks = [1, count] if count > _MOST_TICKS else [*range(1, count + 1)]
     return fill(
         "trained.html.jinja",
@@ -73,9 +74,10 @@ def render_training(metrics: Metrics, epochs: Epochs, name: str) -> bytes:
         validation=metrics["validation"],
         baseline=metrics.get("baseline"),
         epochs=epochs,
-        curves={metric: _curves(metric, epochs) for metric in ("loss", "accuracy")},
+        earlier=earlier,
+        curves={metric: _curves(metric, [*earlier, *epochs]) for metric in ("loss", "accuracy")},
         ticks=ticks if count > 1 else ["", 1, ""],
-        best=_place(max(metrics["best_epoch"], 1) - 1, count),
+        best=_place(len(earlier) + max(metrics["best_epoch"], 1) - 1, count),
     )
 
 

@@ -52,6 +52,7 @@ class Report:
         :param is_stream: the first rows may be few; so only the columns that the user named are known.
         """
         self._inputs, self._is_stream, self._rejected = inputs, is_stream, 0
+        self._named: Sequence[str] = ()  # the columns of groups that the user named
         self.collected = Collector(self._scorer.labels, Columns())
         if table and self._time and not table.is_empty:
             places_of(table, {self._time: "by_time"})
@@ -71,7 +72,7 @@ class Report:
 
     def _choose_columns(self, table: Table, chunk: Chunk) -> Columns:
         pairs = [*map(split_span, table.options.by)]
-        by = tuple(name for name, span in pairs if not span)
+        self._named = by = tuple(name for name, span in pairs if not span)
         time = _FILE if self._earlier else self._time or next((name for name, span in pairs if span), None)
         if self._is_stream:
             return Columns(by, time)
@@ -112,7 +113,8 @@ class Report:
         """Make the page in memory, before the output gets its name, and return what it says as rows."""
         names = {"title": _title(self._inputs), "earlier": _title(self._earlier)}
         column = self.collected.columns.time
-        self.page, said = render_scored(self.collected, self._scorer, names, self._since, self._rejected)
+        asked = self._since, self._rejected, self._named
+        self.page, said = render_scored(self.collected, self._scorer, names, *asked)
         self.doubt = doubt_of(column, self.collected.counts["day"]) if column else ""
         return said
 

@@ -17,13 +17,20 @@ from sentcli.scoring.extras import MIXED
 from sentcli.scoring.labels import NEUTRAL, OTHERS, Group
 from sentcli.scoring.scorer import Scorer
 
+Strings = Sequence[str]
+
 _WEAK, _REPEATED = 0.02, 4  # the share of texts that is worth a warning, and the number of equal ones
 _SHELF = 12  # rows to read
 _LONG_ENOUGH = 30  # characters of a text that is worth reading; shorter ones come last
 
 
 def render_scored(
-    collected: Collector, scorer: Scorer, names: Mapping[str, str], since: str = "", rejected: int = 0
+    collected: Collector,
+    scorer: Scorer,
+    names: Mapping[str, str],
+    since: str,
+    rejected: int,
+    named: Sequence[str],
 ) -> tuple[bytes, list[list[Any]]]:
     """Return the page of what was collected, and what it says first as rows of a sheet.
 
@@ -31,8 +38,9 @@ def render_scored(
     :param names: `title` and, of files with which the rows are compared, `earlier`.
     :param since: see `find_since`.
     :param rejected: rows that could not be read.
+    :param named: the columns that the user named.
     """
-    figures, sample = figures_of(collected, since), collected.sample
+    figures, sample = figures_of(collected, since, named), collected.sample
     labeled = [row for row in sample if row.label]
     subjects = Subjects(labeled, scorer, collected.labels[-1], figures["since"])
     page = fill(
@@ -48,15 +56,21 @@ def render_scored(
         subjects=subjects,
         **figures,
     )
-    return page, _rows_of(page.decode(), subjects)
+    return page, _rows_of(page.decode(), subjects, figures, collected.labels[-1])
 
 
-def _rows_of(page: str, subjects: Subjects) -> list[list[Any]]:
-    """Return the title and the first sentences of a page, and the subjects, each with a quote."""
+def _rows_of(page: str, subjects: Subjects, figures: Mapping[str, Any], label: str) -> list[list[Any]]:
+    """Return the first sentences of a page, the months, the first groups, and the subjects with a quote."""
     header = page[page.index("<header>") : page.index("</header>")]
     sentences = re.findall(r"<(?:h1|li)>(.*?)</(?:h1|li)>", header, re.DOTALL)
     rows: list[list[Any]] = [[]]
     rows += [[unescape(re.sub("<[^>]+>", "", sentence)).strip()] for sentence in sentences]
+    time = figures["time"]
+    tables = {time["span"]: [(group.value, group) for _, group in time["points"]]} if time else {}
+    tables |= {table.column: [(own.name, own) for own in table.rows] for table in figures["found"]}
+    for column, groups in tables.items():
+        rows += [[], [column, "rows", label, "at least", "at most"]]
+        rows += [[name, own.rows, own.share, *own.interval] for name, own in groups if own.share is not None]
     rows += [[], ["subject", "complain", "praise", "sentence"]]
     for row in (*subjects.own, *subjects.blamed, *subjects.praised):
         rows.append([row.name, row.all[0], row.praise, *(quote.text for quote in row.quotes[:1])])
@@ -90,10 +104,11 @@ def _weak_shares(sample: Sequence[Review], scorer: Scorer) -> dict[str, float]:
     return {name: count / len(texts) for name, count in counts.items() if count > _WEAK * len(texts)}
 
 
-def figures_of(collected: Collector, asked: str = "") -> dict[str, Any]:
+def figures_of(collected: Collector, asked: str = "", named: Strings = ()) -> dict[str, Any]:
     """Return the figures of what was collected, by their names in the template.
 
     :param asked: the period that is compared, see `find_since`.
+    :param named: the columns that the user named.
     """
     first, *_, last = collected.labels
     counts = collected.counts
@@ -123,6 +138,7 @@ def figures_of(collected: Collector, asked: str = "") -> dict[str, Any]:
         "whole": whole if whole.is_tested else None,
         "told": told_of(tables, whole),
         "groups": tables,
+        "found": [table for table in tables[:1] if table.column not in named],
         "since": since,
         "time": timeline(days, since, last),
         "undated": undated.total() - undated[""],

@@ -88,6 +88,7 @@ class Subjects:
         words = find_subjects([clause.text for clause in self._clauses], partial(_log_odds, scorer))
         least = max(_FEWEST, _FEWEST_SHARE * len(reviews))
         found = [row for row in self._subjects(words) if max(row.all[0], row.praise) >= least]
+        found = [row for row in found if row.name not in scorer.extras.about]
         every, taken = judged([*own, *found], _FALLS, _RISES), set[int]()
         self.own = self._quoted(every[: len(own)], (-1, 1), taken)
         self.found = every[len(own) :]

@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from html import unescape
 from zipfile import ZipFile
 
 import pytest
@@ -85,7 +86,9 @@ def test_a_workbook_opens_on_what_its_report_says(source, tmp_path):
     with ZipFile(tmp_path / "out.xlsx") as parts:
         assert 'activeTab="1"' in parts.read("xl/workbook.xml").decode()
         charts = [parts.read(name).decode() for name in parts.namelist() if "charts/chart" in name]
-    assert len(charts) == 3  # of labels, of subjects and of those that the user named
+    assert len(charts) == 4  # of labels, of months, of groups and of the subjects that the user named
+    assert ["week", "rows", "positive"] in [cells[:3] for cells in rows]
+    assert sum(cells[:2] == ["subject", "rows"] for cells in rows) == 1
     assert all("0B7A75" in chart for chart in charts)
     before = (tmp_path / "out.xlsx").read_bytes()
     score(
@@ -101,6 +104,16 @@ def test_a_workbook_opens_on_what_its_report_says(source, tmp_path):
         "--overwrite",
     )
     assert (tmp_path / "out.xlsx").read_bytes() == before
+
+
+def test_a_workbook_has_the_groups_that_its_report_found(source, tmp_path):
+    score("in.csv", "-o", "out.xlsx", "--report", "run.html")
+    rows = CalamineWorkbook.from_path(tmp_path / "out.xlsx").get_sheet_by_name("Summary").to_python()
+    (table,) = (place for place, cells in enumerate(rows) if cells[:2] == ["subject", "rows"])
+    page = (tmp_path / "run.html").read_text("utf-8")
+    names = [unescape(name) for name in re.findall(r'<bdi>([^/]*)</bdi></td><td class="right quiet"', page)]
+    assert len(names) > 1
+    assert {*names} <= {cells[0] for cells in rows[table + 1 :]}
 
 
 def test_rows_in_another_language_are_counted_everywhere(tmp_path, monkeypatch):
