@@ -201,6 +201,18 @@ def test_an_existing_report_is_kept(source, tmp_path):
 
 def test_dates_without_a_report(source):
     assert "add --report report.html" in fail("score", "in.csv", "--by-time", "when").message
+    assert "add --report report.html" in fail("score", "in.csv", "--since", "1y").message
+
+
+def test_a_run_compares_the_period_that_the_user_names(source, tmp_path):
+    arguments = ("--by-time", "when", "--since", "2024-05-10")
+    done = score("in.csv", "-o", "out.csv", "--report", "run.html", *arguments)
+    assert re.search(
+        r"run.html: 902 reviews, \d+ kB; groups in 'subject'; dates in 'when'; stars in", done.stderr
+    )
+    assert invoke("report", "out.csv", "-o", "file.html", *arguments).exit_code == 0
+    assert page_of(tmp_path / "run.html") == page_of(tmp_path / "file.html")
+    assert "since 10 May 2024" in (tmp_path / "run.html").read_text("utf-8")
 
 
 def test_the_speed_is_that_of_the_rows(source, tmp_path, monkeypatch):
