@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from sentcli.explain.parts import Parts, Word
 from sentcli.explain.phrases import Phrases
-from sentcli.explain.pieces import clauses_of, sentences_of
+from sentcli.explain.pieces import Span, clauses_of, sentences_of
 
 # A word decides if its part has these log odds and this share of the largest part, and if it says something
 # alone: these log odds, or this share of what says most. Without "the", the score of a sentence may change,
@@ -165,7 +165,11 @@ class Aspects:
         """Yield the row of each clause that has a word of an aspect, the clause, and each of its aspects."""
         found = [self._phrases.find(text) for text in texts]
         asked = [text if places else "" for text, places in zip(texts, found, strict=True)]
-        for row, _, (start, end) in clauses_of(asked, parts.alone):
+
+        def is_wanted(row: int, span: Span) -> bool:
+            return any(span[0] <= place < span[1] for _, place, _ in found[row])
+
+        for row, _, (start, end) in clauses_of(asked, parts.alone, is_wanted):
             names = chain.from_iterable(names for names, place, _ in found[row] if start <= place < end)
             for name in dict.fromkeys(names):
                 yield row, texts[row][start:end], name

@@ -50,6 +50,8 @@ _CLAUSE = re.compile(
 _SAYS = 1.0
 
 Span = tuple[int, int]  # a start and an end
+# Returns for each text how far one of its words moves the log odds alone.
+Effects = Callable[[Sequence[str]], list[float]]
 
 
 def pieces_of(text: str) -> list[Piece]:
@@ -74,15 +76,15 @@ def sentences_of(text: str) -> list[tuple[int, int]]:
 
 
 def clauses_of(
-    texts: Sequence[str], effects: Callable[[Sequence[str]], list[float]]
+    texts: Sequence[str], effects: Effects, is_wanted: Callable[[int, Span], bool] = lambda *_: True
 ) -> list[tuple[int, Span, Span]]:
     """Return the clauses of texts that each say something: the number of the text, the sentence, the clause.
 
-    :param effects: returns for each text how far its words move the log odds alone.
+    :param is_wanted: returns whether to cut a sentence of a text, which takes time.
     """
     cut = []  # the number of the text, the sentence, a possible clause, and the word before
     for number, text in enumerate(texts):
-        for start, end in sentences_of(text):
+        for start, end in (span for span in sentences_of(text) if is_wanted(number, span)):
             marks = [*_CLAUSE.finditer(text, start, end)]
             spans = pairwise([start, *(mark.end() for mark in marks), end])
             words = ["", *(mark[1] or "" for mark in marks)]
