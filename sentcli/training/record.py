@@ -99,11 +99,11 @@ class Record:
             "validation": self.calibrated.figures,
             "calibration": self.calibrated.record,
             "ngrams": self.fitted.ngrams,
+            "classes": dict(zip(self.texts.labels, self.data.train.targets.sum(0).tolist(), strict=True)),
             "baseline": self.baseline,
             "start": self.initial.figures,
             "best_epoch": self.fitted.best_epoch,
             "examples": {"train": len(self.data.train), "validation": len(self.data.validation)},
-            "classes": dict(zip(self.texts.labels, self.data.train.targets.sum(0).tolist(), strict=True)),
             "glove": self.initial.glove,
         }
 
