@@ -46,7 +46,8 @@ def explain(options: ExplainOptions) -> None:
     text of its own.
 
     In a terminal, words for the second label (positive) are teal, words against it orange and underlined, and
-    unknown words dim. Elsewhere, and with NO_COLOR, they are marked as [+for], [-against] and [?unknown].
+    unknown words dim. Elsewhere, and with NO_COLOR or TERM=dumb, they are marked as [+for], [-against] and
+    [?unknown].
 
     \b
     Examples:
@@ -62,7 +63,8 @@ def explain(options: ExplainOptions) -> None:
         raise UsageError("nothing to explain: add a text, or pipe lines to stdin; see sentcli explain --help")
     for text in filter(os.path.isfile, texts):
         raise UsageError(f"{text} is a file; to explain its lines: sentcli explain < {shlex.quote(text)}")
-    is_colored = is_terminal(sys.stdout) and not os.environ.get("NO_COLOR")
+    is_plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    is_colored = is_terminal(sys.stdout) and not is_plain
     with Scorer(options.model, words=common.weights_of(options.words)) as scorer:
         # A thread of its own reads, so that a signal can end the wait for a line.
         for number, (text, _) in enumerate(prefetch(texts or _lines_of_stdin(), lambda _: None, 2)):

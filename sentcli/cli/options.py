@@ -1,5 +1,6 @@
 """Options that more than one command has, and what checks their values."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from sentcli.config import BACKENDS, DEFAULT_DATASET, DEVICES, SCORING_PRECISION
 from sentcli.errors import UsageError
 from sentcli.errors import option as flag
 from sentcli.model.bundle import default_bundle_path
+from sentcli.scoring.dates import MONTHS, day_of
+
+Aspects = tuple[tuple[str, tuple[str, ...]], ...]  # names, each with its words
 
 
 def weights_of(path: Path | None) -> tuple[tuple[str, float], ...]:
@@ -42,6 +46,30 @@ def _check_new_folder(path: Path) -> Path:
 # Of several values, click would take the last one in silence.
 _ONCE: dict[str, Any] = {"multiple": True, "callback": _only_column}
 
+
+def _aspects(values: Sequence[str]) -> Aspects:
+    """Return the name and the words of each aspect; words of one name add up."""
+    aspects: dict[str, tuple[str, ...]] = {}
+    for value in values:
+        name, _, words = value.partition("=")
+        if not (name.strip() and words.strip(" ,")):
+            raise UsageError(f"--about {value!r:.80}: type a name and words: --about price=price,cost,fee")
+        added = tuple(word.strip() for word in words.split(",") if word.strip())
+        aspects[name.strip()] = aspects.get(name.strip(), ()) + added
+    return tuple(aspects.items())
+
+
+def _period(value: str) -> str:
+    """Return the period of `--since`; refuse what is none."""
+    if MONTHS.fullmatch(value):
+        return value
+    day = day_of(value)
+    if not day or "/" in day:
+        hint = "type a date such as 2026-01-31, or 3m or 1y for full months"
+        raise UsageError(f"--since {value!r:.80}: {hint}")
+    return f"{day}-01"[:10]
+
+
 # Each declares the field of that name, or a kind of field; a command adds what differs.
 name = partial(option, type=Name())
 column = partial(name, metavar="COLUMN")
@@ -68,6 +96,8 @@ quotechar = partial(option, "CSV and TSV: quote character; '' for none.")
 encoding = partial(option, "CSV and TSV: a Python codec, such as cp1250. Default: detected.")
 skip_lines = partial(option, "CSV, TSV, XLSX: number of lines before each header.", low=0, default=0)
 overwrite = partial(option, "Start over, and replace the output if it exists.")
+about = partial(option, metavar="NAME=A,B,...", convert=_aspects)
+since = partial(option, metavar="DATE|3m|1y", convert=_period)
 quiet = partial(option, "Write only errors and uncertain guesses to stderr.", "-q")
 words = partial(
     option,

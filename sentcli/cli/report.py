@@ -8,7 +8,7 @@ import click
 from sentcli.cli import options as common
 from sentcli.cli import say
 from sentcli.cli.command import Command, argument, named, option
-from sentcli.errors import counted
+from sentcli.errors import UsageError
 from sentcli.files.sink import Target
 from sentcli.tables.options import ReadOptions, WriteOptions
 from sentcli.tables.registry import INPUT_FORMATS
@@ -22,6 +22,14 @@ class ReportOptions:
     output: str = common.name("The page to write.", "-o", default="report.html")
     by: tuple[str, ...] = common.column("Column whose values are compared; can be repeated.")
     by_time: str | None = common.column("Column of dates, timestamps or seconds since 1970.")
+    since: str | None = common.since(
+        "Compare the rows since then with those before: 2026-01-31, 3m, 1y. Default: the last three full "
+        "months, or one."
+    )
+    against: tuple[str, ...] = option(
+        "Scored file with whose rows those of INPUTS are compared; can be repeated.", metavar="FILE"
+    )
+    about: common.Aspects = common.about("Subject that is always shown, with its words; can be repeated.")
     day_first: bool | None = common.day_first()
     prefix: str = option("Prefix of the columns with the results.", default="")
     overwrite: bool = common.overwrite()
@@ -48,25 +56,30 @@ def report(options: ReportOptions) -> None:
     \b
     Examples:
       sentcli report scored.csv -o report.html
-      sentcli report scored.parquet -o report.html --by product --by-time date
+      sentcli report scored.parquet -o report.html --by product --by-time date --since 3m
+      sentcli report june.csv -o report.html --against may.csv
     """
     from sentcli.report.rows import Report
     from sentcli.runs.plan import find_inputs
     from sentcli.scoring.scorer import Scorer
 
+    if options.since and options.against:
+        raise UsageError("--since compares two times of one file, --against two files; omit one")
     target = Target(options.output)
     target.check()
     if not options.overwrite:
         target.refuse_existing()
     read = ReadOptions(**named(options, ReadOptions))
-    files = [found.file for found in find_inputs(options.inputs, read, "")]
-    with Scorer(options.model) as scorer:
+    files, earlier = (
+        [found.file for found in find_inputs(names, read, "")] for names in (options.inputs, options.against)
+    )
+    with Scorer(options.model, about=options.about) as scorer:
         results = [column.name for column in WriteOptions(prefix=options.prefix).columns()][:2]
-        page = Report(scorer, target, options.by_time)
-        page.read(files, read, results)
+        page = Report(scorer, target, options.by_time, options.since or "")
+        page.read(files, earlier, read, results)
         page.finish()
     page.publish()
     if page.doubt:
         say(page.doubt)
     if not options.quiet and options.output != "-":
-        say(f"{options.output}: {counted(page.collected.rows, 'review')}, {len(page.page) / 1000:,.0f} kB")
+        say(page.line)

@@ -7,7 +7,6 @@ import platform
 import re
 import shlex
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from io import BytesIO, TextIOWrapper
@@ -35,7 +34,6 @@ _REJECTED_ROWS = 3  # exit code of a finished run with rejected rows, or with va
 _LIBRARIES = ("numpy", "onnxruntime", "orjson", "pyarrow")  # that affect scores and files
 _OWN_BAND = "model"  # the value of --neutral without a value
 _Names = tuple[str, ...] | None
-_Aspects = tuple[tuple[str, tuple[str, ...]], ...]
 _TWO_NUMBERS = re.compile(r"[-+.e\d]+,[-+.e\d]+", re.IGNORECASE)
 
 
@@ -60,18 +58,6 @@ def _band(value: str) -> tuple[float, float] | bool:
             f"--neutral={value}: not two numbers with a comma; type --neutral=0.3,0.7, or only --neutral"
         ) from None
     return low, high
-
-
-def _aspects(values: Sequence[str]) -> _Aspects:
-    """Return the name and the words of each aspect; words of one name add up."""
-    aspects: dict[str, tuple[str, ...]] = {}
-    for value in values:
-        name, _, words = value.partition("=")
-        if not (name.strip() and words.strip(" ,")):
-            raise UsageError(f"--about {value!r:.80}: type a name and words: --about price=price,cost,fee")
-        added = tuple(word.strip() for word in words.split(",") if word.strip())
-        aspects[name.strip()] = aspects.get(name.strip(), ()) + added
-    return tuple(aspects.items())
 
 
 def _shard(value: str) -> tuple[int, int]:
@@ -171,6 +157,7 @@ class ScoreOptions:
         "File for the summary, as JSON.", type=NamedPath(), heading="More on what is written"
     )
     by_time: str | None = common.column("Date column for --report. Default: detected.")
+    since: str | None = common.since("For --report: compare the rows since then with those before.")
     day_first: bool | None = common.day_first()
     prefix: str | None = option("Prefix of the names of the new columns, such as model_.")
     strings: bool = option("Parquet and XLSX output: columns of CSV, JSONL and XLSX stay text.")
@@ -185,11 +172,9 @@ class ScoreOptions:
     sentences: bool = option(
         "Add place and score of each sentence: sentiment_sentences. 1,300 rows/s per core instead of 6,000."
     )
-    about: _Aspects = option(
+    about: common.Aspects = common.about(
         "Add the score of the clauses with one of these words: sentiment_NAME; can be repeated. "
-        "1,500 rows/s per core instead of 6,000.",
-        metavar="NAME=A,B,...",
-        convert=_aspects,
+        "1,500 rows/s per core instead of 6,000."
     )
     words: Path | None = common.words()
     backend: str | None = common.backend()
@@ -265,7 +250,7 @@ def score(options: ScoreOptions) -> None:
         if options.report:
             from sentcli.report.rows import Report  # few runs have one
 
-            report = Report(scorer, Target(options.report), options.by_time)
+            report = Report(scorer, Target(options.report), options.by_time, options.since or "")
         result = score_files(
             scorer,
             options.inputs or ("-",),
@@ -279,6 +264,7 @@ def score(options: ScoreOptions) -> None:
         )
     name = "" if options.output == "-" else options.output
     said = [*result.lines(name, ordered=scorer.ordered), *result.tables(scorer.labels[-1])] if talks else []
+    said += [report.line] if talks and report else []
     warning = result.warning if options.null_unknown == 1 else ""  # which says to set it
     doubts = [warning, *result.doubts, report.doubt if report else ""]
     for line in (*said, *dict.fromkeys(doubts)):
@@ -301,8 +287,8 @@ def _check_inputs(options: ScoreOptions) -> None:
         raise UsageError("--text is scored in place of INPUTS and has no --input-format")
     if suffix_of(options.output) == ".html" and not options.output_format:
         raise UsageError(f"--output is for rows; for a page, give --report {shlex.quote(options.output)}")
-    if options.by_time and not options.report:
-        raise UsageError("--by-time is for --report; add --report report.html")
+    if (options.by_time or options.since) and not options.report:
+        raise UsageError("--by-time and --since are for --report; add --report report.html")
     if not (options.text or options.inputs) and is_terminal(sys.stdin):
         raise UsageError("nothing to score: name a file, or pipe text to stdin; see sentcli score --help")
     for name in options.inputs:

@@ -9,6 +9,7 @@ import jinja2
 
 from sentcli.datasets.labels import RARE
 from sentcli.errors import counted, option, printable
+from sentcli.scoring.evidence import p_of_groups, verdict_of
 from sentcli.scoring.labels import wilson_interval
 
 _NAMES = {"f1": "F1 of the second class", "macro_f1": "macro F1", "roc_auc": "ROC AUC"}  # of metrics
@@ -36,6 +37,7 @@ def fill_in(template: Path, filters: Mapping[str, Any], **values: Any) -> str:
     )
     environment.filters |= {"aligned": _aligned, "counted": counted, "printable": printable, "short": _short}
     environment.filters |= {"four": four, "interval": _interval, "thousands": "{:,}".format}
+    environment.filters |= {"verdict": _verdict}
     environment.filters |= {"lengths": lengths_of, "metrics": metrics_of, "rarest": rarest, **filters}
     return environment.get_template(template.name).render(values)
 
@@ -45,12 +47,17 @@ def metrics_of(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     names = ["accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss", "expected_calibration_error"]
     if len(figures["classes"]) == 2:
         names.insert(2, "f1")
-    values = {**figures.get("ordered", {}), **{name: figures[name] for name in names}}
+    values = {**{name: figures[name] for name in names}, **figures.get("ordered", {})}
     intervals = {"accuracy": figures["accuracy_interval"], **figures["intervals"]}
     return [
         (_NAMES.get(name, name.replace("_", " ")), four(value), _interval(intervals.get(name)))
         for name, value in values.items()
     ]
+
+
+def _verdict(parts: Sequence[Mapping[str, Any]], share: str = "accuracy", size: str = "examples") -> str:
+    """Return whether parts of the texts differ in a share by more than chance."""
+    return verdict_of(p_of_groups([(round(part[share] * part[size]), part[size]) for part in parts]))
 
 
 def rarest(figures: Mapping[str, Any]) -> Iterator[str]:

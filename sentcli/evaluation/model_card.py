@@ -55,6 +55,7 @@ class Metrics(TypedDict):
     calibration: dict[str, float]
     # What n-grams have in the logits: `share`, `accuracy_before` and `accuracy_after`; empty for none.
     ngrams: NotRequired[dict[str, float]]
+    classes: NotRequired[dict[str, float]]  # the texts to train on by label, times their weights
     # The model of n-grams on the same texts: `accuracy`, `accuracy_interval`, `macro_f1`, `log_loss`,
     # `seconds`, and whether more texts are right beyond chance with the network, `is_beaten`, or without it,
     # `is_better`, which the included model lacks.

@@ -4,25 +4,24 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import chain
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from sentcli.explain.parts import Parts, Word
 from sentcli.explain.phrases import Phrases
-from sentcli.explain.pieces import sentences_of
+from sentcli.explain.pieces import Span, clauses_of, sentences_of
 
 # A word decides if its part has these log odds and this share of the largest part, and if it says something
 # alone: these log odds, or this share of what says most. Without "the", the score of a sentence may change,
 # but "the" decides nothing.
 _PART, _PART_SHARE = 0.1, 0.2
 _ALONE, _ALONE_SHARE = 1.5, 0.3
-# Where a clause may end. It does if both sides have a word with this effect alone, in log odds: "fair price,
-# rude staff", but not "the price, the staff and the food". A word with this effect keeps the "with" after it:
-# "bad rooms with good beds", but not "happy with the beds".
-_CLAUSE_END = re.compile(
-    r"[,;]\s+|\b([^\W_]+)\s(?=with\s)|\s(?=(?:and|while|whereas|though|yet)\s)", re.IGNORECASE
-)
-_SAYS = 1.0
+# Words that say nothing alone. A negation belongs to the next word that is none of them.
+_BARE = "|".join((Path(__file__).parent / "bare_words.txt").read_text("utf-8").split())
+_NOT = r"(?:not|no|nor|never|cannot|without|hardly|barely|[a-z]+n['`\xb4\u02bc\u2018\u2019]t)"
+_IS_BARE = re.compile(rf"(?:{_BARE}|{_NOT})\W*", re.IGNORECASE)
+_NEGATED = re.compile(rf"\b{_NOT}\s+(?:(?:{_BARE})\s+){{0,3}}(?!(?:{_BARE})\b)[^\W_]+", re.IGNORECASE)
 
 
 class Sentence(NamedTuple):
@@ -99,20 +98,30 @@ def score_sentences(texts: Sequence[str], score: Score) -> list[list[Sentence]]:
 def phrases(text: str, words: Sequence[Word]) -> list[Word]:
     """Return the words that decided, with the largest part first; neighbors of one sign become a phrase.
 
-    The part of a phrase is the largest of its words: without both, "not bad" says as little as with both.
+    The part of a phrase is the largest of its words: without both, "not bad" says as little as with both. A
+    sentence does not decide which words of another one are shown.
     """
-    least = max([_PART, *(_PART_SHARE * abs(word.part) for word in words)])
     least_alone = min(_ALONE, max((_ALONE_SHARE * word.alone for word in words), default=0))
+    negated = [found.span() for found in _NEGATED.finditer(text)]
     deciding: list[Word] = []
-    for word in words:
-        last = deciding[-1] if deciding else word
-        if abs(word.part) < least or (word.alone < least_alone and not word.shift):
-            continue
-        if text[last.end : word.start].isspace() and (last.part > 0) == (word.part > 0):
-            part = max(last.part, word.part, key=abs)
-            deciding[-1] = Word(text[last.start : word.end], part, last.start, word.end)
-        else:
-            deciding.append(word)
+    for begin, stop in sentences_of(text):
+        own = [word for word in words if begin <= word.start < stop]
+        least = max([_PART, *(_PART_SHARE * abs(word.part) for word in own)])
+        for word in own:
+            if abs(word.part) < least or (word.alone < least_alone and not word.shift):
+                continue
+            spans = (span for span in negated if span[0] <= word.start < span[1])
+            start, end = next(spans, (word.end, word.end))
+            if start != word.start and not word.shift and _IS_BARE.fullmatch(word.text):
+                continue
+            start, end = min(start, word.start), max(end, word.end)
+            part = word.part
+            last = deciding[-1] if deciding else word
+            is_neighbor = text[last.end : start].isspace() and (last.part > 0) == (part > 0)
+            if deciding and (start < last.end or is_neighbor):
+                deciding.pop()
+                start, part = last.start, max(last.part, part, key=abs)
+            deciding.append(Word(text[start:end], part, start, end))
     return sorted(deciding, key=lambda word: -abs(word.part))
 
 
@@ -138,7 +147,7 @@ class Aspects:
     def __init__(self, words: Mapping[str, Sequence[str]]) -> None:
         aspects: dict[str, list[str]] = {}  # of each form of a word
         for name, forms in words.items():
-            for form in {form for word in forms for form in _forms(word.lower())}:
+            for form in {form for word in forms for form in forms_of(word.lower())}:
                 aspects.setdefault(form, []).append(name)
         self._names = [*words]
         self._phrases = Phrases(aspects)
@@ -155,31 +164,18 @@ class Aspects:
     def _clauses(self, texts: Sequence[str], parts: Parts) -> Iterator[tuple[int, str, str]]:
         """Yield the row of each clause that has a word of an aspect, the clause, and each of its aspects."""
         found = [self._phrases.find(text) for text in texts]
-        cut = []  # the row, the start of the sentence, and a possible clause: its start, end, and word before
-        for row, text in enumerate(texts):
-            places = [place for _, place, _ in found[row]]
-            for start, end in sentences_of(text) if places else ():
-                if any(start <= place < end for place in places):
-                    marks = [*_CLAUSE_END.finditer(text, start, end)]
-                    spans = pairwise([start, *(mark.end() for mark in marks), end])
-                    words = ["", *(mark[1] or "" for mark in marks)]
-                    cut += [(row, start, *span, word) for span, word in zip(spans, words, strict=True)]
-        says = parts.alone([texts[row][start:end] for row, _, start, end, _ in cut])
-        words_say = parts.alone([word for *_, word in cut])
-        clauses: list[tuple[int, int, int, int, float]] = []
-        for (row, sentence, start, end, _), said, word_says in zip(cut, says, words_say, strict=True):
-            last = clauses[-1] if clauses else (-1, -1, -1, -1, 0.0)
-            if last[:2] == (row, sentence) and (min(said, last[4]) < _SAYS or word_says >= _SAYS):
-                clauses[-1] = (*last[:3], end, max(said, last[4]))
-            else:
-                clauses.append((row, sentence, start, end, said))
-        for row, _, start, end, _ in clauses:
+        asked = [text if places else "" for text, places in zip(texts, found, strict=True)]
+
+        def is_wanted(row: int, span: Span) -> bool:
+            return any(span[0] <= place < span[1] for _, place, _ in found[row])
+
+        for row, _, (start, end) in clauses_of(asked, parts.alone, is_wanted):
             names = chain.from_iterable(names for names, place, _ in found[row] if start <= place < end)
             for name in dict.fromkeys(names):
                 yield row, texts[row][start:end], name
 
 
-def _forms(word: str) -> list[str]:
+def forms_of(word: str) -> list[str]:
     """Return a word and its plural, by each rule."""
     return [word, f"{word}s", f"{word}es", *([f"{word[:-1]}ies"] if word.endswith("y") else [])]
 

@@ -1,8 +1,8 @@
 """The part of each word in the score of its text: leave the word out, and read the text again."""
 
 from bisect import bisect_left, bisect_right
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from heapq import nlargest
 from itertools import accumulate, chain, pairwise
 from operator import itemgetter
@@ -18,8 +18,6 @@ from sentcli.text.encoder import Floats, slices
 from sentcli.text.tokenizer import UNK_ID, Vocab, truncate, words_of
 
 _GROUP = 1 << 15  # characters of texts that are read together
-_AHEAD = 2  # groups that are read while the workers compute
-_MANY = 200  # texts for which all words are read before the first text
 _SHARE, _FEWEST = 4, 4  # in bulk, a quarter of the words of a text is left out, and at least this many
 
 
@@ -45,6 +43,7 @@ class Word(NamedTuple):
 _Cut = tuple[list[str], list[tuple[Word, int, int]]]
 
 
+@dataclass
 class Parts:
     """Finds the parts of words. They depend on the text and the model alone. Threads may share it.
 
@@ -54,17 +53,12 @@ class Parts:
     :param choose: returns the classes that probabilities `[texts, classes]` predict.
     """
 
-    def __init__(
-        self,
-        vocab: Vocab,
-        max_tokens: int,
-        begin: Callable[[list[list[int]]], Callable[[], Logits]],
-        own_words: Callable[[str], list[Span]] = lambda _: [],
-        choose: Callable[[Floats], npt.NDArray[Any]] = lambda probabilities: probabilities.argmax(axis=1),
-    ) -> None:
-        self._vocab, self._max_tokens, self._begin, self.own_words = vocab, max_tokens, begin, own_words
-        self._choose = choose
-        self._alone: dict[str, float] = {}  # of the known tokens that were read so far
+    vocab: Vocab
+    max_tokens: int
+    begin: Callable[[list[list[int]]], Callable[[], Logits]]
+    own_words: Callable[[str], list[Span]] = lambda _: []
+    choose: Callable[[Floats], npt.NDArray[Any]] = lambda probabilities: probabilities.argmax(axis=1)
+    _alone: dict[str, float] = field(default_factory=dict)  # of the known tokens that were read so far
 
     def words(self, texts: Sequence[str], *, exact: bool = True) -> Iterator[list[Word]]:
         """Yield the words of each text in order. A long text has no words where truncation leaves them out.
@@ -72,29 +66,22 @@ class Parts:
         :param exact: leave out every word; else only the quarter with the largest effect alone. That takes a
             third of the time, and nearly all words that decide are among them.
         """
-        if not exact and len(texts) > _MANY:  # at once: waiting for a few words often leaves the workers idle
-            self._read_alone({*self._vocab.words[UNK_ID + 1 : self._vocab.first_bigram]})
-        begun: deque[tuple[list[_Cut], Callable[[], Logits]]] = deque()
         for group in slices(texts, _GROUP):
             read = [self._pieces(text) for text in group]
             self._read_alone({token for pieces in read for piece in pieces for token in piece.tokens})
             cuts = [self._cut(text, pieces, exact=exact) for text, pieces in zip(group, read, strict=True)]
-            begun.append((cuts, self._begin([ids for cut in cuts for ids in self._variants(cut)])))
-            if len(begun) > _AHEAD:
-                yield from self._finish(*begun.popleft())
-        for cuts, finish in begun:
-            yield from self._finish(cuts, finish)
+            yield from self._finish(cuts, self.begin([ids for cut in cuts for ids in self._variants(cut)]))
 
     def alone(self, texts: Sequence[str]) -> list[float]:
         """Return for each text the largest `Word.alone` of its words."""
-        read = [words_of(text) for text in texts]
+        read = [words_of(text) if text else [] for text in texts]
         self._read_alone({token for tokens in read for token in tokens})
         return [max((self._alone.get(token, 0.0) for token in tokens), default=0.0) for tokens in read]
 
     def _pieces(self, text: str) -> list[Piece]:
         """Return the pieces that the model reads, and perhaps a few more."""
         pieces = [piece for piece in pieces_of(text) if piece.tokens]
-        limit = 2 * self._max_tokens  # an id is two tokens at most
+        limit = 2 * self.max_tokens  # an id is two tokens at most
         return pieces[:limit] + pieces[-limit:] if len(pieces) > 2 * limit else pieces
 
     def _cut(self, text: str, pieces: Sequence[Piece], *, exact: bool) -> _Cut:
@@ -118,9 +105,9 @@ class Parts:
 
     def _read_alone(self, tokens: set[str]) -> None:
         """Score tokens as texts of their own, each once."""
-        new = [token for token in tokens if token in self._vocab and token not in self._alone]
+        new = [token for token in tokens if token in self.vocab and token not in self._alone]
         if new:
-            logits = self._begin([[UNK_ID], *(self._vocab.encode([token]) for token in new)])()
+            logits = self.begin([[UNK_ID], *(self.vocab.encode([token]) for token in new)])()
             self._alone.update(zip(new, np.ptp(logits[1:] - logits[0], axis=1).tolist(), strict=True))
 
     def _variants(self, cut: _Cut) -> Iterator[list[int]]:
@@ -128,19 +115,19 @@ class Parts:
 
         Only the tokens around a word are encoded again, up to the next places that no bigram spans.
         """
-        (tokens, words), encode = cut, self._vocab.encode
+        (tokens, words), encode = cut, self.vocab.encode
         pairs = enumerate(pairwise(tokens), start=1)
-        places = [0, *(place for place, pair in pairs if " ".join(pair) not in self._vocab), len(tokens)]
+        places = [0, *(place for place, pair in pairs if " ".join(pair) not in self.vocab), len(tokens)]
         runs = [encode(tokens[start:end]) for start, end in pairwise(places)]
         before = dict(zip(places, accumulate(map(len, runs), initial=0), strict=True))  # ids
         ids = [*chain.from_iterable(runs)]
-        yield truncate(ids, self._max_tokens) or [UNK_ID]
+        yield truncate(ids, self.max_tokens) or [UNK_ID]
         for _, first, last in words:
             start = places[max(bisect_left(places, first) - 1, 0)]
             end = places[min(bisect_right(places, last), len(places) - 1)]
             middle = encode(tokens[start:first] + tokens[last:end])
             without = ids[: before[start]] + middle + ids[before[end] :]
-            yield truncate(without, self._max_tokens) or [UNK_ID]
+            yield truncate(without, self.max_tokens) or [UNK_ID]
 
     def _finish(self, cuts: Sequence[_Cut], finish: Callable[[], Logits]) -> Iterator[list[Word]]:
         """Yield the words of each text with their parts."""
@@ -153,7 +140,7 @@ class Parts:
     def _log_odds(self, logits: Floats) -> Floats:
         """Return the log odds of the second of two classes, or of the class that the first row predicts."""
         first = logits[:1] - np.logaddexp.reduce(logits[:1], axis=1, keepdims=True)
-        label = 1 if logits.shape[1] == 2 else int(self._choose(np.exp(first))[0])
+        label = 1 if logits.shape[1] == 2 else int(self.choose(np.exp(first))[0])
         rest = np.delete(logits, label, axis=1)
         odds: Floats = logits[:, label] - np.logaddexp.reduce(rest, axis=1)
         return odds

@@ -37,17 +37,16 @@ class Phrases(Generic[Value]):
 
     def find(self, text: str) -> list[tuple[Value, int, int]]:
         """Return the phrases of a text in order: the value, the start and the end of each."""
-        words = _words(text)
+        words = _words(text) if self._beginning else []
         if self._beginning.keys().isdisjoint(words):
             return []
-        found, place = [], 0
-        while place < len(words):
-            for value, own in self._beginning.get(words[place], ()):
+        found, end = [], 0
+        for place, word in enumerate(words):
+            for value, own in self._beginning.get(word, ()) if place >= end else ():
                 if words[place : place + len(own)] == own:
-                    found.append((value, place, place + len(own) - 1))
-                    place += len(own) - 1
+                    end = place + len(own)
+                    found.append((value, place, end - 1))
                     break
-            place += 1
         spans = [word.span() for word in _WORD.finditer(text)] if found else []
         return [(value, spans[first][0], spans[last][1]) for value, first, last in found]
 

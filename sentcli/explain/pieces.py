@@ -1,6 +1,7 @@
-"""Cut a text into pieces and sentences of its own spelling: leaving a piece out leaves out its tokens."""
+"""Cut texts into pieces, sentences and clauses of their own spelling; the tokens of a piece go with it."""
 
 import re
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -40,6 +41,17 @@ _SENTENCE_END = re.compile(
     r"|(?<!\ball)(?<!\blast)(?<!\bnothing)(?<!\banything)(?<!\beverything)\s(?=but\s\w))",
     re.IGNORECASE,
 )
+# Where a clause may end. It does if both sides have a word with this effect alone, in log odds: "fair price,
+# rude staff", but not "the price, the staff and the food". A word with this effect keeps the "with" after it:
+# "bad rooms with good beds", but not "happy with the beds".
+_CLAUSE = re.compile(
+    r"[,;]\s+|\b([^\W_]+)\s(?=with\s)|\s(?=(?:and|while|whereas|though|yet)\s)", re.IGNORECASE
+)
+_SAYS = 1.0
+
+Span = tuple[int, int]  # a start and an end
+# Returns for each text how far one of its words moves the log odds alone.
+Effects = Callable[[Sequence[str]], list[float]]
 
 
 def pieces_of(text: str) -> list[Piece]:
@@ -61,6 +73,33 @@ def sentences_of(text: str) -> list[tuple[int, int]]:
         if not MARKS.issuperset(words_of(sentence)):
             spans.append((end - len(sentence.lstrip()), start + len(sentence.rstrip())))
     return spans
+
+
+def clauses_of(
+    texts: Sequence[str], effects: Effects, is_wanted: Callable[[int, Span], bool] = lambda *_: True
+) -> list[tuple[int, Span, Span]]:
+    """Return the clauses of texts that each say something: the number of the text, the sentence, the clause.
+
+    :param is_wanted: returns whether to cut a sentence of a text, which takes time.
+    """
+    cut = []  # the number of the text, the sentence, a possible clause, and the word before
+    for number, text in enumerate(texts):
+        for start, end in (span for span in sentences_of(text) if is_wanted(number, span)):
+            marks = [*_CLAUSE.finditer(text, start, end)]
+            spans = pairwise([start, *(mark.end() for mark in marks), end])
+            words = ["", *(mark[1] or "" for mark in marks)]
+            cut += [(number, (start, end), span, word) for span, word in zip(spans, words, strict=True)]
+    says = effects([texts[number][slice(*span)] for number, _, span, _ in cut])
+    words_say = effects([word for *_, word in cut])
+    clauses: list[tuple[int, Span, Span]] = []
+    last_said = 0.0
+    for (number, sentence, span, _), said, word_says in zip(cut, says, words_say, strict=True):
+        is_whole = min(said, last_said) < _SAYS or word_says >= _SAYS
+        if is_whole and clauses and clauses[-1][:2] == (number, sentence):
+            span, said = (clauses.pop()[2][0], span[1]), max(said, last_said)
+        clauses.append((number, sentence, span))
+        last_said = said
+    return clauses
 
 
 @lru_cache(1 << 14)

@@ -4,41 +4,47 @@ The result depends on the rows and their order alone, not on the ends of chunks.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, lru_cache, partial
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from sentcli.errors import UsageError
 from sentcli.report.ratings import find_rating, may_be_nps, nps_of, stars_of
-from sentcli.scoring.dates import day_of, order_of, settle
+from sentcli.scoring.dates import day_of, month_of, order_of, settle
 from sentcli.scoring.extras import MIXED
-from sentcli.scoring.labels import LONGEST_VALUE, NEUTRAL, Floats, Groups
+from sentcli.scoring.labels import LONGEST_VALUE, NEUTRAL, Groups
 
-_BINS = 20
-_SCORE_EDGES = np.arange(_BINS + 1) / _BINS
-SCORE_BINS = np.array([f"{low:.2f} to {high:.2f}" for low, high in pairwise(_SCORE_EDGES)], object)
+_SCORE_EDGES = np.arange(1, 20) / 20
+SCORE_BINS = [f"{step / 20:.2f} to {(step + 1) / 20:.2f}" for step in range(20)]
 LENGTHS = (1, 100, 250, 500, 1000, 2000)  # characters; where each slice begins
-_UP_TO = [f"{start} to {stop - 1}" for start, stop in pairwise(LENGTHS)]
-LENGTH_BINS = np.array([*_UP_TO, f"{LENGTHS[-1]} or more"], object)
-STARS = np.array(["", *"12345"], object)  # "" without stars
-_OPINIONS = np.array([0, -1, -1, 0, 1, 1])  # of a number of stars
+LENGTH_BINS = [*(f"{start} to {stop - 1}" for start, stop in pairwise(LENGTHS)), f"{LENGTHS[-1]} or more"]
 _LONGEST_TEXT = 4_000  # characters that are kept
 SAMPLE_SIZE, _SEED = 5_000, 20_261_201
-SHELF_SIZE, _SHELVES = 12, ("negative", "positive", "uncertain", "surprising")
-_LONG_ENOUGH = 30  # characters of a text that is worth reading; shorter ones come last
 
 _TIME = re.compile(
     r"date|time|day$|month|created|updated|published|posted|(^|_)(at|ts)$|unix|epoch", re.IGNORECASE
 )
+# With the letters of a name alone; not: guest type, customer country, hotel name.
+_NOUNS, _VERBS = Path(__file__).with_name("people.txt").read_text("utf-8").replace(" ", "|").splitlines()
+_PEOPLE = re.compile(
+    rf"({_NOUNS})s?(name|id|no|nr|number|handle|email|mail|phone)?s?$|({_VERBS})(by|to)$|"
+    "e?mail(address)?$|phone$"
+)
 _WHOLE = re.compile(r"\d+([.,]\d+)?")
 _NUMBER = re.compile(r"[-+.,\d]+")
 _MOST_SHARE = 0.95  # of the first values of a column of dates or stars
-_MOST_GROUP_COLUMNS = 3  # that are found without --by
+_MOST_GROUP_COLUMNS = 6  # that are found without --by
 _MOST_GROUPS, _ROWS_PER_GROUP, _LONGEST_GROUP = 30, 5, 60
+_RARE = 3  # rows of a value, such as a person; if most values have no more, they are no groups
+
+
+Values = Mapping[Any, Sequence[str]]  # of rows, by the names of their columns
 
 
 class Review(NamedTuple):
@@ -52,50 +58,19 @@ class Review(NamedTuple):
     stars: int
 
 
-class Shelf:
-    """Keeps the rows with the smallest keys.
-
-    :param distinct: of several rows whose texts begin alike, keep one.
-    """
-
-    def __init__(self, size: int, *, distinct: bool) -> None:
-        self._size, self._distinct = size, distinct
-        self._kept: list[tuple[float, int, Review]] = []
-        self._worst = np.inf
-
-    def add(self, keys: Floats, first: int, take: Callable[[int], Review]) -> None:
-        """Offer consecutive rows, of which the first one has this number."""
-        places = np.flatnonzero(keys < self._worst).tolist()
-        self._kept += [(float(keys[place]), first + place, take(place)) for place in places]
-        if len(self._kept) > 2 * self._size:
-            self._sort()
-
-    def _sort(self) -> None:
-        rows: dict[Any, tuple[float, int, Review]] = {}
-        for key, number, row in sorted(self._kept):
-            rows.setdefault(row.text[:60].casefold() if self._distinct else number, (key, number, row))
-        self._kept = [*rows.values()][: self._size]
-        if len(self._kept) == self._size:
-            self._worst = self._kept[-1][0]
-
-    @property
-    def rows(self) -> list[Review]:
-        """The rows, in the order of their keys."""
-        self._sort()
-        return [row for *_, row in self._kept]
-
-
 @dataclass(frozen=True)
 class Columns:
     """The names of the columns that a report reads in addition to the texts.
 
     :param is_nps: whether the ratings are answers from 0 to 10, see `nps_of`.
+    :param more_times: further columns of dates.
     """
 
     by: tuple[str, ...] = ()
     time: str | None = None
     stars: str | None = None
     is_nps: bool = False
+    more_times: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -117,12 +92,18 @@ def find_columns(values: Mapping[str, Sequence[str]], by: tuple[str, ...], time:
     dates = [name for name in free if name != stars and _are(day_of, free[name])]
     # Other numbers look like seconds and days of Excel too.
     dates = [name for name in dates if _TIME.search(name) or not _are(_WHOLE.fullmatch, free[name])]
-    if time is None and dates:
-        time = next(filter(_TIME.search, dates), dates[0])
+    dates.sort(key=lambda name: not _TIME.search(name))
+    times = tuple(dates) if time is None else (time,)
     if not by:
-        groups = (name for name in free if name not in (*dates, stars) and _are_groups(free[name]))
+        others = (name for name in free if name not in (*dates, stars) and not is_of_people(name))
+        groups = (name for name in others if _are_groups(free[name]))
         by = tuple(groups)[:_MOST_GROUP_COLUMNS]
-    return Columns(by, time, stars, is_nps)
+    return Columns(by, next(iter(times), None), stars, is_nps, times[1:])
+
+
+def is_of_people(name: str) -> bool:
+    """Return whether a column names people, such as `Guest name`, `assigned_to` or `reviewer.id`."""
+    return bool(_PEOPLE.search("".join(filter(str.isalnum, name)).casefold()))
 
 
 def _are(read: Callable[[str], object], values: Sequence[str]) -> bool:
@@ -131,11 +112,18 @@ def _are(read: Callable[[str], object], values: Sequence[str]) -> bool:
 
 
 def _are_groups(values: Sequence[str]) -> bool:
-    """Return whether these are few names, and not only numbers."""
-    names = {*values}
+    """Return whether these are few names of many rows, and not only numbers."""
+    names = Counter(values)
     limit = min(_MOST_GROUPS, max(1, len(values) // _ROWS_PER_GROUP))
     is_short = max(map(len, names)) <= _LONGEST_GROUP
-    return len(names) <= limit and is_short and not all(map(_NUMBER.fullmatch, names))
+    are_rare = 2 * sum(rows <= _RARE for rows in names.values()) > len(names)
+    return len(names) <= limit and is_short and not are_rare and not all(map(_NUMBER.fullmatch, names))
+
+
+@lru_cache(1 << 14)
+def _mark_of(day: str, label: str | None, since: str) -> str:
+    """Return the month and the label of a row; of a day in the month of `since`, the day."""
+    return f"{month_of(day, since)} {label or ''}"
 
 
 class Collector:
@@ -143,69 +131,58 @@ class Collector:
 
     :param labels: the two labels of a model; rows may also be neutral or mixed.
     :param day_first: whether days come first in dates such as 3/4/2025; None: as all dates show.
+    :param since: a day on which a period begins; "" for the first day of a month.
     :ivar rows: the number of rows, also of those without a label.
-    :ivar other_language: the number of rows that are perhaps in another language.
-    :ivar by: the labels by the columns of `columns.by`.
-    :ivar counts: the labels by `day`, as written, `stars`, `length` and `score`.
-    :ivar sample: a random sample of the rows: those with the smallest of random numbers.
+    :ivar by: the periods and labels, as `2026-09 positive`, by the columns of `columns.by`.
+    :ivar counts: the labels by day, as it is written, and by stars, length and score.
     """
 
-    def __init__(self, labels: Sequence[str], columns: Columns, day_first: bool | None = None) -> None:
+    def __init__(
+        self, labels: Sequence[str], columns: Columns, day_first: bool | None = None, since: str = ""
+    ) -> None:
         if len(labels) != 2:
             hint = "sentcli score --by COLUMN --summary FILE counts other labels"
             raise UsageError(f"a report is for models with two labels, not {len(labels)}; {hint}")
         self.labels, self.columns = (labels[0], NEUTRAL, MIXED, labels[1]), columns
-        self.rows, self.by, self.counts = 0, Groups(), Groups(day={})
-        self._day_of = partial(day_of, day_first=day_first)
-        self.other_language = 0
+        self.rows, self.by, self.counts = 0, Groups(), Groups(day={}, stars={}, length={}, score={})
+        self._day_first, self._since = day_first, since
         self._random = np.random.default_rng(_SEED)
-        self.sample = Shelf(SAMPLE_SIZE, distinct=False)
-        self.shelves = {name: Shelf(SHELF_SIZE, distinct=True) for name in _SHELVES}
+        self._sample: list[tuple[float, int, Review]] = []  # with their random numbers and their places
 
-    def add(
-        self,
-        texts: Sequence[Any],
-        labels: Sequence[Any],
-        scores: Sequence[Any],
-        values: Mapping[Any, Sequence[str]],
-    ) -> None:
+    def add(self, texts: Sequence[Any], labels: Sequence[Any], scores: Sequence[Any], values: Values) -> None:
         """Add consecutive rows.
 
         :param texts, labels, scores: as of `Scores`; None for an empty text.
         :param values: for each of `columns.names`, one value per row; "" where it is missing.
         """
         columns, blank = self.columns, [""] * len(texts)
-        by = {name: values.get(name, blank) for name in columns.by}
-        days = [*map(self._day_of, values.get(columns.time, blank))]
-        read = nps_of if columns.is_nps else stars_of
-        stars = np.fromiter(map(read, values.get(columns.stars, blank)), np.int64, len(texts))
-        lengths = np.array([len(text) if text else 0 for text in texts], np.int64)
+        days = [day_of(date, self._day_first) for date in values.get(columns.time, blank)]
+        stars = [*map(nps_of if columns.is_nps else stars_of, values.get(columns.stars, blank))]
         exact = np.array(scores, np.float64).round(6)  # as files have them; NaN for None
-        counted: dict[str, Any] = {
-            "day": days,
-            "stars": STARS[stars],
-            "length": LENGTH_BINS[np.searchsorted(LENGTHS[1:], lengths, "right")],
-            "score": SCORE_BINS[np.searchsorted(_SCORE_EDGES[1:-1], exact, "right")],
-        }
-        self.by.add(by, labels)
-        self.counts.add(counted, labels)
+        lengths = np.searchsorted(LENGTHS[1:], [len(text or "") for text in texts], "right")
+        steps = np.searchsorted(_SCORE_EDGES, exact, "right")
+        slices = {"length": np.array(LENGTH_BINS)[lengths], "score": np.array(SCORE_BINS)[steps]}
+        self.counts.add({name: names.tolist() for name, names in slices.items()}, labels)
+        self.counts.add({"day": days, "stars": [*map(str, stars)]}, labels)
+        marks = [_mark_of(day, label, self._since) for day, label in zip(days, labels, strict=True)]
+        self.by.add({name: values[name] for name in columns.by}, marks)
 
-        def take(place: int) -> Review:
-            text, score = texts[place][:_LONGEST_TEXT], float(exact[place])
-            rating = 0 if columns.is_nps else int(stars[place])
-            groups = tuple(column[place][:LONGEST_VALUE] for column in by.values())
-            return Review(text, labels[place], score, groups, days[place], rating)
-
-        is_labeled = [label is not None for label in labels]
-        self.sample.add(np.where(is_labeled, self._random.random(len(texts)), np.inf), self.rows, take)
-        unsure = np.abs(exact - 0.5)
-        against = np.where(_OPINIONS[stars] * (exact - 0.5) < 0, 0.5 - unsure, np.inf)
-        late = np.where(lengths < _LONG_ENOUGH, 2.0, 0.0)  # NaN, of rows without a score, is no key
-        for shelf, keys in zip(self.shelves.values(), (exact, 1 - exact, unsure, against), strict=True):
-            shelf.add(keys + late, self.rows, take)
+        keys = np.where(np.isnan(exact), np.inf, self._random.random(len(texts)))
+        largest = self._sample[-1][0] if len(self._sample) == SAMPLE_SIZE else np.inf
+        for place in np.flatnonzero(keys < largest).tolist():
+            groups = tuple(values[name][place][:LONGEST_VALUE] for name in columns.by)
+            scored = texts[place][:_LONGEST_TEXT], labels[place], float(exact[place])
+            row = Review(*scored, groups, days[place], stars[place])
+            self._sample.append((float(keys[place]), self.rows + place, row))
+        self._sample = sorted(self._sample)[:SAMPLE_SIZE]
         self.rows += len(texts)
 
-    def settled(self, rows: Sequence[Review]) -> list[Review]:
-        """Return rows whose days are settled, once all rows are known."""
-        day_first, _ = order_of(self.counts["day"])
-        return [row._replace(day=settle(row.day, day_first=day_first)) for row in rows]
+    @cached_property
+    def settle(self) -> Callable[[str], str]:
+        """Return days as 2025-12-31, once all rows are known."""
+        return partial(settle, day_first=order_of(self.counts["day"])[0])
+
+    @property
+    def sample(self) -> list[Review]:
+        """A random sample of the rows with a score: those with the smallest random numbers."""
+        return [row._replace(day=self.settle(row.day)) for *_, row in self._sample]

@@ -1,6 +1,7 @@
 """The pages of an evaluation and of a training."""
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from sklearn.metrics import auc, precision_recall_curve, roc_curve
 
 from sentcli.evaluation.evaluate import Measurement
 from sentcli.evaluation.model_card import Epochs, Metrics
-from sentcli.report.page import EXCERPT, fill, shade
+from sentcli.report.page import fill, shaded
 from sentcli.scoring.labels import Bools, Floats
 from sentcli.scoring.scorer import Scorer
 
@@ -35,7 +36,7 @@ def render_evaluation(measured: Measurement, scorer: Scorer) -> bytes:
         ],
         thresholds=_thresholds(labels == 1, probabilities[:, 1]) if len(classes) == 2 else None,
         errors=measured.errors,
-        excerpts=shade([row["text"] for row in measured.errors], scorer, EXCERPT),
+        shaded=partial(shaded, scorer),
     )
 
 
@@ -58,12 +59,13 @@ def _points(x: Floats, y: Floats) -> Curve:
     return [*zip(x.tolist(), y.tolist(), strict=True)]
 
 
-def render_training(metrics: Metrics, epochs: Epochs, name: str) -> bytes:
+def render_training(metrics: Metrics, epochs: Epochs, name: str, earlier: Epochs = ()) -> bytes:
     """Return the page of a training, which shows no texts.
 
     :param epochs: the records of `history.csv` of the model itself.
+    :param earlier: those of the model from which it was fine-tuned.
     """
-    count = len(epochs)
+    count = len(earlier) + len(epochs)
     ticks = [1, count] if count > _MOST_TICKS else [*range(1, count + 1)]
     return fill(
         "trained.html.jinja",
@@ -72,9 +74,10 @@ def render_training(metrics: Metrics, epochs: Epochs, name: str) -> bytes:
         validation=metrics["validation"],
         baseline=metrics.get("baseline"),
         epochs=epochs,
-        curves={metric: _curves(metric, epochs) for metric in ("loss", "accuracy")},
+        earlier=earlier,
+        curves={metric: _curves(metric, [*earlier, *epochs]) for metric in ("loss", "accuracy")},
         ticks=ticks if count > 1 else ["", 1, ""],
-        best=_place(max(metrics["best_epoch"], 1) - 1, count),
+        best=_place(len(earlier) + max(metrics["best_epoch"], 1) - 1, count),
     )
 
 

@@ -4,20 +4,19 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from sentcli.evaluation.display import fill_in
 from sentcli.explain.explanation import phrases
-from sentcli.explain.parts import Word
+from sentcli.scoring.dates import written
 from sentcli.scoring.scorer import Scorer
 
 _FOLDER = Path(__file__).parent
-EXCERPT = 380  # characters of a text
+_EXCERPT = 380  # characters of a text
 _MOST_MARKS, _FULL = 12, 2.5  # shaded phrases; log odds of the strongest shade
 _BLANK = re.compile(r"</?(?:br|p|div|li|ul|b|i|em|strong|span)\s*/?>|\s+", re.IGNORECASE)
-
-Spans = list[tuple[str, float]]
 
 
 def fill(template: str, **values: Any) -> bytes:
@@ -25,7 +24,10 @@ def fill(template: str, **values: Any) -> bytes:
     filters = {
         "percent": _percent,
         "exact": lambda share: _percent(share, 1),
+        "points": lambda share: f"{100 * share:+.1f}".replace("-", "\N{MINUS SIGN}"),
         "place": lambda share: f"{100 * share:.4g}%",
+        "within": _within,
+        "written": lambda day: written(day.removesuffix("-01")),
         "zip": zip,
     }
     style, script = ((_FOLDER / name).read_text("utf-8") for name in ("page.css", "page.js"))
@@ -34,28 +36,27 @@ def fill(template: str, **values: Any) -> bytes:
     return page.encode("utf-8", "replace")
 
 
+def _within(parts: Sequence[str], room: int) -> list[str]:
+    """Return the first parts that have so many characters in total."""
+    return [part for part, size in zip(parts, accumulate(map(len, parts)), strict=True) if size <= room]
+
+
 def _percent(share: float | None, digits: int = 0) -> str:
     return "-" if share is None else f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
-def shade(texts: Sequence[str], scorer: Scorer, limit: int) -> list[Spans]:
-    """Return an excerpt of each text in spans, each with the part from -1 to 1 of the words that decided.
+def shaded(scorer: Scorer, text: str) -> Iterator[tuple[str, float]]:
+    """Yield an excerpt of a text in spans, each with the part from -1 to 1 of the words that decided.
 
-    :param limit: characters of an excerpt, which is around the phrase that decided most.
+    The excerpt is around the phrase that decided most.
     """
-    words = scorer.parts.words(texts, exact=False)
-    return [
-        [*_spans(text, phrases(text, found)[:_MOST_MARKS], limit)]
-        for text, found in zip(texts, words, strict=True)
-    ]
-
-
-def _spans(text: str, found: Sequence[Word], limit: int) -> Iterator[tuple[str, float]]:
+    (words,) = scorer.parts.words([text], exact=False)
+    found = phrases(text, words)[:_MOST_MARKS]
     start, end = 0, len(text)
-    if end > limit:
+    if end > _EXCERPT:
         center = (found[0].start + found[0].end) // 2 if found else 0
-        start = max(0, min(center - limit // 2, end - limit))
-        end = max(text.rfind(" ", start + limit // 2, start + limit), start + limit // 2)
+        start = max(0, min(center - _EXCERPT // 2, end - _EXCERPT))
+        end = max(text.rfind(" ", start + _EXCERPT // 2, start + _EXCERPT), start + _EXCERPT // 2)
         start = text.find(" ", start, center) + 1 if start else 0
     yield "… " * (start > 0), 0.0
     for word in sorted(found, key=lambda word: word.start):

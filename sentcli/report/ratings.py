@@ -7,7 +7,6 @@ from pathlib import Path
 
 from sentcli.tables.text_column import find_usual
 
-NPS = {"5": "promoters (9 and 10)", "3": "passives (7 and 8)", "1": "detractors (0 to 6)"}
 _USUAL = ("stars", "starrating", "reviewstars", "rating", "reviewrating", "ratings", "overall", "score")
 _RATED = re.compile(r"rating|rated|\bstars?\b|score|satisf|csat", re.IGNORECASE)
 _RECOMMENDED = re.compile(r"\bnps\b|nps.?score|recommend|promoter", re.IGNORECASE)
@@ -39,7 +38,10 @@ def stars_of(value: str) -> int:
 
 @lru_cache(_CACHED)
 def nps_of(value: str) -> int:
-    """Return the stars that equal an answer from 0 to 10 to how likely one is to recommend, see `NPS`."""
+    """Return the stars that equal an answer from 0 to 10 to how likely one is to recommend.
+
+    Detractors (0 to 6) have one star, passives three, promoters (9 and 10) five.
+    """
     match = re.fullmatch(_NPS_VALUE, value.strip())
     likely = int(match[1]) if match else -1
     return 0 if likely < 0 else 1 if likely < 7 else 3 if likely < 9 else 5

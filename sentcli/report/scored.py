@@ -1,141 +1,148 @@
-"""The page of scored rows: shares with intervals, by group, over time and by stars; topics; reviews."""
+"""The page of scored rows: shares with intervals, by group, over time and by stars; subjects; reviews."""
 
-import calendar
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from html import unescape
 from typing import Any
 
-import numpy as np
-
-from sentcli.report.collector import LENGTH_BINS, SCORE_BINS, STARS, Collector, Review
-from sentcli.report.page import EXCERPT, Spans, fill, shade
-from sentcli.report.ratings import NPS
-from sentcli.report.words import Term, Terms
-from sentcli.scoring.dates import order_of, settle
-from sentcli.scoring.labels import OTHERS, Group, groups_by_column
+from sentcli.report.collector import LENGTH_BINS, SCORE_BINS, Collector, Review
+from sentcli.report.findings import tables_of, told_of, whole_of
+from sentcli.report.page import fill, shaded
+from sentcli.report.subjects import Subjects
+from sentcli.report.timeline import find_since, is_since, timeline
+from sentcli.scoring.dates import NO_DATE, by_span
+from sentcli.scoring.extras import MIXED
+from sentcli.scoring.labels import NEUTRAL, OTHERS, Group
 from sentcli.scoring.scorer import Scorer
 
-Card = tuple[Review, Spans]  # a row with its text as it is shown
+Strings = Sequence[str]
 
-_MOST_GROUPS = 40  # rows of a table
-_MOST_DAYS, _MOST_MONTHS = 62, 120  # points of a line
-_UNSURE = SCORE_BINS[6:14].tolist()  # from 0.3 to 0.7
-_COLORS = ("neg", "neu", "mix", "pos")  # of the labels; classes of the style
-_TOPICS, _JUDGING, _GROUP_TOPICS = 10, 6, 4  # terms of a list
-_FEWEST_OF_GROUP = 100  # texts of a group with topics
-_QUOTE = 220  # characters of a sentence with a term
+_WEAK, _REPEATED = 0.02, 4  # the share of texts that is worth a warning, and the number of equal ones
+_SHELF = 12  # rows to read
+_LONG_ENOUGH = 30  # characters of a text that is worth reading; shorter ones come last
 
 
-def render_scored(collected: Collector, scorer: Scorer, title: str) -> bytes:
-    """Return the page of what was collected.
+def render_scored(
+    collected: Collector,
+    scorer: Scorer,
+    names: Mapping[str, str],
+    since: str,
+    rejected: int,
+    named: Sequence[str],
+) -> tuple[bytes, list[list[Any]]]:
+    """Return the page of what was collected, and what it says first as rows of a sheet.
 
     :param scorer: the scorer of the labels and scores; it scores sentences and finds the parts of words.
+    :param names: `title` and, of files with which the rows are compared, `earlier`.
+    :param since: see `find_since`.
+    :param rejected: rows that could not be read.
+    :param named: the columns that the user named.
     """
-    figures, colors = figures_of(collected), dict(zip(collected.labels, _COLORS, strict=True))
-    ends, counts = (collected.labels[0], collected.labels[-1]), figures["all"].labels
-    return fill(
+    figures, sample = figures_of(collected, since, named), collected.sample
+    labeled = [row for row in sample if row.label]
+    subjects = Subjects(labeled, scorer, collected.labels[-1], figures["since"])
+    page = fill(
         "scored.html.jinja",
-        title=title,
+        **names,
         model=scorer.bundle.name,
-        columns=collected.columns,
-        labels=[pair for pair in colors.items() if pair[0] in ends or counts.get(pair[0])],
-        colors=colors,
-        nps=NPS if collected.columns.is_nps else {},
-        rows=collected.rows,
-        other_language=collected.other_language,
+        collected=collected,
+        asked=since,
+        rejected=rejected,
+        weak=_weak_shares(sample, scorer),
+        shelves=shelves_of(sample),
+        shaded=partial(shaded, scorer),
+        subjects=subjects,
         **figures,
-        **_words(collected, scorer),
-        shelves={
-            name: _cards(collected.settled(shelf.rows), scorer)
-            for name, shelf in collected.shelves.items()
-            if shelf.rows
-        },
     )
+    return page, _rows_of(page.decode(), subjects, figures, collected.labels[-1])
 
 
-def _words(collected: Collector, scorer: Scorer) -> dict[str, Any]:
-    """Return the terms of praise and of complaints, and the topics of the groups of the first column."""
-    sample = collected.settled(collected.sample.rows)[::-1]
-    terms = Terms([row.text for row in sample], lambda texts: np.array(scorer.score(texts).scores, float))
-    sample = sample[: terms.texts]
-    everyone = np.arange(len(sample))
-    sides = [
-        [_quoted(ranked, sample, scorer) for ranked in terms.of(everyone, sign, _TOPICS, _JUDGING)]
-        for sign in (1, -1)
-    ]
-    groups = np.array([row.groups[0] if row.groups else "" for row in sample], object)
-    topics = {}
-    for group in dict.fromkeys(groups.tolist()):
-        members = np.flatnonzero(groups == group)
-        if _FEWEST_OF_GROUP <= len(members) < len(sample):
-            by_sign = [terms.of(members, sign, _GROUP_TOPICS, 0)[0] for sign in (1, -1)]
-            topics[group] = [[term.name for term in ranked] for ranked in by_sign]
-    return {"sides": sides, "topics": topics, "sample": len(sample)}
+def _rows_of(page: str, subjects: Subjects, figures: Mapping[str, Any], label: str) -> list[list[Any]]:
+    """Return the first sentences of a page, the months, the first groups, and the subjects with a quote."""
+    header = page[page.index("<header>") : page.index("</header>")]
+    sentences = re.findall(r"<(?:h1|li)>(.*?)</(?:h1|li)>", header, re.DOTALL)
+    rows: list[list[Any]] = [[]]
+    rows += [[unescape(re.sub("<[^>]+>", "", sentence)).strip()] for sentence in sentences]
+    time = figures["time"]
+    tables = {time["span"]: [(group.value, group) for _, group in time["points"]]} if time else {}
+    tables |= {table.column: [(own.name, own) for own in table.rows] for table in figures["found"]}
+    for column, groups in tables.items():
+        rows += [[], [column, "rows", label, "at least", "at most"]]
+        rows += [[name, own.rows, own.share, *own.interval] for name, own in groups if own.share is not None]
+    rows += [[], ["subject", "complain", "praise", "sentence"]]
+    for row in (*subjects.own, *subjects.blamed, *subjects.praised):
+        rows.append([row.name, row.all[0], row.praise, *(quote.text for quote in row.quotes[:1])])
+    return rows
 
 
-def _quoted(terms: Sequence[Term], sample: Sequence[Review], scorer: Scorer) -> list[tuple[Term, list[Card]]]:
-    """Return each term with the rows of its quotes."""
-    quotes = [sample[text]._replace(text=quote) for term in terms for text, quote in term.quotes]
-    cards = iter(_cards(quotes, scorer, _QUOTE))
-    return [(term, [next(cards) for _ in term.quotes]) for term in terms]
+def shelves_of(sample: Sequence[Review]) -> dict[str, list[Review]]:
+    """Return the most negative, most positive and least certain rows, and those against their stars."""
+    against = [row for row in sample if row.stars and (row.stars - 3) * (row.score - 0.5) < 0]
 
+    def best(rows: Sequence[Review], key: Callable[[float], float]) -> list[Review]:
+        distinct: dict[str, Review] = {}  # one of those that begin alike
+        for row in sorted(rows, key=lambda row: (len(row.text) < _LONG_ENOUGH, key(row.score))):
+            distinct.setdefault(row.text[:60].casefold(), row)
+        return [*distinct.values()][:_SHELF]
 
-def _cards(rows: Sequence[Review], scorer: Scorer, limit: int = EXCERPT) -> list[Card]:
-    """Return rows, each with its text as it is shown, in at most so many characters."""
-    return [*zip(rows, shade([row.text for row in rows], scorer, limit), strict=True)]
-
-
-def figures_of(collected: Collector) -> dict[str, Any]:
-    """Return the figures of what was collected, by their names in the template."""
-    first, *_, last = collected.labels
-    counts, by = (groups_by_column(rows, last) for rows in (collected.counts, collected.by))
-    days, stars, lengths, scores = (
-        {group.value: group for group in counts.get(column, ()) if group.labeled}
-        for column in ("day", "stars", "length", "score")
-    )
-    bins = [scores.get(name, Group.of(name, {}, last)) for name in SCORE_BINS]
-    low, high = (_sum_labels(stars[star] for star in pair if star in stars) for pair in ("12", "45"))
-    agreement = {"disagree": low[last] + high[first], "agree": low[first] + high[last]}
-    everyone, time = Group.of("", _sum_labels(bins), last), _time(days, last)
-    half = len(time) // 2
     return {
-        "all": everyone,
-        "unsure": sum(group.labeled for group in bins if group.value in _UNSURE) / max(1, everyone.labeled),
-        "bins": [(group, max(collected.labels, key=Counter(group.labels).__getitem__)) for group in bins],
-        "lengths": [lengths[name] for name in LENGTH_BINS if name in lengths],
-        "groups": [table for table in map(_table, by, by.values()) if len(table["rows"]) > 1],
-        "time": time if len(time) > 1 else [],
-        "halves": [Group.of("", _sum_labels(part), last) for part in (time[:half], time[half:])],
-        "stars": [stars[star] for star in STARS[:0:-1] if star in stars],
-        "agree": Group.of("", agreement, "agree"),
+        "negative": best(sample, lambda score: score),
+        "positive": best(sample, lambda score: -score),
+        "uncertain": best(sample, lambda score: abs(score - 0.5)),
+        "surprising": best(against, lambda score: -abs(score - 0.5)),
     }
 
 
-def _sum_labels(groups: Iterable[Group]) -> Counter[str]:
-    """Return how many rows of several groups have each label."""
-    return sum((Counter(group.labels) for group in groups), Counter())
+def _weak_shares(sample: Sequence[Review], scorer: Scorer) -> dict[str, float]:
+    """Return which shares of the sample weaken the page: other languages, cut texts, one text many times."""
+    texts = [row.text for row in sample]
+    counts = scorer.count_doubts(texts)
+    repeated = max(Counter(texts).values(), default=0)
+    counts["repeated"] = repeated if repeated >= _REPEATED else 0
+    return {name: count / len(texts) for name, count in counts.items() if count > _WEAK * len(texts)}
 
 
-def _table(column: str, groups: Iterable[Group]) -> dict[str, Any]:
-    """Return the largest groups of a column, the highest share first."""
-    rows = [group for group in groups if group.value != OTHERS]
-    kept = sorted(rows[:_MOST_GROUPS], key=lambda group: (-(group.share or 0.0), group.value))
-    rest = sum(group.rows for group in groups if group.value == OTHERS)
-    return {"column": column, "rows": kept, "more": len(rows) - len(kept), "others": rest}
+def figures_of(collected: Collector, asked: str = "", named: Strings = ()) -> dict[str, Any]:
+    """Return the figures of what was collected, by their names in the template.
 
+    :param asked: the period that is compared, see `find_since`.
+    :param named: the columns that the user named.
+    """
+    first, *_, last = collected.labels
+    counts = collected.counts
 
-def _time(days: Mapping[str, Group], label: str) -> list[Group]:
-    """Return the figures by day, month or year; rows without a date do not count."""
-    day_first, _ = order_of(days)
-    settled = {day: settle(day, day_first=day_first) for day in days.keys() - {"", OTHERS}}
-    dated, months = {*settled.values()}, {day[:7] for day in settled.values()}
-    size = 10 if len(dated) <= _MOST_DAYS and len(months) <= 2 else 7 if len(months) <= _MOST_MONTHS else 4
-    spans = groupby(sorted(settled, key=settled.__getitem__), lambda day: settled[day][:size])
-    return [Group.of(_written(name), _sum_labels(map(days.__getitem__, span)), label) for name, span in spans]
+    def groups(kind: str, names: Iterable[str]) -> list[Group]:
+        return [Group.of(name, counts[kind].get(name, {}), last) for name in names]
 
+    scores, stars = groups("score", SCORE_BINS), groups("stars", "54321")
+    labels = sum((Counter(group.labels) for group in scores), Counter())
+    high, low = (Counter(ones.labels) + Counter(others.labels) for ones, others in (stars[:2], stars[3:]))
+    agreement = {"disagree": low[last] + high[first], "agree": low[first] + high[last]}
+    days = by_span(counts["day"], "day")
+    undated = days.pop(NO_DATE, Counter()) + days.pop(OTHERS, Counter())
+    since = find_since({day: labels.total() - labels[""] for day, labels in days.items()}, asked)
 
-def _written(date: str) -> str:
-    """Return a day, month or year as people write it."""
-    year, month, day = [*map(int, date.split("-")), 0, 0][:3]
-    return f"{day or ''} {calendar.month_abbr[month]} {year}".strip()
+    def side_of(period: str) -> bool | None:
+        day = collected.settle(period)
+        return is_since(day, since) if since and day[:1].isdecimal() else None
+
+    marks = {f"{day} {label}": rows for day, of in counts["day"].items() for label, rows in of.items()}
+    whole = whole_of(marks, last, side_of)
+    tables = tables_of(collected.by, last, side_of)
+    return {
+        "all": Group.of("", labels, last),
+        "bins": [(group, max(collected.labels, key=Counter(group.labels).__getitem__)) for group in scores],
+        "lengths": [group for group in groups("length", LENGTH_BINS) if group.labeled],
+        "whole": whole if whole.is_tested else None,
+        "told": told_of(tables, whole),
+        "groups": tables,
+        "found": [table for table in tables[:1] if table.column not in named],
+        "since": since,
+        "time": timeline(days, since, last),
+        "undated": undated.total() - undated[""],
+        "stars": [group for group in stars if group.labeled],
+        "agree": Group.of("", agreement, "agree"),
+        "undecided": (low + high)[NEUTRAL] + (low + high)[MIXED],
+    }

@@ -1,40 +1,30 @@
-"""What texts praise and what they complain about: terms by the label of the sentence that they stand in.
+"""Find the words that texts use for their subjects: those of a list that ships, and other nouns and pairs."""
 
-Terms are words and pairs of words. Those that set apart positive and negative sentences are ranked by their
-log odds with a Dirichlet prior. B. Monroe, M. Colaresi and K. Quinn, "Fightin' Words: Lexical Feature
-Selection and Evaluation for Identifying the Content of Political Conflict", Political Analysis 16 (2008),
-equation (22).
-"""
-
-from collections.abc import Callable, Iterator, Sequence
-from itertools import compress
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
-
-from sentcli.explain.pieces import sentences_of
-from sentcli.scoring.labels import Bools, Floats
-from sentcli.text.encoder import Numbers
+from sentcli.explain.explanation import forms_of
+from sentcli.scoring.labels import Floats
 from sentcli.text.tokenizer import words_of
 
-# Returns the probability of the second label of each text; NaN without one.
-Probabilities = Callable[[Sequence[str]], Floats]
+# Returns the log odds of the second label for each text; 0 for a text without a label.
+LogOdds = Callable[[Sequence[str]], Floats]
 
-_MOST_CHARACTERS = 2_000_000  # of all texts that are read
-_CLEAR = 1.0  # log odds of a sentence that praises or complains
-_PRIOR = 500.0  # weight of the prior, in sentences
-_FEWEST, _FEWEST_SHARE = 5, 1 / 400  # sentences with a term, and their number by that of texts
-_LEAST_Z, _LEAST_SHARE = 1.5, 0.6  # of a term, and of its sentences on one side
-_NOUN, _JUDGING, _NEUTRAL = 0.15, 2.0, 3.0  # see `Terms.of`
-_PAIR_SHARE = 0.4  # of a word's occurrences, from which on a pair replaces it
-_QUOTES, _QUOTE_CHARACTERS = 3, range(25, 201)
-_SPREAD = 12  # steps through the ranked sentences, so that quotes differ
+_FEWEST, _FEWEST_SHARE = 5, 1 / 200  # uses of a word, and their number by that of clauses
+_LISTED, _NOUN = 0.03, 0.2  # the least evidence for a noun: of a word of the list, and of another
+_JUDGES = 1.5  # log odds alone: of a word that is no subject, but may stand before one, as in "tiny room"
+_PAIR_SHARE = 0.4  # of the uses of one of its words, from which on a pair is a subject
+_NAME_SHARE = 0.5  # of uses with a capital, of a name
 
 # The evidence for a noun: the word before it. Nor does another content word follow it.
 _EVIDENCE = dict.fromkeys("the a an my our your their his her its this that these those".split(), 1.0)  # noqa: SIM905
 _EVIDENCE |= dict.fromkeys(("no", "any", "some", "every", "each"), 1.0)
-_EVIDENCE |= dict.fromkeys(("of", "for", "with", "in", "on", "at", "from", "about"), 0.5)
+_EVIDENCE |= dict.fromkeys(("of", "for", "with", "in", "on", "at", "from", "about"), 0.5) | {"": 0.05}
+_FORMS = ("ly", "ed", "ing")  # of words that are rarely subjects
+_NAME = re.compile(r"(?<=[a-z,] )[A-Z]\w+")
 _FOLDER = Path(__file__).parent
 # Words without a subject or a judgment of their own; the apostrophe of "isn't" separates its parts.
 _EMPTY = frozenset((_FOLDER / "empty_words.txt").read_text("utf-8").split())
@@ -42,126 +32,61 @@ _EMPTY = frozenset((_FOLDER / "empty_words.txt").read_text("utf-8").split())
 _GENERAL = frozenset((_FOLDER / "general_words.txt").read_text("utf-8").split())
 
 
-class Term(NamedTuple):
-    """A word or a pair of words.
+def find_subjects(clauses: Sequence[str], log_odds: LogOdds) -> dict[str, list[str]]:
+    """Return the words of the subjects that clauses may be about, by the names of the subjects."""
+    texts = [["", *words_of(clause), "", ""] for clause in clauses]
+    counts = Counter(chain.from_iterable(texts))
+    frequent = [word for word, uses in counts.items() if word and uses >= _FEWEST]
+    judging = {word for word, odds in zip(frequent, log_odds(frequent), strict=True) if abs(odds) >= _JUDGES}
+    evidence, pairs = _uses(texts, {*filter(_is_content, counts)}, judging)
+    names = Counter(name.lower() for clause in clauses for name in _NAME.findall(clause))
+    least = max(_FEWEST, _FEWEST_SHARE * len(clauses))
+    parts = [
+        (pair, word)
+        for pair, uses in pairs.items()
+        for word in pair.split()
+        if uses >= max(least, _PAIR_SHARE * counts[word])
+    ]
+    name_words = {name for name, uses in names.items() if uses >= _NAME_SHARE * counts[name]}
+    excluded = judging | name_words | {word for _, word in parts}
+    words = [word for word in frequent if _is_content(word) and counts[word] >= least]
+    uses = {word: counts[word] for word in words if word not in excluded}
+    uses |= {pair: pairs[pair] for pair, _ in parts}
+    nouns = [noun for noun in uses if evidence[noun] >= _NOUN * uses[noun]]
+    nouns = [noun for noun in nouns if not (noun.split()[-1] in _GENERAL or noun.endswith(_FORMS))]
+    lines = (_FOLDER / "subjects.txt").read_text("utf-8").splitlines()
+    listed = [line.split(", ") for line in lines if line and not line.startswith("#")]
+    # A frequent word of the list has to be a noun here too.
+    rare = {word for word in chain.from_iterable(listed) if counts[word] < _FEWEST}
+    subjects = {
+        words[0]: [word for word in words if word in rare or evidence[word] >= _LISTED * counts[word]]
+        for words in listed
+    }
+    known = {form for words in listed for word in words for form in forms_of(word)}
+    known |= {plural for noun in nouns for plural in forms_of(noun)[1:]}
+    # After a word of the list often stands its verb: "the receptionist sat".
+    return subjects | {noun: [noun] for noun in nouns if known.isdisjoint((noun, noun.split()[0]))}
 
-    :param texts: how many texts have it in a sentence of its side.
-    :param quotes: some of these sentences, each with the number of its text.
+
+def _is_content(word: str) -> bool:
+    return len(word) > 1 and word.isalpha() and word not in _EMPTY
+
+
+def _uses(
+    texts: Iterable[Sequence[str]], content: set[str], judging: set[str]
+) -> tuple[dict[str, float], Counter[str]]:
+    """Return the evidence that words and pairs are nouns, and how often pairs of content words stand.
+
+    :param judging: the words that judge.
     """
-
-    name: str
-    texts: int
-    quotes: list[tuple[int, str]]
-
-
-class Terms:
-    """The terms of texts.
-
-    :param score: called for sentences, then for terms.
-    :ivar texts: how many of the texts were read.
-    """
-
-    def __init__(self, texts: Sequence[str], score: Probabilities) -> None:
-        sizes = np.cumsum([len(text) for text in texts])
-        self.texts = int(np.searchsorted(sizes, _MOST_CHARACTERS, "right"))
-        spans = [(text, *span) for text in range(self.texts) for span in sentences_of(texts[text])]
-        self._sentences = [texts[text][start:end] for text, start, end in spans]
-        self._text_of = np.array([text for text, *_ in spans], np.int64)
-        self._odds = _log_odds(score(self._sentences))
-        ids: dict[str, int] = {}
-        every = (
-            (ids.setdefault(term, len(ids)), number, noun)
-            for number, sentence in enumerate(self._sentences)
-            for term, noun in _terms_of(words_of(sentence))
-        )
-        table = np.fromiter(every, [("term", np.int64), ("sentence", np.int64), ("noun", np.float64)])
-        counts = np.bincount(table["term"], minlength=len(ids))
-        is_frequent = counts >= _FEWEST
-        self._names = [*compress(ids, is_frequent)]
-        self._is_special = np.array([name.split()[-1] not in _GENERAL for name in self._names], bool)
-        nouns = np.bincount(table["term"], table["noun"], len(ids))
-        self._nouns = nouns[is_frequent] / counts[is_frequent]
-        self._own = np.nan_to_num(_log_odds(score(self._names)))
-        table = table[is_frequent[table["term"]]]
-        self._terms, self._owners = (np.cumsum(is_frequent) - 1)[table["term"]], table["sentence"]
-
-    def of(self, texts: Numbers, sign: int, topics: int, judging: int) -> tuple[list[Term], list[Term]]:
-        """Return the terms that set apart the sentences of one side: topics, and words that judge.
-
-        :param texts: the numbers of the texts that count.
-        :param sign: 1 for positive sentences, -1 for negative ones.
-        :param topics, judging: how many of each.
-        """
-        is_read = np.isin(self._text_of, texts)[self._owners]
-        terms, owners = self._terms[is_read], self._owners[is_read]
-        odds = sign * self._odds[owners]
-        is_own, size = odds > _CLEAR, len(self._names)
-        every, own, other = (
-            np.bincount(terms[rows], minlength=size) for rows in (slice(None), is_own, odds < -_CLEAR)
-        )
-        every[every < max(_FEWEST, _FEWEST_SHARE * len(texts))] = 0
-        z = np.where(every, _z_scores(own, other, every), 0.0)
-        is_clear = self._is_special & (z > _LEAST_Z) & (own >= _LEAST_SHARE * (own + other))
-        is_topic = (self._nouns >= _NOUN) & (sign * self._own < _NEUTRAL)
-        judges = ~is_topic & (sign * self._own >= _JUDGING)
-
-        def best(is_kind: Bools, limit: int) -> list[Term]:
-            clear = np.flatnonzero(is_clear & is_kind)
-            ranked = clear[np.argsort(-z[clear], kind="stable")].tolist()
-            kept = self._distinct(ranked, every)[:limit]
-            return [self._term(term, owners[is_own & (terms == term)]) for term in kept]
-
-        return best(is_topic, topics), best(judges, judging)
-
-    def _distinct(self, ranked: Sequence[int], counts: Numbers) -> list[int]:
-        """Return terms without those that share a word with a better one; a usual pair replaces its word."""
-        pairs: dict[str, list[int]] = {}
-        for term in ranked:
-            for word in {*self._names[term].split()} - {self._names[term]}:
-                pairs.setdefault(word, []).append(term)
-        kept: list[int] = []
-        taken: set[str] = set()
-        for term in ranked:
-            best = max(pairs.get(self._names[term], [term]), key=counts.__getitem__)
-            best = best if counts[best] >= _PAIR_SHARE * counts[term] else term
-            stems = {word.removesuffix("s") for word in self._names[best].split()}
-            if not stems & taken:
-                kept.append(best)
-            taken |= stems
-        return kept
-
-    def _term(self, term: int, owners: Numbers) -> Term:
-        """Return a term with quotes of the sentences that have it, the clearest first."""
-        sentences = np.unique(owners)
-        ranked = sentences[np.argsort(-np.abs(self._odds[sentences]), kind="stable")].tolist()
-        good = [row for row in ranked if len(self._sentences[row]) in _QUOTE_CHARACTERS] or ranked
-        quotes: dict[int, str] = {}
-        for sentence in good[:: max(1, len(good) // _SPREAD)]:
-            quotes.setdefault(int(self._text_of[sentence]), self._sentences[sentence])
-        return Term(self._names[term], len(np.unique(self._text_of[sentences])), [*quotes.items()][:_QUOTES])
-
-
-def _terms_of(tokens: Sequence[str]) -> Iterator[tuple[str, float]]:
-    """Yield the terms of a sentence, each with the evidence that it is a noun, from 0 to 1."""
-    is_word = [len(token) > 1 and token.isalpha() and token not in _EMPTY for token in [*tokens, "", ""]]
-    for place, (before, token) in enumerate(zip(["", *tokens], tokens, strict=False)):
-        if is_word[place]:
-            evidence = _EVIDENCE.get(before, 0.0)
-            yield token, 0.0 if is_word[place + 1] else evidence
-            if is_word[place + 1]:
-                yield f"{token} {tokens[place + 1]}", 0.0 if is_word[place + 2] else evidence
-
-
-def _z_scores(own: Numbers, other: Numbers, every: Numbers) -> Floats:
-    """Return how surely each term belongs to its own side and not to the other."""
-    prior = _PRIOR * every / max(1, every.sum()) + 1e-9
-    x, y = own + prior, other + prior
-    # More than the prior, so that a single term does not have the whole total.
-    total_x, total_y = (side[every > 0].sum() + _PRIOR + 1 for side in (own, other))
-    difference = np.log(x / (total_x - x)) - np.log(y / (total_y - y))
-    return np.asarray(difference / np.sqrt(1 / x + 1 / y))
-
-
-def _log_odds(scores: Floats) -> Floats:
-    bounded = np.clip(scores, 1e-9, 1 - 1e-9)
-    return np.asarray(np.log(bounded / (1 - bounded)))
+    evidence: dict[str, float] = defaultdict(float)
+    pairs: Counter[str] = Counter()
+    for words in texts:
+        for before, word, after, then in zip(words, words[1:], words[2:], [*words[3:], ""], strict=False):
+            sure = 1.0 if before in judging else _EVIDENCE.get(before, 0.0)
+            if after not in content:
+                evidence[word] += sure
+            elif word in content and word not in judging:
+                pairs[f"{word} {after}"] += 1
+                evidence[f"{word} {after}"] += sure * (then not in content)
+    return evidence, pairs

@@ -100,6 +100,7 @@ class Inputs:
     :ivar is_finished: True when all inputs were read to their end.
     :ivar text_columns: empty for lines, which have no columns.
     :ivar total_bytes: size of the inputs on disk; None if one is a pipe.
+    :ivar keeps_rows: whether chunks keep their values, because columns are read, until they are written.
     """
 
     def __init__(
@@ -126,6 +127,7 @@ class Inputs:
             names = [column.name for column in results]
             self._names = [] if self._write.format == "lines" else names
             self._converts = registry.is_conversion(self._read, self._write)
+            self.keeps_rows = self._converts or self._read.is_partial or bool(self._read.by)
             self.table = self._open_all()
             self._log_left_out(names)
             check_kept(self.table, [column.name for column in partitions])
@@ -145,7 +147,7 @@ class Inputs:
                 kept = [row for row in range(first, len(chunk.texts)) if row not in bad]
                 chunk = chunk.take(kept, bad, cursor.recount(-first - len(bad), len(bad)))
             self.position = chunk.position
-            yield chunk if self._converts or self._read.is_partial else chunk.released()
+            yield chunk if self.keeps_rows else chunk.released()
             if not cursor.rows_left:
                 break
         self.is_finished = True

@@ -41,6 +41,7 @@ from sentcli.tables.text_column import places_of
 if TYPE_CHECKING:
     from sentcli.report.rows import Report
 
+_ABOUT = "--about"  # in place of a column: groups of rows that name a subject, by the label of its clauses
 _KEPT = "; what was scored so far is kept, and the same command continues"
 
 _log = logging.getLogger("sentcli")
@@ -179,11 +180,12 @@ class _Job:
             self.output = output = Output(self.history.targets, inputs.writer, options.rejects)
             with closing(Bar(options.progress, target.name, inputs.total_bytes)) as bar:
                 summary, replayed = self._write_rows(inputs, output, bar)
-            sizes = output.close(inputs, summary.to_sheet(scorer.bundle.name, scorer.labels[-1]))
-        if options.report:
-            began = time.perf_counter()
-            options.report.finish()
-            started += time.perf_counter() - began  # the speed does not include the report
+            said: list[list[Any]] = []
+            if options.report:
+                began = time.perf_counter()
+                said = options.report.finish()
+                started += time.perf_counter() - began  # the speed does not include the report
+            sizes = output.close(inputs, summary.to_sheet(scorer.bundle.name, scorer.labels[-1], said))
         self.history.ledger.finish(sizes)
         self.history.complete(sizes[0], summary)
         output.publish()
@@ -204,13 +206,18 @@ class _Job:
         names = [file.name for file in files]
         ledger, report, groups = self.history.ledger, self.history.options.report, Groups()
         by = () if inputs.table.is_empty else self.history.options.read.by
+        about = scorer.extras.about  # their columns are the last ones
         places = {name: places_of(inputs.table, {split_span(name)[0]: "by"})[0] for name in by}
         if report:
+            inputs.keeps_rows = True
             report.begin(names, inputs.table, is_stream=files[0].is_stream)
 
         def write(chunk: Chunk, results: Results) -> None:
             output.write(chunk, inputs.with_partitions(chunk, results))
             groups.add({name: self._groups_of(name, chunk.texts_of(places[name])) for name in by}, results[0])
+            for name, scores in zip(about, results[len(results) - len(about) :], strict=True):
+                labels = [scorer.labels[score >= 0.5] for score in scores if score is not None]
+                groups.add({_ABOUT: [name] * len(labels)}, labels)
             if report:
                 report.add(inputs.table, chunk, results)
 

@@ -3,14 +3,15 @@
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from sentcli.errors import counted
 from sentcli.files.source import STANDARD
 from sentcli.scoring.dates import doubt_of, split_span
-from sentcli.scoring.labels import OTHER_LANGUAGE, Counts, Groups, groups_by_column
+from sentcli.scoring.evidence import p_of_groups, verdict_of
+from sentcli.scoring.labels import OTHER_LANGUAGE, Counts, Group, Groups, groups_by_column, is_group
 
 _MANY_FOREIGN = 0.02  # of the rows that are not blank
 _SILENCE = 600.0  # seconds between two progress lines in a log
@@ -62,16 +63,18 @@ class Summary(Counts):
         rate = self.scored / self.seconds if self.seconds else 0.0
         return {**self.to_record(), "seconds": round(self.seconds, 3), "rows_per_second": round(rate, 1)}
 
-    def to_sheet(self, model: str, label: str) -> list[list[Any]]:
+    def to_sheet(self, model: str, label: str, report: Sequence[list[Any]] = ()) -> list[list[Any]]:
         """Return the figures that are the same in each run, as the rows of a sheet of a workbook.
 
         :param label: the label whose share in each group is given.
+        :param report: what a report says, as rows.
         """
-        tables: list[list[Any]] = []
+        tables = [*report]
         for column, groups in groups_by_column(self.groups, label).items():
             tables += [[], [column, "rows", label, "at least", "at most"]]
             for group in groups:
                 tables.append([group.value or _EMPTY, group.rows, group.share, *(group.interval or ())])
+            tables.append([_verdict(groups, label)])
         labeled = sum(self.labels.values())
         return [
             ["model", model],
@@ -128,6 +131,7 @@ class Summary(Counts):
                 yield f"{name:{width}}  {group.rows:10,}  {share:>{max(8, len(label))}}{interval}"
             if len(groups) > _MOST_SHOWN:
                 yield f"and {counted(len(groups) - _MOST_SHOWN, 'further value')}"
+            yield from filter(None, [_verdict(groups, label)])
 
     @property
     def doubts(self) -> list[str]:
@@ -148,6 +152,12 @@ class Summary(Counts):
             f"little; --null-unknown {OTHER_LANGUAGE} leaves them without a label, --unknown-words adds a "
             "column with the share of unknown words"
         )
+
+
+def _verdict(groups: Sequence[Group], label: str) -> str:
+    """Return whether groups differ in the share of a label; "" for a single one."""
+    known = [(group.labels.get(label, 0), group.labeled) for group in groups if is_group(group.value)]
+    return verdict_of(p_of_groups(known)) if len(known) > 1 else ""
 
 
 @dataclass

@@ -5,12 +5,14 @@ because only the whole column shows whether its days come first.
 """
 
 import re
+from calendar import month_name
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from functools import lru_cache
 
 _SPANS = ("week", "month", "quarter", "year")
+MONTHS = re.compile(r"([1-9]\d?)([my])")  # a number of months or years
 NO_DATE = "(no date)"
 _CACHED = 1 << 14  # values that are read once
 _LONGEST = 80  # characters of a date with its time and with words before it
@@ -90,6 +92,13 @@ def settle(day: str, *, day_first: bool) -> str:
     return (usual or other) if day_first else (other or usual)
 
 
+@lru_cache(_CACHED)
+def month_of(day: str, kept: str = "") -> str:
+    """Return the month of a day; of a day in this month, or whose month is not sure yet, the day itself."""
+    settled, other = (settle(day, day_first=day_first) for day_first in (True, False))
+    return settled[:7] if settled == other and settled[:7] != kept[:7] else day
+
+
 def order_of(days: Iterable[str]) -> tuple[bool, str]:
     """Return whether the days of a column come first, and one of its days if they do not show it.
 
@@ -126,16 +135,27 @@ def by_span(days: Mapping[str, Mapping[str, int]], span: str) -> dict[str, Count
     day_first, _ = order_of(days)
     spans: dict[str, Counter[str]] = {}
     for day, counts in days.items():
-        spans.setdefault(_span_of(settle(day, day_first=day_first), span), Counter()).update(counts)
+        spans.setdefault(span_of(settle(day, day_first=day_first), span), Counter()).update(counts)
     return spans
 
 
-def _span_of(day: str, span: str) -> str:
-    """Return the span of a day: 2025-W14, 2025-04, 2025-Q2 or 2025; what is no day stays as it is."""
+def span_of(day: str, span: str) -> str:
+    """Return the span of a day: 2025-W14, 2025-04, 2025-Q2 or 2025; what is no day stays as it is.
+
+    :param span: also `day`.
+    """
     if not day[:1].isdecimal():
         return day or NO_DATE
     if span == "week" and len(day) > len("2025-04"):
         return date.fromisoformat(day).strftime("%G-W%V")
     if span == "quarter":
         return f"{day[:4]}-Q{(int(day[5:7]) + 2) // 3}"
-    return day[:4] if span == "year" else day[:7]
+    return day[: {"year": 4, "month": 7}.get(span)]
+
+
+def written(day: str) -> str:
+    """Return a day or a month as people write it, such as 5 April 2025; another span stays as it is."""
+    year, month, number = (*day.split("-"), "", "")[:3]
+    if not month.isdecimal():
+        return day
+    return f"{number.lstrip('0')} {month_name[int(month)]} {year}".strip()

@@ -14,7 +14,7 @@ from sentcli.model.bundle import Bundle
 from sentcli.scoring.batches import BATCH_ROWS, BATCH_TOKENS, gather, join, length_buckets
 from sentcli.scoring.labels import OTHER_LANGUAGE
 from sentcli.scoring.pool import prefetch, wait_for
-from sentcli.text.encoder import Encoder, Ids, Numbers
+from sentcli.text.encoder import Encoded, Encoder, Ids, Numbers
 from sentcli.text.null_values import NullValues, is_missing
 
 _CHUNK_TEXTS, _CHUNK_CHARACTERS = 4096, 8 << 20  # limits of a chunk, as for files
@@ -118,9 +118,14 @@ class Inference:
 
         return finish
 
-    def count_other_language(self, texts: Iterable[str | None]) -> int:
-        """Return how many texts are perhaps in another language, see `Counts`, without running the model."""
-        return count_foreign(self._encoder.encode(self._without_nulls(texts)).shares)
+    def encode(self, texts: Iterable[str | None]) -> Encoded:
+        """Return the words of texts as the model would read them, without running it."""
+        return self._encoder.encode(self._without_nulls(texts))
+
+    def count_doubts(self, texts: Encoded | Predictions) -> dict[str, int]:
+        """Return how many texts are perhaps in another language, and truncated, see `Counts`."""
+        foreign, truncated = texts.shares > OTHER_LANGUAGE, texts.lengths > self._max_tokens
+        return {"other_language": int(foreign.sum()), "truncated": int(truncated.sum())}
 
     def _without_nulls(self, texts: Iterable[str | None]) -> list[str]:
         return ["" if text is None or text in self._null_values else text for text in texts]
@@ -155,11 +160,6 @@ class Inference:
             return logits
 
         return finish
-
-
-def count_foreign(shares: npt.NDArray[np.float64]) -> int:
-    """Return the number of texts whose share of unknown words is that of another language."""
-    return int((shares > OTHER_LANGUAGE).sum())
 
 
 def _chunks(texts: Sequence[str | None]) -> list[Sequence[str | None]]:

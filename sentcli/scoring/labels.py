@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sentcli.errors import UsageError, option
-from sentcli.scoring.dates import by_span, split_span
+from sentcli.scoring.dates import NO_DATE, by_span, split_span
 
 Floats = npt.NDArray[np.float64]  # probabilities: [texts, classes]; scores: [texts]
 Bools = npt.NDArray[np.bool_]
@@ -126,7 +126,7 @@ class Groups(dict[str, dict[str, Counter[str]]]):
         """Return the counts of a value, or those of `OTHERS` if the column has many values already."""
         values = self.setdefault(column, {})
         name = value if value in values or len(values) < MOST_VALUES else OTHERS
-        return values.setdefault(name, Counter())
+        return values.get(name) or values.setdefault(name, Counter())
 
 
 @dataclass(frozen=True)
@@ -153,6 +153,11 @@ class Group:
     def labeled(self) -> int:
         """The number of rows that have a label."""
         return sum(self.labels.values())
+
+
+def is_group(value: str) -> bool:
+    """Return whether a value is neither missing nor one of those that are counted together."""
+    return value not in ("", OTHERS, NO_DATE)
 
 
 def groups_by_column(groups: Groups, label: str) -> dict[str, list[Group]]:
@@ -202,11 +207,13 @@ def rate_of(successes: int, trials: int) -> tuple[float | None, Interval | None]
 
 
 def wilson_interval(successes: int, trials: int) -> Interval:
-    """Return Wilson's 95 % score interval of a proportion.
+    """Return Wilson's 95 % score interval of a proportion; from 0 to 1 without a trial.
 
     L. Brown, T. Cai and A. DasGupta, "Interval Estimation for a Binomial Proportion", Statistical Science 16
     (2001), equation (4).
     """
+    if not trials:
+        return 0.0, 1.0
     share, z = successes / trials, NORMAL_975
     center = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
     margin = z / (1 + z**2 / trials) * math.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))

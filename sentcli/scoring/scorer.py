@@ -16,7 +16,7 @@ from sentcli.config import SIDES
 from sentcli.errors import DataError, UsageError, option
 from sentcli.model.bundle import Bundle, default_bundle_path, load_bundle
 from sentcli.scoring.extras import MIXED, Extras
-from sentcli.scoring.inference import Inference, Predictions, as_texts, count_foreign
+from sentcli.scoring.inference import Inference, Predictions, as_texts
 from sentcli.scoring.labels import HEAD, NEUTRAL, STARS, Band, Counts, Floats, Scores, choose_classes, softmax
 from sentcli.scoring.pool import usable_cores
 from sentcli.tables.chunk import Chunk
@@ -164,9 +164,9 @@ class Scorer(AbstractContextManager["Scorer"]):
 
         return explain(as_texts(texts), self.parts, self.score_alone)
 
-    def count_other_language(self, texts: Iterable[str | None]) -> int:
-        """Return how many texts are perhaps in another language, see `Counts`, without running the model."""
-        return self._inference.count_other_language(as_texts(texts))
+    def count_doubts(self, texts: Iterable[str | None]) -> dict[str, int]:
+        """Return counts of texts, see `Counts`, that need no run of the model."""
+        return self._inference.count_doubts(self._inference.encode(as_texts(texts)))
 
     @cached_property
     def parts(self) -> "Parts":
@@ -300,8 +300,7 @@ class Scorer(AbstractContextManager["Scorer"]):
             no_known_word=int(has_no_word.sum()),
             too_unknown=int(is_too_unknown.sum()),
             unsure=int((is_unsure & ~is_empty).sum()),
-            other_language=count_foreign(predictions.shares),
-            truncated=int((predictions.lengths > self._max_tokens).sum()),
+            **self._inference.count_doubts(predictions),
             tokens=int(predictions.words.sum()),
             unknown=int(predictions.unknown.sum()),
         )

@@ -172,11 +172,12 @@ class Chunk:
 
         :param place: as in `Table.paths`.
         """
-        return [row[place] for row in self.rows]
+        return [*map(itemgetter(place), self.rows)]
 
     def texts_of(self, place: Any) -> list[str]:
         """Return the values of one column as text, empty where they are missing."""
-        return [*map(to_text, self.cells(place))]
+        cells = self.cells(place)
+        return cells if {*map(type, cells)} <= {str} else [*map(to_text, cells)]
 
     @cached_property
     def values(self) -> Sequence[Sequence[Any]]:

@@ -49,7 +49,8 @@ _FORMATS: dict[type, str] = {
 }
 _CHECKED = (*_FORMATS, Decimal)  # types whose texts may differ when they are written back
 _FIRST_YEAR = 1900  # of dates in Excel, whose times have whole milliseconds
-_LOW, _BETWEEN, _HIGH = "#FFC7CE", "#FFEB9C", "#C6EFCE"
+_LOW, _BETWEEN, _HIGH = "#FBDFCF", "#ECECEC", "#CDE8E6"  # those of reports, light
+_BAR, _MOST_BARS = "#0B7A75", 30  # of a chart
 _SHADES = {2: (_LOW, _HIGH), 3: (_LOW, _BETWEEN, _HIGH)}  # by the number of labels
 _WIDTH_ROWS = 1000  # the first ones, which decide on the widths of columns
 _LEAST_WIDTH, _MOST_WIDTH = 8, 60  # in characters
@@ -227,6 +228,7 @@ class Writer(registry.Writer):
         formats = {**_FORMATS, _Score: "0.000", _Share: "0.0%"}
         self._formats = {kind: self._book.add_format({"num_format": form}) for kind, form in formats.items()}
         self._bold = self._book.add_format({"bold": True, "bottom": 1})
+        self._wrapped = self._book.add_format({"text_wrap": True, "valign": "top"})
         self._kinds = [table.types.get(name) for name in table.kept_columns]
 
     def unfit(self, value: Any) -> str:
@@ -263,16 +265,39 @@ class Writer(registry.Writer):
             for place, column in enumerate(self.results, start=old):
                 self._shade(header + 1, last, place, column.labels)
         self._begin_sheet(next(name for name in _SUMMARIES if name.lower() != self._sheet.name.lower()))
-        form = None
-        for cells in summary:
-            self._write((_Share(cell) if isinstance(cell, float) else cell for cell in cells), form)
-            form = None if cells else self._bold  # after an empty row
+        self._write_summary(summary)
         try:
             self._book.close()
         except FileCreateError as error:  # of the disk
             clear_frames(error.args[0].__traceback__)  # closes the archive, which would fail later
             raise error.args[0] from None
         return self._file.getvalue()
+
+    def _write_summary(self, summary: Sheet) -> None:
+        """Write the sheet about the run, on which the workbook opens, with a chart per table of shares."""
+        self._sheet.activate()
+        form, first = None, None
+        for cells in summary:
+            has_share = len(cells) > 2 and isinstance(cells[2], float)
+            if has_share and first is None:
+                first = self._row
+            if first is not None and not has_share:
+                self._draw(first, min(self._row - 1, first + _MOST_BARS))
+                first = None
+            long = self._wrapped if len(str(cells[-1:])) > _MOST_WIDTH else None
+            self._write((_Share(cell) if isinstance(cell, float) else cell for cell in cells), form or long)
+            form = None if cells else self._bold  # after an empty row
+
+    def _draw(self, first: int, last: int) -> None:
+        """Draw the shares of some rows."""
+        chart, name = self._book.add_chart({"type": "bar"}), self._sheet.name
+        places = {"categories": [name, first, 0, last, 0], "values": [name, first, 2, last, 2]}
+        chart.add_series({**places, "fill": {"color": _BAR}, "gap": 40})
+        chart.set_legend({"none": True})
+        chart.set_x_axis({"min": 0, "max": 1, "num_format": "0%"})
+        chart.set_y_axis({"reverse": True})
+        chart.set_size({"width": 480, "height": 20 * (last - first + 4)})
+        self._sheet.insert_chart(first - 1, 6, chart)
 
     def _shade(self, first: int, last: int, place: int, labels: Sequence[str]) -> None:
         """Write the rules that shade two labels, one between them, and `mixed`; more labels have no order."""

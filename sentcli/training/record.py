@@ -62,13 +62,14 @@ class Record:
         recipe = to_toml(recipe_of(self.settings, self.options.license))
         (folder / bundle.RECIPE).write_text(recipe, "utf-8", "surrogateescape")
         (folder / bundle.METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
+        earlier = base.history if base else ()
         own = [{"stage": MODEL_STAGE, **epoch} for epoch in self.epochs]
-        pd.DataFrame([*(base.history if base else ()), *own]).to_csv(folder / bundle.HISTORY, index=False)
+        pd.DataFrame([*earlier, *own]).to_csv(folder / bundle.HISTORY, index=False)
         learned = hash_texts([*texts.train.texts, *texts.validation.texts])
         learned = np.union1d(learned, base.learned if base else learned)
         (folder / bundle.LEARNED).write_bytes(learned.tobytes())
         self._write_validation(folder / bundle.VALIDATION)
-        (folder / bundle.TRAINING).write_bytes(render_training(metrics, self.epochs, output.name))
+        (folder / bundle.TRAINING).write_bytes(render_training(metrics, self.epochs, output.name, earlier))
         files = [file.name for file in folder.iterdir()]
         (folder / bundle.CARD).write_bytes(model_card(config, metrics, self.epochs, output.name, files))
 
@@ -98,6 +99,7 @@ class Record:
             "validation": self.calibrated.figures,
             "calibration": self.calibrated.record,
             "ngrams": self.fitted.ngrams,
+            "classes": dict(zip(self.texts.labels, self.data.train.targets.sum(0).tolist(), strict=True)),
             "baseline": self.baseline,
             "start": self.initial.figures,
             "best_epoch": self.fitted.best_epoch,

@@ -22,6 +22,7 @@ def explain(*arguments, stdin=None):
 @pytest.fixture
 def at_a_terminal(monkeypatch):
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setattr("sentcli.cli.explain.is_terminal", lambda stream: True)
 
 
@@ -48,8 +49,9 @@ def test_a_terminal_shows_colors(at_a_terminal):
     assert f"{DIM}zqxwy\x1b[0m" in explain("a joy, zqxwy")
 
 
-def test_no_color_where_nobody_wants_it(at_a_terminal, monkeypatch):
-    monkeypatch.setenv("NO_COLOR", "1")
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_no_color_where_nobody_wants_it(at_a_terminal, monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
     shown = explain(f"{TEXT}, zqxwy")
     assert "\x1b" not in shown
     assert "[?zqxwy]" in shown

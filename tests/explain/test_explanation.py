@@ -48,6 +48,15 @@ def test_phrases_have_the_spelling_of_the_text(explained):
     assert explained[5].phrases[0].text == "not bad"
 
 
+@pytest.mark.parametrize(
+    "end", ["", ".", "!", ". We went in May.", ". It rained, or else.", ".\nNever again!"]
+)
+def test_a_clause_shows_the_same_whatever_follows(scorer, end):
+    (explained,) = scorer.explain([TEXT + end])
+    phrases = sorted((word.start, word.text) for word in explained.phrases)
+    assert [text for start, text in phrases if start < len(TEXT)] == ["isn’t good", "lovely"]
+
+
 def test_an_empty_text_has_no_explanation(explained):
     for each in explained[1:5]:
         assert (each.label, each.score, each.words, each.phrases, each.sentences) == (None, None, [], [], [])
@@ -102,8 +111,15 @@ def test_what_is_no_list_of_texts_is_refused(scorer, texts):
     [
         ("truly awful food", {"truly": -1.0, "awful": -3.0}, [("truly awful", -3.0)]),
         ("truly, awful food", {"truly": -1.0, "awful": -3.0}, [("awful", -3.0), ("truly", -1.0)]),
-        ("not awful food", {"not": 1.0, "awful": -3.0}, [("awful", -3.0), ("not", 1.0)]),
-        ("so the awful food", {"so": -1.0, "the": -0.5, "awful": -3.0}, [("awful", -3.0), ("so", -1.0)]),
+        ("not awful food", {"not": 1.0, "awful": -3.0}, [("not awful", -3.0)]),
+        ("so the awful food", {"so": -1.0, "the": -0.5, "awful": -3.0}, [("awful", -3.0)]),
+        ("but not else", {"but": 1.0, "not": 3.0, "else": -3.0}, []),
+        ("didn't really like it", {"didn't": -3.0, "really": 4.0}, [("didn't really like", -3.0)]),
+        (
+            "bad. A superb, superb place",
+            {"bad": -0.2, "superb": 9.0},
+            [("superb", 9.0)] * 2 + [("bad.", -0.2)],
+        ),
         ("the food", {"the": 0.05, "food": -0.09}, []),
         ("was awful", {"was": -2.0, "awful": -3.0}, [("awful", -3.0)]),
         ("", {}, []),

@@ -1,5 +1,6 @@
 """The page in Chromium without a network: it asks for nothing, fits a phone, and works."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -63,14 +64,38 @@ def test_it_reads_without_scripts(show):
     tab = show(java_script_enabled=False)
     tab.click("#words summary")
     assert tab.is_visible("#words .review")
+    assert not tab.is_visible("#read")
 
 
-def test_print_opens_what_is_folded(show):
+def test_it_prints_on_few_pages(show):
+    printed = show().pdf(format="Letter")
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) <= 6
+
+
+def test_reviews_are_searched(show):
     tab = show()
-    tab.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert tab.locator("details:not([open])").count() == 0
-    tab.evaluate("dispatchEvent(new Event('afterprint'))")
-    assert tab.locator("details[open]").count() == 0
+    shown = (
+        "[...document.querySelectorAll('#read li')].filter(item => !item.hidden).map(item => item.innerText)"
+    )
+    tab.fill("#read input", "dreadful")
+    tab.select_option("#read [aria-label=group]", "plays")
+    tab.select_option("#read [aria-label=label]", "negative")
+    texts = tab.evaluate(shown)
+    assert 0 < len(texts) <= 8
+    assert all("dreadful" in text and "plays" in text and text.startswith("negative") for text in texts)
+    tab.fill("#read input", "no such word")
+    assert tab.evaluate(shown) == []
+    assert tab.inner_text("#read [aria-live]") == "0 reviews"
+
+
+def test_figures_are_saved(show):
+    tab = show()
+    kinds = {"#time [data-csv]": "\ufeffweek,", "#group-1 .sortable ~ * [data-csv]": "\ufeffsubject"}
+    kinds |= dict.fromkeys(("#time [data-svg]", "#group-1 [data-svg]"), "<svg")
+    for button, begin in kinds.items():
+        with tab.expect_download() as download:
+            tab.click(button)
+        assert Path(download.value.path()).read_text("utf-8").startswith(begin)
 
 
 @pytest.mark.parametrize("kind", ["page", "evaluated", "training"])

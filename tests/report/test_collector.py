@@ -8,8 +8,8 @@ import pytest
 
 from sentcli.errors import UsageError
 from sentcli.report import collector
-from sentcli.report.collector import LENGTH_BINS, LENGTHS, SHELF_SIZE, Collector, Columns
-from sentcli.report.scored import figures_of
+from sentcli.report.collector import LENGTH_BINS, LENGTHS, Collector, Columns
+from sentcli.report.scored import figures_of, shelves_of
 from sentcli.scoring import labels as counting
 
 LABELS = ("negative", "positive")
@@ -47,8 +47,7 @@ def collect(rows, size):
 
 
 def everything(found):
-    shelves = {name: shelf.rows for name, shelf in found.shelves.items()}
-    return found.rows, found.by, found.counts, found.sample.rows, shelves
+    return found.rows, found.by, found.counts, found.sample
 
 
 @pytest.mark.parametrize("size", [1, 7, 512, ROWS])
@@ -74,18 +73,22 @@ def test_counts_equal_a_plain_recount(rows):
     for product in "abc":
         own = [row[1] for row in labeled if row[3] == product]
         shares[product] = len(own), own.count("positive") / len(own)
-    assert {row.value: (row.labeled, row.share) for row in table["rows"]} == shares
-    assert [row.share for row in table["rows"]] == sorted((of for _, of in shares.values()), reverse=True)
+    assert {row.name: (row.all[1], row.share) for row in table.rows} == shares
+    assert [row.rows for row in table.rows] == sorted((row.rows for row in table.rows), reverse=True)
     months = Counter(row[4][:7] for row in labeled)
-    assert [point.labeled for point in figures["time"]] == [months[month] for month in sorted(months)]
-    assert figures["time"][0].value == "Jan 2024"
+    points = [group for _, group in figures["time"]["points"]]
+    assert [group.labeled for group in points] == [months[month] for month in sorted(months)]
+    assert points[0].value == "January 2024"
+    late = Counter(row[1] for row in labeled if row[4] >= "2024-09")
+    assert (figures["since"], figures["whole"].since) == ("2024-09-01", (late["positive"], late.total()))
+    assert sum(row.part for row in table.groups) == pytest.approx(figures["whole"].points)
     clear = [row for row in labeled if row[5][:1] in {"1", "2", "4", "5"} and row[1] != "neutral"]
     agree = sum((row[5][:1] in "45") == (row[1] == "positive") for row in clear)
     assert figures["agree"].labels == {"disagree": len(clear) - agree, "agree": agree}
 
 
 def test_shelves_hold_the_extreme_rows(rows):
-    found = {name: shelf.rows for name, shelf in collect(rows, 512).shelves.items()}
+    found = shelves_of(collect(rows, 512).sample)
     long = [row for row in rows if row[1] and len(row[0]) >= 30]
     for name, key in (
         ("negative", lambda row: row[2]),
@@ -95,9 +98,9 @@ def test_shelves_hold_the_extreme_rows(rows):
         best: dict = {}
         for row in sorted(long, key=key):
             best.setdefault(row[0][:60], row[2])
-        assert [row.score for row in found[name]] == [*best.values()][:SHELF_SIZE]
+        assert [row.score for row in found[name]] == [*best.values()][:12]
     against = found["surprising"]
-    assert len(against) == SHELF_SIZE
+    assert len(against) == 12
     assert all((row.score > 0.5) == (row.stars in {1, 2}) for row in against)
 
 
@@ -105,17 +108,15 @@ def test_equal_texts_are_shown_once():
     found = Collector(LABELS, Columns())
     for _ in range(3):
         found.add(["the same words again and again"] * 50, ["positive"] * 50, [0.9] * 50, {})
-    assert {name: len(shelf.rows) for name, shelf in found.shelves.items()} == {
-        **dict.fromkeys(("negative", "positive", "uncertain"), 1),
-        "surprising": 0,
-    }
+    shelves = {name: len(rows) for name, rows in shelves_of(found.sample).items()}
+    assert shelves == {**dict.fromkeys(("negative", "positive", "uncertain"), 1), "surprising": 0}
 
 
 def test_the_sample_is_drawn_evenly():
     found = Collector(LABELS, Columns())
     count = 40_000
     found.add([str(row) for row in range(count)], ["positive"] * count, [0.9] * count, {})
-    rows = [int(row.text) for row in found.sample.rows]
+    rows = [int(row.text) for row in found.sample]
     assert len(set(rows)) == collector.SAMPLE_SIZE
     halves = np.histogram(rows, bins=4, range=(0, count))[0]
     assert halves.min() > 0.9 * collector.SAMPLE_SIZE / 4
@@ -129,10 +130,10 @@ def test_memory_is_bounded(monkeypatch):
     long = [f"{'long ' * 1000}{row}" for row in range(20)]
     found.add(["a"] * 20, ["negative"] * 20, [0.1] * 20, {"id": long})
     (table,) = figures_of(found)["groups"]
-    assert [row.value for row in table["rows"]] == ["0", "1", "2", "3", "4"]
-    assert table["others"] == 35
-    assert max(len(row.text) for row in found.sample.rows) <= 4_000
-    assert max(len(value) for row in found.sample.rows for value in row.groups) <= 200
+    assert [row.name for row in table.rows] == ["(other values)", "0", "1", "2", "3", "4"]
+    assert table.rows[0].rows == 35
+    assert max(len(row.text) for row in found.sample) <= 4_000
+    assert max(len(value) for row in found.sample for value in row.groups) <= 200
 
 
 @pytest.mark.parametrize("labels", [["good"], ["bad", "good", "odd"]])

@@ -47,6 +47,29 @@ def test_columns_are_found_by_their_values():
     assert find_columns(FILE, (), None) == Columns(("product",), "created_at", "Rating")
 
 
+def test_further_columns_of_dates_are_said():
+    dates = {name: ["2026-04-03"] * ROWS for name in ("stay", "posted_at", "updated_at")}
+    assert find_columns(dates, (), None) == Columns(time="posted_at", more_times=("updated_at", "stay"))
+
+
+@pytest.mark.parametrize(
+    ("name", "is_found"),
+    [
+        (name, False)
+        for name in ("Assignee", "Guest name", "Visitor", "reviewer.id", "assigned_to", "Contact Email")
+    ]
+    + [(name, True) for name in ("Hotel name", "Branch", "guest_type", "Customer country", "agent_group")],
+)
+def test_people_are_no_groups(name, is_found):
+    values = ["Ann Lee" if row % 3 else "Bo Kim" for row in range(ROWS)]
+    assert find_columns({name: values}, (), None).by == ((name,) if is_found else ())
+
+
+def test_values_of_few_rows_are_no_groups():
+    values = ["York"] * 80 + [f"guest {row // 2}" for row in range(20)]
+    assert find_columns({"Place": values}, (), None).by == ()
+
+
 def test_columns_that_the_user_named_are_taken():
     assert find_columns(FILE, ("author", "id"), "moment") == Columns(("author", "id"), "moment", "Rating")
     assert find_columns(FILE, ("Rating",), None) == Columns(("Rating",), "created_at", None)

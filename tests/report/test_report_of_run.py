@@ -3,6 +3,8 @@
 import json
 import re
 import time
+from html import unescape
+from zipfile import ZipFile
 
 import pytest
 from commands import fail, invoke
@@ -70,6 +72,50 @@ def test_a_group_has_the_same_count_everywhere(tmp_path, monkeypatch):
     assert "Reviews without a score count as reviews, but not in the share." in page
 
 
+def test_a_workbook_opens_on_what_its_report_says(source, tmp_path):
+    score(
+        "in.csv", "-o", "out.xlsx", "--report", "run.html", "--by", "subject", "--about", "acting=acting,cast"
+    )
+    book = CalamineWorkbook.from_path(tmp_path / "out.xlsx")
+    rows = book.get_sheet_by_name("Summary").to_python()
+    (title,) = re.findall("<h1>(.*?)</h1>", (tmp_path / "run.html").read_text("utf-8"))
+    assert book.sheet_names == ["Sheet1", "Summary"]
+    assert title in [cells[0] for cells in rows]
+    assert ["subject", "complain", "praise", "sentence"] in [cells[:4] for cells in rows]
+    assert "acting" in [cells[0] for cells in rows]
+    with ZipFile(tmp_path / "out.xlsx") as parts:
+        assert 'activeTab="1"' in parts.read("xl/workbook.xml").decode()
+        charts = [parts.read(name).decode() for name in parts.namelist() if "charts/chart" in name]
+    assert len(charts) == 4  # of labels, of months, of groups and of the subjects that the user named
+    assert ["week", "rows", "positive"] in [cells[:3] for cells in rows]
+    assert sum(cells[:2] == ["subject", "rows"] for cells in rows) == 1
+    assert all("0B7A75" in chart for chart in charts)
+    before = (tmp_path / "out.xlsx").read_bytes()
+    score(
+        "in.csv",
+        "-o",
+        "out.xlsx",
+        "--report",
+        "run.html",
+        "--by",
+        "subject",
+        "--about",
+        "acting=acting,cast",
+        "--overwrite",
+    )
+    assert (tmp_path / "out.xlsx").read_bytes() == before
+
+
+def test_a_workbook_has_the_groups_that_its_report_found(source, tmp_path):
+    score("in.csv", "-o", "out.xlsx", "--report", "run.html")
+    rows = CalamineWorkbook.from_path(tmp_path / "out.xlsx").get_sheet_by_name("Summary").to_python()
+    (table,) = (place for place, cells in enumerate(rows) if cells[:2] == ["subject", "rows"])
+    page = (tmp_path / "run.html").read_text("utf-8")
+    names = [unescape(name) for name in re.findall(r'<bdi>([^/]*)</bdi></td><td class="right quiet"', page)]
+    assert len(names) > 1
+    assert {*names} <= {cells[0] for cells in rows[table + 1 :]}
+
+
 def test_rows_in_another_language_are_counted_everywhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     spanish = ["El hotel estaba sucio y el personal fue grosero", "No funciona, una estafa", "Todo bien"]
@@ -83,7 +129,9 @@ def test_rows_in_another_language_are_counted_everywhere(tmp_path, monkeypatch):
     assert ["perhaps in another language", 3.0] in [cells[:2] for cells in sheet]
     assert invoke("report", "out.xlsx", "-o", "file.html").exit_code == 0
     for page in ("run.html", "file.html"):
-        assert "<b>3</b><span>perhaps in another language" in (tmp_path / page).read_text("utf-8")
+        assert "7\N{NO-BREAK SPACE}% of the reviews are perhaps in another language" in (
+            tmp_path / page
+        ).read_text("utf-8")
 
 
 def test_a_run_that_was_stopped_and_continued_has_the_same_page(source, tmp_path, monkeypatch):
@@ -153,13 +201,25 @@ def test_an_existing_report_is_kept(source, tmp_path):
 
 def test_dates_without_a_report(source):
     assert "add --report report.html" in fail("score", "in.csv", "--by-time", "when").message
+    assert "add --report report.html" in fail("score", "in.csv", "--since", "1y").message
+
+
+def test_a_run_compares_the_period_that_the_user_names(source, tmp_path):
+    arguments = ("--by-time", "when", "--since", "2024-05-10")
+    done = score("in.csv", "-o", "out.csv", "--report", "run.html", *arguments)
+    assert re.search(
+        r"run.html: 902 reviews, \d+ kB; groups in 'subject'; dates in 'when'; stars in", done.stderr
+    )
+    assert invoke("report", "out.csv", "-o", "file.html", *arguments).exit_code == 0
+    assert page_of(tmp_path / "run.html") == page_of(tmp_path / "file.html")
+    assert "since 10 May 2024" in (tmp_path / "run.html").read_text("utf-8")
 
 
 def test_the_speed_is_that_of_the_rows(source, tmp_path, monkeypatch):
     """The page takes seconds, however few the rows are."""
     clock, late = time.perf_counter, []
     monkeypatch.setattr(time, "perf_counter", lambda: clock() + 1000 * len(late))
-    monkeypatch.setattr("sentcli.report.rows.render_scored", lambda *_: late.append(1) or b"page")
+    monkeypatch.setattr("sentcli.report.rows.render_scored", lambda *_: late.append(1) or (b"page", []))
     score("in.csv", "-o", "out.csv", "--report", "run.html", "--summary", "run.json")
     assert (tmp_path / "run.html").read_bytes() == b"page"
     assert json.loads((tmp_path / "run.json").read_text())["seconds"] < 1000
