@@ -160,7 +160,7 @@ class Walk:
                 network = self._train(step, data, settings)
         logits = predict_logits(network, data.validation, CPU).astype(np.float64)
         if step.key in ("wide", "sentences"):
-            logits, _ = add_ngrams(network, data, logits, None)
+            logits, _ = add_ngrams(network, data, logits, None, np.arange(len(data.vocab)))
         seconds, names = time.process_time() - started, data.texts.labels
         temperature = fit_temperature(data.validation.labels, logits)
         before, after = (

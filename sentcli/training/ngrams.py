@@ -32,7 +32,8 @@ _FEWEST_TEXTS = 3  # with an n-gram
 _MOST_CHARACTERS = 4_000_000  # times classes, of texts whose characters are read too
 _MOST_TEXTS = 25_000  # limit of texts to learn from: the n-grams of more take gigabytes
 _INVERSE_PENALTY = 10.0  # of the weights of the baseline
-_PENALTY, _PASSES, _SMOOTHING = 1e-5, 20, 0.5  # of weights in the logits; of the counts for their values
+_SGD = {"alpha": 1e-5, "max_iter": 20, "tol": None}  # of the weights in the logits: penalty and passes
+_SMOOTHING = 0.5  # of counts
 _MOST_LABELED = 75_000  # texts to learn these from
 _BUCKETS = 16_381  # of pairs; a prime, so that the product of two tokens reaches all of them
 _MANY_BUCKETS, _MANY_TOKENS = 262_139, 5_000_000  # with more tokens to train on
@@ -45,11 +46,11 @@ def predict_by_ngrams(data: Corpus) -> Floats:
 
     They are those of a linear model of n-grams, which learns from the same texts as the network.
     """
-    has_label, is_validated = data.train.has_label, data.validation.has_label
+    is_validated = data.validation.has_label
     classes = len(data.texts.labels)
     probabilities = np.empty((len(data.validation), classes))
     for learned, tested in data.folds:
-        rows, unseen = _draw(learned[has_label[learned]]), tested[is_validated[tested]]
+        rows, unseen = draw_labeled(data, learned, _MOST_TEXTS), tested[is_validated[tested]]
         train = [data.texts.train.texts[row] for row in rows]
         validated = [data.texts.validation.texts[row] for row in unseen]
         probabilities[unseen] = classify_by_ngrams(train, data.train.labels[rows], validated, classes)
@@ -72,11 +73,6 @@ def compare_with_ngrams(calibrated: Calibrated, data: Corpus) -> dict[str, Any]:
         "is_beaten": won - lost > chance,
         "is_better": lost - won > chance,
     }
-
-
-def _draw(rows: Indices) -> Indices:
-    """Return at most `_MOST_TEXTS` of the rows, drawn at random, in their order."""
-    return rows[np.sort(np.random.default_rng(0).permutation(len(rows))[:_MOST_TEXTS])]
 
 
 def classify_by_ngrams(texts: Sequence[str], labels: Labels, unseen: Sequence[str], classes: int) -> Floats:
@@ -121,11 +117,12 @@ def _fit(
 
 
 def add_ngrams(
-    network: BiLSTM, data: Corpus, logits: Floats, class_weights: Tensor | None
+    network: BiLSTM, data: Corpus, logits: Floats, class_weights: Tensor | None, same: Indices
 ) -> tuple[Floats, dict[str, float]]:
     """Add n-grams to the logits of a network if validation texts show a gain beyond noise.
 
     :param logits: of the network for the validation texts, `[texts, classes]`.
+    :param same: the id that each id is learned as; see `even_words`.
     :returns: the new logits of these texts, and the figures of the choice; no figures if nothing was added.
     """
     train, validation, words, classes = data.train, data.validation, len(data.vocab), logits.shape[1]
@@ -134,9 +131,11 @@ def add_ngrams(
     text_weights = train.targets.sum(axis=1) * weights[train.labels] * data.importance
 
     def table_of(rows: Indices) -> Floats:
-        rows = draw_labeled(data, rows)
-        counts = count_ngrams([train.ids[row] for row in rows], words, buckets)
-        return fit_ngrams(counts, train.labels[rows], classes, text_weights[rows])
+        rows = draw_labeled(data, rows, _MOST_LABELED)
+        counts = count_ngrams([same[train.ids[row]] for row in rows], words, buckets)
+        table = fit_ngrams(counts, train.labels[rows], classes, text_weights[rows])
+        table[:words] = table[same]
+        return table
 
     unseen, added = count_ngrams(validation.ids, words, buckets), np.empty(logits.shape)
     for learned, tested in data.folds:
@@ -165,11 +164,11 @@ def add_ngrams(
     return mixed, {"share": share, "accuracy_before": before, "accuracy_after": after}
 
 
-def draw_labeled(data: Corpus, rows: Indices) -> Indices:
-    """Return the texts with a label; of large data sets a sample, so that they are `_MOST_LABELED` in all."""
+def draw_labeled(data: Corpus, rows: Indices, most: int) -> Indices:
+    """Return rows with a label, at most so many: of the larger data sets a sample."""
     rows = np.random.default_rng(0).permutation(rows[data.train.has_label[rows]])
     ranks = pd.Series(rows).groupby(data.data_sets[rows]).cumcount()
-    return np.sort(rows[np.argsort(ranks, kind="stable")[:_MOST_LABELED]])
+    return np.sort(rows[np.argsort(ranks, kind="stable")[:most]])
 
 
 def count_ngrams(ids: Sequence[TokenIds], words: int, buckets: int) -> sparse.csr_array:
@@ -208,15 +207,7 @@ def fit_ngrams(counts: sparse.csr_array, labels: Labels, classes: int, weights: 
     norms = np.sqrt(np.maximum(counts @ values**2, SMALLEST_SQUARE))
     scaled = counts.copy()
     scaled.data *= values[counts.indices] / np.repeat(norms, np.diff(counts.indptr))
-    model = SGDClassifier(
-        loss="log_loss",
-        alpha=_PENALTY,
-        average=True,
-        max_iter=_PASSES,
-        tol=None,
-        fit_intercept=False,
-        random_state=0,
-    )
+    model = SGDClassifier("log_loss", **_SGD, fit_intercept=False, average=True, random_state=0)
     fitted = _fit(model, scaled, labels, classes, weights)
     return np.column_stack([*(fitted[1:] - fitted[0]) * values, values**2])
 

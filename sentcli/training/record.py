@@ -24,6 +24,7 @@ from sentcli.model.bilstm import choose_device
 from sentcli.report.measured import render_training
 from sentcli.training.classifier import uses_bf16
 from sentcli.training.corpus import Corpus, Texts
+from sentcli.training.even_words import read_kinds
 from sentcli.training.heads import Calibrated, Fitted
 from sentcli.training.init_model import InitialModel
 from sentcli.training.settings import Options, Settings
@@ -129,6 +130,8 @@ def facts_of(settings: Settings, texts: Texts) -> dict[str, Any]:
         digest_texts([*part.texts, *part.labels, part.class_targets(texts.labels).tobytes().hex()])
         for part in (texts.train, texts.validation)
     ]
+    if kinds := read_kinds(settings.source.even_words):
+        digests.append(digest_texts(map(" ".join, kinds.items())))
     if base:
         digests.append(digest_texts([base.learned.tobytes().hex(), base.sentences.targets.tobytes().hex()]))
     return {
@@ -162,6 +165,7 @@ def recipe_of(settings: Settings, license: str | None = None) -> dict[str, Any]:
         "skip_lines": source.csv.skip_lines or None,
         "max_rejects": source.max_rejects,
         "validation": source.validation,
+        "even_words": source.even_words,
         **start,
         **{field.name: resolved[field.name] for field in settable()},
         "license": license,

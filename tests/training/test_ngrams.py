@@ -73,6 +73,11 @@ def pairs_decide(count):
     return [(f"film {pairs[row % 2][0]} number {row}", pairs[row % 2][1]) for row in range(count)]
 
 
+def ids(data):
+    """Each id counts for itself."""
+    return np.arange(len(data.vocab))
+
+
 def network_of(data, classes=2):
     return make_model(vocab_size=len(data.vocab), num_classes=classes)
 
@@ -84,7 +89,7 @@ def test_a_pair_of_words_gets_its_weights(has_folds, class_weights, caplog):
     network = network_of(data)
     logits = predict_logits(network, data.validation, torch.device("cpu")).astype(np.float64)
     with caplog.at_level("INFO"):
-        mixed, figures = add_ngrams(network, data, logits, class_weights)
+        mixed, figures = add_ngrams(network, data, logits, class_weights, ids(data))
     assert figures["share"] == 0.5
     assert figures["accuracy_after"] > 0.9 > 0.7 > figures["accuracy_before"]
     assert "n-grams have a share of 0.5" in caplog.text
@@ -93,7 +98,7 @@ def test_a_pair_of_words_gets_its_weights(has_folds, class_weights, caplog):
     assert has_folds or np.abs(found - mixed).max() < 1e-4  # a fold learned from fewer texts
     assert network.config.ngram_buckets
     again = network_of(data)
-    add_ngrams(again, data, logits, class_weights)
+    add_ngrams(again, data, logits, class_weights, ids(data))
     assert all(torch.equal(*both) for both in zip(network.parameters(), again.parameters(), strict=True))
 
 
@@ -101,14 +106,14 @@ def test_a_gain_within_the_noise_adds_nothing():
     data = corpus(pairs_decide(60), pairs_decide(30))
     logits = 20.0 * np.eye(2)[data.validation.labels]  # surer than n-grams are
     network = network_of(data)
-    found, figures = add_ngrams(network, data, logits, None)
+    found, figures = add_ngrams(network, data, logits, None, ids(data))
     assert (found is logits, figures, network.ngrams, network.config.ngram_buckets) == (True, {}, None, 0)
 
 
 def test_a_fold_without_a_class_knows_nothing_about_it():
     rows = [("warm", "positive"), ("dull", "negative")] * 2
     data = replace(corpus(rows, rows), folds=ALTERNATE)
-    _, figures = add_ngrams(network_of(data), data, np.zeros((4, 2)), None)
+    _, figures = add_ngrams(network_of(data), data, np.zeros((4, 2)), None, ids(data))
     assert figures == {}
 
 
@@ -117,7 +122,7 @@ def test_three_classes_get_their_pairs():
     parts = [LabeledTexts(*map(list, zip(*rows, strict=True))) for rows in (texts[:60], texts[60:])]
     data = encode_texts(Texts(*parts, ("0", "1", "2")), TextConfig(), TrainConfig(min_freq=1))
     network = network_of(data, 3)
-    mixed, figures = add_ngrams(network, data, np.zeros((30, 3)), None)
+    mixed, figures = add_ngrams(network, data, np.zeros((30, 3)), None, ids(data))
     assert figures["accuracy_after"] > 0.9
     found = predict_logits(network, data.validation, torch.device("cpu"))
     plain = network_of(data, 3)
@@ -130,16 +135,15 @@ def test_many_tokens_get_many_buckets(monkeypatch):
     monkeypatch.setattr(ngrams, "_MANY_TOKENS", 100)
     data = corpus(pairs_decide(80), pairs_decide(40))
     network = network_of(data)
-    add_ngrams(network, data, np.zeros((40, 2)), None)
+    add_ngrams(network, data, np.zeros((40, 2)), None, ids(data))
     assert network.config.ngram_buckets == 262_139
 
 
-def test_large_data_sets_are_sampled(monkeypatch):
-    monkeypatch.setattr(ngrams, "_MOST_LABELED", 25)
+def test_large_data_sets_are_sampled():
     data = corpus(pairs_decide(80), pairs_decide(2))
     data = replace(data, texts=replace(data.texts, counts=(4, 60, 16)))
-    assert np.bincount(data.data_sets[draw_labeled(data, np.arange(80))]).tolist() == [4, 11, 10]
-    assert draw_labeled(data, np.arange(20)).tolist() == [*range(20)]
+    assert np.bincount(data.data_sets[draw_labeled(data, np.arange(80), 25)]).tolist() == [4, 11, 10]
+    assert draw_labeled(data, np.arange(20), 25).tolist() == [*range(20)]
 
 
 def test_the_share_is_that_of_the_mean_data_set():
