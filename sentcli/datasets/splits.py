@@ -9,6 +9,7 @@ such runs (mean of 8 seeds) and 0.910 on single rows.
 import hashlib
 import logging
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +17,14 @@ import numpy.typing as npt
 from sentcli.config import DataSet
 from sentcli.datasets.labels import LabeledTexts, join
 from sentcli.errors import DataError, UsageError, counted, option
-from sentcli.model.bundle import LEARNED, Bundle
+from sentcli.model.bundle import LEARNED, OLD_LEARNED, Bundle
+from sentcli.text.tokenizer import words_of
 
 _log = logging.getLogger("sentcli")
 
-Hashes = npt.NDArray[np.uint64]
+Hashes = npt.NDArray[Any]  # of one of these types
+Kind = np.dtype[Any]
+HASH, OLD_HASH = np.dtype("S6"), np.dtype("<u8")
 
 _SEED = 1  # the same for all models, so that they are compared on the same texts
 _FEWEST_RUNS, _LONGEST_RUN = 5, 250  # runs per class; rows per run
@@ -102,21 +106,33 @@ def normalize_copy(text: str) -> str:
     return " ".join(text.split()).casefold()
 
 
-def hash_texts(texts: Iterable[str]) -> Hashes:
-    """Return a hash of 8 bytes of each text; copies have the same."""
-    plain = (normalize_copy(text).encode(errors="surrogatepass") for text in texts)
-    return np.frombuffer(b"".join(hashlib.blake2b(text, digest_size=8).digest() for text in plain), "<u8")
+def spell_learned(text: str) -> str:
+    """Return the words of a text without the marks at its end, unless it has nothing else."""
+    words = words_of(text)
+    end = max(
+        (place for place, word in enumerate(words, 1) if any(map(str.isalnum, word))), default=len(words)
+    )
+    return " ".join(words[:end])
+
+
+def hash_texts(texts: Iterable[str], kind: Kind = HASH) -> Hashes:
+    """Return a hash of each text; copies have the same, by `HASH` those with other final marks too."""
+    spell = normalize_copy if kind == OLD_HASH else spell_learned
+    plain = (spell(text).encode(errors="surrogatepass") for text in texts)
+    hashes = (hashlib.blake2b(text, digest_size=kind.itemsize).digest() for text in plain)
+    return np.frombuffer(b"".join(hashes), kind)
 
 
 def learned_hashes(bundle: Bundle) -> Hashes:
     """Return the sorted hashes of the texts that a model and its base have learned; none if unknown."""
-    content = bundle.read(LEARNED) if LEARNED in bundle.digests else b""
-    return np.frombuffer(content, "<u8", len(content) // 8)
+    name, kind = (OLD_LEARNED, OLD_HASH) if OLD_LEARNED in bundle.digests else (LEARNED, HASH)
+    content = bundle.read(name) if name in bundle.digests else b""
+    return np.frombuffer(content, kind, len(content) // kind.itemsize)
 
 
 def are_learned(texts: Iterable[str], learned: Hashes) -> npt.NDArray[np.bool_]:
     """Return for each text whether its hash, in any case and with any blanks, is one of these."""
-    return np.isin(hash_texts(texts), learned)
+    return np.isin(hash_texts(texts, learned.dtype), learned)
 
 
 def digest_texts(texts: Iterable[str]) -> str:

@@ -18,7 +18,7 @@ from sentcli.errors import DataError, option
 from sentcli.evaluation.display import accuracy_of_texts
 from sentcli.evaluation.metrics import Ends, Labels, band_figures, evaluate, scores_by_length, three_way
 from sentcli.evaluation.predictions import Prediction, prediction_rows, write_predictions
-from sentcli.model.bundle import LEARNED, Bundle
+from sentcli.model.bundle import LEARNED, OLD_LEARNED, Bundle
 from sentcli.scoring.labels import NEUTRAL, Floats, Groups, choose_classes, groups_by_column
 from sentcli.scoring.scorer import predict
 from sentcli.tables.options import ReadOptions
@@ -79,7 +79,7 @@ def evaluate_bundle(  # noqa: PLR0913  # what to measure, and what to return of 
     rows = prediction_rows(examples, labels, probabilities, names)
     errors = confident_errors(rows, names, max(suspects, _ON_PAGE))
     by_column = dict(zip(dict.fromkeys(csv.by), examples.columns, strict=True))
-    learned = _by_learned(bundle, texts, rows) if LEARNED in bundle.digests else None
+    learned = _by_learned(bundle, texts, rows) if {LEARNED, OLD_LEARNED} & bundle.digests.keys() else None
     if predictions:
         write_predictions(predictions, rows)
     record = {

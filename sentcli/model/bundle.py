@@ -27,7 +27,8 @@ ONNX = "model.onnx"
 TORCHSCRIPT = "model.torchscript.pt"
 METRICS = "metrics.json"
 HISTORY = "history.csv"
-LEARNED = "learned.bin"  # see `sentcli.datasets.splits.learned_hashes`; optional
+LEARNED = "learned-texts.bin"  # see `sentcli.datasets.splits.learned_hashes`; optional
+OLD_LEARNED = "learned.bin"  # the same in older folders: other hashes
 VALIDATION = "validation.csv"
 REHEARSAL = "rehearsal.csv"  # labeled sentences that fine-tuning rehearses; of the included model alone
 TRAINING = "training.html"
@@ -39,7 +40,7 @@ _SCORED_WITH = (CONFIG, VOCAB, ".onnx", ".torchscript.pt")  # ends of file names
 _MAX_FILE = 2 << 30  # bytes; the limit of a protobuf message, and so of an ONNX file
 _DEFAULT = Path("exports", "imdb-bilstm")
 _HUB_NAME = re.compile(r"hf:/([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")  # of a Path, which has one slash less
-_HUB_FILES = ["*.json", VOCAB, ONNX, TORCHSCRIPT, HISTORY, LEARNED, REHEARSAL]  # no others are read
+_HUB_FILES = ["*.json", VOCAB, ONNX, TORCHSCRIPT, HISTORY, "learned*.bin", REHEARSAL]  # no others are read
 
 
 @dataclass(frozen=True)

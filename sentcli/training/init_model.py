@@ -155,6 +155,7 @@ def init_model(data: Corpus, settings: Settings) -> InitialModel:
     even_words(base.model, vocab, read_kinds(settings.source.even_words))  # if training keeps its weights
     # Only training uses dropouts and fits a neutral head and n-grams; other classes need a new classifier.
     new = "neutral_head.", "ngrams.", *([] if base.keeps_classifier else ["classifier."])
+    new += () if base.keeps_network else ("lstm.",)
     weights = {name: value for name, value in base.model.state_dict().items() if not name.startswith(new)}
     start = shape, config, vary, base.origin["glove"], weights
     return FineTunedModel(*start, base) if base.keeps_classifier else InitialModel(*start)

@@ -32,11 +32,15 @@ _FEWEST_TEXTS = 3  # with an n-gram
 _MOST_CHARACTERS = 4_000_000  # times classes, of texts whose characters are read too
 _MOST_TEXTS = 25_000  # limit of texts to learn from: the n-grams of more take gigabytes
 _INVERSE_PENALTY = 10.0  # of the weights of the baseline
-_SGD = {"alpha": 1e-5, "max_iter": 20, "tol": None}  # of the weights in the logits: penalty and passes
+_PENALTY, _PENALTY_OF_ALL = (
+    1e-5,
+    0.1,
+)  # of the weights in the logits: the lowest one; times the number of texts
+_SGD = {"max_iter": 20, "tol": None, "fit_intercept": False, "average": True}
 _SMOOTHING = 0.5  # of counts
 _MOST_LABELED = 75_000  # texts to learn these from
 _BUCKETS = 16_381  # of pairs; a prime, so that the product of two tokens reaches all of them
-_MANY_BUCKETS, _MANY_TOKENS = 262_139, 5_000_000  # with more tokens to train on
+MANY_BUCKETS, _MANY_TOKENS = 262_139, 5_000_000  # with more tokens to train on
 _FIGURES = ("accuracy", "accuracy_interval", "macro_f1", "log_loss")  # fields of `Evaluation`
 _SHARES = (0.1, 0.15, 0.2, 0.35, 0.5)  # candidates for the share of n-grams in the logits
 
@@ -122,27 +126,18 @@ def add_ngrams(
     """Add n-grams to the logits of a network if validation texts show a gain beyond noise.
 
     :param logits: of the network for the validation texts, `[texts, classes]`.
-    :param same: the id that each id is learned as; see `even_words`.
+    :param same: see `learn_ngrams`.
     :returns: the new logits of these texts, and the figures of the choice; no figures if nothing was added.
     """
-    train, validation, words, classes = data.train, data.validation, len(data.vocab), logits.shape[1]
-    buckets = _MANY_BUCKETS if train.lengths.sum() > _MANY_TOKENS else _BUCKETS
-    weights = np.ones(classes) if class_weights is None else class_weights.numpy()
-    text_weights = train.targets.sum(axis=1) * weights[train.labels] * data.importance
-
-    def table_of(rows: Indices) -> Floats:
-        rows = draw_labeled(data, rows, _MOST_LABELED)
-        counts = count_ngrams([same[train.ids[row]] for row in rows], words, buckets)
-        table = fit_ngrams(counts, train.labels[rows], classes, text_weights[rows])
-        table[:words] = table[same]
-        return table
-
+    train, validation, words = data.train, data.validation, len(data.vocab)
+    buckets = MANY_BUCKETS if train.lengths.sum() > _MANY_TOKENS else _BUCKETS
+    weights = np.ones(logits.shape[1]) if class_weights is None else class_weights.numpy()
     unseen, added = count_ngrams(validation.ids, words, buckets), np.empty(logits.shape)
     for learned, tested in data.folds:
-        table = table_of(learned)
+        table = learn_ngrams(data, learned, buckets, weights, same)
         added[tested] = ngram_logits(unseen[tested], table)
     if len(data.folds) > 1:
-        table = table_of(np.arange(len(train)))
+        table = learn_ngrams(data, np.arange(len(train)), buckets, weights, same)
     sure = validation.has_label
     labels = validation.labels[sure]
     importance = np.ones(len(labels))
@@ -191,25 +186,31 @@ def ngram_logits(counts: sparse.csr_array, table: Floats) -> Floats:
     return np.hstack([np.zeros_like(norms), sums[:, :-1] / norms])
 
 
-def fit_ngrams(counts: sparse.csr_array, labels: Labels, classes: int, weights: Floats) -> Floats:
-    """Return the table `[n-grams, classes]` of weights and squares; see `BiLSTM`.
+def learn_ngrams(data: Corpus, rows: Indices, buckets: int, class_weights: Floats, same: Indices) -> Floats:
+    """Return the table `[n-grams, classes]` of weights and squares of texts with a label; see `BiLSTM`.
 
     For two classes, the value of an n-gram is the log ratio of its shares in their texts (S. Wang and C.
     Manning, "Baselines and Bigrams", ACL 2012). For more classes, it is its inverse document frequency.
+
+    :param same: the id that each id is learned as; see `even_words`.
     """
-    has, known = counts.sign(), np.unique(labels)
-    texts = np.stack([weights[labels == label] @ has[labels == label] for label in known])
-    values = np.log((1 + len(labels)) / (1 + has.sum(axis=0))) + 1
+    rows = draw_labeled(data, rows, _MOST_LABELED)
+    counts = count_ngrams([same[data.train.ids[row]] for row in rows], len(same), buckets)
+    has, labels, known = counts.sign(), data.train.labels[rows], np.unique(data.train.labels[rows])
+    weights = (data.importance * data.train.targets.sum(axis=1))[rows] * class_weights[labels]
+    values = np.log((1 + len(rows)) / (1 + has.sum(axis=0))) + 1
     if len(known) == 2:
-        shares = texts + _SMOOTHING
-        values = np.subtract(*np.log(shares / shares.sum(axis=1, keepdims=True)))
-    values[~texts.any(axis=0)] = 0
+        texts = [weights[labels == label] @ has[labels == label] + _SMOOTHING for label in known]
+        values = np.subtract(*(np.log(part / part.sum()) for part in texts))
+    values[has.sum(axis=0) == 0] = 0
     norms = np.sqrt(np.maximum(counts @ values**2, SMALLEST_SQUARE))
-    scaled = counts.copy()
-    scaled.data *= values[counts.indices] / np.repeat(norms, np.diff(counts.indptr))
-    model = SGDClassifier("log_loss", **_SGD, fit_intercept=False, average=True, random_state=0)
-    fitted = _fit(model, scaled, labels, classes, weights)
-    return np.column_stack([*(fitted[1:] - fitted[0]) * values, values**2])
+    counts.data *= values[counts.indices] / np.repeat(norms, np.diff(counts.indptr))
+    penalty = max(_PENALTY, _PENALTY_OF_ALL / len(rows))
+    model = SGDClassifier("log_loss", alpha=penalty, **_SGD, random_state=0)
+    fitted = _fit(model, counts, labels, len(class_weights), weights)
+    table = np.column_stack([*(fitted[1:] - fitted[0]) * values, values**2])
+    table[: len(same)] = table[same]
+    return table
 
 
 def _choose_share(
@@ -217,7 +218,8 @@ def _choose_share(
 ) -> tuple[float, float]:
     """Return the share of n-grams with the lowest log loss, and the scale of their logits.
 
-    The share is 0 unless the loss falls by more than the standard error of the differences between texts.
+    The share is 0 unless the loss falls by more than the standard error of the differences between texts, and
+    for a network without an error, whose loss could be as low at another temperature.
 
     :param weights: of the classes; `importance` is that of the texts.
     """
@@ -227,6 +229,8 @@ def _choose_share(
         of_label = softmax(logits / temperature)[np.arange(len(labels)), labels]
         return np.asarray(-np.log(np.maximum(of_label, np.finfo(float).tiny)) * weights[labels] * importance)
 
+    if (network.argmax(axis=1) == labels).all():
+        return 0.0, 1.0
     scale = fit_temperature(labels, network, weights) / fit_temperature(labels, ngrams, weights)
     before, best, highest = losses_of(network), 0.0, 0.0
     for share in _SHARES:

@@ -14,7 +14,7 @@ import torch
 
 from sentcli import __version__
 from sentcli.config import BundleConfig, DataSet, settable
-from sentcli.datasets.splits import digest_texts, hash_texts
+from sentcli.datasets.splits import HASH, digest_texts, hash_texts
 from sentcli.evaluation.calibration import shrink_band
 from sentcli.evaluation.model_card import MODEL_STAGE, Metrics, hub_id_of, model_card
 from sentcli.evaluation.predictions import prediction_rows, write_predictions
@@ -65,9 +65,10 @@ class Record:
         (folder / bundle.METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
         own = [{"stage": MODEL_STAGE, **epoch} for epoch in self.epochs]
         pd.DataFrame([*(base.history if base else ()), *own]).to_csv(folder / bundle.HISTORY, index=False)
-        learned = hash_texts([*texts.train.texts, *texts.validation.texts])
-        learned = np.union1d(learned, base.learned if base else learned)
-        (folder / bundle.LEARNED).write_bytes(learned.tobytes())
+        of_base = base.learned if base and base.keeps_network else np.empty(0, HASH)
+        learned = hash_texts([*texts.train.texts, *texts.validation.texts], of_base.dtype)
+        name = bundle.LEARNED if of_base.dtype == HASH else bundle.OLD_LEARNED
+        (folder / name).write_bytes(np.union1d(learned, of_base).tobytes())
         self._write_validation(folder / bundle.VALIDATION)
         (folder / bundle.TRAINING).write_bytes(render_training(metrics, self.epochs, output.name))
         files = [file.name for file in folder.iterdir()]

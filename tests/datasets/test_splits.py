@@ -8,6 +8,8 @@ import pytest
 from sentcli.config import DataSet
 from sentcli.datasets.labels import LabeledTexts
 from sentcli.datasets.splits import (
+    HASH,
+    OLD_HASH,
     are_learned,
     digest_texts,
     hash_texts,
@@ -141,9 +143,11 @@ def test_a_digest_tells_texts_and_their_order_apart():
     assert len({*map(digest_texts, parts)}) == len(parts)
 
 
-def test_learned_texts_are_known_by_their_hashes_in_any_case_and_with_any_blanks():
-    learned = np.unique(hash_texts(["A  joy ", "a joy", "café", "\ud800"]))
-    assert (learned.dtype.itemsize, len(learned)) == (8, 3)
-    assert are_learned(["a joy\n", "A JOY", "CAFÉ", "\ud800"], learned).all()
-    assert not are_learned(["ajoy", "", "a joy."], learned).any()
+@pytest.mark.parametrize(("kind", "size"), [(HASH, 6), (OLD_HASH, 8)])
+def test_learned_texts_are_known_by_their_hashes_in_any_case_and_with_any_blanks(kind, size):
+    learned = np.unique(hash_texts(["A  joy ", "a joy", "café", "\ud800", "❤️"], kind))
+    assert (learned.dtype.itemsize, len(learned)) == (size, 4)
+    assert are_learned(["a joy\n", "A JOY", "CAFÉ", "\ud800", "❤️"], learned).all()
+    assert not are_learned(["ajoy", "", "joy a", "!", "a, joy"], learned).any()
+    assert are_learned(["a joy.", "“A joy” !! 😀", "Café…"], learned).all() == (kind == HASH)
     assert are_learned([], learned).tolist() == []
