@@ -111,8 +111,9 @@ _START = re.compile(
 )
 
 
-# The operator that reads the ids of n-grams, up to its output.
+# The operator that reads the ids of n-grams, up to its output; and one that maps these ids before it.
 _NGRAM_NODE = b"\x0a\x09input_ids\x12\x09ngram_ids"
+_MAP_NODE = b"\x0a\x2a\x0a\x0akept_words\x0a\x09input_ids\x12\x09whole_ids\x22\x06Gather"
 
 
 def keep_words(content: bytes, words: npt.NDArray[np.int64], config: ModelConfig) -> bytes | None:
@@ -134,23 +135,13 @@ def keep_words(content: bytes, words: npt.NDArray[np.int64], config: ModelConfig
     if config.ngram_buckets:
         if _NGRAM_NODE not in parts[2]:
             return None
-        added = _map_ids(words)
+        # Its shape; 7, the type int64; its name; its values.
+        shape_and_name = b"\x08" + _number(len(words)) + b"\x10\x07\x42\x0akept_words\x4a"
+        constant = shape_and_name + _number(words.nbytes) + words.tobytes()
+        added = _MAP_NODE + b"\x2a" + _number(len(constant)) + constant
         parts[1] = _number(_value(parts[1]) + len(added))
         parts[2] = added + parts[2].replace(_NGRAM_NODE, _NGRAM_NODE.replace(b"input_ids", b"whole_ids"))
     return b"".join([*parts, vectors.tobytes(), rest])
-
-
-def _map_ids(words: npt.NDArray[np.int64]) -> bytes:
-    """Return the fields of a graph that map `input_ids` to `whole_ids`: a node (1) and its constant (5)."""
-    names = {1: [b"kept_words", b"input_ids"], 2: [b"whole_ids"], 4: [b"Gather"]}
-    node = b"".join(_field(number, name) for number, values in names.items() for name in values)
-    shape_and_type = b"\x08" + _number(len(words)) + b"\x10\x07"  # 7 is int64
-    return _field(1, node) + _field(5, shape_and_type + _field(8, b"kept_words") + _field(9, words.tobytes()))
-
-
-def _field(number: int, content: bytes) -> bytes:
-    """Return a field of protobuf: its number, the length of its content, and the content."""
-    return bytes([number << 3 | 2]) + _number(len(content)) + content
 
 
 def _value(number: bytes) -> int:

@@ -23,7 +23,6 @@ from sentcli.text.tokenizer import words_of
 _log = logging.getLogger("sentcli")
 
 Hashes = npt.NDArray[Any]  # of one of these types
-Kind = np.dtype[Any]
 HASH, OLD_HASH = np.dtype("S6"), np.dtype("<u8")
 
 _SEED = 1  # the same for all models, so that they are compared on the same texts
@@ -109,13 +108,11 @@ def normalize_copy(text: str) -> str:
 def spell_learned(text: str) -> str:
     """Return the words of a text without the marks at its end, unless it has nothing else."""
     words = words_of(text)
-    end = max(
-        (place for place, word in enumerate(words, 1) if any(map(str.isalnum, word))), default=len(words)
-    )
-    return " ".join(words[:end])
+    ends = (end for end, word in enumerate(words, 1) if any(map(str.isalnum, word)))
+    return " ".join(words[: max(ends, default=len(words))])
 
 
-def hash_texts(texts: Iterable[str], kind: Kind = HASH) -> Hashes:
+def hash_texts(texts: Iterable[str], kind: Any = HASH) -> Hashes:
     """Return a hash of each text; copies have the same, by `HASH` those with other final marks too."""
     spell = normalize_copy if kind == OLD_HASH else spell_learned
     plain = (spell(text).encode(errors="surrogatepass") for text in texts)

@@ -119,8 +119,7 @@ class Corpus:
     @property
     def data_sets(self) -> Indices:
         """The number of the data set of each text to train on, from 0, `[n]`."""
-        ends = np.cumsum(self.texts.counts)
-        return np.searchsorted(ends, np.arange(len(self.train)), side="right")
+        return np.searchsorted(np.cumsum(self.texts.counts), np.arange(len(self.train)), side="right")
 
     @property
     def importance(self) -> Floats:

@@ -79,7 +79,7 @@ def test_each_text_of_a_cross_validation_has_a_probability_of_models_without_it(
     ]
     assert sum(row["label"] == row["predicted"] for row in found) == round(60 * figures["accuracy"])
     for row in found:
-        assert row["predicted"] == max(invented.TWO, key=lambda label: row[f"probability_{label}"])
+        assert row["predicted"] == max(invented.TWO, key=lambda label: float(row[f"probability_{label}"]))
 
 
 class KilledError(BaseException):
