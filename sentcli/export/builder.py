@@ -10,10 +10,10 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor
 
 import sentcli
-from sentcli.backends.onnx import EMBEDDING, LENGTHS, LOGITS, NEUTRAL_LOGITS, NGRAMS
+from sentcli.backends.onnx import EMBEDDING, INPUT_IDS, LENGTHS, LOGITS, NEUTRAL_LOGITS, NGRAM_IDS, NGRAMS
 from sentcli.backends.onnx_check import OPSET, interface
 from sentcli.config import ModelConfig
-from sentcli.model.bilstm import HASH_FACTOR, HASH_TERM, BiLSTM
+from sentcli.model.bilstm import HASH_FACTOR, HASH_TERM, SMALLEST_SQUARE, BiLSTM
 
 # Pinned like OPSET: a runtime refuses a file that is newer than itself, so both follow the oldest supported
 # runtime and not the installed onnx package.
@@ -93,7 +93,7 @@ def add_lengths_column(graph: Builder) -> str:
     return graph.add("Unsqueeze", [lengths, graph.constant("last_axis", [-1], np.int64)], "lengths_column")
 
 
-def add_classifier(graph: Builder, model: BiLSTM, pooled: str, ids: str) -> None:
+def add_classifier(graph: Builder, model: BiLSTM, pooled: str) -> None:
     """Turn the pooled state `[batch, pooled_size]` into the logits, and add those of n-grams."""
     of_classes = LOGITS if model.ngrams is None else "logits_of_network"
     for name, layer, output in (
@@ -105,17 +105,18 @@ def add_classifier(graph: Builder, model: BiLSTM, pooled: str, ids: str) -> None
             bias = graph.constant(f"{name}_bias", layer.bias.detach().cpu().numpy())
             graph.add("Gemm", [pooled, weight, bias], output)
     if model.ngrams is not None:
-        graph.add(
-            "Add", [of_classes, _add_ngram_logits(graph, model.ngrams.weight, model.config, ids)], LOGITS
-        )
+        of_ngrams = _add_ngram_logits(graph, model.ngrams.weight, model.config)
+        after_first = graph.constant("after_first", np.eye(model.config.num_classes)[1:])
+        graph.add("Gemm", [of_ngrams, after_first, of_classes], LOGITS)
 
 
-def _add_ngram_logits(graph: Builder, table: Tensor, config: ModelConfig, ids: str) -> str:
-    """Add `BiLSTM._ngram_logits` of ids `[tokens, batch]`."""
+def _add_ngram_logits(graph: Builder, table: Tensor, config: ModelConfig) -> str:
+    """Add `BiLSTM._ngram_logits`, from ids of its own, which `keep_words` of the backend can replace."""
 
     def number(value: int) -> str:
         return graph.constant(f"number_{value}", [value], np.int64)
 
+    ids = graph.add("Transpose", [INPUT_IDS], NGRAM_IDS, perm=[1, 0])
     pairs = graph.add("Slice", [ids, number(0), number(-1)], "first_of_pair")
     second = graph.add("Slice", [ids, number(1), number(np.iinfo(np.int64).max)], "second_of_pair")
     buckets, words = number(config.ngram_buckets), number(config.vocab_size)
@@ -124,9 +125,10 @@ def _add_ngram_logits(graph: Builder, table: Tensor, config: ModelConfig, ids: s
         pairs = graph.add(operator, [pairs, by], f"pair_{len(graph.nodes)}")
     rows = graph.add("Concat", [ids, pairs], "ngram_rows", axis=0)
     weights = graph.constant(NGRAMS, table.detach().cpu().numpy(), np.float16)
-    weights = graph.add("Cast", [weights], "ngrams_fp32", to=TensorProto.FLOAT)
     terms = graph.add("Gather", [weights, rows], "ngrams_of_text")
+    terms = graph.add("Cast", [terms], "ngrams_fp32", to=TensorProto.FLOAT)
     sums = graph.add("ReduceSum", [terms, number(0)], "ngram_sums", keepdims=0)
-    lengths = graph.add("Cast", [LENGTHS], "ngram_lengths", to=TensorProto.FLOAT)
-    column = graph.add("Unsqueeze", [lengths, number(1)], "ngram_lengths_column")
-    return graph.add("Div", [sums, graph.add("Sqrt", [column], "ngram_norm")], "logits_of_ngrams")
+    sizes = graph.constant("ngram_sizes", [config.num_classes - 1, 1], np.int64)
+    square = graph.add("Split", [sums, sizes], "ngram_sum", "ngram_square", axis=1)
+    square = graph.add("Max", [square, graph.constant("smallest_square", SMALLEST_SQUARE)], "norm_squared")
+    return graph.add("Div", ["ngram_sum", graph.add("Sqrt", [square], "ngram_norm")], "logits_of_ngrams")

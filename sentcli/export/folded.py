@@ -78,7 +78,7 @@ def folded_graph(model: BiLSTM) -> onnx.ModelProto:
     parts = [graph.add("Concat", [result[name] for result in results], name, axis=1) for name in pooled]
     if "sum" in pooled:
         parts[-1] = graph.add("Div", ["sum", lengths], "mean")
-    add_classifier(graph, model, graph.add("Concat", parts, "pooled", axis=1), "token_ids")
+    add_classifier(graph, model, graph.add("Concat", parts, "pooled", axis=1))
     return graph.model("folded", model.config)
 
 

@@ -38,7 +38,7 @@ def portable_graph(model: BiLSTM) -> onnx.ModelProto:
         inputs = [states, f"W_{layer}", f"R_{layer}", f"B_{layer}", LENGTHS]
         outputs, last = f"outputs_{layer}", f"last_{layer}"  # [tokens, 2, batch, hidden], [2, batch, hidden]
         graph.add("LSTM", inputs, outputs, last, hidden_size=hidden, direction="bidirectional")
-    add_classifier(graph, model, _pool(graph, model, ids, outputs, last), ids)
+    add_classifier(graph, model, _pool(graph, model, ids, outputs, last))
     return graph.model("portable", model.config)
 
 

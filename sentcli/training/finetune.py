@@ -1,7 +1,7 @@
 """The model that fine-tuning starts from: its vocabulary, its shape, its weights, and its own sentences."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from sentcli.training.corpus import Examples
 
 # Only training uses dropouts, so each training sets its own; it also fits its own neutral head and n-grams.
 _OF_TRAINING = ("embedding_dropout", "dropout", "neutral_head", "ngram_buckets")
+_OF_LSTM = ("hidden_size", "num_layers", "pooling", "gates")
 _OF_VOCABULARY = ("min_freq", "bigrams")
 _OF_DATA = ("dataset", "data", "glove", "validation_data", "base")
 
@@ -38,7 +39,15 @@ class Base:
     origin: dict[str, Any]  # its `name`, and the data that it was trained on, from its metrics
     decided: dict[str, Any]  # the settings that fine-tuning cannot change, by field name
     sentences: Examples  # labeled ones, to rehearse and to measure what was forgotten; often none
-    keeps_classifier: bool = True  # whether the new model has the same classes
+    keeps_classifier: bool = True  # whether the new model has the same classes, and the same network
+    keeps_network: bool = True  # else only the vocabulary and its vectors
+
+    def for_size(self, hidden_size: int) -> "Base":
+        """Return it for a network of this size: one of another size has a new LSTM."""
+        if hidden_size == self.decided.get("hidden_size", hidden_size):
+            return self
+        decided = {name: value for name, value in self.decided.items() if name not in _OF_LSTM}
+        return replace(self, decided=decided, keeps_classifier=False, keeps_network=False)
 
     def has_classes(self, labels: Sequence[str]) -> bool:
         """Return whether the model has these classes in this order; 0 and 1 are names of its classes too."""

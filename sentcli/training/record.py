@@ -24,6 +24,7 @@ from sentcli.model.bilstm import choose_device
 from sentcli.report.measured import render_training
 from sentcli.training.classifier import uses_bf16
 from sentcli.training.corpus import Corpus, Texts
+from sentcli.training.even_words import read_kinds
 from sentcli.training.heads import Calibrated, Fitted
 from sentcli.training.init_model import InitialModel
 from sentcli.training.settings import Options, Settings
@@ -65,7 +66,7 @@ class Record:
         own = [{"stage": MODEL_STAGE, **epoch} for epoch in self.epochs]
         pd.DataFrame([*(base.history if base else ()), *own]).to_csv(folder / bundle.HISTORY, index=False)
         learned = hash_texts([*texts.train.texts, *texts.validation.texts])
-        learned = np.union1d(learned, base.learned if base else learned)
+        learned = np.union1d(learned, base.learned if base and base.keeps_network else learned)
         (folder / bundle.LEARNED).write_bytes(learned.tobytes())
         self._write_validation(folder / bundle.VALIDATION)
         (folder / bundle.TRAINING).write_bytes(render_training(metrics, self.epochs, output.name))
@@ -129,6 +130,8 @@ def facts_of(settings: Settings, texts: Texts) -> dict[str, Any]:
         digest_texts([*part.texts, *part.labels, part.class_targets(texts.labels).tobytes().hex()])
         for part in (texts.train, texts.validation)
     ]
+    if kinds := read_kinds(settings.source.even_words):
+        digests.append(digest_texts(map(" ".join, kinds.items())))
     if base:
         digests.append(digest_texts([base.learned.tobytes().hex(), base.sentences.targets.tobytes().hex()]))
     return {
@@ -160,6 +163,7 @@ def recipe_of(settings: Settings, license: str | None = None) -> dict[str, Any]:
         "skip_lines": source.csv.skip_lines or None,
         "max_rejects": source.max_rejects,
         "validation": source.validation,
+        "even_words": source.even_words,
         **start,
         **{field.name: resolved[field.name] for field in settable()},
         "license": license,
