@@ -72,7 +72,16 @@ def accuracies(scorer: Scorer, files: Sequence[Path], typography_texts: int) -> 
     for name in (name for name in versions[0] if name != GIVEN_AWAY):
         rewritten = [version[name] for version in versions]
         yield _row(f"the sample with {name}", right(scorer, rewritten, labels[rows]))
-    for name in ("negation", "comparisons", "relief", "irony", "sarcasm", "short", "other-languages"):
+    for name in (
+        "negation",
+        "comparisons",
+        "relief",
+        "causes",
+        "irony",
+        "sarcasm",
+        "short",
+        "other-languages",
+    ):
         yield _row(f"probe: {name}", right(scorer, *read(PROBES / f"{name}.csv")))
 
 

@@ -25,7 +25,7 @@ from sentcli.training.examples import Ids, Rows
 
 BUCKETS = 262_139  # of pairs; a prime, so that the product of two tokens reaches all of them
 SMOOTHING = 0.5  # of the counts
-PENALTY, PASSES = 3e-6, 4
+PENALTY, PASSES = 1e-5, 4
 SMALLEST = 1e-6  # norm
 # Texts of each label to learn from: of a data set, and of those whose name begins with one of these words.
 # More sentences make n-grams worse on reviews.
@@ -54,7 +54,7 @@ def features(ids: Sequence[Ids], words: int) -> sparse.csr_array:
     tokens = np.concatenate(ids).astype(np.int64)
     texts = np.repeat(np.arange(len(ids)), [*map(len, ids)])
     buckets = words + (tokens[:-1] * HASH_FACTOR + HASH_TERM) * tokens[1:] % BUCKETS
-    is_pair = texts[1:] == texts[:-1]
+    is_pair = (texts[1:] == texts[:-1]) & (buckets > words)  # bucket 0 stands for padding in a graph
     rows, columns = np.concatenate([texts, texts[1:][is_pair]]), np.concatenate([tokens, buckets[is_pair]])
     counts = sparse.coo_array(
         (np.ones(len(rows), np.float32), (rows.astype(np.int32), columns.astype(np.int32))),
