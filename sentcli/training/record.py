@@ -5,6 +5,7 @@ import platform
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pandas as pd
 import torch
 
 from sentcli import __version__
-from sentcli.config import BundleConfig, DataSet, settable
+from sentcli.config import PROBABILITY, BundleConfig, DataSet, settable
 from sentcli.datasets.splits import digest_texts, hash_texts
 from sentcli.evaluation.calibration import shrink_band
 from sentcli.evaluation.evaluate import prediction_rows, write_predictions
@@ -65,7 +66,9 @@ class Record:
         (folder / bundle.METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
         own = [{"stage": MODEL_STAGE, **epoch} for epoch in self.epochs]
         pd.DataFrame([*(base.history if base else ()), *own]).to_csv(folder / bundle.HISTORY, index=False)
-        learned = hash_texts([*texts.train.texts, *texts.validation.texts])
+        is_labeled = [data.targets != PROBABILITY for data in self.settings.source.data]  # not by a model
+        labeled = compress(texts.train.texts, np.repeat(is_labeled, texts.counts))
+        learned = hash_texts([*labeled, *texts.validation.texts])
         learned = np.union1d(learned, base.learned if base and base.keeps_network else learned)
         (folder / bundle.LEARNED).write_bytes(learned.tobytes())
         self._write_validation(folder / bundle.VALIDATION)
