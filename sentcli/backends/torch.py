@@ -107,9 +107,6 @@ def load_model(bundle: Bundle) -> BiLSTM:
     file, config = bundle.path / ONNX, bundle.config.model
     graph = check_model(bundle.read(ONNX), file, config).graph
     constants = {constant.name: numpy_helper.to_array(constant) for constant in graph.initializer}
-    if config.ngram_buckets and NGRAMS not in constants:
-        hint = f"train the model again, or score with {option('backend', 'onnx')}"
-        raise BundleError(f"{file}: its n-grams are those of an earlier version; {hint}")
     with torch.device("meta"):  # allocates nothing, as an untrusted config may claim any size
         model = BiLSTM(config)
     try:

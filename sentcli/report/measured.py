@@ -70,7 +70,6 @@ def render_training(metrics: Metrics, epochs: Epochs, name: str) -> bytes:
         name=name,
         metrics=metrics,
         validation=metrics["validation"],
-        baseline=metrics.get("baseline"),
         epochs=epochs,
         curves={metric: _curves(metric, epochs) for metric in ("loss", "accuracy")},
         ticks=ticks if count > 1 else ["", 1, ""],

@@ -12,7 +12,7 @@ from sentcli.config import DataSet
 from sentcli.datasets.labels import known_labels
 from sentcli.datasets.load import load_split
 from sentcli.datasets.splits import Hashes, learned_hashes
-from sentcli.evaluation.model_card import read_history, read_metrics
+from sentcli.evaluation.model_card import read_metrics
 from sentcli.model.bilstm import BiLSTM, gates_of
 from sentcli.model.bundle import REHEARSAL, Bundle, load_bundle
 from sentcli.text.tokenizer import Vocab, words_of
@@ -35,7 +35,6 @@ class Base:
     vocab: Vocab
     model: BiLSTM
     learned: Hashes  # those of the texts that it has learned
-    history: list[dict[str, Any]]  # the rows of `history.csv`; each stage begins with the name of the model
     origin: dict[str, Any]  # its `name`, and the data that it was trained on, from its metrics
     decided: dict[str, Any]  # the settings that fine-tuning cannot change, by field name
     sentences: Examples  # labeled ones, to rehearse and to measure what was forgotten; often none
@@ -66,10 +65,9 @@ def load_base(path: Path) -> Base:
         **{name: metrics["training"][name] for name in _OF_VOCABULARY},
         "gates": gates_of(model),
     }
-    history = [{**record, "stage": f"{bundle.name}: {record['stage']}"} for record in read_history(bundle)]
     origin = {"name": bundle.name, **{name: metrics[name] for name in _OF_DATA}}
     learned, sentences = learned_hashes(bundle), _sentences(bundle)
-    return Base(bundle, bundle.vocab, model, learned, history, origin, decided, sentences)
+    return Base(bundle, bundle.vocab, model, learned, origin, decided, sentences)
 
 
 def _sentences(bundle: Bundle) -> Examples:

@@ -32,10 +32,7 @@ _FEWEST_TEXTS = 3  # with an n-gram
 _MOST_CHARACTERS = 4_000_000  # times classes, of texts whose characters are read too
 _MOST_TEXTS = 25_000  # limit of texts to learn from: the n-grams of more take gigabytes
 _INVERSE_PENALTY = 10.0  # of the weights of the baseline
-_PENALTY, _PENALTY_OF_ALL = (
-    1e-5,
-    0.1,
-)  # of the weights in the logits: the lowest one; times the number of texts
+_PENALTY, _PENALTY_OF_ALL = 1e-5, 0.1  # of the weights in the logits: the lowest one; times the texts
 _SGD = {"max_iter": 20, "tol": None, "fit_intercept": False, "average": True}
 _SMOOTHING = 0.5  # of counts
 _MOST_LABELED = 75_000  # texts to learn these from

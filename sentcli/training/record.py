@@ -18,7 +18,7 @@ from sentcli.config import PROBABILITY, BundleConfig, DataSet, settable
 from sentcli.datasets.splits import digest_texts, hash_texts
 from sentcli.evaluation.calibration import shrink_band
 from sentcli.evaluation.evaluate import prediction_rows, write_predictions
-from sentcli.evaluation.model_card import MODEL_STAGE, Metrics, hub_id_of, model_card
+from sentcli.evaluation.model_card import Metrics, hub_id_of, model_card
 from sentcli.export.export import write_onnx
 from sentcli.model import bundle
 from sentcli.model.bilstm import choose_device
@@ -64,8 +64,7 @@ class Record:
         recipe = to_toml(recipe_of(self.settings, self.options.license))
         (folder / bundle.RECIPE).write_text(recipe, "utf-8", "surrogateescape")
         (folder / bundle.METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
-        own = [{"stage": MODEL_STAGE, **epoch} for epoch in self.epochs]
-        pd.DataFrame([*(base.history if base else ()), *own]).to_csv(folder / bundle.HISTORY, index=False)
+        pd.DataFrame(self.epochs).to_csv(folder / bundle.HISTORY, index=False)
         is_labeled = [data.targets != PROBABILITY for data in self.settings.source.data]  # not by a model
         labeled = compress(texts.train.texts, np.repeat(is_labeled, texts.counts))
         learned = hash_texts([*labeled, *texts.validation.texts])

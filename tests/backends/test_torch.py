@@ -10,7 +10,6 @@ import torch
 from tiny_models import has_bf16, make_batch, make_model, torch_logits
 
 from sentcli.backends import load_backend
-from sentcli.backends.onnx import OnnxBackend
 from sentcli.backends.torch import load_model, load_torch, load_torchscript
 from sentcli.errors import BundleError, UsageError
 from sentcli.export.export import export_bundle
@@ -165,18 +164,6 @@ def test_the_folded_graph_has_all_numbers(make_bundle, tmp_path, shape: dict, ga
             assert torch.equal(found[name], value), name
     export_bundle(bundle, tmp_path / "two", graph="folded")
     assert load_bundle(tmp_path / "two").read(ONNX) == bundle.read(ONNX)
-
-
-def test_ngrams_of_an_earlier_version_have_a_hint(make_bundle):
-    """Their table has another meaning; a graph has its own formula, so onnxruntime still runs it."""
-    bundle = make_bundle(make_model(ngram_buckets=31))
-    path = bundle.path / ONNX
-    path.write_bytes(path.read_bytes().replace(b"ngram_table", b"other_table"))
-    write_manifest(bundle.path)
-    bundle = load_bundle(bundle.path)
-    with pytest.raises(BundleError, match="earlier version; train the model again, or score with backend="):
-        load_model(bundle)
-    OnnxBackend(bundle.read(ONNX), path, bundle.config.model).logits(*make_batch(2, 3))
 
 
 def test_a_graph_that_is_not_folded_has_a_hint(make_bundle, tmp_path):

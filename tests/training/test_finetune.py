@@ -1,6 +1,5 @@
 """Fine-tuning: what stays as it is in the model, and what changes."""
 
-import io
 import json
 import os
 import shutil
@@ -11,7 +10,6 @@ from types import SimpleNamespace
 
 import invented
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from commands import fail, invoke
@@ -23,7 +21,6 @@ from sentcli.datasets.splits import hash_texts, learned_hashes
 from sentcli.errors import BundleError, UsageError
 from sentcli.model.bilstm import gates_of, tie_gates
 from sentcli.model.bundle import (
-    HISTORY,
     METRICS,
     RECIPE,
     REHEARSAL,
@@ -225,8 +222,6 @@ def test_the_folder_names_the_base_and_its_recipe_makes_the_same_model(trained, 
     assert metrics["base"]["dataset"] == of_base["dataset"] != metrics["dataset"]
     assert metrics["glove"] == of_base["glove"]
     assert f"`{trained.name}`" in bundle.read("README.md").decode()
-    history, of_base = (pd.read_csv(io.BytesIO(each.read(HISTORY))) for each in (bundle, trained))
-    assert [*history["stage"]] == [*(f"{trained.name}: {stage}" for stage in of_base["stage"]), "model"]
     recipe = bundle.read(RECIPE).decode()
     assert f'finetune = "{trained.path}"\n' in recipe
     assert f"hidden-size = {bundle.config.model.hidden_size}\n" in recipe
