@@ -30,7 +30,10 @@ Epochs = Sequence[Mapping[str, Any]]  # records of `history.csv`
 
 
 class Metrics(TypedDict):
-    """The fields of the file in their order. `evaluations` is measured after the training."""
+    """The fields of the file in their order. `evaluations` is measured after the training.
+
+    A model to fine-tune may have been trained before the other optional ones existed.
+    """
 
     command: str  # the command line of the training
     licence: str | None  # license of the model, as the hub names it: `apache-2.0`; None if unknown
@@ -49,14 +52,14 @@ class Metrics(TypedDict):
     # after them: `log_loss_before`, `error_before`, `log_loss_after`, `error_after`.
     calibration: dict[str, float]
     # What n-grams have in the logits: `share`, `accuracy_before` and `accuracy_after`; empty for none.
-    ngrams: dict[str, float]
+    ngrams: NotRequired[dict[str, float]]
     # The model of n-grams on the same texts: `accuracy`, `accuracy_interval`, `macro_f1`, `log_loss`,
     # `seconds`, and whether more texts are right beyond chance with the network, `is_beaten`, or without it,
     # `is_better`.
-    baseline: dict[str, Any]
+    baseline: NotRequired[dict[str, Any]]
     # Of the base model alone: `epoch` (0), `validation_loss`, `validation_accuracy`; and the accuracies on
     # its own sentences before and after the training, `own_before` and `own_after`. Empty without a base.
-    start: dict[str, Any]
+    start: NotRequired[dict[str, Any]]
     best_epoch: int  # 0: the weights are those of the base model
     examples: dict[str, int]  # numbers in `train` and `validation`, without empty texts; both all in folds
     # `source`; of the words of the vocabulary, without `<pad>` and `<unk>`, those with a vector and all,
