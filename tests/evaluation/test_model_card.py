@@ -23,7 +23,7 @@ BOX = load_bundle(default_bundle_path())
 METRICS = read_metrics(BOX)
 GLOVE = METRICS["glove"]
 BASELINE = {"accuracy": 0.85, "accuracy_interval": (0.79, 0.89), "macro_f1": 0.8412, "log_loss": 0.4}
-BASELINE |= {"seconds": 1.234, "is_beaten": False}
+BASELINE |= {"seconds": 1.234, "is_beaten": False, "is_better": False}
 
 
 def write(labels=BOX.config.labels, history=None, **changes):
