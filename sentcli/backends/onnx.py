@@ -129,7 +129,7 @@ def keep_words(content: bytes, words: npt.NDArray[np.int64], config: ModelConfig
     if start is None or len(content) < start.end() + size:
         return None
     vectors = np.frombuffer(content, np.float16, size // 2, start.end()).reshape(config.vocab_size, -1)[words]
-    less, parts, rest = size - vectors.nbytes, [*start.groups()], content[start.end() + size :]
+    less, parts, rest = size - vectors.nbytes, [*start.groups()], memoryview(content)[start.end() + size :]
     for place, by in ((1, less), (3, less), (5, config.vocab_size - len(words)), (7, less)):
         parts[place] = _number(_value(parts[place]) - by, len(parts[place]))
     if config.ngram_buckets:
