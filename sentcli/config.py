@@ -168,10 +168,8 @@ class BundleConfig(_Settings):
             raise UsageError(f"labels: {count} different names needed, not {self.labels!r:.200}")
         band = self.neutral
         if band is not None and (count > 2 or len(band) != 2 or not 0 <= band[0] <= band[1] <= 1):
-            raise UsageError(
-                f"neutral is {[*band]!r:.200}; only two classes have a band, which is two "
-                "probabilities, the lower one first"
-            )
+            rule = "only two classes have a band, which is two probabilities, the lower one first"
+            raise UsageError(f"neutral is {[*band]!r:.200}; {rule}")
 
     def to_json(self) -> dict[str, Any]:
         parts = {"model": self.model.to_json(), "text": self.text.to_json()}
@@ -186,10 +184,8 @@ class BundleConfig(_Settings):
         values = dict(values) if isinstance(values, dict) else {}
         version = values.pop("format_version", None)
         if not is_a(version, int) or version != FORMAT_VERSION:
-            raise BundleError(
-                f"{where}: format_version is {version!r:.100}; this sentcli reads "
-                f"{FORMAT_VERSION}; try another version of sentcli"
-            )
+            hint = f"this sentcli reads {FORMAT_VERSION}; try another version of sentcli"
+            raise BundleError(f"{where}: format_version is {version!r:.100}; {hint}")
         try:
             return cls.from_mapping(values, where)
         except UsageError as error:

@@ -174,7 +174,7 @@ def test_the_code_for_other_runtimes_gives_the_same_scores(monkeypatch: pytest.M
     with sentcli.load() as scorer:
         wanted = scorer.probabilities(texts)
     assert np.abs(found["probabilities"](texts) - wanted).max() < 1e-6
-    assert round(float(found["probabilities"](["an absolute joy"])[0, 1]), 6) == 0.999389
+    assert round(float(found["probabilities"](["an absolute joy"])[0, 1]), 6) == 0.992086
 
 
 def test_the_code_for_empty_texts_finds_those_without_a_score(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,7 @@ def make_model(**shape: object) -> BiLSTM:
             parameter.normal_(0, 3 if "classifier" in name else 0.6)
         model.embedding.weight[0] = 0
         if model.ngrams is not None:
+            model.ngrams.weight[:, -1] **= 2  # of each value
             model.ngrams.weight[[0, model.config.vocab_size]] = 0  # <pad>, and pairs that end with it
     round_embedding(model)
     return model

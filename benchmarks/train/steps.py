@@ -44,6 +44,7 @@ from sentcli.text.tokenizer import truncate, words_of
 from sentcli.training import loop
 from sentcli.training.classifier import loss_and_accuracy, predict_logits
 from sentcli.training.corpus import Corpus, DataSource, Examples, encode_texts, read_texts
+from sentcli.training.heads import divide_logits
 from sentcli.training.init_model import init_model, torch_set_up
 from sentcli.training.ngrams import add_ngrams, classify_by_ngrams
 from sentcli.training.settings import Settings, resolve_settings
@@ -159,15 +160,13 @@ class Walk:
                 network = self._train(step, data, settings)
         logits = predict_logits(network, data.validation, CPU).astype(np.float64)
         if step.key in ("wide", "sentences"):
-            logits, _ = add_ngrams(network, data, logits, None)
+            logits, _ = add_ngrams(network, data, logits, None, np.arange(len(data.vocab)))
         seconds, names = time.process_time() - started, data.texts.labels
         temperature = fit_temperature(data.validation.labels, logits)
         before, after = (
             figures(data.validation.labels, softmax(each), names) for each in (logits, logits / temperature)
         )
-        for layer in filter(None, (network.classifier, network.ngrams)):
-            for weight in layer.parameters():
-                weight.data.div_(temperature)
+        divide_logits(network, temperature)
         round_embedding(network)
         trained = {"seconds": seconds, "validation": after, "uncalibrated": before}
         if step.key in ("rnn", "gru"):  # without a bundle

@@ -18,7 +18,8 @@ INPUT_IDS, LENGTHS, LOGITS = "input_ids", "lengths", "logits"  # inputs and outp
 NEUTRAL_LOGITS = "neutral_logits"  # the second output of a model with a neutral head
 EMBEDDING = "embedding"  # name of the largest constant: fp16, `[vocab_size, embedding_dim]`
 
-NGRAMS = "ngrams"  # fp16, `[vocab_size + ngram_buckets, num_classes]`
+# Of n-grams: weights and squares in fp16, `[vocab_size + ngram_buckets, num_classes]`; ids to hash.
+NGRAMS, NGRAM_IDS = "ngram_table", "ngram_ids"
 
 # Loading a folded model computes the input products of the whole vocabulary. With 58,000 words, this takes 85
 # of the 400 ms until a first answer. So the first small batches run on models with only the words of the
@@ -110,29 +111,44 @@ _START = re.compile(
 )
 
 
+# The operator that reads the ids of n-grams, up to its output; and one that maps these ids before it.
+_NGRAM_NODE = b"\x0a\x09input_ids\x12\x09ngram_ids"
+_MAP_NODE = b"\x0a\x2a\x0a\x0akept_words\x0a\x09input_ids\x12\x09whole_ids\x22\x06Gather"
+
+
 def keep_words(content: bytes, words: npt.NDArray[np.int64], config: ModelConfig) -> bytes | None:
     """Return a model with only some rows of its embedding.
 
-    This edits the bytes of the file, because importing the onnx package takes 80 ms or more.
+    This edits the bytes of the file, because importing the onnx package takes 80 ms or more. N-grams get the
+    ids that the words had, since pairs of ids are hashed.
 
     :param words: the ids to keep, in this order.
-    :returns: None if `sentcli.export` did not write the embedding, or the ids have further tables.
+    :returns: None if `sentcli.export` did not write the embedding, or an older version the n-grams.
     """
-    if config.ngram_buckets:
-        return None
     start, size = _START.match(content), 2 * config.vocab_size * config.embedding_dim
     if start is None or len(content) < start.end() + size:
         return None
     vectors = np.frombuffer(content, np.float16, size // 2, start.end()).reshape(config.vocab_size, -1)[words]
-    less = size - vectors.nbytes
-    parts = list(start.groups())
+    less, parts, rest = size - vectors.nbytes, [*start.groups()], memoryview(content)[start.end() + size :]
     for place, by in ((1, less), (3, less), (5, config.vocab_size - len(words)), (7, less)):
-        parts[place] = _lower(parts[place], by)
-    return b"".join([*parts, vectors.tobytes(), content[start.end() + size :]])
+        parts[place] = _number(_value(parts[place]) - by, len(parts[place]))
+    if config.ngram_buckets:
+        if _NGRAM_NODE not in parts[2]:
+            return None
+        # Its shape; 7, the type int64; its name; its values.
+        shape_and_name = b"\x08" + _number(len(words)) + b"\x10\x07\x42\x0akept_words\x4a"
+        constant = shape_and_name + _number(words.nbytes) + words.tobytes()
+        added = _MAP_NODE + b"\x2a" + _number(len(constant)) + constant
+        parts[1] = _number(_value(parts[1]) + len(added))
+        parts[2] = added + parts[2].replace(_NGRAM_NODE, _NGRAM_NODE.replace(b"input_ids", b"whole_ids"))
+    return b"".join([*parts, vectors.tobytes(), rest])
 
 
-def _lower(number: bytes, by: int) -> bytes:
-    """Return a number of protobuf less another, in as many bytes."""
-    places = range(len(number))
-    value = sum((number[place] & 0x7F) << 7 * place for place in places) - by
-    return bytes(value >> 7 * place & 0x7F | 0x80 * (place < places[-1]) for place in places)
+def _value(number: bytes) -> int:
+    """Return the value of a number of protobuf."""
+    return sum((byte & 0x7F) << 7 * place for place, byte in enumerate(number))
+
+
+def _number(value: int, size: int = 5) -> bytes:
+    """Return a number of protobuf, in this many bytes."""
+    return bytes(value >> 7 * place & 0x7F | 0x80 * (place < size - 1) for place in range(size))

@@ -271,10 +271,8 @@ def score(options: ScoreOptions) -> None:
         if line:
             say(line)
     if result.failed:
-        raise DataError(
-            f"{counted(result.failed, 'output')} failed, for the reasons above; "
-            "fix these, then run the same command again"
-        )
+        problem = f"{counted(result.failed, 'output')} failed, for the reasons above"
+        raise DataError(f"{problem}; fix these, then run the same command again")
     if result.rejected or result.formulas_without_value:
         click.get_current_context().exit(_REJECTED_ROWS)
 

@@ -173,6 +173,10 @@ class TrainOptions:
     max_rejects: str = option(
         "Maximum rows per data set to skip, without text or label: N or P%.", cls=FileSetting, default="1%"
     )
+    even_words: str | None = option(
+        "File with the columns word and kind: of these words, such as names, only the kind counts.",
+        cls=FileSetting,
+    )
     license: str | None = option("License of the model for its card, such as apache-2.0.", cls=FileSetting)
 
 

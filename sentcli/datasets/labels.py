@@ -139,10 +139,9 @@ def class_names(data: LabeledTexts) -> tuple[str, ...]:
     if not 2 <= len(names) <= limit:
         examples = ", ".join(repr(name)[:40] for name in names[:3])
         hint = ' Round them; for probabilities, the [[data]] table needs targets = "probability"'
-        raise DataError(
-            f"{data.where}: {counted(len(names), 'different label')} ({examples}); a model has 2 to {limit}; "
-            f"is {option('label_column')} right?{hint * has_decimals}"
-        )
+        problem = f"{counted(len(names), 'different label')} ({examples}); a model has 2 to {limit}"
+        given = option("label_column")
+        raise DataError(f"{data.where}: {problem}; is {given} right?{hint * has_decimals}")
     if single := [name for name in names if counts[name] == 1]:
         listed = ", ".join(f"{name!r:.60}" for name in single[:_MOST_LISTED])
         _log.warning("%s: classes that have a single text: %s; are they mistyped?", data.where, listed)

@@ -17,11 +17,13 @@ from sentcli.config import DataSet
 from sentcli.datasets.labels import LabeledTexts, join
 from sentcli.errors import DataError, UsageError, counted, option
 from sentcli.model.bundle import LEARNED, Bundle
+from sentcli.text.tokenizer import words_of
 
 _log = logging.getLogger("sentcli")
 
-Hashes = npt.NDArray[np.uint64]
+Hashes = npt.NDArray[np.bytes_]
 
+_HASH = np.dtype("S6")  # 6 bytes
 _SEED = 1  # the same for all models, so that they are compared on the same texts
 _FEWEST_RUNS, _LONGEST_RUN = 5, 250  # runs per class; rows per run
 
@@ -99,16 +101,24 @@ def normalize_copy(text: str) -> str:
     return " ".join(text.split()).casefold()
 
 
+def spell_learned(text: str) -> str:
+    """Return the words of a text without the marks at its end, unless it has nothing else."""
+    words = words_of(text)
+    ends = (end for end, word in enumerate(words, 1) if any(map(str.isalnum, word)))
+    return " ".join(words[: max(ends, default=len(words))])
+
+
 def hash_texts(texts: Iterable[str]) -> Hashes:
-    """Return a hash of 8 bytes of each text; copies have the same."""
-    plain = (normalize_copy(text).encode(errors="surrogatepass") for text in texts)
-    return np.frombuffer(b"".join(hashlib.blake2b(text, digest_size=8).digest() for text in plain), "<u8")
+    """Return a hash of each text; copies have the same, also those with other final marks."""
+    plain = (spell_learned(text).encode(errors="surrogatepass") for text in texts)
+    hashes = (hashlib.blake2b(text, digest_size=_HASH.itemsize).digest() for text in plain)
+    return np.frombuffer(b"".join(hashes), _HASH)
 
 
 def learned_hashes(bundle: Bundle) -> Hashes:
     """Return the sorted hashes of the texts that a model and its base have learned; none if unknown."""
     content = bundle.read(LEARNED) if LEARNED in bundle.digests else b""
-    return np.frombuffer(content, "<u8", len(content) // 8)
+    return np.frombuffer(content, _HASH, len(content) // _HASH.itemsize)
 
 
 def are_learned(texts: Iterable[str], learned: Hashes) -> npt.NDArray[np.bool_]:

@@ -134,10 +134,8 @@ def measure_texts(
     has_words = ~np.isnan(probabilities if against is None else probabilities + against).all(axis=1)
     kept = np.flatnonzero(has_words & (labels < len(names)))  # not neutral
     if not kept.size:
-        raise DataError(
-            f"all {len(labels)} texts are empty or neutral; try another {option('text_column')} or "
-            f"{option('split')}"
-        )
+        hint = f"try another {option('text_column')} or {option('split')}"
+        raise DataError(f"all {len(labels)} texts are empty or neutral; {hint}")
     own, of_model = labels[kept], probabilities[kept]
     tokens = [len(words_of(texts[row])) for row in kept.tolist()]
     return kept, {

@@ -22,8 +22,6 @@ from sentcli.model import bundle
 from sentcli.scoring.labels import NEUTRAL
 from sentcli.text.tokenizer import head_tokens
 
-MODEL_STAGE = "model"  # stage of the epochs of the model itself in `history.csv`
-
 _GLOVE_NAME = re.compile(r"(glove\.)?(6B|42B|840B|twitter\.27B)\..*", re.IGNORECASE)
 _FREE_GATES = {"separate": 4, "forget": 2}  # gates with weights, including the cell gate
 
@@ -34,7 +32,7 @@ Epochs = Sequence[Mapping[str, Any]]  # records of `history.csv`
 class Metrics(TypedDict):
     """The fields of the file in their order. `evaluations` is measured after the training.
 
-    The included model was trained before `baseline`, `prior_strength`, `fill_vocab` and `folds` existed.
+    A model to fine-tune may have been trained before the other optional ones existed.
     """
 
     command: str  # the command line of the training
@@ -58,7 +56,7 @@ class Metrics(TypedDict):
     classes: NotRequired[dict[str, float]]  # the texts to train on by label, times their weights
     # The model of n-grams on the same texts: `accuracy`, `accuracy_interval`, `macro_f1`, `log_loss`,
     # `seconds`, and whether more texts are right beyond chance with the network, `is_beaten`, or without it,
-    # `is_better`, which the included model lacks.
+    # `is_better`.
     baseline: NotRequired[dict[str, Any]]
     # Of the base model alone: `epoch` (0), `validation_loss`, `validation_accuracy`; and the accuracies on
     # its own sentences before and after the training, `own_before` and `own_after`. Empty without a base.
@@ -76,23 +74,17 @@ def read_metrics(model: bundle.Bundle) -> Metrics:
     """Read the metrics of a trained model."""
     metrics: Metrics = bundle.decode_json(model.path / bundle.METRICS, model.read(bundle.METRICS))
     if not isinstance(metrics, dict) or not Metrics.__required_keys__ <= metrics.keys():
-        raise BundleError(
-            f"{model.path / bundle.METRICS}: not written by `sentcli train`; train the model again"
-        )
+        file = model.path / bundle.METRICS
+        raise BundleError(f"{file}: not written by `sentcli train`; train the model again")
     return metrics
 
 
 def read_history(model: bundle.Bundle) -> list[dict[str, Any]]:
-    """Return the records of `history.csv`: one for each epoch, those of its base models first."""
+    """Return the records of `history.csv`: one for each epoch."""
     try:
         return list(csv.read_csv(io.BytesIO(model.read(bundle.HISTORY))).to_pylist())
     except ValueError as error:
         raise BundleError(f"{model.path / bundle.HISTORY}: cannot be read: {error!s:.200}") from None
-
-
-def own_epochs(model: bundle.Bundle) -> list[dict[str, Any]]:
-    """Return the records of the model itself, without those of its base models."""
-    return [record for record in read_history(model) if record["stage"] == MODEL_STAGE]
 
 
 def model_card(
@@ -174,18 +166,15 @@ def _longest_ticks(text: str) -> int:
 def check_card(model: bundle.Bundle) -> None:
     """Check that the card of a model can be written, before the metrics are computed."""
     if bundle.METRICS not in model.digests:
-        raise UsageError(
-            f"{option('card')}: {model.path} was not written by `sentcli train` and has no card; "
-            "pass the folder of the trained model"
-        )
+        problem = f"{model.path} was not written by `sentcli train` and has no card"
+        raise UsageError(f"{option('card')}: {problem}; pass the folder of the trained model")
     bundle.check_target(model.path, overwrite=True)
     bundle.check_writable(model.path.resolve().parent)
     try:
-        model_card(model.config, read_metrics(model), own_epochs(model), model.name, model.digests)
+        model_card(model.config, read_metrics(model), read_history(model), model.name, model.digests)
     except (jinja2.TemplateError, LookupError, TypeError, ValueError, AttributeError) as error:
-        raise BundleError(
-            f"{model.path / bundle.METRICS}: unfit for a card ({error!r:.200}); train the model again"
-        ) from error
+        problem = f"unfit for a card ({error!r:.200}); train the model again"
+        raise BundleError(f"{model.path / bundle.METRICS}: {problem}") from error
 
 
 def record_evaluation(model: bundle.Bundle, record: Mapping[str, Any]) -> None:
@@ -200,5 +189,5 @@ def record_evaluation(model: bundle.Bundle, record: Mapping[str, Any]) -> None:
         for name in now.digests:
             (folder / name).write_bytes(now.read(name))
         (folder / bundle.METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
-        card = model_card(model.config, metrics, own_epochs(now), model.name, now.digests)
+        card = model_card(model.config, metrics, read_history(now), model.name, now.digests)
         (folder / bundle.CARD).write_bytes(card)

@@ -21,14 +21,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from sentcli.backends.onnx import INPUT_IDS, LENGTHS
-from sentcli.export.builder import (
-    Builder,
-    add_classifier,
-    add_embedding,
-    add_is_token,
-    add_lengths_column,
-    lstm_weights,
-)
+from sentcli.export.builder import Builder, ModelGraph, lstm_weights
 from sentcli.model.bilstm import BiLSTM, gates_of
 
 _GATES = {"separate": "ifgo", "forget": "fg"}  # the gates to compute, including the cell gate g
@@ -38,16 +31,16 @@ _POOLED = {"last": {"hidden": "zeros"}, "max+mean": {"max": "lowest", "sum": "ze
 
 def folded_graph(model: BiLSTM) -> onnx.ModelProto:
     """Build the graph from a model's weights."""
-    graph = Builder()
+    graph = ModelGraph(model)
     ids = _add_ids(graph)  # [steps, batch]
-    lengths = add_lengths_column(graph)
+    lengths = graph.lengths_column()
     # Make initial states [batch, hidden] by broadcasting, for the reason given in `add_is_token`.
     zero_row = graph.constant("zero_row", np.zeros((1, model.config.hidden_size)))
     graph.add("Mul", [lengths, zero_row], "zeros")
     gates = _GATES[gates_of(model)]
     graph.constant("gate_sizes", [model.config.hidden_size] * len(gates), np.int64)
-    embedding = graph.add("Cast", [add_embedding(graph, model)], "embedding_fp32", to=TensorProto.FLOAT)
-    masks = _add_masks(graph, model.pooling, ids)
+    embedding = graph.add("Cast", [graph.embedding()], "embedding_fp32", to=TensorProto.FLOAT)
+    masks = _add_masks(graph, ids)
 
     top = model.config.num_layers - 1
     states = ""
@@ -78,8 +71,8 @@ def folded_graph(model: BiLSTM) -> onnx.ModelProto:
     parts = [graph.add("Concat", [result[name] for result in results], name, axis=1) for name in pooled]
     if "sum" in pooled:
         parts[-1] = graph.add("Div", ["sum", lengths], "mean")
-    add_classifier(graph, model, graph.add("Concat", parts, "pooled", axis=1), "token_ids")
-    return graph.model("folded", model.config)
+    graph.classify(graph.add("Concat", parts, "pooled", axis=1))
+    return graph.model("folded")
 
 
 def _add_ids(graph: Builder) -> str:
@@ -99,15 +92,15 @@ def _reverse(graph: Builder, steps: str) -> str:
     return graph.add("ReverseSequence", inputs, f"{steps}_turned", time_axis=0, batch_axis=1)
 
 
-def _add_masks(graph: Builder, pooling: str, ids: str) -> dict[str, str]:
+def _add_masks(graph: ModelGraph, ids: str) -> dict[str, str]:
     """Mark tokens and padding after the shortest text, in the form that pooling needs.
 
     :returns: values by their names in the body, each `[steps, batch, 1]`.
     """
     axis = graph.constant("last_axis", [-1], np.int64)
-    after = graph.add("Slice", [add_is_token(graph, ids), "shortest", "end"], "is_token_behind")
+    after = graph.add("Slice", [graph.is_token(ids), "shortest", "end"], "is_token_behind")
     is_token = graph.add("Unsqueeze", [after, axis], "is_token_column")
-    if pooling == "last":
+    if graph.network.pooling == "last":
         return {"is_token": is_token}
     # Arithmetic with 0 and 1 is faster than selecting with Where.
     weight = graph.add("Cast", [is_token], "weights", to=TensorProto.FLOAT)

@@ -12,6 +12,7 @@ from sentcli.text.tokenizer import PAD_ID
 
 OPEN = 100.0  # a bias whose sigmoid is 1
 HASH_FACTOR, HASH_TERM = 7919, 104_729  # primes, of a pair of tokens; the products fit into 64 bits
+SMALLEST_SQUARE = 1e-6  # of the norm of n-grams; fp16 has no much smaller numbers
 
 
 class BiLSTM(nn.Module):
@@ -54,19 +55,21 @@ class BiLSTM(nn.Module):
         """Return the logits `[batch, outputs]` of ids `[batch, tokens]` and lengths `[batch]`, each >= 1."""
         logits = self.classify(self.embed(ids), lengths)
         if self.ngrams is not None:
-            of_ngrams = self._ngram_logits(self.ngrams.weight, ids.t(), lengths.to(ids.device))
-            logits[:, : of_ngrams.shape[1]] += of_ngrams
+            of_ngrams = self._ngram_logits(self.ngrams.weight, ids.t())
+            logits[:, 1 : 1 + of_ngrams.shape[1]] += of_ngrams
         return logits
 
-    def _ngram_logits(self, table: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """Return what tokens `[tokens, batch]` and pairs of them add to the logits, `[batch, num_classes]`.
+    def _ngram_logits(self, table: Tensor, tokens: Tensor, smallest: float = SMALLEST_SQUARE) -> Tensor:
+        """Return what tokens `[tokens, batch]` and pairs of them add to all logits of classes but the first.
 
         A wide path beside a deep one (H.-T. Cheng et al., "Wide & Deep Learning for Recommender Systems",
-        2016): a linear model, whose features are divided by the root of the length of the text.
+        2016): a linear model, whose features are divided by their norm. A row of the table has the weights
+        of a token or a pair, times its value, and the square of its value.
         """
         words = self.embedding.num_embeddings
         pairs = words + hash_pairs(tokens[:-1], tokens[1:], len(table) - words)
-        return table[torch.cat([tokens, pairs])].sum(0) / lengths[:, None].sqrt()
+        sums = table[torch.cat([tokens, pairs])].sum(0)
+        return sums[:, :-1] / sums[:, -1:].clamp_min(smallest).sqrt()
 
     def embed(self, ids: Tensor) -> Tensor:
         """Return the word vectors `[tokens, batch, embedding_dim]` of ids `[batch, tokens]`."""

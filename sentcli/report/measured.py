@@ -59,25 +59,22 @@ def _points(x: Floats, y: Floats) -> Curve:
     return [*zip(x.tolist(), y.tolist(), strict=True)]
 
 
-def render_training(metrics: Metrics, epochs: Epochs, name: str, earlier: Epochs = ()) -> bytes:
+def render_training(metrics: Metrics, epochs: Epochs, name: str) -> bytes:
     """Return the page of a training, which shows no texts.
 
-    :param epochs: the records of `history.csv` of the model itself.
-    :param earlier: those of the model from which it was fine-tuned.
+    :param epochs: the records of `history.csv`.
     """
-    count = len(earlier) + len(epochs)
+    count = len(epochs)
     ticks = [1, count] if count > _MOST_TICKS else [*range(1, count + 1)]
     return fill(
         "trained.html.jinja",
         name=name,
         metrics=metrics,
         validation=metrics["validation"],
-        baseline=metrics.get("baseline"),
         epochs=epochs,
-        earlier=earlier,
-        curves={metric: _curves(metric, [*earlier, *epochs]) for metric in ("loss", "accuracy")},
+        curves={metric: _curves(metric, epochs) for metric in ("loss", "accuracy")},
         ticks=ticks if count > 1 else ["", 1, ""],
-        best=_place(len(earlier) + max(metrics["best_epoch"], 1) - 1, count),
+        best=_place(max(metrics["best_epoch"], 1) - 1, count),
     )
 
 

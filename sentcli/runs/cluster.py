@@ -18,18 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sentcli import __version__
-from sentcli.errors import (
-    OF_ONE_OUTPUT,
-    STOP_SIGNALS,
-    ClusterError,
-    DataError,
-    InterruptedRunError,
-    SentcliError,
-    names_flags,
-    requires,
-    signal_of,
-)
+from sentcli import __version__, errors
 from sentcli.files import stop
 from sentcli.files.remote import is_url
 from sentcli.files.sink import Target
@@ -97,12 +86,12 @@ def score_on_cluster(
                 bar.update(read, total.rows, total.scored, counts)
         except KeyboardInterrupt as error:
             message = f"stopped after {done:,} of {len(files):,} files; the same command continues"
-            raise InterruptedRunError(message, signal_of(error)) from None
+            raise errors.InterruptedRunError(message, errors.signal_of(error)) from None
         return replace(total, seconds=time.perf_counter() - started)
 
 
 def _size_of(source: str) -> int:
-    with suppress(DataError):  # raised again by the task
+    with suppress(errors.DataError):  # raised again by the task
         return inspect_input(source).size or 0
     return 0
 
@@ -132,13 +121,13 @@ def _connected(address: str, cpus: int, folder: str | None) -> Iterator[Any]:
     :param folder: the model to send to each node; None: each has it.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    with requires("ray"):
+    with errors.requires("ray"):
         import ray
     options: dict[str, Any] = {"runtime_env": {"working_dir": folder}} if folder else {}
     if address == "local":
         options |= {"num_cpus": max(usable_cores(), cpus), "include_dashboard": False}
         options["object_store_memory"] = _STORE_BYTES
-    handlers = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    handlers = {number: signal.getsignal(number) for number in errors.STOP_SIGNALS}
     stdout = os.dup(1)
     os.dup2(2, 1)  # Ray prints to the descriptor when a node is lost
     try:
@@ -147,7 +136,7 @@ def _connected(address: str, cpus: int, folder: str | None) -> Iterator[Any]:
         except Exception as error:  # Ray's errors have no common class
             reason = str(error).partition("\n")[0]
             hint = "give the address of its head node, such as 10.0.0.1:6379, or --ray local for this machine"
-            raise ClusterError(f"--ray {address}: {reason}; {hint}") from error
+            raise errors.ClusterError(f"--ray {address}: {reason}; {hint}") from error
         for number, handler in handlers.items():  # Ray has set its own
             signal.signal(number, handler)
         yield ray
@@ -186,11 +175,11 @@ def _run(
                 try:
                     results = ray.get(task)
                 except ray.exceptions.RayTaskError as error:
-                    if isinstance(error.cause, SentcliError | MemoryError):
+                    if isinstance(error.cause, errors.SentcliError | MemoryError):
                         raise error.cause from error
                     reason = str(error.cause).strip().rpartition("\n")[2]
                     what = f"a task failed: {type(error.cause).__name__}: {reason}"
-                    raise ClusterError(f"{what}; does each node have the same packages?") from error
+                    raise errors.ClusterError(f"{what}; does each node have the same packages?") from error
                 except ray.exceptions.RayError as error:
                     if len(files) > 1:
                         waiting.extend([file] for file in files)
@@ -206,7 +195,7 @@ def _run(
             ray.wait([*running], num_returns=len(running), timeout=_CANCEL_SECONDS)
 
 
-@names_flags()  # a cluster is used from the command line only
+@errors.names_flags()  # a cluster is used from the command line only
 def score_task(
     files: Sequence[File], parameters: Record, conditions: Record, options: JobOptions, folder: str
 ) -> list[Result]:
@@ -223,7 +212,7 @@ def score_task(
         if here[name] != value:
             where = f"the node {platform.node()} has another {name}"
             what = f"{here[name]!s:.200} and not {value!s:.200}"
-            raise ClusterError(f"{where}: {what}; install the same packages on every node")
+            raise errors.ClusterError(f"{where}: {what}; install the same packages on every node")
     return [_score(scorer, file, options, folder) for file in files]
 
 
@@ -248,7 +237,7 @@ def _score(scorer: Scorer, file: File, options: JobOptions, folder: str) -> Resu
     summary = None
     try:
         summary = score_output(scorer, [source], Target(target), options, name=file.name)
-    except OF_ONE_OUTPUT as error:
+    except errors.OF_ONE_OUTPUT as error:
         _log.error("%s (on %s)", error, platform.node())
     finally:
         _log.removeHandler(log)

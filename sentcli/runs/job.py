@@ -9,19 +9,7 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from sentcli import __version__
-from sentcli.errors import (
-    ChangedInputError,
-    InterruptedRunError,
-    OutputError,
-    RefusedOutputError,
-    ResumeError,
-    SentcliError,
-    UsageError,
-    counted,
-    option,
-    signal_of,
-)
+from sentcli import __version__, errors
 from sentcli.files import stop
 from sentcli.files.atomic import Lock, output_errors
 from sentcli.files.sink import Target, is_terminal
@@ -85,7 +73,7 @@ def score_output(
     files = [inspect_input(path, name) for path in inputs]
     read, write = find_formats(inputs, target.name, options.read, options.write, in_folder=options.in_folder)
     if write.format in ("parquet", "xlsx") and target.is_standard_output and is_terminal(sys.stdout):
-        raise UsageError(f"{write.format} is not for a terminal; add -o OUT.{write.format}")
+        raise errors.UsageError(f"{write.format} is not for a terminal; add -o OUT.{write.format}")
     given = Target(options.rejects.path) if options.rejects.path else None
     rejects = given or (target.rejects if target.is_file or target.is_url else None)
     targets = [target, rejects] if rejects else [target]
@@ -100,7 +88,7 @@ def score_output(
             stack.callback(target.remove_scratch)
             history = History(targets, files, conditions, replace(options, read=read, write=write))
             return history.settle() or _Job(scorer, history).run()
-    except ChangedInputError:
+    except errors.ChangedInputError:
         if not options.update or options.overwrite:  # a second change ends the run
             raise
     return score_output(scorer, inputs, target, replace(options, overwrite=True), name=name)
@@ -114,11 +102,11 @@ def _check_places(target: Target, rejects: Target | None) -> None:
     if rejects:
         are_one = target.is_file and rejects.is_file and rejects.path == target.path
         if are_one or (target.is_standard_output and rejects.is_standard_output):
-            hint = f"give another {option('rejects')}"
-            raise UsageError(f"{target.name}: the rejected rows cannot go to the output too; {hint}")
+            hint = f"give another {errors.option('rejects')}"
+            raise errors.UsageError(f"{target.name}: the rejected rows cannot go to the output too; {hint}")
         if target.is_file and not (rejects.is_file or rejects.is_folder):
-            needed = f"{option('rejects')} must name a file too"
-            raise UsageError(f"{rejects.name}: the output is a file, so {needed}")
+            needed = f"{errors.option('rejects')} must name a file too"
+            raise errors.UsageError(f"{rejects.name}: the output is a file, so {needed}")
     target.check()
     if rejects:
         rejects.check()
@@ -160,13 +148,14 @@ class _Job:
             hint = _KEPT if self._leave(error) else ""
             where = "" if name == STANDARD else f"{name}: "
             if isinstance(error, MemoryError):
-                reason = f"out of memory; try fewer {option('workers')}"
-                raise RefusedOutputError(f"{where}{reason}{hint}") from error
+                reason = f"out of memory; try fewer {errors.option('workers')}"
+                raise errors.RefusedOutputError(f"{where}{reason}{hint}") from error
             if isinstance(error, KeyboardInterrupt):
-                rows = counted(self.output.rows if self.output else 0, "row")
-                raise InterruptedRunError(f"{where}stopped after {rows}{hint}", signal_of(error)) from None
-            if isinstance(error, SentcliError) and not isinstance(error, ResumeError):
-                named = isinstance(error, OutputError) and name not in str(error)
+                rows = errors.counted(self.output.rows if self.output else 0, "row")
+                message = f"{where}stopped after {rows}{hint}"
+                raise errors.InterruptedRunError(message, errors.signal_of(error)) from None
+            if isinstance(error, errors.SentcliError) and not isinstance(error, errors.ResumeError):
+                named = isinstance(error, errors.OutputError) and name not in str(error)
                 raise type(error)(f"{where if named else ''}{error}{hint}") from error
             raise
 
@@ -255,12 +244,12 @@ class _Job:
         :returns: whether the same command can continue the run.
         """
         ledger = self.history.ledger
-        with suppress(OutputError), ExitStack() as stack:  # report the error that ended the run, not this one
+        with suppress(errors.OutputError), ExitStack() as stack:  # report what ended the run, not this error
             if self.output:
                 stack.callback(self.output.discard)
             stack.callback(ledger.close)
             if not ledger.is_kept:
                 ledger.discard()
-            elif not isinstance(error, OutputError):
+            elif not isinstance(error, errors.OutputError):
                 ledger.commit()
         return ledger.is_kept

@@ -85,10 +85,7 @@ def join(
 
 
 def gather(
-    ids: npt.NDArray[np.int32],
-    starts: npt.NDArray[np.int64],
-    lengths: npt.NDArray[np.int64],
-    max_tokens: int,
+    ids: npt.NDArray[np.int32], starts: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64], max_tokens: int
 ) -> tuple[Ids, Lengths]:
     """Truncate and pad sequences that lie in one array, as `truncate` and `pad` do.
 

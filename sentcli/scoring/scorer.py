@@ -338,10 +338,8 @@ def _band(bundle: Bundle, given: tuple[float, float] | bool) -> Band | str:
     """Return the band with the given ends; True: `HEAD` or the band of the model."""
     labels, model = bundle.config.labels, f"{option('neutral')}: the model {bundle.name}"
     if len(labels) > 2 or NEUTRAL in labels:
-        raise UsageError(
-            f"{model} has the labels {', '.join(labels):.200}; "
-            f"a neutral band needs two labels other than {NEUTRAL}"
-        )
+        hint = f"a neutral band needs two labels other than {NEUTRAL}"
+        raise UsageError(f"{model} has the labels {', '.join(labels):.200}; {hint}")
     if bundle.config.model.neutral_head and isinstance(given, bool):
         return HEAD
     ends = bundle.config.neutral if isinstance(given, bool) else given

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -19,6 +20,7 @@ from sentcli.datasets.splits import split_data_sets, without_validation
 from sentcli.errors import DataError, option
 from sentcli.files import stop
 from sentcli.scoring.batches import pad
+from sentcli.scoring.labels import Floats
 from sentcli.tables.options import ReadOptions
 from sentcli.text.tokenizer import PAD, UNK_ID, Vocab, truncate, words_of
 
@@ -29,6 +31,7 @@ TokenIds = npt.NDArray[np.int32]  # the ids of one text
 Vary = Callable[[TokenIds], TokenIds]
 
 _FEW_TOKENS = 2
+_SENTENCE, _WEIGHT_OF_SENTENCES = 12, 0.25  # tokens of the median text of a data set of sentences
 _SMALL_PART = 0.5  # share of the validation share: with fewer texts, metrics are uncertain
 _POOL = 50  # number of batches sorted by length together: little padding, but still well shuffled
 
@@ -42,6 +45,7 @@ class DataSource:
     finetune: Path | None = None
     csv: ReadOptions = NO_OPTIONS
     validation: str | None = None  # see `read_validation`; None: a share of the data sets
+    even_words: str | None = None  # a file, see `training.even_words`
     positive: str | None = None  # of two labels, the one whose probability is the score; None: the second
     max_rejects: str = MOST  # the limit on rows of a data set that cannot be used, `N` or `P%`
 
@@ -111,6 +115,21 @@ class Corpus:
     vocab: Vocab
     counts: Counter[str]
     folds: Sequence[Fold] = ()  # one without a cross-validation
+
+    @property
+    def data_sets(self) -> Indices:
+        """The number of the data set of each text to train on, from 0, `[n]`."""
+        return np.searchsorted(np.cumsum(self.texts.counts), np.arange(len(self.train)), side="right")
+
+    @property
+    def importance(self) -> Floats:
+        """The weight of each text to train on in linear models, `[n]`.
+
+        Texts of data sets of sentences count less: linear models of many sentences are worse on reviews.
+        """
+        medians = pd.Series(self.train.lengths).groupby(self.data_sets).transform("median")
+        weights = np.where(medians <= _SENTENCE, _WEIGHT_OF_SENTENCES, 1.0)
+        return np.asarray(weights / weights.max())
 
 
 def read_texts(

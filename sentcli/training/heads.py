@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from sentcli.config import PROBABILITY, SIDES, DataSet
@@ -20,7 +21,7 @@ from sentcli.training.corpus import Corpus, Examples
 
 # Of a neutral head: the fewest neutral texts to learn from; the most texts of one side and one data set, so
 # that none outweighs the others; the inverse penalty of its weights, chosen on validation texts.
-_FEWEST, _MOST, _INVERSE_PENALTY = 100, 600, 0.1
+_FEWEST, _MOST, _INVERSE_PENALTY = 100, 600, 0.003
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,9 @@ def calibrate(fitted: Fitted, data: Corpus, class_weights: Tensor | None) -> Cal
         shift = strength * log_priors
         again = temperature_of(exact / temperature - shift)
         temperature, shift = temperature * again, shift / again
-    network.classifier.weight.data.div_(temperature)
-    network.classifier.bias.data.div_(temperature).sub_(torch.from_numpy(shift))
-    if network.ngrams is not None:
-        network.ngrams.weight.data.div_(temperature)
-        round_embedding(network)
+    divide_logits(network, temperature)
+    network.classifier.bias.data.sub_(torch.from_numpy(shift))
+    round_embedding(network)
     probabilities, before = softmax(exact / temperature - shift), softmax(exact[sure])
     figures = evaluate(labels, probabilities[sure], data.texts.labels)
     record = {
@@ -89,6 +88,14 @@ def calibrate(fitted: Fitted, data: Corpus, class_weights: Tensor | None) -> Cal
     sides = validation.sides
     band = choose_band(probabilities[:, 1], sides) if {*sides.tolist()} == {0, 1, 2} else None
     return Calibrated(probabilities, figures, band, record)
+
+
+def divide_logits(network: BiLSTM, divisor: float) -> None:
+    """Divide the logits of the classes by a number, which changes the weights."""
+    for parameter in network.classifier.parameters():
+        parameter.data.div_(divisor)
+    if network.ngrams is not None:
+        network.ngrams.weight.data[:, :-1].div_(divisor)  # the last column has squares
 
 
 def is_better(logits: Floats, base: Floats, validation: Examples, class_weights: Tensor | None) -> bool:
@@ -109,20 +116,23 @@ def add_neutral_head(network: BiLSTM, data: Corpus, sets: Sequence[DataSet]) -> 
     hint of a side. The classes and their probabilities do not change.
     """
     draw, drawn = np.random.default_rng(0), [np.empty(0, np.intp)]
-    parts = np.split(np.arange(len(data.train)), np.cumsum(data.texts.counts)[:-1])
-    for source, part in zip(sets, parts, strict=True):
-        rows = [part[data.train.sides[part] == side] for side in range(SIDES)]
+    sides, data_sets = data.train.sides, data.data_sets
+    for number, source in enumerate(sets):
+        rows = [np.flatnonzero((data_sets == number) & (sides == side)) for side in range(SIDES)]
         if source.targets != PROBABILITY:  # there, texts in the middle are uncertain, not neutral
             drawn += [draw.permutation(side)[: min(_MOST, *map(len, rows))] for side in rows]
-    examples = data.train.take(np.sort(np.concatenate(drawn)))
+    taken = np.sort(np.concatenate(drawn))
+    examples = data.train.take(taken)
     if len(examples) < SIDES * _FEWEST:
         return
     pooling = copy.deepcopy(network)
     pooling.classifier = nn.Identity()  # type: ignore[assignment]
     pooling.ngrams = pooling.neutral_head = None
     states = predict_logits(pooling, examples, torch.device("cpu"))
-    model = LogisticRegression(C=_INVERSE_PENALTY, max_iter=1000).fit(states, examples.sides)
+    scaler, model = StandardScaler(), LogisticRegression(C=_INVERSE_PENALTY, max_iter=1000)
+    model.fit(scaler.fit_transform(states), examples.sides, data.importance[taken])
+    weight = model.coef_ / scaler.scale_  # of states that are not standardized
     network.config = replace(network.config, neutral_head=True)
     network.neutral_head = nn.Linear(states.shape[1], SIDES)
-    network.neutral_head.weight.data.copy_(torch.from_numpy(model.coef_))
-    network.neutral_head.bias.data.copy_(torch.from_numpy(model.intercept_))
+    network.neutral_head.weight.data.copy_(torch.from_numpy(weight))
+    network.neutral_head.bias.data.copy_(torch.from_numpy(model.intercept_ - weight @ scaler.mean_))

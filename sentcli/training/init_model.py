@@ -24,6 +24,7 @@ from sentcli.scoring.labels import Floats, softmax
 from sentcli.scoring.pool import usable_cores
 from sentcli.training.classifier import loss_and_accuracy, predict_logits
 from sentcli.training.corpus import Corpus, Examples, TokenIds, split_bigrams
+from sentcli.training.even_words import even_words, read_kinds
 from sentcli.training.finetune import MOST_LEARNED, Base
 from sentcli.training.glove import NO_VECTORS, load_glove
 from sentcli.training.heads import Fitted, is_better
@@ -150,8 +151,10 @@ def init_model(data: Corpus, settings: Settings) -> InitialModel:
     if not base:
         embedding, glove = _embedding(data, settings)
         return InitialModel(shape, config, vary, glove, {"embedding.weight": torch.from_numpy(embedding)})
+    even_words(base.model, vocab, read_kinds(settings.source.even_words))  # if training keeps its weights
     # Only training uses dropouts and fits a neutral head and n-grams; other classes need a new classifier.
     new = "neutral_head.", "ngrams.", *([] if base.keeps_classifier else ["classifier."])
+    new += () if base.keeps_network else ("lstm.",)
     weights = {name: value for name, value in base.model.state_dict().items() if not name.startswith(new)}
     start = shape, config, vary, base.origin["glove"], weights
     return FineTunedModel(*start, base) if base.keeps_classifier else InitialModel(*start)

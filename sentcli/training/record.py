@@ -5,6 +5,7 @@ import platform
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,18 @@ import pandas as pd
 import torch
 
 from sentcli import __version__
-from sentcli.config import BundleConfig, DataSet, settable
+from sentcli.config import PROBABILITY, BundleConfig, DataSet, settable
 from sentcli.datasets.splits import digest_texts, hash_texts
 from sentcli.evaluation.calibration import shrink_band
 from sentcli.evaluation.evaluate import prediction_rows, write_predictions
-from sentcli.evaluation.model_card import MODEL_STAGE, Metrics, hub_id_of, model_card
+from sentcli.evaluation.model_card import Metrics, hub_id_of, model_card
 from sentcli.export.export import write_onnx
 from sentcli.model import bundle
 from sentcli.model.bilstm import choose_device
 from sentcli.report.measured import render_training
 from sentcli.training.classifier import uses_bf16
 from sentcli.training.corpus import Corpus, Texts
+from sentcli.training.even_words import read_kinds
 from sentcli.training.heads import Calibrated, Fitted
 from sentcli.training.init_model import InitialModel
 from sentcli.training.settings import Options, Settings
@@ -62,14 +64,14 @@ class Record:
         recipe = to_toml(recipe_of(self.settings, self.options.license))
         (folder / bundle.RECIPE).write_text(recipe, "utf-8", "surrogateescape")
         (folder / bundle.METRICS).write_text(json.dumps(metrics, indent=2) + "\n", "utf-8")
-        earlier = base.history if base else ()
-        own = [{"stage": MODEL_STAGE, **epoch} for epoch in self.epochs]
-        pd.DataFrame([*earlier, *own]).to_csv(folder / bundle.HISTORY, index=False)
-        learned = hash_texts([*texts.train.texts, *texts.validation.texts])
-        learned = np.union1d(learned, base.learned if base else learned)
+        pd.DataFrame(self.epochs).to_csv(folder / bundle.HISTORY, index=False)
+        is_labeled = [data.targets != PROBABILITY for data in self.settings.source.data]  # not by a model
+        labeled = compress(texts.train.texts, np.repeat(is_labeled, texts.counts))
+        learned = hash_texts([*labeled, *texts.validation.texts])
+        learned = np.union1d(learned, base.learned if base and base.keeps_network else learned)
         (folder / bundle.LEARNED).write_bytes(learned.tobytes())
         self._write_validation(folder / bundle.VALIDATION)
-        (folder / bundle.TRAINING).write_bytes(render_training(metrics, self.epochs, output.name, earlier))
+        (folder / bundle.TRAINING).write_bytes(render_training(metrics, self.epochs, output.name))
         files = [file.name for file in folder.iterdir()]
         (folder / bundle.CARD).write_bytes(model_card(config, metrics, self.epochs, output.name, files))
 
@@ -131,6 +133,8 @@ def facts_of(settings: Settings, texts: Texts) -> dict[str, Any]:
         digest_texts([*part.texts, *part.labels, part.class_targets(texts.labels).tobytes().hex()])
         for part in (texts.train, texts.validation)
     ]
+    if kinds := read_kinds(settings.source.even_words):
+        digests.append(digest_texts(map(" ".join, kinds.items())))
     if base:
         digests.append(digest_texts([base.learned.tobytes().hex(), base.sentences.targets.tobytes().hex()]))
     return {
@@ -162,6 +166,7 @@ def recipe_of(settings: Settings, license: str | None = None) -> dict[str, Any]:
         "skip_lines": source.csv.skip_lines or None,
         "max_rejects": source.max_rejects,
         "validation": source.validation,
+        "even_words": source.even_words,
         **start,
         **{field.name: resolved[field.name] for field in settable()},
         "license": license,

@@ -98,6 +98,8 @@ def resolve_settings(
     given = {name.replace("-", "_"): value for name, value in given.items() if value is not None}
     if unknown := given.keys() - _KIND_OF.keys():
         raise UsageError(f"unknown setting {min(unknown)!r:.100}; docs/training-settings.md lists all")
+    if base and "hidden_size" in given:
+        base = base.for_size(given["hidden_size"])
     of_base = base.decided if base else {}
     for name, value in given.items():
         if base and name != "max_tokens" and of_base.get(name, value) != value:

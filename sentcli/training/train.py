@@ -51,6 +51,7 @@ def train_bundle(
     """
     base = load_base(source.finetune) if source.finetune else None
     settings = resolve_settings(source, given, base)
+    base = settings.base
     check_source(settings.glove, settings.model.embedding_dim)
     choose_device(options.device)  # it must exist
     rejects = Rejects(source.max_rejects, "correct them, or raise max-rejects in the file of settings")
@@ -69,9 +70,10 @@ def train_bundle(
         if not base and not source.glove and size.texts < _FEW:
             base = _included_model(source, given, parts, labels)
         if base:
-            base = replace(base, keeps_classifier=base.has_classes(labels))
+            base = replace(base, keeps_classifier=base.keeps_network and base.has_classes(labels))
             if not base.keeps_classifier:
-                _log.info("%s has other classes: the new model gets a new classifier", base.origin["name"])
+                change = ("classes", "classifier") if base.keeps_network else ("hidden units", "LSTM")
+                _log.info("%s has other %s: the new model gets a new %s", base.origin["name"], *change)
             elif (learned := _count_learned(source, parts, base)) > MOST_LEARNED * size.texts:
                 size = replace(size, splittable=max(size.splittable - learned, 0))  # no cross-validation
         elif given.get("interpolate"):
@@ -94,7 +96,7 @@ def _included_model(
     base = load_base(default_bundle_path())
     known = [word in base.vocab for part in parts for text in part.texts for word in words_of(text)]
     is_of_reviews = base.has_classes(labels) or tuple(labels) in (STARS, _THREE)
-    if not is_of_reviews or sum(known) < _ENGLISH * len(known):
+    if not is_of_reviews or "hidden_size" in given or sum(known) < _ENGLISH * len(known):
         return None
     with suppress(UsageError):
         resolve_settings(source, given, base)

@@ -28,6 +28,7 @@ from sentcli.model.bilstm import choose_device, round_embedding
 from sentcli.scoring.labels import STARS
 from sentcli.training.classifier import balanced_weights, loss_and_accuracy, predict_logits
 from sentcli.training.corpus import Corpus, Examples, Texts, encode_texts
+from sentcli.training.even_words import even_words, read_kinds
 from sentcli.training.glove import NO_VECTORS, frequent_words
 from sentcli.training.heads import Fitted, add_neutral_head, calibrate
 from sentcli.training.init_model import InitialModel, init_model, torch_set_up
@@ -82,13 +83,14 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
     epochs = fit(network, initial.rehearse(data.train), validate, config, run)
     best = min(epochs, key=lambda record: record["validation_loss"])
     initial.interpolate(network)
+    same = even_words(network, data.vocab, read_kinds(settings.source.even_words))
     round_embedding(network)
 
     # The n-grams in the logits, and the choice between the network and the one that it started from.
     own = predict_logits(network, data.validation, torch.device("cpu")) if unseen is None else unseen
     logits, ngrams = own.astype(np.float64), dict[str, float]()
     if initial.takes_ngrams:
-        logits, ngrams = add_ngrams(network, data, logits, class_weights)
+        logits, ngrams = add_ngrams(network, data, logits, class_weights, same)
     fitted = initial.choose(Fitted(network, logits, int(best["epoch"]), ngrams), data, class_weights)
 
     # The calibration, the neutral head, and the comparison with a model of n-grams alone.

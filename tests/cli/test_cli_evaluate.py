@@ -97,7 +97,7 @@ def test_texts_that_the_model_has_learned_are_counted(trained, labeled, data, ro
 
 def test_a_model_of_an_older_version_has_no_hashes(trained, data, tmp_path):
     folder = shutil.copytree(trained.path, tmp_path / "older")
-    (folder / "learned.bin").unlink()
+    (folder / "learned-texts.bin").unlink()
     write_manifest(folder)
     assert figures(folder, data)["learned"] is None
 

@@ -22,7 +22,7 @@ from sentcli.model.bundle import load_bundle
 from sentcli.training import classifier, loop, record, train_model
 
 FILES = {
-    *("README.md", "config.json", "history.csv", "learned.bin", "manifest.json", "metrics.json"),
+    *("README.md", "config.json", "history.csv", "learned-texts.bin", "manifest.json", "metrics.json"),
     *("model.onnx", "normalize.py", "recipe.toml", "training.html", "validation.csv", "vocab.txt"),
 }
 NO_SHARE = (

@@ -63,7 +63,7 @@ def test_a_killed_cross_validation_continues_to_the_same_bytes(tmp_path, monkeyp
         train([*rows], killed, "--config", config(tmp_path, "epochs = 3\nfolds = 3"))
     train([*rows], killed, "--config", config(tmp_path, "epochs = 3\nfolds = 3"))
     assert names == ["fold 1/3, ", "fold 2/3, ", "fold 3/3, ", "fold 3/3, ", ""]
-    for name in ("model.onnx", "config.json", "validation.csv", "learned.bin"):
+    for name in ("model.onnx", "config.json", "validation.csv", "learned-texts.bin"):
         assert (whole / "model" / name).read_bytes() == (killed / "model" / name).read_bytes()
     assert "3-fold cross-validation" in (whole / "model" / "README.md").read_text()
 
@@ -79,7 +79,7 @@ def test_each_text_of_a_cross_validation_has_a_probability_of_models_without_it(
     ]
     assert sum(row["label"] == row["predicted"] for row in found) == round(60 * figures["accuracy"])
     for row in found:
-        assert row["predicted"] == max(invented.TWO, key=lambda label: row[f"probability_{label}"])
+        assert row["predicted"] == max(invented.TWO, key=lambda label: float(row[f"probability_{label}"]))
 
 
 class KilledError(BaseException):

@@ -5,8 +5,7 @@ import shutil
 import pytest
 
 from sentcli.errors import BundleError
-from sentcli.evaluation import model_card
-from sentcli.evaluation.model_card import Metrics, own_epochs, read_history, read_metrics
+from sentcli.evaluation.model_card import Metrics, read_history, read_metrics
 from sentcli.model.bundle import HISTORY, METRICS, load_bundle, write_manifest
 
 MEASURED_LATER = {"evaluations"}
@@ -35,12 +34,9 @@ def test_a_damaged_file_is_refused(trained, tmp_path, content, message):
         read_metrics(load_bundle(tmp_path / "m"))
 
 
-def test_the_epochs_of_a_model_are_its_own(trained, monkeypatch):
+def test_the_epochs_of_a_model_are_numbered(trained):
     records = read_history(trained)
-    assert own_epochs(trained) == records
     assert [record["epoch"] for record in records] == [*range(1, len(records) + 1)]
-    monkeypatch.setattr(model_card, "read_history", lambda _: [{"stage": "base: model"}, *records])
-    assert own_epochs(trained) == records
 
 
 def test_a_history_that_is_no_table_is_refused(trained, tmp_path):

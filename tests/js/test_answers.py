@@ -66,3 +66,18 @@ def test_explanations_of_other_models(js, tmp_path, request, model, neutral):
         _answers(js, bundle.path, INVENTED, tmp_path / "texts.json"), expected, strict=True
     ):
         _check(found, wanted)
+
+
+def test_scores_of_a_model_with_ngrams(js, tmp_path, make_bundle):
+    pytest.importorskip("torch")
+    from tiny_models import make_model
+
+    bundle, texts = (
+        make_bundle(make_model(ngram_buckets=31)),
+        ["word1 word7 word7 word1", "word3"] * 3 + ["word9"],
+    )
+    with Scorer(bundle, workers=1) as scorer:
+        expected = scorer.score(texts)
+    found = _answers(js, bundle.path, texts, tmp_path / "texts.json")
+    for answer, (label, score) in zip(found, expected, strict=True):
+        assert (answer["label"], answer["score"]) == (label, pytest.approx(score, abs=1e-5))

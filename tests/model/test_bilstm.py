@@ -39,23 +39,17 @@ def test_packed_and_padded_route_agree(num_layers: int, pooling: str):
         torch.testing.assert_close(left, right, rtol=0, atol=1e-4)
 
 
-def test_ngrams_count_as_often_as_they_occur_in_their_order():
+def test_ngrams_count_as_often_as_they_occur_and_are_divided_by_their_norm():
     model = tiny_models.make_model(ngram_buckets=7919, num_classes=3)
     plain = tiny_models.make_model(num_classes=3)
     plain.load_state_dict(model.state_dict(), strict=False)
     texts = [[5, 9, 5, 9], [9, 5, 5, 0], [9, 0, 0, 0]]
     ids, lengths = torch.tensor(texts), torch.tensor([4, 3, 1])
-    of_pairs = {
-        pair: model.ngrams.weight[60 + int(hash_pairs(*pair, 7919))] for pair in ((5, 9), (9, 5), (5, 5))
-    }
-    tokens = model.ngrams.weight
-    expected = torch.stack(
-        [
-            (2 * tokens[5] + 2 * tokens[9] + 2 * of_pairs[5, 9] + of_pairs[9, 5]) / 2,
-            (2 * tokens[5] + tokens[9] + of_pairs[9, 5] + of_pairs[5, 5]) / 3**0.5,
-            tokens[9],
-        ]
-    )
+    table = model.ngrams.weight
+    five, nine = table[5], table[9]
+    to_nine, to_five, same = (table[60 + int(hash_pairs(*pair, 7919))] for pair in ((5, 9), (9, 5), (5, 5)))
+    texts = 2 * five + 2 * nine + 2 * to_nine + to_five, nine + 2 * five + to_five + same, nine
+    expected = torch.stack([torch.cat([row.new_zeros(1), row[:2] / row[2].sqrt()]) for row in texts])
     found = model(ids, lengths) - plain(ids, lengths)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 

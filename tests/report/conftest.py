@@ -41,12 +41,12 @@ def page(scored):
 def training(tmp_path_factory):
     """The page of the training of the included model."""
     pytest.importorskip("sklearn")
-    from sentcli.evaluation.model_card import own_epochs, read_metrics
+    from sentcli.evaluation.model_card import read_history, read_metrics
     from sentcli.model.bundle import default_bundle_path, load_bundle
     from sentcli.report.measured import render_training
 
     box, path = load_bundle(default_bundle_path()), tmp_path_factory.mktemp("training") / "page.html"
-    path.write_bytes(render_training(read_metrics(box), own_epochs(box), box.name))
+    path.write_bytes(render_training(read_metrics(box), read_history(box), box.name))
     return path
 
 

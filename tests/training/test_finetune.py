@@ -1,6 +1,5 @@
 """Fine-tuning: what stays as it is in the model, and what changes."""
 
-import io
 import json
 import os
 import shutil
@@ -11,7 +10,6 @@ from types import SimpleNamespace
 
 import invented
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from commands import fail, invoke
@@ -23,7 +21,6 @@ from sentcli.datasets.splits import hash_texts, learned_hashes
 from sentcli.errors import BundleError, UsageError
 from sentcli.model.bilstm import gates_of, tie_gates
 from sentcli.model.bundle import (
-    HISTORY,
     METRICS,
     RECIPE,
     REHEARSAL,
@@ -80,7 +77,7 @@ def test_the_model_decides_shape_and_vocabulary(trained):
     assert settings.config.min_freq == json.loads(trained.read("metrics.json"))["training"]["min_freq"]
     assert (settings.config.epochs, settings.config.adversarial) == (60, 0.0)  # as the data decide
     assert resolve_settings(SOURCE, {"max_tokens": 5}, base).text.max_tokens == 5
-    for name, value in (("hidden_size", size + 1), ("gates", "forget"), ("bigrams", 9)):
+    for name, value in (("embedding_dim", 3), ("gates", "forget"), ("bigrams", 9)):
         with pytest.raises(UsageError, match=rf"^{name.replace('_', '-')} {value}: the model of finetune, "):
             resolve_settings(SOURCE, {name: value}, base)
 
@@ -126,6 +123,20 @@ def test_other_labels_get_a_new_classifier(trained, finetune, tmp_path):
         "--dataset", invented.write_csv(tmp_path / "spam.csv", spam), "--lr", 1e-9, output="spam"
     )
     assert not torch.allclose(load_model(other).classifier.weight, before.classifier.weight, atol=0.01)
+
+
+def test_another_size_gets_a_new_network(trained, finetune, log):
+    """Words and vectors stay, and with them the settings of the vocabulary; the LSTM is new."""
+    settings = resolve_settings(SOURCE, {"hidden_size": 5, "gates": "forget"}, load_base(trained.path))
+    assert (settings.model.hidden_size, settings.config.gates) == (5, "forget")
+    assert settings.config.min_freq == settings.base.decided["min_freq"]
+    bundle = finetune("--hidden-size", 5, "--lr", 1e-9)
+    assert "trained has other hidden units: the new model gets a new LSTM" in log.read_text()
+    assert bundle.vocab.words == trained.vocab.words
+    before, after = load_model(trained), load_model(bundle)
+    assert after.config.hidden_size == 5
+    assert torch.allclose(before.embedding.weight, after.embedding.weight, atol=1e-3)
+    assert json.loads(bundle.read(METRICS))["start"] == {}  # no epoch 0
 
 
 def test_the_network_has_the_weights_and_the_gates_of_the_model(trained):
@@ -211,8 +222,6 @@ def test_the_folder_names_the_base_and_its_recipe_makes_the_same_model(trained, 
     assert metrics["base"]["dataset"] == of_base["dataset"] != metrics["dataset"]
     assert metrics["glove"] == of_base["glove"]
     assert f"`{trained.name}`" in bundle.read("README.md").decode()
-    history, of_base = (pd.read_csv(io.BytesIO(each.read(HISTORY))) for each in (bundle, trained))
-    assert [*history["stage"]] == [*(f"{trained.name}: {stage}" for stage in of_base["stage"]), "model"]
     recipe = bundle.read(RECIPE).decode()
     assert f'finetune = "{trained.path}"\n' in recipe
     assert f"hidden-size = {bundle.config.model.hidden_size}\n" in recipe
@@ -227,7 +236,7 @@ def test_options_that_do_not_go_together_are_refused(trained, tmp_path):
     for options, said in (
         (("--glove", "none"), "--glove has no effect with --finetune"),
         (("--positive", "negative"), "--positive has no effect with --finetune"),
-        (("--hidden-size", 3), "hidden-size 3: the model of --finetune"),
+        (("--embedding-dim", 3), "embedding-dim 3: the model of --finetune"),
     ):
         failure = fail("train", "--finetune", trained.path, *options, "-o", tmp_path / "m")
         assert failure.code == 2
@@ -316,4 +325,3 @@ def test_the_texts_of_the_base_model_count_as_learned(trained, finetune):
     of_base, of_both = learned_hashes(trained), learned_hashes(finetune())
     new = hash_texts([text for text, _ in invented.reviews(60, seed=21)])
     assert of_both.tolist() == np.union1d(of_base, new).tolist()
-    assert load_base(default_bundle_path()).learned.dtype == of_both.dtype

@@ -1,5 +1,6 @@
 """The fit of a neutral head: which texts it learns from, and that it is the same each time."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from sentcli.config import DataSet
 from sentcli.datasets.labels import LabeledTexts
 from sentcli.text.tokenizer import Vocab
 from sentcli.training.corpus import Corpus, Examples, Texts
-from sentcli.training.heads import add_neutral_head
+from sentcli.training.heads import add_neutral_head, divide_logits
 
 LABELED = DataSet("one.csv", targets={"a": 0.0, "b": 0.5, "c": 1.0})
 UNCERTAIN = replace(LABELED, path="two.parquet", targets="probability")
@@ -40,14 +41,19 @@ def fitted(data, *sets):
     return model
 
 
-def test_the_labels_of_the_texts_are_found():
-    data = corpus(sides((300, 150, 200)))
-    model = fitted(data, LABELED)
+@pytest.mark.parametrize(("scale", "least"), [(1.0, 0.8), (0.1, 0.75)])
+def test_the_labels_of_the_texts_are_found(scale, least):
+    """States of any size count alike."""
+    data, model = corpus(sides((300, 150, 200))), make_model(vocab_size=62)
+    for parameter in model.lstm.parameters():
+        parameter.data.mul_(scale)
+    again = copy.deepcopy(model)
+    for network in (model, again):
+        add_neutral_head(network, data, [LABELED])
     with torch.inference_mode():
         ids = torch.from_numpy(np.stack(data.train.ids).astype(np.int64))
         predicted = model(ids, torch.full((len(ids),), 5))[:, 2:].argmax(1).numpy()
-    assert (predicted == data.train.sides).mean() > 0.8
-    again = fitted(data, LABELED)
+    assert (predicted == data.train.sides).mean() > least
     assert torch.equal(model.neutral_head.weight, again.neutral_head.weight)
     assert model.config.neutral_head
 
@@ -83,3 +89,24 @@ def test_texts_whose_targets_are_probabilities_are_left_out():
     assert fitted(corpus(other), UNCERTAIN).neutral_head is None
     alone, both = fitted(corpus(one), LABELED), fitted(corpus(one, other), LABELED, UNCERTAIN)
     assert torch.equal(alone.neutral_head.weight, both.neutral_head.weight)
+
+
+def test_sentences_count_less_than_reviews():
+    def importance(*lengths):
+        examples = Examples([np.ones(length, np.int32) for length in lengths], np.ones((len(lengths), 2)))
+        texts = replace(corpus(sides((1, 1, 1))).texts, counts=(3, len(lengths) - 3))
+        return replace(corpus(sides((1, 1, 1))), train=examples, texts=texts).importance.tolist()
+
+    assert importance(5, 6, 300, 200, 4) == [0.25, 0.25, 0.25, 1, 1]
+    assert importance(5, 6, 7, 8, 9) == [1, 1, 1, 1, 1]
+    assert importance(50, 60, 70) == [1, 1, 1]
+
+
+def test_logits_of_classes_are_divided():
+    ids, lengths = map(torch.from_numpy, make_batch(3, 5))
+    model = make_model(ngram_buckets=31, neutral_head=True)
+    with torch.inference_mode():
+        before = model(ids, lengths)
+        divide_logits(model, 4.0)
+        after = model(ids, lengths)
+    torch.testing.assert_close(after, before / torch.tensor([4, 4, 1, 1, 1]))

@@ -13,8 +13,9 @@ from sentcli.datasets.labels import LabeledTexts
 from sentcli.training import ngrams
 from sentcli.training.classifier import predict_logits
 from sentcli.training.corpus import Texts, encode_texts
-from sentcli.training.ngrams import add_ngrams, classify_by_ngrams, predict_by_ngrams
+from sentcli.training.ngrams import add_ngrams, classify_by_ngrams, draw_labeled, predict_by_ngrams
 
+PAIRS = ("not good", "good not", "not not")
 ALTERNATE = [(np.array([1, 3]), np.array([0, 2])), (np.array([0, 2]), np.array([1, 3]))]
 
 
@@ -72,6 +73,11 @@ def pairs_decide(count):
     return [(f"film {pairs[row % 2][0]} number {row}", pairs[row % 2][1]) for row in range(count)]
 
 
+def ids(data):
+    """Each id counts for itself."""
+    return np.arange(len(data.vocab))
+
+
 def network_of(data, classes=2):
     return make_model(vocab_size=len(data.vocab), num_classes=classes)
 
@@ -83,7 +89,7 @@ def test_a_pair_of_words_gets_its_weights(has_folds, class_weights, caplog):
     network = network_of(data)
     logits = predict_logits(network, data.validation, torch.device("cpu")).astype(np.float64)
     with caplog.at_level("INFO"):
-        mixed, figures = add_ngrams(network, data, logits, class_weights)
+        mixed, figures = add_ngrams(network, data, logits, class_weights, ids(data))
     assert figures["share"] == 0.5
     assert figures["accuracy_after"] > 0.9 > 0.7 > figures["accuracy_before"]
     assert "n-grams have a share of 0.5" in caplog.text
@@ -92,7 +98,7 @@ def test_a_pair_of_words_gets_its_weights(has_folds, class_weights, caplog):
     assert has_folds or np.abs(found - mixed).max() < 1e-4  # a fold learned from fewer texts
     assert network.config.ngram_buckets
     again = network_of(data)
-    add_ngrams(again, data, logits, class_weights)
+    add_ngrams(again, data, logits, class_weights, ids(data))
     assert all(torch.equal(*both) for both in zip(network.parameters(), again.parameters(), strict=True))
 
 
@@ -100,12 +106,52 @@ def test_a_gain_within_the_noise_adds_nothing():
     data = corpus(pairs_decide(60), pairs_decide(30))
     logits = 8.0 * np.eye(2)[data.validation.labels]
     network = network_of(data)
-    found, figures = add_ngrams(network, data, logits, None)
+    found, figures = add_ngrams(network, data, logits, None, ids(data))
     assert (found is logits, figures, network.ngrams, network.config.ngram_buckets) == (True, {}, None, 0)
 
 
 def test_a_fold_without_a_class_knows_nothing_about_it():
     rows = [("warm", "positive"), ("dull", "negative")] * 2
     data = replace(corpus(rows, rows), folds=ALTERNATE)
-    _, figures = add_ngrams(network_of(data), data, np.zeros((4, 2)), None)
+    _, figures = add_ngrams(network_of(data), data, np.zeros((4, 2)), None, ids(data))
     assert figures == {}
+
+
+def test_three_classes_get_their_pairs():
+    texts = [(f"film {pair} number {row}", str(row % 3)) for row in range(90) for pair in [PAIRS[row % 3]]]
+    parts = [LabeledTexts(*map(list, zip(*rows, strict=True))) for rows in (texts[:60], texts[60:])]
+    data = encode_texts(Texts(*parts, ("0", "1", "2")), TextConfig(), TrainConfig(min_freq=1))
+    network = network_of(data, 3)
+    mixed, figures = add_ngrams(network, data, np.zeros((30, 3)), None, ids(data))
+    assert figures["accuracy_after"] > 0.9
+    found = predict_logits(network, data.validation, torch.device("cpu"))
+    plain = network_of(data, 3)
+    for parameter in plain.classifier.parameters():
+        parameter.data.mul_(1 - figures["share"])
+    assert np.abs(found - predict_logits(plain, data.validation, torch.device("cpu")) - mixed).max() < 1e-4
+
+
+def test_many_tokens_get_many_buckets(monkeypatch):
+    monkeypatch.setattr(ngrams, "_MANY_TOKENS", 100)
+    data = corpus(pairs_decide(80), pairs_decide(40))
+    network = network_of(data)
+    add_ngrams(network, data, np.zeros((40, 2)), None, ids(data))
+    assert network.config.ngram_buckets == 262_139
+
+
+def test_large_data_sets_are_sampled():
+    data = corpus(pairs_decide(80), pairs_decide(2))
+    data = replace(data, texts=replace(data.texts, counts=(4, 60, 16)))
+    assert np.bincount(data.data_sets[draw_labeled(data, np.arange(80), 25)]).tolist() == [4, 11, 10]
+    assert draw_labeled(data, np.arange(20), 25).tolist() == [*range(20)]
+
+
+def test_the_share_is_that_of_the_mean_data_set():
+    """The network is right in a large data set, n-grams in a small one."""
+    labels, is_small = np.arange(1100) % 2, np.arange(1100) >= 1000
+    sides, zero = 2.0 * labels - 1, np.zeros(1100)
+    network = np.stack([zero, np.where(is_small, zero, 4 * sides)], axis=1)
+    of_ngrams = np.stack([zero, np.where(is_small, 4, -2) * sides], axis=1)
+    equal, weights = np.ones(2), np.where(is_small, 5.5, 0.55)
+    assert ngrams._choose_share(labels, network, of_ngrams, equal, np.ones(1100))[0] == 0
+    assert ngrams._choose_share(labels, network, of_ngrams, equal, weights)[0] > 0

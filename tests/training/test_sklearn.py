@@ -89,8 +89,8 @@ def test_three_classes():
 def test_a_model_can_be_the_start(folder):
     found = SentimentClassifier(finetune=folder, epochs=1).fit(TEXTS, LABELS)
     assert found.score(TEXTS, LABELS) > 0.9
-    with pytest.raises(UsageError, match="hidden-size 9"):
-        SentimentClassifier(finetune=folder, settings={"hidden_size": 9}).fit(TEXTS, LABELS)
+    with pytest.raises(UsageError, match="embedding-dim 9"):
+        SentimentClassifier(finetune=folder, settings={"embedding_dim": 9}).fit(TEXTS, LABELS)
 
 
 def test_it_is_cloned_pickled_and_cross_validated(fitted):
