@@ -42,7 +42,7 @@ def test_label_and_score_are_those_of_the_scorer(scorer, explained):
 
 def test_phrases_have_the_spelling_of_the_text(explained):
     parts = {word.text: word.part for word in explained[0].phrases}
-    assert parts["good"] < -1
+    assert parts["isn’t good"] < -1
     assert parts["lovely"] > 1
     assert explained[0].phrases[0].text == "lovely"
     assert explained[5].phrases[0].text == "not bad"
@@ -84,7 +84,7 @@ def test_the_explanation_as_json(explained):
         "score": 0.831503,
         "phrases": [
             ["lovely", explained[0].words[-1].part, 33, 39],
-            ["good", explained[0].words[2].part, 9, 13],
+            ["isn’t good", explained[0].words[2].part, 3, 13],
         ],
         "words": [["It", explained[0].words[0].part, 0, 2], ["isn’t", explained[0].words[1].part, 3, 8]],
         "unknown": [],

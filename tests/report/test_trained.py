@@ -66,13 +66,6 @@ def test_the_baseline_and_the_reliability():
     )
 
 
-def test_the_curve_of_a_fine_tuned_model_is_whole():
-    page = render_training({**METRICS, "best_epoch": 1}, EPOCHS[:1], "x", EPOCHS).decode()
-    assert page.count("h.01") == 4 * (1 + len(EPOCHS))
-    assert "The first 5 epochs are of <bdi>" in page
-    assert f"an accuracy of 0.9247. That of the finished model, {VALIDATION['accuracy']:.4f}, differs" in page
-
-
 def test_the_texts_of_each_class_are_counted():
     counts = page_of(classes={"bad": 6994.0, "good": 12000.4})
     assert "By label, times their weights: bad 6,994, good 12,000." in counts
