@@ -141,7 +141,7 @@ def test_the_api_page_is_up_to_date() -> None:
     assert api_page.page() == read("api.md")
 
 
-@pytest.mark.parametrize("found", api_page.entries(), ids=lambda found: found.name)
+@pytest.mark.parametrize("found", [*api_page.entries()], ids=lambda found: found.name)
 def test_each_public_name_is_documented_with_its_parameters_and_errors(found: api_page.Entry) -> None:
     assert found.text.endswith(".")
     names = {line.partition(":")[0].partition(" ")[0] for line in api_page.parameters(found.object)}

@@ -87,9 +87,7 @@ class History:
                 target.remove()
         if self.has_record:
             facts = {"facts": self._facts(size), "summary": replace(summary, skipped=1).to_record()}
-            if Path(
-                self._record
-            ).is_symlink():  # only links to outputs are followed
+            if Path(self._record).is_symlink():  # only links to outputs are followed
                 Path(self._record).unlink()
             write_file(Target(self._record), json.dumps(facts).encode())
 

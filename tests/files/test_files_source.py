@@ -117,7 +117,7 @@ def test_a_compressed_parquet_file(convert, tmp_path):
     assert out == b"text,sentiment,sentiment_score,2sentiment,2sentiment_score\nx,odd,0.142857,odd,0.142857\n"
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.linux
 def test_a_full_temporary_folder_is_named_with_a_way_out(convert, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", "/some/folder")
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda: Path("/dev/full").open("w+b"))  # noqa: SIM115
