@@ -2,7 +2,7 @@
 
     python benchmarks/throughput.py --prepare    # train and measure all peers, once: an hour of one core
     python benchmarks/throughput.py              # then time them in turn, on a quiet machine
-    python benchmarks/throughput.py --docs       # measure nothing: write the last figures into the documents
+    python benchmarks/figures.py                 # measure nothing: write the last figures into the documents
 
 The included model continues from one that learned the unseen reviews. `--unseen my-model` names a model that
 the recipe makes from GloVe (docs/models.md): on these reviews, sentcli's accuracy is that of this model.
@@ -41,13 +41,13 @@ from ending import run
 from systems import ALL_REVIEWS, CORE, ENTRIES, SHORT_ROWS, Entry
 from systems.base import LABELS, kibibytes
 from throughput_pictures import draw
-from throughput_report import ROOT, digest_of_code, pages
+from throughput_report import ROOT, pages
 
 from sentcli.config import DEFAULT_DATASET, DataSet
 from sentcli.datasets.labels import label_ids
 from sentcli.datasets.load import load_split
 from sentcli.evaluation.metrics import evaluate
-from sentcli.model.bundle import default_bundle_path, load_bundle
+from sentcli.model.bundle import ONNX, default_bundle_path, load_bundle
 from sentcli.scoring.pool import usable_cores
 
 RESULTS = Path(__file__).parent / "results"
@@ -406,7 +406,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any] | None:
     ).stdout
     return {
         "commit": commit.strip(),
-        "code": digest_of_code(options.model),
+        "model": load_bundle(options.model).digests[ONNX],
         "has_unseen_model": bool(options.unseen),
         "machine": described,
         "data": data.describe(),
@@ -438,17 +438,13 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for JSON and pictures")
     parser.add_argument("--cache", type=Path, default=Path("peers"), help="folder for the trained peers")
     parser.add_argument("--prepare", action="store_true", help="train and measure the peers, time nothing")
-    parser.add_argument("--docs", action="store_true", help="write the last figures into README and docs/")
     options = parser.parse_args()
 
-    file = options.results / "throughput.json"
-    if not options.docs:
-        result = measure(options)
-        if result is None:
-            return
-        options.results.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
-    result = json.loads(file.read_text("utf-8"))
+    result = measure(options)
+    if result is None:
+        return
+    options.results.mkdir(parents=True, exist_ok=True)
+    (options.results / "throughput.json").write_text(json.dumps(result, indent=1) + "\n", "utf-8")
     draw(options.results, result)
     if options.results == RESULTS:
         for path, page in pages(result).items():

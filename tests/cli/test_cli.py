@@ -222,4 +222,5 @@ def test_a_reader_that_closes_stdout_ends_the_program_without_a_message():
     command = [sys.executable, "-m", "sentcli", "score", "--help"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdout.close()
-    assert (process.wait(timeout=120), process.stderr.read()) == (141, b"")
+    with process.stderr:
+        assert (process.wait(timeout=120), process.stderr.read()) == (141, b"")

@@ -32,8 +32,8 @@ COMPRESSIONS = {".gz": gzip.compress, ".zst": zstd}
 def stdin(monkeypatch):
     """Replace standard input by a pipe; return the end to write to."""
     read_end, write_end = os.pipe()
-    monkeypatch.setattr(sys, "stdin", os.fdopen(read_end))
-    with os.fdopen(write_end, "wb", buffering=0) as file:
+    with os.fdopen(read_end) as source, os.fdopen(write_end, "wb", buffering=0) as file:
+        monkeypatch.setattr(sys, "stdin", source)
         yield file
 
 

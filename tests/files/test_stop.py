@@ -59,7 +59,8 @@ def test_a_later_signal_ends_a_process_that_does_not_look() -> None:
         "while True: time.sleep(9)"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
-    process.stdout.readline()
+    with process.stdout:
+        process.stdout.readline()
     for _ in range(3):
         process.send_signal(signal.SIGINT)
         time.sleep(0.02)
