@@ -62,7 +62,8 @@ def own_labels() -> str:
     of = json.loads(OWN_LABELS.read_text("utf-8"))
     return (
         f"With {of['learned']} labeled rows on {of['texts']}, this takes {of['cpu_seconds']} seconds of one "
-        f"core. On {of['measured']} other rows, the accuracy rises from {of['before']:.3f} to {of['after']:.3f}."
+        f"core. On {of['measured']} other rows, the accuracy rises from {of['before']:.3f} to "
+        f"{of['after']:.3f}."
     )
 
 

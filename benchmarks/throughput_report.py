@@ -135,7 +135,7 @@ class Report:
             *self.left_out(),
             "A service costs more, for a million reviews of IMDb's lengths:",
             self.services(),
-            f"The same tools, trained on IMDb alone and with {len(self.result['data']['learned'])} sources more:",
+            f"Trained on IMDb alone and with {len(self.result['data']['learned'])} sources more, these have:",
             self.accuracies(),
         ]
         return "\n\n".join(parts)
@@ -151,7 +151,7 @@ class Report:
             "*Times as fast*: the speed of sentcli over that of the tool, with its lowest and highest round.",
             f"""
 *IMDb*, *unseen reviews*, *unseen sentences*: balanced accuracy on the test split, on sources that no tool
-learned from ({", ".join(self.reviews)}), and on sentences of electronics reviews, film critics and tweets.{seen}
+learned from ({", ".join(self.reviews)}), and on sentences of electronics reviews, critics and tweets.{seen}
 """,
             """
 All tools learned from IMDb's train split and the reviews of [the recipe](models.md), up to as many of each

@@ -15,7 +15,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 FILES = ("llms.txt", "docs/site.css")  # that no page links to
-_LINK = re.compile(r"\]\((?!\w+:)([^)#]+)")
+_LINK = re.compile(r"""(?:\]\(|\bsrc(?:set)?=")(?!\w+:)([^)#"]+)""")
 
 
 def navigation() -> dict[Path, str]:

@@ -56,11 +56,17 @@ CASES = {
     ),
     "opinions": (
         {"format": "opinions"},
-        b'<Reviews><Review><text>Warm</text><Opinions><Opinion polarity="Positive"/></Opinions></Review>'
-        b'<Review><text>Cold</text><Opinions><Opinion polarity="Negative"/></Opinions></Review>'
-        b'<Review><text>Fair</text><Opinions><Opinion polarity="Neutral"/></Opinions></Review>'
-        b'<Review><text>Both</text><Opinions><Opinion polarity="Positive"/><Opinion polarity="Negative"/>'
-        b"</Opinions></Review><Review><text>None</text><Opinions/></Review></Reviews>",
+        b"".join(
+            [
+                b"<Reviews>",
+                b'<Review><text>Warm</text><Opinions><Opinion polarity="Positive"/></Opinions></Review>',
+                b'<Review><text>Cold</text><Opinions><Opinion polarity="Negative"/></Opinions></Review>',
+                b'<Review><text>Fair</text><Opinions><Opinion polarity="Neutral"/></Opinions></Review>',
+                b'<Review><text>Both</text><Opinions><Opinion polarity="Positive"/>',
+                b'<Opinion polarity="Negative"/></Opinions></Review>',
+                b"<Review><text>None</text><Opinions/></Review></Reviews>",
+            ]
+        ),
     ),
     "pros and cons": (
         {"format": "pros and cons"},

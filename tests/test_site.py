@@ -34,8 +34,9 @@ class Page(HTMLParser):
         of = {name: value or "" for name, value in attributes}
         self.ids |= {of["id"]} if "id" in of else set()
         targets = [of[name] for name in ("href", "src") if of.get(name)]
+        targets += [of["srcset"]] if tag == "source" else []
         self.links += targets
-        is_loaded = tag in ("script", "img", "iframe") or of.get("rel") == "stylesheet"
+        is_loaded = tag in ("script", "img", "iframe", "source") or of.get("rel") == "stylesheet"
         self.loads += targets if is_loaded else []
 
     def handle_data(self, data: str) -> None:
