@@ -1,5 +1,7 @@
 """What a wheel and a source archive hold: the package and the model in the box, and nothing else."""
 
+import ast
+import importlib.metadata
 import os
 import re
 import shutil
@@ -178,3 +180,21 @@ def test_the_wheel_has_the_weights_once(installed: Path) -> None:
     sizes = [path.stat().st_size for path in installed.rglob("*") if path.is_file()]
     assert sum(size > 2_000_000 for size in sizes) == 1
     assert sum(sizes) < 16_000_000
+
+
+def test_each_package_that_is_imported_is_declared() -> None:
+    """Also one that another one brings: it may stop to do so."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    lines = [
+        *project["dependencies"],
+        *(line for lines in project["optional-dependencies"].values() for line in lines),
+    ]
+    declared = {re.match(r"[\w-]+", line)[0].lower().replace("_", "-") for line in lines}
+    owners = importlib.metadata.packages_distributions()
+    for path in (ROOT / "sentcli").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            for name in {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"sentcli"}:
+                found = {owner.lower().replace("_", "-") for owner in owners.get(name, [])}
+                assert not found or found & declared, (path.name, name)
