@@ -1,8 +1,9 @@
-"""Measure sentcli and other tools in one run: accuracy, reviews/s, memory, model size, dollars.
+"""Compare the runtimes of sentcli, or sentcli and other tools: accuracy, reviews/s, memory, dollars.
 
+    python benchmarks/throughput.py --backends   # onnxruntime, PyTorch and TorchScript: minutes
     python benchmarks/throughput.py --prepare    # train and measure all peers, once: an hour of one core
     python benchmarks/throughput.py              # then time them in turn, on a quiet machine
-    python benchmarks/throughput.py --docs       # measure nothing: write the last figures into the documents
+    python benchmarks/figures.py                 # measure nothing: write the last figures into the documents
 
 The included model continues from one that learned the unseen reviews. `--unseen my-model` names a model that
 the recipe makes from GloVe (docs/models.md): on these reviews, sentcli's accuracy is that of this model.
@@ -33,6 +34,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import backends
 import machine
 import numpy as np
 import pyarrow as pa
@@ -41,13 +43,13 @@ from ending import run
 from systems import ALL_REVIEWS, CORE, ENTRIES, SHORT_ROWS, Entry
 from systems.base import LABELS, kibibytes
 from throughput_pictures import draw
-from throughput_report import ROOT, digest_of_code, pages
+from throughput_report import ROOT, pages
 
 from sentcli.config import DEFAULT_DATASET, DataSet
 from sentcli.datasets.labels import label_ids
 from sentcli.datasets.load import load_split
 from sentcli.evaluation.metrics import evaluate
-from sentcli.model.bundle import default_bundle_path, load_bundle
+from sentcli.model.bundle import ONNX, default_bundle_path, load_bundle
 from sentcli.scoring.pool import usable_cores
 
 RESULTS = Path(__file__).parent / "results"
@@ -174,23 +176,32 @@ class Data:
 
     def timed(self, task: str, rows: int) -> Path:
         """Return a CSV file of one text, of reviews, or of sentences of reviews, all of them different."""
-
-        def write(path: Path) -> None:
-            texts, _ = read_labeled(DEFAULT_DATASET, "test")
-            random.Random(1).shuffle(texts)
-            if task == "short":
-                sentences = (part for text in texts for part in re.split(r"(?<=[.!?])\s+|<br />", text))
-                texts = [*dict.fromkeys(part.strip() for part in sentences if any(map(str.isalpha, part)))]
-            _write_csv(path, ("id", "text"), list(enumerate(texts[:rows])))
-
-        return self._made(f"{task}-{rows}.csv", write)
+        return timed_file(self.folder, task, rows)
 
     def _made(self, name: str, write: Callable[[Path], None]) -> Path:
-        path = self.folder / name
-        if not path.exists():
-            write(path.with_suffix(".tmp"))
-            path.with_suffix(".tmp").rename(path)
-        return path
+        return made(self.folder / name, write)
+
+
+def made(path: Path, write: Callable[[Path], None]) -> Path:
+    """Return a file, which is written if it does not exist."""
+    if not path.exists():
+        write(path.with_suffix(".tmp"))
+        path.with_suffix(".tmp").rename(path)
+    return path
+
+
+def timed_file(folder: Path, task: str, rows: int, dataset: str = DEFAULT_DATASET) -> Path:
+    """Return a CSV file of texts of IMDb's test split, for a time."""
+
+    def write(path: Path) -> None:
+        texts, _ = read_labeled(dataset, "test")
+        random.Random(1).shuffle(texts)
+        if task == "short":
+            sentences = (part for text in texts for part in re.split(r"(?<=[.!?])\s+|<br />", text))
+            texts = [*dict.fromkeys(part.strip() for part in sentences if any(map(str.isalpha, part)))]
+        _write_csv(path, ("id", "text"), list(enumerate(texts[:rows])))
+
+    return made(folder / f"{task}-{rows}.csv", write)
 
 
 class Contest:
@@ -406,7 +417,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any] | None:
     ).stdout
     return {
         "commit": commit.strip(),
-        "code": digest_of_code(options.model),
+        "model": load_bundle(options.model).digests[ONNX],
         "has_unseen_model": bool(options.unseen),
         "machine": described,
         "data": data.describe(),
@@ -437,18 +448,24 @@ def main() -> None:
     parser.add_argument("--reviews", type=int, default=ALL_REVIEWS, help="time so many at most, for a trial")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for JSON and pictures")
     parser.add_argument("--cache", type=Path, default=Path("peers"), help="folder for the trained peers")
+    parser.add_argument("--backends", action="store_true", help="compare the runtimes of --model only")
+    parser.add_argument("--dataset", default=DEFAULT_DATASET, help="--backends: a local copy of IMDb")
     parser.add_argument("--prepare", action="store_true", help="train and measure the peers, time nothing")
-    parser.add_argument("--docs", action="store_true", help="write the last figures into README and docs/")
     options = parser.parse_args()
 
-    file = options.results / "throughput.json"
-    if not options.docs:
-        result = measure(options)
-        if result is None:
-            return
-        options.results.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
-    result = json.loads(file.read_text("utf-8"))
+    if options.backends:
+        options.cache.mkdir(parents=True, exist_ok=True)
+        one, reviews = (
+            timed_file(options.cache, "reviews", rows, options.dataset)
+            for rows in (1, min(options.reviews, ALL_REVIEWS))
+        )
+        backends.main(options.model, one, reviews, options.cache, options.rounds)
+        return
+    result = measure(options)
+    if result is None:
+        return
+    options.results.mkdir(parents=True, exist_ok=True)
+    (options.results / "throughput.json").write_text(json.dumps(result, indent=1) + "\n", "utf-8")
     draw(options.results, result)
     if options.results == RESULTS:
         for path, page in pages(result).items():

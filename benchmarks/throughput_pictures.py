@@ -1,100 +1,82 @@
-"""Draw what `throughput.py` measured: accuracy against reviews/s, and dollars for a million reviews."""
+"""Draw what `throughput.py` measured as SVG, for light and dark pages: accuracy, and speed beside it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
-import matplotlib as mpl
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, PercentFormatter
-from throughput_report import CORE_HOUR, OURS, SERVICES, Record, Report, accuracy, dollars, rate
+from throughput_report import OURS, Record, Report, accuracy, rate
 
-# Some of the palette of Okabe and Ito for every kind of color vision.
-COLORS, GREY = ("#0072B2", "#D55E00", "#009E73"), "#6b6b6b"
-_STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # part of matplotlib, so that a plot is the same everywhere
-    "font.size": 9.5,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.color": "#e6e6e6",
-    "text.parse_math": False,  # a label has "$"
+# Ink, faint ink, lines, background, the color of sentcli, that of the other tools. Each has enough contrast.
+THEMES = {
+    "light": ("#1f2328", "#59636e", "#d1d9e0", "#ffffff", "#b35900", "#0969da"),
+    "dark": ("#f0f6fc", "#9198a1", "#3d444d", "#0d1117", "#f0883e", "#4493f8"),
+}
+WIDTH, ROW, TOP = 620, 25, 54
+NAMES, DOTS, SPEEDS = 208, (222, 378), (438, 558)  # the end of the names, both panels
+SHORT = {
+    "(1,2)-grams": "n-grams",
+    "logistic regression": "LR",
+    " dimensions": "",
+    ", fine-tuned on 4,000 texts, 128 tokens, int8": ", int8",
 }
 
 
-@contextmanager
-def saved_figure(path: Path, width: float, height: float) -> Iterator[Figure]:
-    """Yield a figure of this size in inches, and save it as PNG."""
-    with mpl.rc_context():
-        mpl.rcdefaults()  # whatever matplotlibrc says
-        mpl.rcParams.update(_STYLE)
-        figure = Figure(figsize=(width, height), dpi=150, layout="constrained")
-        FigureCanvasAgg(figure)
-        yield figure
-        # Without matplotlib's version, equal figures have equal bytes.
-        figure.savefig(path, format="png", metadata={"Software": None})
-
-
 def draw(folder: Path, result: dict[str, Any]) -> None:
-    """Write both pictures."""
+    """Write `throughput-light.svg` and `throughput-dark.svg`."""
+    for theme in THEMES:
+        (folder / f"throughput-{theme}.svg").write_text(chart(result, theme), "utf-8")
+
+
+def chart(result: dict[str, Any], theme: str) -> str:
+    """Return a chart with a row for each model, run in its fastest way; the most accurate is at the top."""
     report = Report(result)
-    fastest: dict[str, Record] = {}  # of the ways to run a model
+    ink, faint, line, background, own, other = THEMES[theme]
+    fastest: dict[str, Record] = {}
     for record in [report.ours, *report.records]:
         fastest.setdefault(record["model"] or record["title"], record)
-    records = [*fastest.values()]
-    cores = result["machine"]["cores"]
-    with saved_figure(folder / "throughput.png", 11, 5) as figure:
-        panels = {"IMDb": ["imdb"], "sources that no tool learned from": report.reviews}
-        for place, (title, sets) in enumerate(panels.items(), start=1):
-            axes = figure.add_subplot(1, 2, place, xscale="log", xlabel=f"reviews/s on {cores} cores")
-            _points(axes, records, sets)
-            axes.set_title(title)
-        figure.axes[0].set_ylabel("balanced accuracy")
-    with saved_figure(folder / "dollars.png", 9, 5) as figure:
-        axes = figure.add_subplot(
-            xscale="log", xlabel=f"dollars for a million reviews; a core for an hour: ${CORE_HOUR}"
-        )
-        _bars(axes, records, result["lengths"])
+    records = sorted(fastest.values(), key=lambda record: -accuracy(record, report.reviews))
+    values = [accuracy(record, report.reviews) for record in records]
+    low, high = int(10 * min(values)) / 10, 1.0
+    fastest_rate = max(map(rate, records))
+    bottom = TOP + ROW * len(records)
+    parts = [
+        f'<rect width="{WIDTH}" height="{bottom + 34}" rx="8" fill="{background}"/>',
+        text(DOTS[0], 20, "accuracy", ink, weight=600),
+        text(DOTS[0], 38, "on unseen reviews", faint),
+        text(SPEEDS[0], 20, "reviews per second", ink, weight=600),
+        text(SPEEDS[0], 38, f"on {result['machine']['cores']} cores", faint),
+    ]
+    for tick in (round(low + step * 0.1, 2) for step in range(round((high - low) / 0.1) + 1)):
+        x = DOTS[0] + (DOTS[1] - DOTS[0]) * (tick - low) / (high - low)
+        parts += [f'<path d="M{x:.1f} {TOP}V{bottom}" stroke="{line}"/>']
+        parts += [text(x, bottom + 20, f"{tick:.1f}", faint, "middle")]
+    for place, (record, value) in enumerate(zip(records, values, strict=True)):
+        y = TOP + ROW * (place + 0.5)
+        color, weight = (own, 700) if record["key"] == OURS else (other, 400)
+        x = DOTS[0] + (DOTS[1] - DOTS[0]) * (value - low) / (high - low)
+        length = (SPEEDS[1] - SPEEDS[0]) * rate(record) / fastest_rate
+        parts += [
+            text(NAMES, y + 5, short(record["title"]), ink, "end", weight),
+            f'<path d="M{DOTS[0]} {y}H{DOTS[1]}" stroke="{line}" stroke-dasharray="1 3"/>',
+            f'<circle cx="{x:.1f}" cy="{y}" r="5.5" fill="{color}"/>',
+            text(DOTS[1] + 8, y + 5, f"{value:.3f}", ink, weight=weight),
+            f'<rect x="{SPEEDS[0]}" y="{y - 8}" width="{max(length, 1):.1f}" height="16" fill="{color}"/>',
+            text(SPEEDS[0] + length + 6, y + 5, f"{rate(record):,.0f}", ink, weight=weight),
+        ]
+    title = "Accuracy on reviews that no tool learned from, and reviews per second"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {bottom + 34}" width="{WIDTH}"'
+        f' role="img" font-family="system-ui, Segoe UI, Roboto, sans-serif" font-size="14">\n'
+        f"<title>{title}</title>\n" + "\n".join(parts) + "\n</svg>\n"
+    )
 
 
-def _points(axes: Axes, records: list[Record], sets: list[str]) -> None:
-    """Draw a point for each tool, and its name where no other name is."""
-    low, high = (end(accuracy(each, sets) for each in records) for end in (min, max))
-    height = (high - low) / 28
-    taken: list[tuple[float, float]] = []
-    for record in sorted(records, key=lambda each: -accuracy(each, sets)):
-        x, y, is_ours = rate(record), accuracy(record, sets), record["key"] == OURS
-        color = COLORS[1] if is_ours else COLORS[2]
-        axes.plot(x, y, "o", color=color, markersize=6)
-        place = y
-        while any(abs(place - other) < height and 1 / 60 < x / near < 60 for near, other in taken):
-            place -= height / 4
-        taken.append((x, place))
-        side = "right" if x > 2_000 else "left"
-        start = x / 1.25 if side == "right" else x * 1.25
-        weight = "bold" if is_ours else "normal"
-        name = record["title"].partition(" on ")[0]
-        axes.text(start, place, name, ha=side, va="center", fontsize=7, fontweight=weight)
-        axes.plot([x, start], [y, place], color=GREY, linewidth=0.5)
-    axes.margins(x=0.15)
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+def text(x: float, y: float, content: str, color: str, anchor: str = "start", weight: int = 400) -> str:
+    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"'
+    return f'<text {place} fill="{color}" font-weight="{weight}">{escape(content)}</text>'
 
 
-def _bars(axes: Axes, records: list[Record], lengths: dict[str, float]) -> None:
-    prices = {record["title"]: (dollars(record), record["key"]) for record in records}
-    prices |= {name: (price(lengths), "") for name, _, price, _ in SERVICES}
-    ranked = sorted(prices.items(), key=lambda item: -item[1][0])
-    colors = [COLORS[1] if key == OURS else COLORS[2] if key else COLORS[0] for _, (_, key) in ranked]
-    axes.barh([name for name, _ in ranked], [price for _, (price, _) in ranked], color=colors, zorder=3)
-    for row, (_, (price, _)) in enumerate(ranked):
-        axes.text(
-            price * 1.1, row, f"{price:,.4f}" if price < 1 else f"{price:,.0f}", va="center", fontsize=7
-        )
-    axes.tick_params(axis="y", labelsize=7)
-    axes.margins(x=0.12)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+def short(title: str) -> str:
+    for long, name in SHORT.items():
+        title = title.replace(long, name)
+    return title

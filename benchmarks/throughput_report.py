@@ -1,26 +1,19 @@
 """Turn what `throughput.py` measured into ratios, tables, and the parts of README and docs/speed.md."""
 
-import hashlib
 import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import machine
-
-from sentcli.model.bundle import default_bundle_path, load_bundle
-
 ROOT = Path(__file__).parents[1]
 SEEN = (
-    "The model that the included one continues from learned the unseen reviews; sentcli's accuracy on these "
-    "is that of a model which the recipe makes from GloVe without them. "
+    " The included model continues from one that learned the unseen reviews: sentcli's accuracy on these is"
+    " that of a model which the recipe makes without them."
 )
-SCORING = ("scoring", "text", "backends")  # folders of the package; figures of other code are old
 Record = dict[str, Any]  # one tool in `throughput.json`
 
 OURS = "sentcli"  # the key of the default
 CORE_HOUR = 0.05  # dollars, as in docs/cluster.md
-IN_README = ("sentcli", "nblr", "minilm", "vader")  # with what is faster than sentcli
 
 # What a service asks for a million texts: its name, the price, the dollars by the lengths of the texts, the
 # source. A small language model reads 60 tokens of prompt and one token for 4.3 characters, and writes 5.
@@ -81,13 +74,6 @@ def _model(lengths: dict[str, float], read: float, written: float) -> float:
     return (60 + lengths["characters"] * _TOKENS) * read + 5 * written
 
 
-def digest_of_code(model: Path) -> str:
-    """Return a digest of the code that scores, and of the files of a model that scores depend on."""
-    code = sorted(file for name in SCORING for file in (ROOT / "sentcli" / name).rglob("*.py"))
-    parts = [*(path.read_bytes() for path in code), load_bundle(model).digest.encode()]
-    return hashlib.sha256(b"".join(parts)).hexdigest()
-
-
 def rates(record: Record, task: str) -> list[float]:
     """Return the rows per second of each round, without the time of a file of one row in this round."""
     seconds = record["seconds"]
@@ -116,123 +102,108 @@ def ratios(ours: Record, other: Record, task: str = "reviews") -> list[float]:
 
 
 class Report:
-    """The figures of a run as Markdown, the fastest tool first."""
+    """The figures of a run as Markdown, the most accurate tool first."""
 
     def __init__(self, result: dict[str, Any]) -> None:
         self.result = result
+        self.reviews, self.sentences = result["data"]["reviews"], result["data"]["sentences"]
         self.records: list[Record] = sorted(result["systems"], key=rate, reverse=True)
         (self.ours,) = (record for record in self.records if record["key"] == OURS)
-        is_old = result["code"] != digest_of_code(default_bundle_path())
-        self.age = "The code or the model has changed since these figures were measured. " if is_old else ""
-        self.reviews, self.sentences = result["data"]["reviews"], result["data"]["sentences"]
+        self.by_accuracy = sorted(self.records, key=lambda record: -accuracy(record, self.reviews))
 
     @property
     def faster(self) -> list[Record]:
         """The tools of others that are faster than sentcli."""
         return [
-            each for each in self.records if rate(each) > rate(self.ours) and not each["key"].startswith(OURS)
+            record
+            for record in self.records
+            if rate(record) > rate(self.ours) and not record["key"].startswith(OURS)
         ]
+
+    def measured(self) -> str:
+        """Return what was measured, and on what."""
+        on = self.result["machine"]
+        return f"Measured at commit {self.result['commit']} on {on['cores']} cores of an {on['processor']}."
 
     def speed_page(self) -> str:
         """Return the part of docs/speed.md."""
         parts = [
-            "![accuracy against reviews per second](../benchmarks/results/throughput.png)",
+            "![accuracy and speed of the tools](../benchmarks/results/throughput-light.svg)",
+            self.measured(),
             self.conditions(),
-            self.what_is_faster(),
-            self.what_is_slower(),
             self.table(),
             *self.left_out(),
             "A service costs more, for a million reviews of IMDb's lengths:",
-            "![dollars for a million reviews](../benchmarks/results/dollars.png)",
             self.services(),
-            self.worth_of_data(),
+            f"Trained on IMDb alone and with {len(self.result['data']['learned'])} sources more, these have:",
             self.accuracies(),
         ]
         return "\n\n".join(parts)
 
     def conditions(self) -> str:
-        """Return how and on what the tools were measured."""
-        result = self.result
-        return (
-            f"{self.age}Measured at commit {result['commit']} on {machine.in_a_line(result['machine'])}. "
-            f"In {result['rounds']} rounds, each tool in turn scores a CSV file of one row, of IMDb's test "
-            "reviews and of single sentences of them to a new CSV file, in a new process. A speed is the "
-            "median of the rounds, without the time for one row; the lowest and the highest round are in "
-            "brackets. All peers learned from IMDb's train split and from the reviews of [the "
-            "recipe](models.md), up to as many of each source as sentcli; no peer got sentcli's written "
-            "sentences, word vectors or teacher. *Unseen reviews* is the mean balanced accuracy on whole "
-            f"sources that no tool learned from ({', '.join(self.reviews)}), *unseen sentences* that on "
-            "sentences of electronics reviews, film critics and tweets, which VADER's authors rated. "
-            f"{SEEN if result['has_unseen_model'] else ''}The "
-            "calibration error is that on IMDb. Dollars are those of the cores that a tool occupies, at "
-            f"{CORE_HOUR} USD for a core and an hour."
+        """Return how the tools were measured."""
+        seen = SEEN if self.result["has_unseen_model"] else ""
+        lines = (
+            f"""
+*Reviews/s*: IMDb's test reviews from CSV to CSV in a new process, without the time for one row; the median of
+{self.result["rounds"]} rounds in which the tools took turns. *Short rows*: single sentences of them.
+""",
+            "*Times as fast*: the speed of sentcli over that of the tool, with its lowest and highest round.",
+            f"""
+*IMDb*, *unseen reviews*, *unseen sentences*: balanced accuracy on the test split, on sources that no tool
+learned from ({", ".join(self.reviews)}), and on sentences of electronics reviews, critics and tweets.{seen}
+""",
+            """
+All tools learned from IMDb's train split and the reviews of [the recipe](models.md), up to as many of each
+source as sentcli; no other tool got sentcli's written sentences, word vectors or teacher.
+""",
+            f"""
+*Dollars*: for a million reviews on the cores that a tool uses, at {CORE_HOUR} USD for a core and an hour.
+*Calibration*: the expected calibration error on IMDb.
+""",
         )
-
-    def worth_of_data(self) -> str:
-        return (
-            "What the data are worth: the same peers, trained on IMDb alone and with the reviews of "
-            f"{len(self.result['data']['learned'])} more sources. sentcli is trained by its own recipe. "
-            "Balanced accuracy:"
-        )
-
-    def what_is_faster(self) -> str:
-        """Return what is faster than sentcli, and what it costs in accuracy."""
-        if not self.faster:
-            return "No tool is faster than sentcli."
-        lines = [
-            f"- {_spread([1 / ratio for ratio in ratios(self.ours, other)])} times as fast: {_name(other)}; "
-            f"{self._points(other)}"
-            for other in self.faster
-        ]
-        return "\n".join(["Faster than sentcli, which uses both cores, are:\n", *lines])
-
-    def what_is_slower(self) -> str:
-        lines = [
-            f"- {_spread(ratios(self.ours, other))} times as fast as {_name(other)}"
-            for other in self.records
-            if rate(other) <= rate(self.ours) and other is not self.ours
-        ]
-        return "\n".join(["sentcli is:\n", *lines])
-
-    def _points(self, other: Record) -> str:
-        """Return how many points another tool is less accurate."""
-        lost = [self._lost(other, sets) for sets in (["imdb"], self.reviews, self.sentences)]
-        values = [f"{abs(points):.1f} points {'less' if points > 0 else 'more'}" for points in lost]
-        return f"{values[0]} accurate on IMDb, {values[1]} on unseen reviews, {values[2]} on unseen sentences"
+        return "\n".join(f"- {' '.join(line.split())}" for line in lines)
 
     def _lost(self, other: Record, sets: Iterable[str]) -> float:
         return 100 * (accuracy(self.ours, sets) - accuracy(other, sets))
 
     def table(self) -> str:
-        header = ["system", "uses", "IMDb", "unseen reviews", "unseen sentences", "reviews/s", "short rows/s"]
-        header += ["first answer, s", "peak MiB", "model, MB", "calibration error", "$ for a million reviews"]
+        header = [
+            "system",
+            "uses",
+            "IMDb",
+            "unseen reviews",
+            "unseen sentences",
+            "reviews/s",
+            "times as fast",
+        ]
+        header += ["short rows/s", "start, s", "MiB", "model, MB", "calibration", "dollars"]
         rows = []
-        for record in self.records:
+        for record in self.by_accuracy:
             cells = [_bold(record, record["title"]), record["how"] + _sample(record)]
             cells += [f"{accuracy(record, sets):.3f}" for sets in (["imdb"], self.reviews, self.sentences)]
-            cells += [_spread(rates(record, "reviews")), _spread(rates(record, "short"))]
-            cells += [f"{statistics.median(record['seconds']['start']):.2f}", f"{record['memory_mib']:,}"]
+            cells += [_number(rate(record)), _spread(ratios(self.ours, record))]
+            cells += [_number(rate(record, "short")), f"{statistics.median(record['seconds']['start']):.2f}"]
+            cells += [f"{record['memory_mib']:,}", f"{record['size_mb']:,.0f}"]
             calibration = record["accuracy"]["mix"]["imdb"]["calibration_error"]
-            cells += [f"{record['size_mb']:,.0f}", f"{calibration:.3f}", f"{dollars(record):.4f}"]
-            rows.append(cells)
+            rows.append([*cells, f"{calibration:.3f}", f"{dollars(record):.4f}"])
         return table(header, 2, rows)
 
     def accuracies(self) -> str:
-        """Return the accuracy of each trained model on each data set, by training."""
-        sets = ["imdb", *self.reviews, *self.sentences]
-        rows, seen = [], set()
-        for record in sorted(self.records, key=lambda each: -accuracy(each, self.reviews)):
-            name = record["model"] or record["title"]
-            if name in seen:
+        """Return the accuracy of each trained model, by what it learned from."""
+        rows, seen = [], {OURS}
+        for record in self.by_accuracy:
+            name = record["model"] or record["key"].partition("-")[0]
+            if name in seen or not record["model"]:
                 continue
             seen.add(name)
-            for training in record["accuracy"]:
-                learned = {"imdb": "IMDb", "mix": "IMDb and reviews"}[training] if record["model"] else "-"
-                cells = [_bold(record, record["title"]), learned]
-                cells += [f"{accuracy(record, [each], training):.3f}" for each in sets]
-                means = (accuracy(record, part, training) for part in (self.reviews, self.sentences))
-                rows.append([*cells, *(f"{mean:.3f}" for mean in means)])
-        return table(["system", "learned from", *sets, "mean of reviews", "mean of sentences"], 2, rows)
+            cells = [record["title"]]
+            for sets in (["imdb"], self.reviews, self.sentences):
+                cells += [f"{accuracy(record, sets, training):.3f}" for training in ("imdb", "mix")]
+            rows.append(cells)
+        parts = ("IMDb", "unseen reviews", "unseen sentences")
+        header = [f"{part}, {learned}" for part in parts for learned in ("from IMDb", "from all")]
+        return table(["system", *header], 1, rows)
 
     def services(self) -> str:
         lengths = self.result["lengths"]
@@ -240,38 +211,36 @@ class Report:
         rows = [[*own, f"{dollars(self.ours):.4f}", "the table above"]]
         rows += [[name, price, f"{of(lengths):,.0f}", source] for name, price, of, source in SERVICES]
         rows[1:] = sorted(rows[1:], key=lambda row: float(row[2].replace(",", "")))
-        return table(["service", "price", "$ for a million reviews", "source and date"], 2, rows)
+        return table(["service", "price", "dollars", "source and date"], 2, rows)
 
     def left_out(self) -> list[str]:
         lines = [f"- `{key}`: {reason}" for key, reason in self.result["left_out"].items()]
         return ["\n".join(["Left out:\n", *lines])] if lines else []
 
     def readme(self) -> str:
-        """Return the part of README: what is faster, the fastest way of each model, and what is slower."""
-        chosen: dict[str, Record] = {}
-        for record in self.records:
-            if record in self.faster or record["key"] in IN_README:
-                chosen.setdefault(record["model"] or record["key"], record)
+        """Return the part of README: how fast sentcli is, what is faster, and the chart."""
         cores, speeds = self.ours["cores"], [rate(self.ours), rate(self.ours, "short")]
-        text = f"{'Two' if cores == 2 else cores} cores score {round(speeds[0], -2):,.0f} IMDb reviews per "
-        text += f"second from CSV to CSV, or {round(speeds[1], -3):,.0f} single sentences. "
-        if others := [each for each in chosen.values() if each in self.faster]:
-            lost = sorted(self._lost(each, self.reviews) for each in others)
-            *titles, last = [each["title"] for each in others]
-            names = f"{', '.join(titles)} and {last}" if titles else last
-            text += f"Faster: {names}. They learned from the same reviews, and are {lost[0]:.1f} to "
-            text += f"{lost[-1]:.1f} points less accurate on sources that no tool learned from. "
-        better = [each["title"] for each in self.faster if self._lost(each, self.reviews) < 0]
-        text += f"Both faster and more accurate there: {', '.join(better) or 'none of the tools'}. {self.age}"
-        header = ["system", "IMDb", "unseen reviews", "reviews/s", "$ for a million reviews"]
-        rows = [
-            [_bold(record, record["title"])]
-            + [f"{accuracy(record, sets):.3f}" for sets in (["imdb"], self.reviews)]
-            + [_number(rate(record)), f"{dollars(record):.4f}"]
-            for record in chosen.values()
-        ]
-        picture = "![accuracy against reviews per second](benchmarks/results/throughput.png)"
-        return "\n\n".join([text.strip(), table(header, 1, rows), picture])
+        text = f"{'Two' if cores == 2 else cores} cores score {round(speeds[0], -2):,.0f} IMDb reviews or "
+        text += f"{round(speeds[1], -3):,.0f} single sentences per second from CSV to CSV. "
+        if self.faster:
+            lost = sorted(self._lost(record, self.reviews) for record in self.faster)
+            text += f"What is faster is {lost[0]:.1f} to {lost[-1]:.1f} points less accurate on reviews of "
+            text += "sources that no tool learned from"
+        else:
+            text += "No tool that we know is faster"
+        better = [record["title"] for record in self.records if self._lost(record, self.reviews) < 0]
+        text += f"; more accurate there: {', '.join(dict.fromkeys(better)) or 'none'}. {self.measured()}"
+        return (
+            f"{text}\n\n{picture('benchmarks/results/throughput', 'svg', 'accuracy and speed of the tools')}"
+        )
+
+
+def picture(path: str, suffix: str, alternative: str) -> str:
+    """Return HTML for a picture that is there in light and dark."""
+    return (
+        f'<picture><source media="(prefers-color-scheme: dark)" srcset="{path}-dark.{suffix}">'
+        f'<img src="{path}-light.{suffix}" width="640" alt="{alternative}"></picture>'
+    )
 
 
 def pages(result: dict[str, Any]) -> dict[Path, str]:
@@ -305,10 +274,6 @@ def table(header: Sequence[str], texts: int, rows: Iterable[Sequence[str]]) -> s
 
 def _bold(record: Record, text: str) -> str:
     return f"**{text}**" if record["key"] == OURS else text
-
-
-def _name(record: Record) -> str:
-    return f"{record['title']} ({record['how']})"
 
 
 def _sample(record: Record) -> str:

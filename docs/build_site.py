@@ -14,8 +14,8 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[1]
-FILES = ("llms.txt", "docs/site.css")  # that no page links to
-_LINK = re.compile(r"\]\((?!\w+:)([^)#]+)")
+FILES = ("llms.txt", "docs/site.css", "docs/site.js")  # that no page links to
+_LINK = re.compile(r"""(?:\]\(|\bsrc(?:set)?=")(?!\w+:)([^)#"]+)""")
 
 
 def navigation() -> dict[Path, str]:

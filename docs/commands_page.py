@@ -13,9 +13,9 @@ COMMANDS = ("score", "explain", "report", "train", "evaluate", "export")
 
 _START = """# Command reference
 
-This page has what `--help` says of each command; `docs/references.py` writes it. [Common tasks](tasks.md) and
-[Scoring files](scoring.md) explain the options with examples. [Settings](training-settings.md) lists what the
-file of `--config` can hold.
+This page has what `--help` says of each command; `docs/references.py` writes it. [Common tasks](tasks.md),
+[Reading files](inputs.md) and [Writing results](outputs.md) explain the options with examples.
+[Settings](training-settings.md) lists what the file of `--config` can hold.
 """
 
 

@@ -1,6 +1,7 @@
 """Write the generated parts of the documentation: `python docs/references.py`.
 
-They are the references and the table of settings; with the argument `transcripts`, also what commands print.
+They are the references, the tables of settings and of exports; with the argument `transcripts`, also what
+commands print.
 """
 
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 import api_page
 import click
 import commands_page
+import exports_table
 
 from sentcli.cli import main
 
@@ -90,6 +92,7 @@ if __name__ == "__main__":
     PAGES["commands.md"].write_text(commands_page.page(), "utf-8")
     settings = "training-settings.md"
     PAGES[settings].write_text(with_settings(read(settings)), "utf-8")
+    PAGES["inputs.md"].write_text(exports_table.with_exports(read("inputs.md")), "utf-8")
     for name, path in PAGES.items() if "transcripts" in sys.argv else ():
         with tempfile.TemporaryDirectory() as folder:
             path.write_text(run_transcripts(name, Path(folder)), "utf-8")

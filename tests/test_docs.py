@@ -3,23 +3,26 @@
 import builtins
 import csv
 import html
-import json
 import re
+import subprocess
 from pathlib import Path
 
 import api_page
 import click
 import commands_page
+import exports_table
+import figures
 import numpy as np
 import pytest
 import yaml
 from commands import invoke, parse
 from references import PAGES, ROOT, read, run_transcripts, with_settings
+from sampling import whole_only
 
 import sentcli
 from sentcli.cli import main
 from sentcli.datasets.labels import LABEL_COLUMNS
-from sentcli.model.bundle import METRICS, default_bundle_path, load_bundle
+from sentcli.model.bundle import default_bundle_path, load_bundle
 from sentcli.text.null_values import NULL_VALUES
 
 REVIEWS = ROOT / "tests" / "data" / "reviews.csv"
@@ -97,10 +100,49 @@ def test_links_lead_somewhere(page: str) -> None:
             assert anchor in [re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles]
 
 
-def test_readme_is_one_screen() -> None:
+def test_readme_is_short_and_begins_with_what_one_needs() -> None:
     text = read("README.md")
-    assert text.count("\n") <= 220
-    assert len(text.split()) <= 1500
+    assert text.count("\n") <= 150
+    assert len(text.split()) <= 1100
+    for part in (
+        "pip install .",
+        "docs/pictures/report-light.png",
+        "docs/pictures/explain-light.svg",
+        "js/README.md",
+    ):
+        assert part in text.partition("## Install")[0]
+
+
+GENERATED = ("api.md", "commands.md", "training-settings.md")
+
+
+def test_the_documentation_is_no_longer_than_it_has_to_be() -> None:
+    """Without what is generated; a new fact replaces an older one, or is shorter."""
+    pages = (
+        read(name) for name, path in PAGES.items() if path.parent.name == "docs" and name not in GENERATED
+    )
+    written = [re.sub(r"<!-- ([\w ]+) -->.*?<!-- end of \1 -->", "", page, flags=re.DOTALL) for page in pages]
+    words = [word for page in written for word in page.split() if re.search(r"\w", word)]
+    assert len(words) <= 18_000
+
+
+@pytest.mark.parametrize("page", sorted(PAGES))
+def test_shell_blocks_are_bash(page: str) -> None:
+    for block in blocks(page, "sh"):
+        done = subprocess.run(["bash", "-n"], input=block, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, ""), block
+
+
+def test_the_table_of_exports_has_the_examples_of_the_tests() -> None:
+    titles = {example.name: example.title for example in exports_table.EXAMPLES}
+    rows = re.findall(r"^\| (.*) \| `(.*)` \| (?:is |asks)", read("inputs.md"), re.MULTILINE)
+    assert [*rows] == [(titles[name], name) for name in exports_table.NAMES]
+
+
+@pytest.mark.slow
+@whole_only
+def test_the_table_of_exports_says_what_happens() -> None:
+    assert exports_table.with_exports(read("inputs.md")) == read("inputs.md")
 
 
 def test_each_marked_command_is_one_line() -> None:
@@ -141,7 +183,7 @@ def test_the_api_page_is_up_to_date() -> None:
     assert api_page.page() == read("api.md")
 
 
-@pytest.mark.parametrize("found", api_page.entries(), ids=lambda found: found.name)
+@pytest.mark.parametrize("found", [*api_page.entries()], ids=lambda found: found.name)
 def test_each_public_name_is_documented_with_its_parameters_and_errors(found: api_page.Entry) -> None:
     assert found.text.endswith(".")
     names = {line.partition(":")[0].partition(" ")[0] for line in api_page.parameters(found.object)}
@@ -190,29 +232,12 @@ def test_the_code_for_empty_texts_finds_those_without_a_score(monkeypatch: pytes
     assert [found["is_empty"](text) for text in texts] == [label is None for label in labels]
 
 
-def test_accuracies_are_those_of_the_card() -> None:
-    measured = json.loads(load_bundle(default_bundle_path()).read(METRICS))["evaluations"]
-    texts = {of["dataset"]: of for of in measured if of["kind"] == "texts"}
-    table = read("evaluation.md").partition("<!-- accuracy -->")[2].partition("<!-- end of accuracy -->")[0]
-    rows = re.findall(r"\| `([^`]+)` \| (\S+) \| (\S+) \| (\S+) to (\S+) \|", table)
-    assert len(rows) == len(texts)
-    for dataset, number, accuracy, low, high in rows:
-        found = texts[dataset]
-        wanted = [found["accuracy"], *found["accuracy_interval"]]
-        assert (number, accuracy, low, high) == (f"{found['examples']:,}", *(f"{x:.3f}" for x in wanted))
-    readme = read("README.md")
-    for line, dataset in (
-        ("25,000 IMDb reviews", "stanfordnlp/imdb"),
-        ("sentences on electronics, by customers", "snippets/amazon.csv"),
-        ("tweets", "snippets/tweets.csv"),
-        ("sentences with a negation", "benchmarks/probes/negation.csv"),
-        ("sentences that compare", "benchmarks/probes/comparisons.csv"),
-        ("ironic sentences", "benchmarks/probes/irony.csv"),
-    ):
-        assert f"| {line} | {texts[dataset]['accuracy']:.3f} |" in readme
-    (band,) = (of for of in texts["stanfordnlp/imdb"]["bands"] if of["low"] == 0.2)
-    line = f"| the {100 * band['coverage']:.0f} % of them with a score below 0.2 or above 0.8"
-    assert f"{line} | {band['accuracy']:.3f} |" in readme
+def test_figures_are_those_that_were_measured() -> None:
+    """Before a release, `python benchmarks/figures.py --check` also asks for those of the included model."""
+    for path, page in figures.written().items():
+        assert path.read_text("utf-8") == page, "run: python benchmarks/figures.py"
+    rows = re.findall(r"^\| .* \| `(.*)` \| [\d,]+ \| [\d.]+ \|", read("evaluation.md"), re.MULTILINE)
+    assert sorted(rows) == sorted(figures.measured())
 
 
 def test_the_included_model_is_small_and_has_two_labels() -> None:

@@ -1,6 +1,9 @@
 """What a wheel and a source archive hold: the package and the model in the box, and nothing else."""
 
+import ast
+import importlib.metadata
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -114,7 +117,84 @@ def test_the_versions_in_the_metadata_are_those_that_are_tested() -> None:
     assert project["requires-python"] == f">={named[0]}"
 
 
+def test_the_wheel_is_within_its_limit(tmp_path: Path) -> None:
+    (limit,) = re.findall(r"^limit=(\d+)", (ROOT / ".ci" / "package").read_text("utf-8"), re.MULTILINE)
+    (archive,) = wheel.WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
+    assert Path(archive).stat().st_size <= int(limit)
+    assert "\n.ci/package\n" in (ROOT / ".ci" / "run").read_text("utf-8")
+
+
+def workflows() -> dict[str, str]:
+    return {path.name: path.read_text("utf-8") for path in (ROOT / ".github" / "workflows").iterdir()}
+
+
+def test_actions_of_others_are_pinned_by_commit() -> None:
+    used = [line for text in workflows().values() for line in re.findall(r"uses: (?!\./)(.*)", text)]
+    assert used
+    for line in used:
+        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}  # v\d+\.\d+\.\d+", line)
+
+
+def test_the_addresses_of_the_site_come_from_the_repository(tmp_path: Path) -> None:
+    yaml = pytest.importorskip("yaml")
+    steps = yaml.safe_load(workflows()["site.yml"])["jobs"]["build"]["steps"]
+    (step,) = (step for step in steps if "addresses" in step.get("name", ""))
+    shutil.copy(ROOT / "mkdocs.yml", tmp_path)
+    names = {
+        "GITHUB_SERVER_URL": "https://github.com",
+        "GITHUB_REPOSITORY": "you/sentcli",
+        "GITHUB_REPOSITORY_OWNER": "you",
+    }
+    subprocess.run(["bash", "-euc", step["run"]], cwd=tmp_path, env=os.environ | names, check=True)
+    site = yaml.safe_load((tmp_path / "mkdocs.yml").read_text("utf-8"))
+    assert site["site_url"] == "https://you.github.io/sentcli/"
+    assert site["repo_url"] == "https://github.com/you/sentcli"
+
+
+def test_a_large_file_that_a_branch_adds_is_refused(tmp_path: Path) -> None:
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci" / "blobs", tmp_path / ".ci")
+
+    def git(*arguments: str) -> None:
+        identity = ("-c", "user.name=a", "-c", "user.email=a@example.org")
+        subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    def add(name: str, size: int) -> subprocess.CompletedProcess[str]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x" * size)
+        git("add", "-A")
+        git("commit", "-q", "-m", name)
+        return subprocess.run([".ci/blobs"], cwd=tmp_path, check=False, capture_output=True, text=True)
+
+    git("init", "-q", "-b", "main")
+    add("old.bin", 2_000_000)
+    git("switch", "-q", "-c", "new")
+    assert add("exports/model.onnx", 2_000_000).returncode == 0
+    done = add("data/a b.csv", 1_000_001)
+    (tmp_path / "data" / "a b.csv").unlink()
+    assert (done.returncode, done.stderr.splitlines()[1:]) == (1, ["data/a b.csv: 1000001 bytes"])
+    assert add("small.txt", 1).returncode == 1  # a commit that deletes it does not take it out of a clone
+
+
 def test_the_wheel_has_the_weights_once(installed: Path) -> None:
     sizes = [path.stat().st_size for path in installed.rglob("*") if path.is_file()]
     assert sum(size > 2_000_000 for size in sizes) == 1
     assert sum(sizes) < 16_500_000
+
+
+def test_each_package_that_is_imported_is_declared() -> None:
+    """Also one that another one brings: it may stop to do so."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    lines = [
+        *project["dependencies"],
+        *(line for lines in project["optional-dependencies"].values() for line in lines),
+    ]
+    declared = {re.match(r"[\w-]+", line)[0].lower().replace("_", "-") for line in lines}
+    owners = importlib.metadata.packages_distributions()
+    for path in (ROOT / "sentcli").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            for name in {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"sentcli"}:
+                found = {owner.lower().replace("_", "-") for owner in owners.get(name, [])}
+                assert not found or found & declared, (path.name, name)

@@ -34,8 +34,9 @@ class Page(HTMLParser):
         of = {name: value or "" for name, value in attributes}
         self.ids |= {of["id"]} if "id" in of else set()
         targets = [of[name] for name in ("href", "src") if of.get(name)]
+        targets += [of["srcset"]] if tag == "source" else []
         self.links += targets
-        is_loaded = tag in ("script", "img", "iframe") or of.get("rel") == "stylesheet"
+        is_loaded = tag in ("script", "img", "iframe", "source") or of.get("rel") == "stylesheet"
         self.loads += targets if is_loaded else []
 
     def handle_data(self, data: str) -> None:
@@ -129,3 +130,29 @@ def test_no_page_is_wider_than_a_phone(server: str, browser: Any) -> None:
         page.goto(server + str(address(source).parent) + "/")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, source
     assert not problems
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [390, 1280])
+def test_axe_finds_nothing(server: str, browser: Any, width: int) -> None:
+    axe = pytest.importorskip("axe_core_python", reason="needs the package axe-core-python")
+    script = Path(axe.__file__).with_name("axe.min.js").read_text("utf-8")
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    names = (
+        "inputs",
+        "outputs",
+        "speed",
+        "training",
+        "models",
+        "evaluation",
+        "explaining",
+        "cluster",
+        "tasks",
+    )
+    for name in ("", *(f"docs/{name}/" for name in names)):
+        page.goto(server + name)
+        page.evaluate(script)
+        found = page.evaluate(
+            "axe.run().then(result => result.violations.map(of => [of.id, of.nodes[0].html]))"
+        )
+        assert found == [], name

@@ -1,6 +1,10 @@
 import json
+import re
 
-from throughput_report import ROOT, SERVICES, pages
+import figures
+import pytest
+import throughput_pictures
+from throughput_report import SERVICES
 
 
 def test_services_charge_by_tiers():
@@ -12,8 +16,21 @@ def test_services_charge_by_tiers():
     assert found["gpt-5-nano, batch"] == 10  # (60 + 300) * 0.025 + 5 * 0.2
 
 
-def test_the_documents_have_the_committed_figures():
-    """If code that scores or the model changes, the documents say so, or have the figures of a new run."""
-    measured = json.loads((ROOT / "benchmarks" / "results" / "throughput.json").read_text("utf-8"))
-    for path, page in pages(measured).items():
-        assert path.read_text("utf-8") == page, "run: python benchmarks/throughput.py --docs"
+@pytest.mark.parametrize("theme", throughput_pictures.THEMES)
+def test_the_chart_is_that_of_the_committed_figures(theme):
+    result = json.loads(figures.THROUGHPUT.read_text("utf-8"))
+    chart = throughput_pictures.chart(result, theme)
+    assert (figures.RESULTS / f"throughput-{theme}.svg").read_text("utf-8") == chart
+    marks = re.findall(r'<circle cx="([\d.]+)"', chart)
+    assert [*map(float, marks)] == sorted(map(float, marks), reverse=True)  # the most accurate first
+
+
+def test_figures_of_another_model_are_an_error(tmp_path, monkeypatch):
+    """Before a release, not in every test: a change of the model need not wait for an hour of measuring."""
+    figures.check()
+    other = tmp_path / "own_labels.json"
+    other.write_text(json.dumps(json.loads(figures.OWN_LABELS.read_text("utf-8")) | {"model": "another"}))
+    monkeypatch.setattr(figures, "OWN_LABELS", other)
+    monkeypatch.setattr(figures, "ROOT", tmp_path)
+    with pytest.raises(SystemExit, match=r"own_labels\.json has the figures of another model"):
+        figures.check()

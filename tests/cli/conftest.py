@@ -1,5 +1,7 @@
 """`sentcli score` with the trained model, in a folder of its own."""
 
+from contextlib import ExitStack, nullcontext
+
 import pytest
 from commands import fail, invoke
 from processes import start_anew
@@ -44,6 +46,10 @@ def start(trained, tmp_path):
     """Start a real process."""
 
     def start(*arguments, **options):
-        return start_anew(tmp_path, "--model", trained.path, *arguments, **options)
+        process = start_anew(tmp_path, "--model", trained.path, *arguments, **options)
+        for stream in (process.stdin, process.stdout, process.stderr):
+            streams.push(stream or nullcontext())
+        return process
 
-    return start
+    with ExitStack() as streams:
+        yield start

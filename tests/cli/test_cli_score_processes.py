@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import termios
-import time
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
@@ -18,6 +17,8 @@ from score_tables import write_csv
 
 pytestmark = pytest.mark.usefixtures("in_a_folder")
 
+PATIENCE = 120  # seconds; a process that takes longer hangs
+
 
 def test_a_slow_pipe_is_answered_line_by_line(start):
     process = start("-q", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -27,11 +28,14 @@ def test_a_slow_pipe_is_answered_line_by_line(start):
         assert process.stdout.readline().endswith(b"\t" + text + b"\n")
     process.stdin.close()
     assert process.stdout.read() == b""
-    assert process.wait(timeout=20) == 0
+    assert process.wait(PATIENCE) == 0
 
 
 def test_a_pipe_without_pauses_is_answered_before_it_ends(start):
     process = start("-q", stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process.stdin.write(b"a dull film\n")  # so that its start, which takes long on a busy machine, is over
+    process.stdin.flush()
+    assert process.stdout.readline().startswith(b"negative\t")
     answered = Event()
     reader = Thread(target=lambda: process.stdout.readline() and answered.set())
     reader.start()
@@ -44,14 +48,14 @@ def test_a_pipe_without_pauses_is_answered_before_it_ends(start):
     process.stdin.close()
     reader.join()
     assert process.stdout.read().count(b"\n") == number
-    assert process.wait(timeout=20) == 0
+    assert process.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize("disposition", [signal.SIG_DFL, signal.SIG_IGN])
 def test_a_closed_pipe_ends_quietly(start, disposition):
-    Path("r.txt").write_text("a warm film\n" * 200_000)
+    endless = subprocess.Popen(["yes", "a warm film"], stdout=subprocess.PIPE)
     process = start(
-        "r.txt",
+        stdin=endless.stdout,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         preexec_fn=lambda: signal.signal(signal.SIGPIPE, disposition),
@@ -59,10 +63,10 @@ def test_a_closed_pipe_ends_quietly(start, disposition):
     )
     assert process.stdout.readline().startswith(b"positive\t")
     process.stdout.close()
-    started = time.monotonic()
-    assert process.wait(timeout=20) == 141
-    assert time.monotonic() - started < 10
+    assert process.wait(PATIENCE) == 141
     assert process.stderr.read() == b""
+    endless.kill()
+    endless.communicate()
 
 
 @pytest.mark.parametrize(
@@ -73,10 +77,8 @@ def test_a_signal_ends_a_run_that_waits_for_input(start, number, code):
     process.stdin.write(b"a warm film\n")
     process.stdin.flush()
     assert process.stdout.readline().startswith(b"positive\t")
-    started = time.monotonic()
     process.send_signal(number)
-    assert process.wait(timeout=20) == code
-    assert time.monotonic() - started < 10
+    assert process.wait(PATIENCE) == code
     assert process.stderr.read() == b"Error: stopped after 1 row\n"
 
 
@@ -93,7 +95,7 @@ def test_under_nohup_a_hangup_ends_nothing(start):
         assert process.stdout.readline().startswith(b"positive\t")
         process.send_signal(signal.SIGHUP)
     process.stdin.close()
-    assert process.wait(timeout=20) == 0
+    assert process.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize(
@@ -101,9 +103,11 @@ def test_under_nohup_a_hangup_ends_nothing(start):
     [
         ("<&-", 1, b"Error: standard input is closed; give a file\n"),
         (">&-", 1, b"Error: standard output is closed; give a file\n"),
-        (">/dev/full", 1, b"Error: standard output: No space left on device\n"),
+        pytest.param(
+            ">/dev/full", 1, b"Error: standard output: No space left on device\n", marks=pytest.mark.linux
+        ),
         ("2>&-", 0, b""),
-        ("2>/dev/full", 0, b""),
+        pytest.param("2>/dev/full", 0, b"", marks=pytest.mark.linux),
     ],
 )
 def test_standard_streams_may_be_closed_or_full(trained, redirection, code, said):
@@ -126,6 +130,7 @@ def shell(command, trained):
     return subprocess.run(line, capture_output=True, check=False, env=environment())
 
 
+@pytest.mark.linux
 def test_rejected_rows_that_a_full_stderr_cannot_take_fail_the_run(trained):
     """The first message, lost too, is a warning about columns; then a row is rejected."""
     write_csv("r.csv", ["a warm film"])
@@ -134,7 +139,7 @@ def test_rejected_rows_that_a_full_stderr_cannot_take_fail_the_run(trained):
     arguments = ("r.csv", "--output-format", "lines", "--model", trained.path)
     with Path("/dev/full").open("wb") as full:
         process = start_anew(Path.cwd(), *arguments, stdout=subprocess.DEVNULL, stderr=full)
-        assert process.wait(timeout=20) == 1
+        assert process.wait(PATIENCE) == 1
 
 
 def at_a_terminal(folder, *arguments):
@@ -148,7 +153,7 @@ def at_a_terminal(folder, *arguments):
         while data := os.read(main, 1 << 16):
             shown += data
     os.close(main)
-    assert process.wait(timeout=20) == 0
+    assert process.wait(PATIENCE) == 0
     return shown.decode().replace("\r\n", "\n")
 
 

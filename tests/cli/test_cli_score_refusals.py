@@ -80,6 +80,7 @@ def test_a_summary_that_cannot_be_written_leaves_the_old_one(score, refuse, monk
     assert {path.name for path in Path().iterdir()} == {"r.csv", "o.csv", "s.json"}
 
 
+@pytest.mark.linux
 def test_a_summary_of_a_folder_that_cannot_be_written_is_an_error(score):
     write_csv("r.csv")
     Path("bad.csv").write_text("no,column\nof,texts\n")

@@ -32,8 +32,8 @@ COMPRESSIONS = {".gz": gzip.compress, ".zst": zstd}
 def stdin(monkeypatch):
     """Replace standard input by a pipe; return the end to write to."""
     read_end, write_end = os.pipe()
-    monkeypatch.setattr(sys, "stdin", os.fdopen(read_end))
-    with os.fdopen(write_end, "wb", buffering=0) as file:
+    with os.fdopen(read_end) as source, os.fdopen(write_end, "wb", buffering=0) as file:
+        monkeypatch.setattr(sys, "stdin", source)
         yield file
 
 
@@ -117,7 +117,7 @@ def test_a_compressed_parquet_file(convert, tmp_path):
     assert out == b"text,sentiment,sentiment_score,2sentiment,2sentiment_score\nx,odd,0.142857,odd,0.142857\n"
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.linux
 def test_a_full_temporary_folder_is_named_with_a_way_out(convert, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", "/some/folder")
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda: Path("/dev/full").open("w+b"))  # noqa: SIM115

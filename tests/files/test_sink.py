@@ -123,7 +123,12 @@ def test_a_full_pipe_that_does_not_block(monkeypatch):
     read_end, write_end = os.pipe()
     os.set_blocking(write_end, False)
     got = []
-    reader = threading.Thread(target=lambda: got.append(os.fdopen(read_end, "rb").read()))
+
+    def read():
+        with os.fdopen(read_end, "rb") as source:
+            got.append(source.read())
+
+    reader = threading.Thread(target=read)
     wait = select.select
 
     def read_from_now_on(*arguments):

@@ -54,6 +54,7 @@ def test_of_two_runs_one_has_the_lock(windows: ModuleType, tmp_path: Path) -> No
         Lock(target, waits=False)
 
 
+@pytest.mark.linux
 def test_no_open_file_is_renamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     replace = Path.replace
 

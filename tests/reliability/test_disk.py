@@ -1,10 +1,11 @@
 """A disk that is full or fails: a clean error, the old file kept, and a rerun to the same bytes."""
 
 import subprocess
-from pathlib import Path
 
 import pytest
 from workload import DONE, PRIVATE, files, finished, write_table
+
+pytestmark = pytest.mark.linux
 
 
 def check_error(run, *parts):
@@ -17,7 +18,6 @@ def check_error(run, *parts):
         assert part in line
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_a_full_device_is_named(folder, score, form):
     write_table(folder, form, 120)

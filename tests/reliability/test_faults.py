@@ -19,7 +19,7 @@ from processes import ON_DISK, Run
 from sampling import drawn
 from workload import OUTPUTS, write_table
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.linux]
 
 POINTS = 2  # of each command and kind of fault
 # Of a summary: what depends on which run did the work.

@@ -105,6 +105,7 @@ def _damaged(draw, data):
 MUTATED = {"xlsx": workbook, "parquet": lambda seed: Case("parquet", seed).data}
 
 
+@pytest.mark.linux
 @pytest.mark.parametrize("form", MUTATED)
 def test_no_mutated_file_ends_a_run(folder, trained, form):
     end = time.monotonic() + 60 * MINUTES

@@ -71,6 +71,7 @@ def test_killed_at_random_moments(folder, score, form, output):
 
 
 @pytest.mark.slow
+@pytest.mark.linux
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_killed_at_every_call_to_the_disk(folder, score, form):
     write_table(folder, form, 120)

@@ -10,6 +10,7 @@ import sqlite3
 import sys
 import threading
 import zipfile
+from contextlib import ExitStack
 
 import pyarrow as pa
 import pyarrow.orc as orc
@@ -94,11 +95,12 @@ def piped(monkeypatch):
 
     def put(data):
         read_end, write_end = os.pipe()
-        monkeypatch.setattr(sys, "stdin", os.fdopen(read_end))
+        monkeypatch.setattr(sys, "stdin", pipes.enter_context(os.fdopen(read_end)))
         threading.Thread(target=lambda: [os.write(write_end, data), os.close(write_end)]).start()
         return "-"
 
-    return put
+    with ExitStack() as pipes:
+        yield put
 
 
 @pytest.mark.parametrize("name", READ)
