@@ -96,9 +96,7 @@ def evaluate(options: EvaluateOptions) -> None:
     if options.card:
         check_card(bundle)
     for path in filter(None, (options.predictions, options.report)):
-        Target(path).check()
-        if not options.overwrite:
-            Target(path).refuse_existing()
+        Target(path).check(overwrite=options.overwrite)
 
     hardware = named(options, Scorer)
     del hardware["model"]

@@ -55,9 +55,7 @@ def report(options: ReportOptions) -> None:
     from sentcli.scoring.scorer import Scorer
 
     target = Target(options.output)
-    target.check()
-    if not options.overwrite:
-        target.refuse_existing()
+    target.check(overwrite=options.overwrite)
     read = ReadOptions(**named(options, ReadOptions))
     files = [found.file for found in find_inputs(options.inputs, read, "")]
     with Scorer(options.model) as scorer:
