@@ -132,9 +132,8 @@ def _check_labels(options: EvaluateOptions, bundle: Bundle, against: Bundle | No
     """Refuse models whose labels do not fit the options."""
     labels = bundle.config.labels
     if against and against.config.labels != labels:
-        raise UsageError(
-            f"--against {options.against}: its labels, or their order, differ from those of {options.model}"
-        )
+        others = f"those of {options.model}"
+        raise UsageError(f"--against {options.against}: its labels, or their order, differ from {others}")
     if options.target_precision and len(labels) > 2:
         raise UsageError(f"--target-precision: {options.model} has {len(labels)} labels, not two; omit it")
 

@@ -53,7 +53,5 @@ def export(options: ExportOptions) -> None:
     formats = FORMATS if options.format == _ALL else (options.format,)
     files = export_bundle(bundle, output, formats=formats, graph=options.graph, overwrite=options.overwrite)
     for file in () if options.quiet else files:
-        say(
-            f"{output / file.name}: {file.size / 1e6:.1f} MB; its probabilities differ from PyTorch's by at "
-            f"most {file.difference:.1e} on synthetic texts"
-        )
+        difference = f"from PyTorch's by at most {file.difference:.1e} on synthetic texts"
+        say(f"{output / file.name}: {file.size / 1e6:.1f} MB; its probabilities differ {difference}")

@@ -53,9 +53,8 @@ def train(options: TrainOptions) -> None:
         if isinstance(error, MemoryError):
             what = f"free memory, then {same}" if is_saved else "try fewer texts"
             raise SentcliError(f"out of memory; {what}") from error
-        raise InterruptedRunError(
-            f"stopped; {same if is_saved else 'nothing was saved yet'}", signal_of(error)
-        ) from None
+        rest = same if is_saved else "nothing was saved yet"
+        raise InterruptedRunError(f"stopped; {rest}", signal_of(error)) from None
     if not options.quiet:
         _say_done(options.output)
 

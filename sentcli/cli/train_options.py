@@ -193,9 +193,8 @@ def check_together() -> None:
     context = click.get_current_context()
     params = context.params
     if params["data"] and is_given("dataset"):
-        raise UsageError(
-            "--dataset cannot be combined with [[data]] tables; omit it, or name it as the path of a table"
-        )
+        hint = "omit it, or name it as the path of a table"
+        raise UsageError(f"--dataset cannot be combined with [[data]] tables; {hint}")
     if params["folds"] and params["validation"]:
         raise UsageError("folds cannot be combined with --validation; omit one of them")
     for name, other in (("validation_share", "validation"), ("glove", "finetune"), ("positive", "finetune")):

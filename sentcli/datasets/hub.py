@@ -47,9 +47,8 @@ def folder_layout(spec: str) -> tuple[dict[str, list[str]], dict[str, tuple[str,
         builder = datasets.load_dataset_builder(whole, cache_dir=cache)
         files = {str(split): [*map(str, names)] for split, names in builder.config.data_files.items()}
         features = (builder.info.features or {}).items()
-        return files, {
-            column: tuple(kind.names) for column, kind in features if isinstance(kind, datasets.ClassLabel)
-        }
+        labels = {name: kind for name, kind in features if isinstance(kind, datasets.ClassLabel)}
+        return files, {column: tuple(kind.names) for column, kind in labels.items()}
 
 
 def read(data: datasets.Dataset, where: str, options: ReadOptions) -> Iterator[tuple[Table, Chunk]]:

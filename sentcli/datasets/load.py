@@ -3,7 +3,7 @@
 import json
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -100,12 +100,8 @@ def load_split(
     texts, entries = _read(*_open(data.path, split, options), data.label_column, names)
     if not len(texts) + len(entries):
         raise DataError(f"{texts.where}: no rows")
-    pairs: Iterable[tuple[Any, Any]] = zip(texts.texts, texts.labels, strict=True)
-    missing = {
-        row: "no text" if text is None else "no label"
-        for row, (text, label) in enumerate(pairs)
-        if text is None or label is None
-    }
+    missing = {row: "no label" for row, label in enumerate(texts.labels) if label is None}
+    missing |= {row: "no text" for row, text in enumerate(texts.texts) if text is None}
     return _leave_out(texts, missing, rejects or Rejects(), entries)
 
 
@@ -179,7 +175,7 @@ def _leave_out(
     entries = [
         {"input": data.where, "row": numbers[row], "reason": reason}
         | {"text": data.texts[row], "label": data.labels[row]}
-        for row, reason in reasons.items()
+        for row, reason in sorted(reasons.items())
     ]
     rejects.add(data.where, [*broken, *entries], len(broken) + len(data))
     return data.take([row for row in range(len(data)) if row not in reasons]) if reasons else data
@@ -262,9 +258,8 @@ def with_targets(data: LabeledTexts, source: DataSet, names: Sequence[str], reje
     """
     if source.targets is None:
         data = without_unknown(data, names, rejects)
-        return replace(
-            data, labels=[names[number] for number in label_ids(data.labels, names, data.where).tolist()]
-        )
+        places = label_ids(data.labels, names, data.where)
+        return replace(data, labels=[names[place] for place in places.tolist()])
     if len(names) != 2:
         problem = f"targets need two classes, but there are {len(names)}: {', '.join(names):.200}"
         hint = "omit targets, or change the labels of the other data sets"

@@ -265,16 +265,13 @@ class Inputs:
 
     def _with_room(self, partitions: Partitions) -> Partitions:
         """Return the columns of folders that the output has, except those that an input has itself."""
-        kept = {
-            column: values
-            for column, values in partitions.items()
-            if self._read.keeps(column.name) and not find_taken([column.name], self.table.columns)
-        }
-        names = [column.name for column in kept]
+        columns = [column for column in partitions if self._read.keeps(column.name)]
+        added = [column for column in columns if not find_taken([column.name], self.table.columns)]
+        names = [column.name for column in added]
         check_room(names, self._names, self._files[0].name)
         if names:
             _log.info("%s: columns from the names of folders: %s", self._output, ", ".join(names))
-        return kept
+        return {column: partitions[column] for column in added}
 
     def _log_left_out(self, names: Sequence[str]) -> None:
         """Log what a conversion leaves out."""

@@ -38,10 +38,8 @@ class Band:
 
     def __post_init__(self) -> None:
         if not 0 <= self.low <= self.high <= 1:  # a NaN fails this too
-            raise UsageError(
-                f"{option('neutral')} {self.low:g},{self.high:g}: two probabilities are needed, from 0 to 1, "
-                "the lower one first, such as 0.3,0.7"
-            )
+            needed = "two probabilities are needed, from 0 to 1, the lower one first, such as 0.3,0.7"
+            raise UsageError(f"{option('neutral')} {self.low:g},{self.high:g}: {needed}")
 
     def sides(self, scores: Floats) -> Sides:
         """Return for each probability of the second class 0 below the band, 1 in it and 2 above it."""

@@ -100,9 +100,8 @@ class Scorer(AbstractContextManager["Scorer"]):
         open_model = partial(load_backend, backend, bundle, device, precision=precision)
         outputs = len(self.labels) + SIDES * has_head
         shift = self.extras.own_words.shift if self.extras.own_words else None
-        self._inference = Inference(
-            bundle, open_model, outputs, self._null_values, shift, workers or usable_cores()
-        )
+        threads = workers or usable_cores()
+        self._inference = Inference(bundle, open_model, outputs, self._null_values, shift, threads)
         self.backend, self.runtime = self._inference.backend.name, self._inference.backend.runtime
 
     @property
@@ -339,10 +338,8 @@ def _band(bundle: Bundle, given: tuple[float, float] | bool) -> Band | str:
     """Return the band with the given ends; True: `HEAD` or the band of the model."""
     labels, model = bundle.config.labels, f"{option('neutral')}: the model {bundle.name}"
     if len(labels) > 2 or NEUTRAL in labels:
-        raise UsageError(
-            f"{model} has the labels {', '.join(labels):.200}; "
-            f"a neutral band needs two labels other than {NEUTRAL}"
-        )
+        needed = f"a neutral band needs two labels other than {NEUTRAL}"
+        raise UsageError(f"{model} has the labels {', '.join(labels):.200}; {needed}")
     if bundle.config.model.neutral_head and isinstance(given, bool):
         return HEAD
     ends = bundle.config.neutral if isinstance(given, bool) else given

@@ -274,13 +274,7 @@ def _parse_exactly(line: bytes, constant: Callable[[str], Any]) -> dict[str, Any
     :returns: a message if it cannot be written anew.
     """
     try:
-        record: dict[str, Any] = json.loads(
-            line.decode(),
-            parse_int=orjson.Fragment,
-            parse_float=orjson.Fragment,
-            parse_constant=constant,
-            object_pairs_hook=_unique,
-        )
+        record: dict[str, Any] = json.loads(line.decode(), **_EXACTLY, parse_constant=constant)
         if line.count(b"[") + line.count(b"{") > _DEEP:
             orjson.dumps(record)
     except ValueError as error:
@@ -295,6 +289,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(record) < len(pairs):
         raise ValueError("a key occurs twice")
     return record
+
+
+_EXACTLY: Any = {"parse_int": orjson.Fragment, "parse_float": orjson.Fragment, "object_pairs_hook": _unique}
 
 
 def _cell(value: Any) -> str | None:
