@@ -254,16 +254,11 @@ def score(options: ScoreOptions) -> None:
             from sentcli.report.rows import Report  # few runs have one
 
             report = Report(scorer, Target(options.report), options.by_time)
+        run = named(options, JobOptions) | {"rejects": rejects, "report": report, "summary": summary}
+        job, inputs = JobOptions(read, write, **run), options.inputs or ("-",)
+        cluster = (options.ray, settings) if options.ray else None
         result = score_files(
-            scorer,
-            options.inputs or ("-",),
-            options.output,
-            JobOptions(
-                read, write, rejects, options.overwrite, options.update, report=report, summary=summary
-            ),
-            shard=options.shard,
-            show_progress=talks,
-            cluster=(options.ray, settings) if options.ray else None,
+            scorer, inputs, options.output, job, shard=options.shard, show_progress=talks, cluster=cluster
         )
     name = "" if options.output == "-" else options.output
     said = [*result.lines(name, ordered=scorer.ordered), *result.tables(scorer.labels[-1])] if talks else []

@@ -184,8 +184,7 @@ def file_settings() -> list[click.Parameter]:
 
 def given_settings() -> dict[str, Any]:
     """Return the settings that the user gave, on the command line or in the file; None for `auto`."""
-    params = click.get_current_context().params
-    return {name: params[name] for name in _SETTINGS if is_given(name)}
+    return {name: click.get_current_context().params[name] for name in _SETTINGS if is_given(name)}
 
 
 def check_together() -> None:

@@ -72,7 +72,7 @@ class Target:
             shutil.rmtree(self.scratch, ignore_errors=True)
 
     def check(self, *, overwrite: bool = True) -> None:
-        """Refuse a folder, a file in a folder that does not exist, and an existing one without `overwrite`."""
+        """Refuse a folder, a file in no folder that exists, and one that exists without `overwrite`."""
         if not overwrite:
             self.refuse_existing()
         if self.is_url or self.name == STANDARD:

@@ -111,8 +111,8 @@ def _check_places(target: Target, rejects: Target | None) -> None:
     :param rejects: the place that the user named.
     """
     if rejects:
-        are_one = target.is_file and rejects.is_file and rejects.path == target.path
-        if are_one or (target.is_standard_output and rejects.is_standard_output):
+        are_streams = target.is_standard_output and rejects.is_standard_output
+        if are_streams or rejects.address == target.address:
             hint = f"give another {option('rejects')}"
             raise UsageError(f"{target.name}: the rejected rows cannot go to the output too; {hint}")
         if target.is_file and not (rejects.is_file or rejects.is_folder):

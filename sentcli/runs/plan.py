@@ -192,8 +192,7 @@ def _find(name: str, read: ReadOptions, output: str) -> list[Found]:
             raise UsageError(f"{what} Add --documents, or {option('input_format', 'lines')}")
     elif "*" in name if at_url else WILDCARD.search(name) and not Path(name).exists():
         base = _FIXED.findall(name)[0]
-        pattern = name.removeprefix(base)
-        found, links = (remote.expand(name), []) if at_url else walk(base, pattern)
+        found, links = (remote.expand(name), []) if at_url else walk(base, name.removeprefix(base))
         if not (found or links):
             raise DataError(f"{name}: no such files")
         kept = _inputs_among(name, base, found, read, is_folder=False)
@@ -231,8 +230,7 @@ def _inputs_among(
         if not (read.text_column or is_url(name)) and {*map(suffix_of, tables)} == {".json"}:
             files = [*filter(_has_usual_text, files)] or files
     kept = files or found
-    left_out = {*found} - {*kept}
-    _say_left_out(name, sorted(file.removeprefix(base) for file in left_out))
+    _say_left_out(name, sorted(file.removeprefix(base) for file in {*found} - {*kept}))
     return kept
 
 

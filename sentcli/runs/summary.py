@@ -142,12 +142,10 @@ class Summary(Counts):
         if count < max(1, least):
             return ""
         verb = "is" if self.rows == 1 else "are"
-        return (
-            f"{count:,} of {counted(self.rows, 'row')} {verb} perhaps in another language: more than "
-            f"{OTHER_LANGUAGE:.0%} of the words are unknown to the model, and the labels of such rows mean "
-            f"little; --null-unknown {OTHER_LANGUAGE} leaves them without a label, --unknown-words adds a "
-            "column with the share of unknown words"
-        )
+        what = f"{count:,} of {counted(self.rows, 'row')} {verb} perhaps in another language"
+        why = f"more than {OTHER_LANGUAGE:.0%} of the words are unknown to the model, and such labels mean little"
+        hint = f"--null-unknown {OTHER_LANGUAGE} leaves them without a label, --unknown-words adds a column"
+        return f"{what}: {why}; {hint} with the share of unknown words"
 
 
 @dataclass
