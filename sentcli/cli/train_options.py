@@ -151,9 +151,7 @@ class TrainOptions:
     ema_decay: float = _setting()
     seed: int = _setting()
     device: str | None = common.device()
-    threads: int | None = option(
-        "Threads of PyTorch. Default: one for up to 100,000 words, else all cores.", low=1
-    )
+    threads: int | None = option("Threads of PyTorch. Default: 1 up to 100,000 words, else all cores.", low=1)
 
     output: Path = common.new_folder(
         "New model folder.", "-o", default="sentcli-model", heading="Output and settings"

@@ -12,15 +12,13 @@ import datasets
 from datasets.packaged_modules.csv.csv import CsvConfig
 from huggingface_hub import utils as hub
 
-from sentcli.config import DEFAULT_DATASET, HUB_ID
+from sentcli.config import DEFAULT_DATASET, HUB_ID, LOG
 from sentcli.errors import DataError
 from sentcli.tables.chunk import CHUNK_ROWS, Chunk, Cursor
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.record_batches import chunks_of, table_of
 from sentcli.tables.registry import SUFFIXES, suffix_of
 from sentcli.tables.table import Table, log_notes
-
-_log = logging.getLogger("sentcli")
 
 
 def load(spec: str) -> dict[str, datasets.Dataset]:
@@ -63,7 +61,7 @@ def read(data: datasets.Dataset, where: str, options: ReadOptions) -> Iterator[t
 @contextmanager
 def _translated(spec: str) -> Iterator[None]:
     """Raise a DataError for any error of the libraries, and hide their progress bars and logs."""
-    if not _log.isEnabledFor(logging.DEBUG):
+    if not LOG.isEnabledFor(logging.DEBUG):
         datasets.disable_progress_bars()
         hub.disable_progress_bars()  # type: ignore[attr-defined]  # documented, yet not re-exported
         for library in ("datasets", "huggingface_hub"):

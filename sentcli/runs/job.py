@@ -1,7 +1,6 @@
 """One output: read, score and write its rows; keep a ledger, and continue a stopped run from its ledger."""
 
 import json
-import logging
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -42,8 +41,6 @@ if TYPE_CHECKING:
     from sentcli.report.rows import Report
 
 _KEPT = "; what was scored so far is kept, and the same command continues"
-
-_log = logging.getLogger("sentcli")
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from sentcli.config import LOG
 from sentcli.errors import DataError, OutputError, RefusedOutputError, UsageError, counted, option
 from sentcli.files import remote, stop
 from sentcli.files.atomic import output_errors
 from sentcli.files.compression import compression_of, is_archive, list_members, path_of
-from sentcli.files.remote import as_path, is_url
 from sentcli.files.sink import Target
 from sentcli.files.source import STANDARD, InputFile, Source, inspect_input
 from sentcli.files.walk import WILDCARD, not_inputs, walk
@@ -24,8 +24,6 @@ from sentcli.tables.open import open_table
 from sentcli.tables.options import ReadOptions, ResultColumn
 from sentcli.tables.registry import SUFFIXES, get_format, is_known, suffix_of, written_format
 from sentcli.tables.text_column import is_usual
-
-_log = logging.getLogger("sentcli")
 
 Pair = tuple[list[str], Target]  # inputs, and the output that gets their rows
 
@@ -68,7 +66,9 @@ def plan_outputs(
     :returns: the pairs, and the number of inputs whose outputs cannot have a name, which are logged.
     """
     # Without repeated slashes, as the names that a glob finds have none.
-    names = [name if is_url(name) else re.sub("//+", "/", name) for name in map(as_path, inputs)]
+    names = [
+        name if remote.is_url(name) else re.sub("//+", "/", name) for name in map(remote.as_path, inputs)
+    ]
     found = find_inputs(names, read, output.name if output.is_folder else "")
     files = [each.file for each in found]
     if not files:
@@ -78,7 +78,7 @@ def plan_outputs(
         raise UsageError("-o is empty; give a file, a folder, or - for standard output")
     if not output.is_folder:
         if len(files) > 1 and output.is_file and not (Path(name).suffix or Path(name).exists()):
-            _log.warning("%s: one file for all inputs; for one file each, give -o %s/", name, name)
+            LOG.warning("%s: one file for all inputs; for one file each, give -o %s/", name, name)
         return [(files, output)], 0
     if read.format == "documents":
         raise UsageError(f"--documents makes one table of all files; give -o {name.rstrip('/')}.csv")
@@ -90,7 +90,7 @@ def plan_outputs(
             target = Target(f"{name}{path}" if output.is_url else Path(name, path))
             pairs += [([each.file], target)] if target.rejects else []
         except (DataError, RefusedOutputError) as error:
-            _log.error("%.2000s", error)
+            LOG.error("%.2000s", error)
     outputs = [target for _, target in pairs]
     _refuse_collisions(files, outputs)
     if not output.is_url:
@@ -111,7 +111,7 @@ def _refuse_collisions(files: Sequence[str], outputs: Sequence[Target]) -> None:
     inputs = []
     for name in files:
         with suppress(DataError):  # raised again when this input is scored
-            inputs.append(InputFile(name, name) if is_url(name) else inspect_input(name))
+            inputs.append(InputFile(name, name) if remote.is_url(name) else inspect_input(name))
     refuse_inputs(inputs, [*written])
 
 
@@ -174,12 +174,12 @@ def find_inputs(names: Sequence[str], read: ReadOptions, output: str) -> list[Fo
         found = [each for each in found if each not in markers]
     _refuse_lakes(found)
     if not read.format and (count := _count_documents(each.file for each in found)) >= _MANY:
-        _log.warning("each line of %s small text files is a text; if each file is, add --documents", count)
+        LOG.warning("each line of %s small text files is a text; if each file is, add --documents", count)
     return found
 
 
 def _find(name: str, read: ReadOptions, output: str) -> list[Found]:
-    at_url = is_url(name)
+    at_url = remote.is_url(name)
     if name.endswith("/") if at_url else name not in ("", STANDARD) and Path(name).is_dir():
         base = f"{name.rstrip('/')}/"
         found, links = (sorted(remote.list_folder(base)), []) if at_url else walk(base, "**/*")
@@ -227,7 +227,7 @@ def _inputs_among(
         known = [file for file in files if is_known(file)]
         tables = [file for file in known if not _is_text(file)] if is_folder else []
         files = tables or known or files
-        if not (read.text_column or is_url(name)) and {*map(suffix_of, tables)} == {".json"}:
+        if not (read.text_column or remote.is_url(name)) and {*map(suffix_of, tables)} == {".json"}:
             files = [*filter(_has_usual_text, files)] or files
     kept = files or found
     _say_left_out(name, sorted(file.removeprefix(base) for file in {*found} - {*kept}))
@@ -248,7 +248,7 @@ def _is_text(file: str) -> bool:
 
 def _count_documents(files: Iterable[str]) -> int:
     """Return the number of small files of text, which may be a text each; 0 if there are large ones."""
-    paths = [Path(file) for file in files if _is_text(file) and not is_url(file)]
+    paths = [Path(file) for file in files if _is_text(file) and not remote.is_url(file)]
     sizes = [path.stat().st_size for path in paths if path.is_file()]
     return len(sizes) if sum(sizes) <= _DOCUMENT_BYTES * len(sizes) else 0
 
@@ -261,14 +261,14 @@ def _say_left_out(name: str, files: Sequence[str]) -> None:
         more = f" and {len(files) - _NAMED:,} more" if len(files) > _NAMED else ""
         level = logging.WARNING if unknown else logging.INFO
         where = f"{name}: " if name else ""
-        _log.log(level, "%s%s left out: %s%s", where, counted(len(files), "file"), named, more)
+        LOG.log(level, "%s%s left out: %s%s", where, counted(len(files), "file"), named, more)
 
 
 def _refuse_lakes(found: Iterable[Found]) -> None:
     """Refuse the files of a Delta or Iceberg table: only its log shows which of them are current."""
     stored = [each for each in found if suffix_of(each.file) in _STORED]
-    folders = {each.base.rstrip("/") for each in stored if each.base and is_url(each.file)}
-    for path in {Path(each.file).parent for each in stored if not is_url(each.file)}:
+    folders = {each.base.rstrip("/") for each in stored if each.base and remote.is_url(each.file)}
+    for path in {Path(each.file).parent for each in stored if not remote.is_url(each.file)}:
         folders |= {str(parent) for parent in (path, *path.parents, *path.absolute().parents)}
     for folder in sorted(folders, key=len):
         if _list(f"{folder}/_delta_log", "*.json"):
@@ -286,7 +286,9 @@ def _refuse_lakes(found: Iterable[Found]) -> None:
 def _list(folder: str, pattern: str) -> list[str]:
     """List the files of a folder that may not exist."""
     with suppress(DataError):  # of a server or a parent folder that does not list its files
-        return remote.expand(f"{folder}/{pattern}") if is_url(folder) else walk(f"{folder}/", pattern)[0]
+        return (
+            remote.expand(f"{folder}/{pattern}") if remote.is_url(folder) else walk(f"{folder}/", pattern)[0]
+        )
     return []
 
 

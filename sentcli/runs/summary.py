@@ -1,12 +1,12 @@
 """The progress of a run, and its summary for people and as JSON."""
 
-import logging
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from sentcli.config import LOG
 from sentcli.errors import counted
 from sentcli.files.source import STANDARD
 from sentcli.scoring.dates import doubt_of, split_span
@@ -16,8 +16,6 @@ _MANY_FOREIGN = 0.02  # of the rows that are not blank
 _SILENCE = 600.0  # seconds between two progress lines in a log
 _EMPTY = "(empty)"
 _MOST_SHOWN, _LONGEST_NAME = 20, 40  # groups in a table, and characters of their names
-
-_log = logging.getLogger("sentcli")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +183,7 @@ class Bar:
             return
         self._progress.logged = now
         share = f", {read / self._total_bytes:.0%} of the bytes" if self._total_bytes else ""
-        _log.info("%s%s%s", self._where, reached, share)
+        LOG.info("%s%s%s", self._where, reached, share)
 
     def close(self) -> None:
         if self._bar is not None:
