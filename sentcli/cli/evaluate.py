@@ -26,7 +26,7 @@ _NO_FIGURE = ("by", "card", "json", "suspects", "predictions", "report", "overwr
 class EvaluateOptions:
     """The options of `sentcli evaluate`."""
 
-    model: Path = common.model_argument()
+    model: Path = common.model_path()
 
     dataset: str = common.dataset(heading="Data")
     split: str = option("Split of the data set; a file has only one.", default="test")

@@ -19,7 +19,7 @@ _ALL = "all"
 class ExportOptions:
     """The options of `sentcli export`."""
 
-    model: Path = common.model_argument()
+    model: Path = common.model_path()
     output: Path | None = common.new_folder(
         "New model folder. Default: the model's name, a dash and the format.", "-o", heading="What to write"
     )

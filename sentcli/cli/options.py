@@ -46,15 +46,11 @@ _ONCE: dict[str, Any] = {"multiple": True, "callback": _only_column}
 name = partial(option, type=Name())
 column = partial(name, metavar="COLUMN")
 new_folder = partial(option, type=click.Path(path_type=Path), convert=_check_new_folder)
-model_argument = partial(
-    argument, type=NamedPath(path_type=Path), default=default_bundle_path, required=False
-)
+model_path = partial(argument, type=NamedPath(path_type=Path), default=default_bundle_path, required=False)
 model = partial(option, "Model folder, file or hf:// name. Default: imdb-bilstm, included.")
 backend = partial(option, "Runtime. Default: onnx, else one that the model has a file for.", choices=BACKENDS)
 device = partial(option, "Where PyTorch runs. Default: cuda if there is one.", choices=DEVICES)
-precision = partial(
-    option, "PyTorch's matrix products; fp16 on CUDA only. Default: fp32.", choices=SCORING_PRECISIONS
-)
+precision = partial(option, "In PyTorch; fp16 on CUDA only. Default: fp32.", choices=SCORING_PRECISIONS)
 dataset = partial(
     name, "Hugging Face id, folder, or CSV, TSV, JSONL, JSON, Parquet, XLSX file.", default=DEFAULT_DATASET
 )

@@ -301,8 +301,7 @@ def _read_options(options: ScoreOptions) -> ReadOptions:
         lines = [re.sub(rb"[\r\n]+", b" ", os.fsencode(text)) + b"\n" for text in options.text]
         sys.stdin = TextIOWrapper(BytesIO(b"".join(lines)))
         form = "lines"
-    changed = {"format": form, "header": not options.no_header}
-    return ReadOptions(**named(options, ReadOptions) | changed)
+    return ReadOptions(**named(options, ReadOptions) | {"format": form, "header": not options.no_header})
 
 
 def _write_summary(options: ScoreOptions, scorer: "Scorer", result: "Summary") -> None:

@@ -62,8 +62,9 @@ def exists(url: str) -> bool:
 
 def remove(url: str) -> None:
     """Remove a remote file, if there is one."""
-    with _translated(url, OutputError) as (files, path), suppress(FileNotFoundError):
-        files.rm_file(path)
+    with _translated(url, OutputError) as (files, path):
+        if files.exists(path):
+            files.rm_file(path)
 
 
 def expand(pattern: str) -> list[str]:

@@ -28,13 +28,12 @@ from sentcli.files.source import Source
 from sentcli.tables import registry
 from sentcli.tables.chunk import Chunk, Cursor, Event, Results, Sheet
 from sentcli.tables.convert import LastLine, six_decimals, to_json
-from sentcli.tables.line_reader import LineReader, bad_bytes
+from sentcli.tables.line_reader import LONGEST, LineReader, bad_bytes
 from sentcli.tables.options import ResultColumn, WriteOptions
 from sentcli.tables.table import Table, TextTable, find_taken
 from sentcli.tables.text_column import join_texts
 
 _MOST_NAMED = 180  # characters of the columns that a reason proposes to keep
-_LONGEST = 16  # times --max-row-bytes; a longer record is an error
 _BLANK_BYTES = 99  # before the first object of an array
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _BRACKET = re.compile(rb'(?:[^"{}\[\]]++|%b)*+([{}\[\]]?)' % _STRING, re.DOTALL)  # after strings and others
@@ -183,8 +182,8 @@ def split_records(blocks: Iterator[bytes], text: TextTable) -> Iterator[list[byt
             place = end
         data = data[place:]
         enough = 2 * len(data)
-        if len(data) > _LONGEST * limit:
-            raise DataError(f"{name}: a record of more than {_LONGEST * limit} bytes; is this JSON?")
+        if len(data) > LONGEST * limit:
+            raise DataError(f"{name}: a record of more than {LONGEST * limit} bytes; is this JSON?")
         if records:
             yield records
     if depth > 0:

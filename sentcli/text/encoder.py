@@ -66,8 +66,9 @@ class Encoder:
 
     def encode(self, texts: Sequence[str]) -> Encoded:
         """Encode texts, in order."""
-        parts = [self._encode(part) for part in slices(texts, _SLICE) or [texts]]
-        ids, lengths = map(np.concatenate, zip(*parts, strict=True))
+        parts = [self._encode(part) for part in slices(texts, _SLICE)]
+        ids = np.concatenate([np.empty(0, np.int32), *(part for part, _ in parts)])
+        lengths = np.concatenate([np.empty(0, np.int64), *(part for _, part in parts)])
         ends = np.cumsum(lengths)
         starts = ends - lengths
 

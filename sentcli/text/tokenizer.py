@@ -93,8 +93,7 @@ class Vocab:
     @cached_property
     def bigrams(self) -> list[tuple[int, int]]:
         """The ids of the two words of each bigram, in the order of the bigrams' own ids."""
-        words = " ".join(self.words[self.first_bigram :]).split()
-        ids = map(self._ids.__getitem__, words)
+        ids = map(self._ids.__getitem__, " ".join(self.words[self.first_bigram :]).split())
         return list(zip(ids, ids, strict=True))
 
     @classmethod
