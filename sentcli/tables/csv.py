@@ -235,9 +235,7 @@ class _CsvReader(LineReader):
             self._rescanned += size
             if self._rescanned > _RESCAN_LIMITS * self._limit + _RESCAN_SHARE * self.offset:
                 hint = f"try another {option('quotechar')}"
-                raise DataError(
-                    f"{self.table.name}: line {self.line}: too many quotes are not closed; {hint}"
-                )
+                raise DataError(f"{self.name}: line {self.line}: too many quotes are not closed; {hint}")
         return malformed(line, error, size, self.table.options)
 
 

@@ -28,6 +28,7 @@ class LineReader(ABC):
     chunk_type = Chunk
 
     def __init__(self, source: Source, table: TextTable) -> None:
+        self.name = table.name
         self.table = table
         self.encoding = table.encoding
         self._source = source
@@ -60,7 +61,7 @@ class LineReader(ABC):
             start = 0
             for number, line in enumerate(lines if max(map(len, lines)) > self._limit else []):
                 if len(line) > self._limit:
-                    check_length(line, self._limit, self.table.name)
+                    check_length(line, self._limit, self.name)
                     if start < number:
                         yield from self.parse(lines[start:number])
                     yield from self.finish()
@@ -82,8 +83,7 @@ class LineReader(ABC):
         return Records(texts, rows, raw, lines, self.offset if self.has_offsets else None)
 
     def reject(self, raw: bytes, reason: str) -> Reject:
-        offset = self.offset if self.has_offsets else None
-        return Reject(self.table.name, self.line, offset, reason, raw)
+        return Reject(self.name, self.line, self.offset if self.has_offsets else None, reason, raw)
 
 
 def bad_bytes(line: bytes, error: UnicodeDecodeError, offset: int, table: TextTable) -> str:

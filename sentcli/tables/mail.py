@@ -53,7 +53,7 @@ class _MailReader(LineReader):
             if line.startswith(b"From ") and self._message.endswith((b"\n\n", b"\n\r\n")):
                 yield from self.finish() if signature_of(line) else ()
             self._message += line
-        check_length(self._message, self._limit, self.table.name)
+        check_length(self._message, self._limit, self.name)
 
     def finish(self) -> Iterator[Event]:
         """Yield the row of a message, or a reject if it is none or too long."""
