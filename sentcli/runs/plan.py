@@ -17,6 +17,7 @@ from sentcli.errors import DataError, OutputError, RefusedOutputError, UsageErro
 from sentcli.files import remote, stop
 from sentcli.files.atomic import output_errors
 from sentcli.files.compression import compression_of, is_archive, list_members, path_of
+from sentcli.files.remote import as_path, is_url
 from sentcli.files.sink import Target
 from sentcli.files.source import STANDARD, InputFile, Source, inspect_input
 from sentcli.files.walk import WILDCARD, not_inputs, walk
@@ -66,9 +67,7 @@ def plan_outputs(
     :returns: the pairs, and the number of inputs whose outputs cannot have a name, which are logged.
     """
     # Without repeated slashes, as the names that a glob finds have none.
-    names = [
-        name if remote.is_url(name) else re.sub("//+", "/", name) for name in map(remote.as_path, inputs)
-    ]
+    names = [name if is_url(name) else re.sub("//+", "/", name) for name in map(as_path, inputs)]
     found = find_inputs(names, read, output.name if output.is_folder else "")
     files = [each.file for each in found]
     if not files:
@@ -111,7 +110,7 @@ def _refuse_collisions(files: Sequence[str], outputs: Sequence[Target]) -> None:
     inputs = []
     for name in files:
         with suppress(DataError):  # raised again when this input is scored
-            inputs.append(InputFile(name, name) if remote.is_url(name) else inspect_input(name))
+            inputs.append(InputFile(name, name) if is_url(name) else inspect_input(name))
     refuse_inputs(inputs, [*written])
 
 
@@ -179,7 +178,7 @@ def find_inputs(names: Sequence[str], read: ReadOptions, output: str) -> list[Fo
 
 
 def _find(name: str, read: ReadOptions, output: str) -> list[Found]:
-    at_url = remote.is_url(name)
+    at_url = is_url(name)
     if name.endswith("/") if at_url else name not in ("", STANDARD) and Path(name).is_dir():
         base = f"{name.rstrip('/')}/"
         found, links = (sorted(remote.list_folder(base)), []) if at_url else walk(base, "**/*")
@@ -227,7 +226,7 @@ def _inputs_among(
         known = [file for file in files if is_known(file)]
         tables = [file for file in known if not _is_text(file)] if is_folder else []
         files = tables or known or files
-        if not (read.text_column or remote.is_url(name)) and {*map(suffix_of, tables)} == {".json"}:
+        if not (read.text_column or is_url(name)) and {*map(suffix_of, tables)} == {".json"}:
             files = [*filter(_has_usual_text, files)] or files
     kept = files or found
     _say_left_out(name, sorted(file.removeprefix(base) for file in {*found} - {*kept}))
@@ -248,7 +247,7 @@ def _is_text(file: str) -> bool:
 
 def _count_documents(files: Iterable[str]) -> int:
     """Return the number of small files of text, which may be a text each; 0 if there are large ones."""
-    paths = [Path(file) for file in files if _is_text(file) and not remote.is_url(file)]
+    paths = [Path(file) for file in files if _is_text(file) and not is_url(file)]
     sizes = [path.stat().st_size for path in paths if path.is_file()]
     return len(sizes) if sum(sizes) <= _DOCUMENT_BYTES * len(sizes) else 0
 
@@ -267,8 +266,8 @@ def _say_left_out(name: str, files: Sequence[str]) -> None:
 def _refuse_lakes(found: Iterable[Found]) -> None:
     """Refuse the files of a Delta or Iceberg table: only its log shows which of them are current."""
     stored = [each for each in found if suffix_of(each.file) in _STORED]
-    folders = {each.base.rstrip("/") for each in stored if each.base and remote.is_url(each.file)}
-    for path in {Path(each.file).parent for each in stored if not remote.is_url(each.file)}:
+    folders = {each.base.rstrip("/") for each in stored if each.base and is_url(each.file)}
+    for path in {Path(each.file).parent for each in stored if not is_url(each.file)}:
         folders |= {str(parent) for parent in (path, *path.parents, *path.absolute().parents)}
     for folder in sorted(folders, key=len):
         if _list(f"{folder}/_delta_log", "*.json"):
@@ -286,9 +285,7 @@ def _refuse_lakes(found: Iterable[Found]) -> None:
 def _list(folder: str, pattern: str) -> list[str]:
     """List the files of a folder that may not exist."""
     with suppress(DataError):  # of a server or a parent folder that does not list its files
-        return (
-            remote.expand(f"{folder}/{pattern}") if remote.is_url(folder) else walk(f"{folder}/", pattern)[0]
-        )
+        return remote.expand(f"{folder}/{pattern}") if is_url(folder) else walk(f"{folder}/", pattern)[0]
     return []
 
 
