@@ -1,5 +1,6 @@
 """Settings as frozen dataclasses that validate themselves, to and from JSON."""
 
+import logging
 import math
 import re
 from collections.abc import Mapping
@@ -17,7 +18,9 @@ TRAINING_PRECISIONS = ("auto", "fp32")
 SCORING_PRECISIONS = ("fp32", "bf16", "fp16")
 BACKENDS = ("onnx", "torch", "torchscript")
 DEVICES = ("cpu", "cuda")
+LOG = logging.getLogger("sentcli")  # of all modules
 NOTE = 35  # level of the log, above WARNING, of doubtful guesses, which --quiet shows too
+logging.addLevelName(NOTE, "NOTE")
 DEFAULT_DATASET = "stanfordnlp/imdb"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)  # id of a data set
 FORMAT_VERSION = 1

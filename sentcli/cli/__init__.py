@@ -43,8 +43,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.commands:
             return None
-        module = import_module(f"sentcli.cli.{cmd_name}")
-        return getattr(module, cmd_name)  # type: ignore[no-any-return]
+        return getattr(import_module(f"sentcli.cli.{cmd_name}"), cmd_name)  # type: ignore[no-any-return]
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args[0] not in self.commands and "." in args[0]:

@@ -14,7 +14,7 @@ import click
 from click.core import ParameterSource
 
 from sentcli.cli import say
-from sentcli.config import NOTE
+from sentcli.config import LOG, NOTE
 from sentcli.errors import DataError
 
 OTHER = "Other options"  # the heading of options without a heading, and of --help
@@ -159,10 +159,9 @@ class Command(click.Command):
 
 def log_to_stderr(*, quiet: bool) -> None:
     """Send the log of the library to stderr, one plain line per record."""
-    logger = logging.getLogger("sentcli")
-    logger.handlers = [_Sayer()]
-    logger.setLevel(NOTE if quiet else logging.INFO)
-    logger.propagate = False
+    LOG.handlers = [_Sayer()]
+    LOG.setLevel(NOTE if quiet else logging.INFO)
+    LOG.propagate = False
 
 
 class _Sayer(logging.Handler):

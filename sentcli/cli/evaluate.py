@@ -26,7 +26,7 @@ _NO_FIGURE = ("by", "card", "json", "suspects", "predictions", "report", "overwr
 class EvaluateOptions:
     """The options of `sentcli evaluate`."""
 
-    model: Path = common.model_argument()
+    model: Path = common.model_path()
 
     dataset: str = common.dataset(heading="Data")
     split: str = option("Split of the data set; a file has only one.", default="test")
@@ -96,9 +96,7 @@ def evaluate(options: EvaluateOptions) -> None:
     if options.card:
         check_card(bundle)
     for path in filter(None, (options.predictions, options.report)):
-        Target(path).check()
-        if not options.overwrite:
-            Target(path).refuse_existing()
+        Target(path).check(overwrite=options.overwrite)
 
     hardware = named(options, Scorer)
     del hardware["model"]
@@ -134,9 +132,8 @@ def _check_labels(options: EvaluateOptions, bundle: Bundle, against: Bundle | No
     """Refuse models whose labels do not fit the options."""
     labels = bundle.config.labels
     if against and against.config.labels != labels:
-        raise UsageError(
-            f"--against {options.against}: its labels, or their order, differ from those of {options.model}"
-        )
+        others = f"those of {options.model}"
+        raise UsageError(f"--against {options.against}: its labels, or their order, differ from {others}")
     if options.target_precision and len(labels) > 2:
         raise UsageError(f"--target-precision: {options.model} has {len(labels)} labels, not two; omit it")
 

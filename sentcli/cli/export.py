@@ -19,7 +19,7 @@ _ALL = "all"
 class ExportOptions:
     """The options of `sentcli export`."""
 
-    model: Path = common.model_argument()
+    model: Path = common.model_path()
     output: Path | None = common.new_folder(
         "New model folder. Default: the model's name, a dash and the format.", "-o", heading="What to write"
     )
@@ -53,7 +53,5 @@ def export(options: ExportOptions) -> None:
     formats = FORMATS if options.format == _ALL else (options.format,)
     files = export_bundle(bundle, output, formats=formats, graph=options.graph, overwrite=options.overwrite)
     for file in () if options.quiet else files:
-        say(
-            f"{output / file.name}: {file.size / 1e6:.1f} MB; its probabilities differ from PyTorch's by at "
-            f"most {file.difference:.1e} on synthetic texts"
-        )
+        difference = f"from PyTorch's by at most {file.difference:.1e} on synthetic texts"
+        say(f"{output / file.name}: {file.size / 1e6:.1f} MB; its probabilities differ {difference}")

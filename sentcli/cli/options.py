@@ -74,15 +74,11 @@ def _period(value: str) -> str:
 name = partial(option, type=Name())
 column = partial(name, metavar="COLUMN")
 new_folder = partial(option, type=click.Path(path_type=Path), convert=_check_new_folder)
-model_argument = partial(
-    argument, type=NamedPath(path_type=Path), default=default_bundle_path, required=False
-)
+model_path = partial(argument, type=NamedPath(path_type=Path), default=default_bundle_path, required=False)
 model = partial(option, "Model folder, file or hf:// name. Default: imdb-bilstm, included.")
 backend = partial(option, "Runtime. Default: onnx, else one that the model has a file for.", choices=BACKENDS)
 device = partial(option, "Where PyTorch runs. Default: cuda if there is one.", choices=DEVICES)
-precision = partial(
-    option, "PyTorch's matrix products; fp16 on CUDA only. Default: fp32.", choices=SCORING_PRECISIONS
-)
+precision = partial(option, "In PyTorch; fp16 on CUDA only. Default: fp32.", choices=SCORING_PRECISIONS)
 dataset = partial(
     name, "Hugging Face id, folder, or CSV, TSV, JSONL, JSON, Parquet, XLSX file.", default=DEFAULT_DATASET
 )
@@ -101,7 +97,6 @@ since = partial(option, metavar="DATE|3m|1y", convert=_period)
 quiet = partial(option, "Write only errors and uncertain guesses to stderr.", "-q")
 words = partial(
     option,
-    "Your own word list: CSV lines such as killer,2 (or TOML); each weight is added to the log odds. "
-    "3,300 rows/s per core instead of 6,000.",
+    "Your own words: CSV lines such as killer,2 (or TOML); weights add to log odds. 3,300 rows/s per core.",
     metavar="FILE",
 )

@@ -66,9 +66,7 @@ def report(options: ReportOptions) -> None:
     if options.since and options.against:
         raise UsageError("--since compares two times of one file, --against two files; omit one")
     target = Target(options.output)
-    target.check()
-    if not options.overwrite:
-        target.refuse_existing()
+    target.check(overwrite=options.overwrite)
     read = ReadOptions(**named(options, ReadOptions))
     files, earlier = (
         [found.file for found in find_inputs(names, read, "")] for names in (options.inputs, options.against)

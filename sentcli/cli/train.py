@@ -35,15 +35,12 @@ def train(options: TrainOptions) -> None:
         from sentcli.training.train import train_bundle, work_folder
 
     columns = named(options, DataSet)
-    sources = {
-        "data": tuple(
-            replace(table, **{name: getattr(table, name) or columns[name] for name in columns})
-            for table in options.data or [DataSet(options.dataset)]
-        ),
-        "glove": options.glove if is_given("glove") else None,
-        "csv": ReadOptions(**named(options, ReadOptions)),
-    }
-    source = DataSource(**named(options, DataSource) | sources)
+    data = tuple(
+        replace(table, **{name: getattr(table, name) or columns[name] for name in columns})
+        for table in options.data or [DataSet(options.dataset)]
+    )
+    glove, csv = options.glove if is_given("glove") else None, ReadOptions(**named(options, ReadOptions))
+    source = DataSource(**named(options, DataSource) | {"data": data, "glove": glove, "csv": csv})
     how = Options(**named(options, Options), command=shlex.join(["sentcli", *sys.argv[1:]]))
     try:
         train_bundle(source, given_settings(), options.output, how, overwrite=options.overwrite)

@@ -129,9 +129,7 @@ class TrainOptions:
     )
     validation_share: float | None = _setting()
 
-    glove: str = option(
-        "Word vectors: a file, a name such as 6B.100d, or none.", default="6B.100d", heading="Model"
-    )
+    glove: str = option("Word vectors: file, name like 6B.100d, or none.", default="6B.100d", heading="Model")
     finetune: Path | None = option(
         "Model to start from; it sets vocabulary and shape. imdb-bilstm comes with sentcli.",
         type=NamedPath(file_okay=False, path_type=Path),
@@ -151,9 +149,7 @@ class TrainOptions:
     ema_decay: float = _setting()
     seed: int = _setting()
     device: str | None = common.device()
-    threads: int | None = option(
-        "Threads of PyTorch. Default: one for up to 100,000 words, else all cores.", low=1
-    )
+    threads: int | None = option("Threads of PyTorch. Default: 1 up to 100,000 words, else all cores.", low=1)
 
     output: Path = common.new_folder(
         "New model folder.", "-o", default="sentcli-model", heading="Output and settings"
@@ -188,8 +184,7 @@ def file_settings() -> list[click.Parameter]:
 
 def given_settings() -> dict[str, Any]:
     """Return the settings that the user gave, on the command line or in the file; None for `auto`."""
-    params = click.get_current_context().params
-    return {name: params[name] for name in _SETTINGS if is_given(name)}
+    return {name: click.get_current_context().params[name] for name in _SETTINGS if is_given(name)}
 
 
 def check_together() -> None:
@@ -197,9 +192,8 @@ def check_together() -> None:
     context = click.get_current_context()
     params = context.params
     if params["data"] and is_given("dataset"):
-        raise UsageError(
-            "--dataset cannot be combined with [[data]] tables; omit it, or name it as the path of a table"
-        )
+        hint = "omit it, or name it as the path of a table"
+        raise UsageError(f"--dataset cannot be combined with [[data]] tables; {hint}")
     if params["folds"] and params["validation"]:
         raise UsageError("folds cannot be combined with --validation; omit one of them")
     for name, other in (("validation_share", "validation"), ("glove", "finetune"), ("positive", "finetune")):

@@ -12,15 +12,13 @@ import datasets
 from datasets.packaged_modules.csv.csv import CsvConfig
 from huggingface_hub import utils as hub
 
-from sentcli.config import DEFAULT_DATASET, HUB_ID
+from sentcli.config import DEFAULT_DATASET, HUB_ID, LOG
 from sentcli.errors import DataError
 from sentcli.tables.chunk import CHUNK_ROWS, Chunk, Cursor
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.record_batches import chunks_of, table_of
 from sentcli.tables.registry import SUFFIXES, suffix_of
 from sentcli.tables.table import Table, log_notes
-
-_log = logging.getLogger("sentcli")
 
 
 def load(spec: str) -> dict[str, datasets.Dataset]:
@@ -47,9 +45,8 @@ def folder_layout(spec: str) -> tuple[dict[str, list[str]], dict[str, tuple[str,
         builder = datasets.load_dataset_builder(whole, cache_dir=cache)
         files = {str(split): [*map(str, names)] for split, names in builder.config.data_files.items()}
         features = (builder.info.features or {}).items()
-        return files, {
-            column: tuple(kind.names) for column, kind in features if isinstance(kind, datasets.ClassLabel)
-        }
+        labels = {name: kind for name, kind in features if isinstance(kind, datasets.ClassLabel)}
+        return files, {column: tuple(kind.names) for column, kind in labels.items()}
 
 
 def read(data: datasets.Dataset, where: str, options: ReadOptions) -> Iterator[tuple[Table, Chunk]]:
@@ -64,7 +61,7 @@ def read(data: datasets.Dataset, where: str, options: ReadOptions) -> Iterator[t
 @contextmanager
 def _translated(spec: str) -> Iterator[None]:
     """Raise a DataError for any error of the libraries, and hide their progress bars and logs."""
-    if not _log.isEnabledFor(logging.DEBUG):
+    if not LOG.isEnabledFor(logging.DEBUG):
         datasets.disable_progress_bars()
         hub.disable_progress_bars()  # type: ignore[attr-defined]  # documented, yet not re-exported
         for library in ("datasets", "huggingface_hub"):

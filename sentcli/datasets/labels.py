@@ -1,6 +1,5 @@
 """Labels: their column, their names as models spell them, and the classes with their order and ids."""
 
-import logging
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -10,12 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sentcli.config import MAX_CLASSES
+from sentcli.config import LOG, MAX_CLASSES
 from sentcli.errors import DataError, counted, option
 from sentcli.tables.table import list_columns
 from sentcli.tables.text_column import find_usual
-
-_log = logging.getLogger("sentcli")
 
 SURE = 0.75  # targets above this are labels; those below are neutral
 LABEL_COLUMNS = ("label", "labels", "sentiment", "class", "category", "target", "polarity", "stars", "rating")
@@ -144,11 +141,11 @@ def class_names(data: LabeledTexts) -> tuple[str, ...]:
         raise DataError(f"{data.where}: {problem}; is {given} right?{hint * has_decimals}")
     if single := [name for name in names if counts[name] == 1]:
         listed = ", ".join(f"{name!r:.60}" for name in single[:_MOST_LISTED])
-        _log.warning("%s: classes that have a single text: %s; are they mistyped?", data.where, listed)
+        LOG.warning("%s: classes that have a single text: %s; are they mistyped?", data.where, listed)
     parts = Counter(part for name in names for part in re.split(r"\s*[,;|]\s*", name))
     if combined := [part for part, count in parts.items() if count > 1]:
         problem = "%s: %.60r is in several labels; a text has one label, so each combination is a class"
-        _log.warning(problem, data.where, combined[0])
+        LOG.warning(problem, data.where, combined[0])
     return tuple(sorted(names, key=float)) if are_numbers(names) and not data.order else names
 
 
@@ -162,7 +159,7 @@ def _merged(data: LabeledTexts) -> Counter[str]:
         merged[name] += count
         said += [f"{label!r:.60} as {name!r:.60}"] if name != label else []
     if said:
-        _log.info("%s: labels that differ by case or blanks are one: %.300s", data.where, ", ".join(said))
+        LOG.info("%s: labels that differ by case or blanks are one: %.300s", data.where, ", ".join(said))
     return merged
 
 
@@ -175,7 +172,7 @@ def label_ids(labels: Sequence[str], names: Sequence[str], where: str) -> npt.ND
     taken = [(label, names[ids[label]]) for label in sorted({*labels}) if label.isdecimal()]
     said = [f"{label} is taken for {name!r:.100}" for label, name in taken if label != normalize_label(name)]
     if said:
-        _log.warning("%s: labels are numbers; %.300s; if that is wrong, use names", where, ", ".join(said))
+        LOG.warning("%s: labels are numbers; %.300s; if that is wrong, use names", where, ", ".join(said))
     return np.array([ids[label] for label in labels], np.int64)
 
 

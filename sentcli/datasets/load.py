@@ -1,16 +1,15 @@
 """Read labeled texts from files, as `sentcli score` reads them, folders and the hub; the rows left out."""
 
 import json
-import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sentcli.config import DataSet
+from sentcli.config import LOG, DataSet
 from sentcli.datasets.labels import (
     SURE,
     LabeledTexts,
@@ -33,8 +32,6 @@ from sentcli.tables.options import ReadOptions, RejectOptions
 from sentcli.tables.registry import SUFFIXES, format_of, get_format, suffix_of
 from sentcli.tables.table import Table
 from sentcli.tables.text_column import places_of
-
-_log = logging.getLogger("sentcli")
 
 NO_OPTIONS = ReadOptions()
 MOST = "1%"  # the default limit of rejected rows
@@ -73,7 +70,7 @@ class Rejects:
         if self._options.exceeded(len(entries), read):
             limit = self._options.limit
             raise RejectsError(f"{where}: {problem}; {often}; more than {limit}; {self._remedy}")
-        _log.info("%s: left out: %s; %s", where, problem, often)
+        LOG.info("%s: left out: %s; %s", where, problem, often)
 
     def write(self, target: Target) -> None:
         """Write the file of the rows, or remove that of an earlier run if no row was left out."""
@@ -81,7 +78,7 @@ class Rejects:
             target.remove()
             return
         write_file(target, b"".join(json.dumps(entry).encode() + b"\n" for entry in self.entries))
-        _log.info("%s: the rows that were left out", target.name)
+        LOG.info("%s: the rows that were left out", target.name)
 
 
 def load_split(
@@ -100,12 +97,8 @@ def load_split(
     texts, entries = _read(*_open(data.path, split, options), data.label_column, names)
     if not len(texts) + len(entries):
         raise DataError(f"{texts.where}: no rows")
-    pairs: Iterable[tuple[Any, Any]] = zip(texts.texts, texts.labels, strict=True)
-    missing = {
-        row: "no text" if text is None else "no label"
-        for row, (text, label) in enumerate(pairs)
-        if text is None or label is None
-    }
+    missing = {row: "no label" for row, label in enumerate(texts.labels) if label is None}
+    missing |= {row: "no text" for row, text in enumerate(texts.texts) if text is None}
     return _leave_out(texts, missing, rejects or Rejects(), entries)
 
 
@@ -179,7 +172,7 @@ def _leave_out(
     entries = [
         {"input": data.where, "row": numbers[row], "reason": reason}
         | {"text": data.texts[row], "label": data.labels[row]}
-        for row, reason in reasons.items()
+        for row, reason in sorted(reasons.items())
     ]
     rejects.add(data.where, [*broken, *entries], len(broken) + len(data))
     return data.take([row for row in range(len(data)) if row not in reasons]) if reasons else data
@@ -190,12 +183,9 @@ def without_unknown(
 ) -> LabeledTexts:
     """Leave out the texts whose label is neither a class nor, in lower case, in `also`."""
     known, why = known_labels(data.labels, names), f"; the model knows {', '.join(names):.200}"
-    unknown = {
-        row: f"unknown label {label!r:.200}{why}"
-        for row, label in enumerate(data.labels)
-        if label not in known and label.strip().casefold() not in also
-    }
-    return _leave_out(data, unknown, rejects)
+    unknown = {label for label in {*data.labels} - {*known} if label.strip().casefold() not in also}
+    rows = [(row, label) for row, label in enumerate(data.labels) if label in unknown]
+    return _leave_out(data, {row: f"unknown label {label!r:.200}{why}" for row, label in rows}, rejects)
 
 
 def read_data_sets(
@@ -262,9 +252,8 @@ def with_targets(data: LabeledTexts, source: DataSet, names: Sequence[str], reje
     """
     if source.targets is None:
         data = without_unknown(data, names, rejects)
-        return replace(
-            data, labels=[names[number] for number in label_ids(data.labels, names, data.where).tolist()]
-        )
+        places = label_ids(data.labels, names, data.where)
+        return replace(data, labels=[names[place] for place in places.tolist()])
     if len(names) != 2:
         problem = f"targets need two classes, but there are {len(names)}: {', '.join(names):.200}"
         hint = "omit targets, or change the labels of the other data sets"

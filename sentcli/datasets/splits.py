@@ -7,19 +7,16 @@ such runs (mean of 8 seeds) and 0.910 on single rows.
 """
 
 import hashlib
-import logging
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from sentcli.config import DataSet
+from sentcli.config import LOG, DataSet
 from sentcli.datasets.labels import LabeledTexts, join
 from sentcli.errors import DataError, UsageError, counted, option
 from sentcli.model.bundle import LEARNED, Bundle
 from sentcli.text.tokenizer import words_of
-
-_log = logging.getLogger("sentcli")
 
 Hashes = npt.NDArray[np.bytes_]
 
@@ -82,7 +79,7 @@ def without_validation(data: LabeledTexts, validation: LabeledTexts) -> LabeledT
     excluded = {*map(normalize_copy, validation.texts)}
     train = data.take([row for row, text in enumerate(data.texts) if normalize_copy(text) not in excluded])
     if removed := len(data) - len(train):
-        _log.info("%s: %d texts are in the validation split too and were removed", data.where, removed)
+        LOG.info("%s: %d texts are in the validation split too and were removed", data.where, removed)
     return train
 
 
@@ -93,7 +90,7 @@ def warn_of_contradictions(data: LabeledTexts) -> None:
     torn = {text for text, label in pairs if text and labels.setdefault(hash(text), label) != label}
     if torn:
         problem = "%s: %s with more than one label, such as %.60r"
-        _log.warning(problem, data.where, counted(len(torn), "text"), min(torn))
+        LOG.warning(problem, data.where, counted(len(torn), "text"), min(torn))
 
 
 def normalize_copy(text: str) -> str:

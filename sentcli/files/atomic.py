@@ -4,7 +4,6 @@ However a process ends, a name refers to the complete old file or to the complet
 """
 
 import errno
-import logging
 import os
 import stat
 import time
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
+from sentcli.config import LOG
 from sentcli.errors import LockedError, OutputError, RefusedOutputError
 from sentcli.files import stop, system
 
@@ -20,8 +20,6 @@ _PAUSE = 0.1  # seconds between two attempts
 # What concerns one file: its name and its links, its size, or a file in the place of a folder.
 _BAD_NAMES = (errno.ENAMETOOLONG, errno.EILSEQ, errno.ELOOP)
 _REFUSALS = (*_BAD_NAMES, errno.EFBIG, errno.EEXIST, errno.EISDIR, errno.ENOTDIR)
-
-_log = logging.getLogger("sentcli")
 
 
 @contextmanager
@@ -142,7 +140,7 @@ class Lock(AbstractContextManager["Lock"]):
             if waited >= WAIT_SECONDS * waits:
                 raise LockedError(f"{busy}; try again when it is done")
             if not waited:
-                _log.warning("%s; waiting up to two minutes", busy)
+                LOG.warning("%s; waiting up to two minutes", busy)
             stop.check()
             time.sleep(_PAUSE)
             waited += _PAUSE

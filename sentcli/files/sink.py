@@ -71,8 +71,10 @@ class Target:
         if self.scratch:
             shutil.rmtree(self.scratch, ignore_errors=True)
 
-    def check(self) -> None:
-        """Refuse a folder, and a file in a folder that does not exist."""
+    def check(self, *, overwrite: bool = True) -> None:
+        """Refuse a folder, a file in no folder that exists, and one that exists without `overwrite`."""
+        if not overwrite:
+            self.refuse_existing()
         if self.is_url or self.name == STANDARD:
             return
         path = Path(self.name)

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from sentcli import __version__, errors
+from sentcli.config import LOG
 from sentcli.files import stop
 from sentcli.files.remote import is_url
 from sentcli.files.sink import Target
@@ -37,8 +38,6 @@ _TASKS_PER_SLOT = 4  # at least, so that no slot is idle for long at the end
 _SUBMITTED = 1000  # tasks that Ray holds at once; each takes memory of the driver
 _CANCEL_SECONDS = 5.0  # for cancelled tasks to commit their ledgers
 _STORE_BYTES = 80_000_000  # shared memory of a cluster on this machine, near Ray's minimum
-
-_log = logging.getLogger("sentcli")
 
 
 Cluster = tuple[str, Mapping[str, Any]]
@@ -80,7 +79,7 @@ def score_on_cluster(
             for file, (summary, log) in _run(ray, tasks, lambda files: task.remote(files, *common)):
                 done, read = done + 1, read + file.size
                 for level, text in log:
-                    _log.log(level, "%s", text)
+                    LOG.log(level, "%s", text)
                 total += summary or Summary(failed=1)
                 counts = f"{done:,} of {len(files):,} files, {total.failed:,} failed, "
                 bar.update(read, total.rows, total.scored, counts)
@@ -151,7 +150,7 @@ def _slots(ray: Any, cpus: int) -> int:
     nodes = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
     slots = sum(int(node // cpus) for node in nodes)
     if not slots:  # a cluster that grows with its tasks may have none yet
-        _log.warning("no node of the cluster has %d CPUs; waiting for one; --ray-cpus 1 asks for fewer", cpus)
+        LOG.warning("no node of the cluster has %d CPUs; waiting for one; --ray-cpus 1 asks for fewer", cpus)
     return slots or 1
 
 
@@ -232,14 +231,14 @@ def _score(scorer: Scorer, file: File, options: JobOptions, folder: str) -> Resu
 
     source, target = (name if is_url(name) else str(Path(folder, name)) for name in (file.name, file.output))
     log = BufferingHandler(sys.maxsize)  # the log of a node is not that of the user
-    _log.addHandler(log)
-    _log.setLevel(logging.INFO)
+    LOG.addHandler(log)
+    LOG.setLevel(logging.INFO)
     summary = None
     try:
         summary = score_output(scorer, [source], Target(target), options, name=file.name)
     except errors.OF_ONE_OUTPUT as error:
-        _log.error("%s (on %s)", error, platform.node())
+        LOG.error("%s (on %s)", error, platform.node())
     finally:
-        _log.removeHandler(log)
+        LOG.removeHandler(log)
     lines = [(record.levelno, record.getMessage()) for record in log.buffer]
     return summary, [(level, line.replace(target, file.output)) for level, line in lines]

@@ -1,14 +1,13 @@
 """What earlier runs left at an output: a ledger to continue from, or the record of a finished output."""
 
 import json
-import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sentcli.config import NOTE
+from sentcli.config import LOG, NOTE
 from sentcli.errors import ChangedInputError, DataError, ExistingOutputError, ResumeError, counted, option
 from sentcli.files import remote
 from sentcli.files.sink import Target, write_file
@@ -19,7 +18,6 @@ from sentcli.runs.summary import Summary
 if TYPE_CHECKING:
     from sentcli.runs.job import JobOptions
 
-_log = logging.getLogger("sentcli")
 
 # The conditions of an output that messages do not spell as an option.
 _NO_OPTIONS = ("inputs", "model", "runtime", "version of sentcli", "the input", "the output")
@@ -110,7 +108,7 @@ class History:
         if changed := _changes(before["run"], self.conditions):
             hint = f"What was scored is kept: undo the change, or start over with {option('overwrite', True)}"
             raise ResumeError(f"{name}: {changed} changed since the interrupted run. {hint}")
-        _log.info("%s: continuing after %s", name, counted(ledger.rows, "row"))
+        LOG.info("%s: continuing after %s", name, counted(ledger.rows, "row"))
         # Files of the stopped run, which it was about to rename, are replaced.
         sizes = zip(self.targets, ledger.sizes or (), strict=False)
         is_own = ledger.sizes is not None and all(self._size(file) in (None, size) for file, size in sizes)
@@ -136,9 +134,9 @@ class History:
             return replace(summary, rejected=0, rejected_before=before, formulas_without_value=0)
         if count := summary.rejected:
             said = counted(count, "row"), self.targets[-1].name
-            _log.log(NOTE, "%s is finished: %s rejected; see %s", target.name, *said)
+            LOG.log(NOTE, "%s is finished: %s rejected; see %s", target.name, *said)
         if count := summary.formulas_without_value:
-            _log.log(NOTE, "%s is finished: %s without a value", target.name, counted(count, "formula"))
+            LOG.log(NOTE, "%s is finished: %s without a value", target.name, counted(count, "formula"))
         return summary
 
     def _facts(self, size: int) -> dict[str, Any]:
@@ -167,7 +165,7 @@ def name_outputs_without_input(folder: Target, made: Sequence[Target]) -> None:
             gone.append(str(output))
     if gone:
         said = counted(len(gone), "output"), ", ".join(gone)
-        _log.warning("%s left unchanged, because the input is not found: %.400s", *said)
+        LOG.warning("%s left unchanged, because the input is not found: %.400s", *said)
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:

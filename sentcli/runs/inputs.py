@@ -1,11 +1,11 @@
 """The inputs of one output: check that they fit together, and read their chunks in order."""
 
-import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sentcli.config import LOG
 from sentcli.errors import DataError, UsageError, option
 from sentcli.files.compression import SUFFIXES
 from sentcli.files.sink import Target
@@ -21,7 +21,6 @@ from sentcli.tables.table import Table, TextTable, check_kept, check_room, find_
 if TYPE_CHECKING:
     from sentcli.tables.survey import Survey
 
-_log = logging.getLogger("sentcli")
 
 _WITH_KEYS = ("jsonl", "json", "parquet")  # formats that hold a name once
 _USUAL_COLUMNS = 2  # label and score, of which a line needs no explanation
@@ -267,16 +266,13 @@ class Inputs:
 
     def _with_room(self, partitions: Partitions) -> Partitions:
         """Return the columns of folders that the output has, except those that an input has itself."""
-        kept = {
-            column: values
-            for column, values in partitions.items()
-            if self._read.keeps(column.name) and not find_taken([column.name], self.table.columns)
-        }
-        names = [column.name for column in kept]
+        columns = [column for column in partitions if self._read.keeps(column.name)]
+        added = [column for column in columns if not find_taken([column.name], self.table.columns)]
+        names = [column.name for column in added]
         check_room(names, self._names, self._files[0].name)
         if names:
-            _log.info("%s: columns from the names of folders: %s", self._output, ", ".join(names))
-        return kept
+            LOG.info("%s: columns from the names of folders: %s", self._output, ", ".join(names))
+        return {column: partitions[column] for column in added}
 
     def _log_left_out(self, names: Sequence[str]) -> None:
         """Log what a conversion leaves out."""
@@ -284,12 +280,12 @@ class Inputs:
         if is_lines and self._converts:
             left_out = "lines hold only the new columns and the text; other columns are left out"
             whole = f"new columns and the start of each text; whole rows: {option('output_format', 'csv')}"
-            _log.warning("%s", whole if self._write.width else f"{self._output}: {left_out}")
+            LOG.warning("%s", whole if self._write.width else f"{self._output}: {left_out}")
         if self._converts and self._read.skip_rows:
             left_out = f"rows after the header that are left out: {self._read.skip_rows}"
-            _log.warning("%s: %s, by %s", self._output, left_out, option("skip_rows"))
+            LOG.warning("%s: %s, by %s", self._output, left_out, option("skip_rows"))
         if self._read.format == "xlsx" and not self._converts:
             note = "cells keep their values and types; styles, formulas and charts are not copied"
-            _log.warning("%s: %s", self.table.name, note)
+            LOG.warning("%s: %s", self.table.name, note)
         if is_lines and len(names) > _USUAL_COLUMNS:
-            _log.info("each line has %s, text", ", ".join(names))
+            LOG.info("each line has %s, text", ", ".join(names))

@@ -1,7 +1,6 @@
 """One output: read, score and write its rows; keep a ledger, and continue a stopped run from its ledger."""
 
 import json
-import logging
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
 
 _ABOUT = "--about"  # in place of a column: groups of rows that name a subject, by the label of its clauses
 _KEPT = "; what was scored so far is kept, and the same command continues"
-
-_log = logging.getLogger("sentcli")
 
 
 @dataclass(frozen=True)
@@ -100,8 +97,8 @@ def _check_places(target: Target, rejects: Target | None) -> None:
     :param rejects: the place that the user named.
     """
     if rejects:
-        are_one = target.is_file and rejects.is_file and rejects.path == target.path
-        if are_one or (target.is_standard_output and rejects.is_standard_output):
+        are_streams = target.is_standard_output and rejects.is_standard_output
+        if are_streams or rejects.address == target.address:
             hint = f"give another {errors.option('rejects')}"
             raise errors.UsageError(f"{target.name}: the rejected rows cannot go to the output too; {hint}")
         if target.is_file and not (rejects.is_file or rejects.is_folder):

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
-from sentcli.config import NOTE
+from sentcli.config import LOG, NOTE
 from sentcli.errors import RejectsError, SentcliError, counted, option
 from sentcli.files.atomic import AtomicFile
 from sentcli.files.compression import Compressor, compression_of
@@ -16,8 +16,6 @@ from sentcli.runs.inputs import Inputs
 from sentcli.tables.chunk import Chunk, Position, Reject, Results, Sheet
 from sentcli.tables.options import RejectOptions
 from sentcli.tables.registry import Writer
-
-_log = logging.getLogger("sentcli")
 
 _SHARE_FROM = 10_000  # rows to read before --max-rejects P% is checked
 _MOST_SHOWN = 10  # rejects in a terminal
@@ -114,7 +112,7 @@ class Output:
         level = logging.WARNING  # standard error has the rejects themselves
         if self._rejects_target:
             level, hint = NOTE, f"; see {self._rejects_target.name}"
-        _log.log(level, "%s rejected%s: %.300s%s", counted(self.rejected, "row"), mostly, reason, hint)
+        LOG.log(level, "%s rejected%s: %.300s%s", counted(self.rejected, "row"), mostly, reason, hint)
 
     def _check_law(self, position: Position) -> None:
         if (self.rows, self.rejected) != (position.rows, position.rejected):

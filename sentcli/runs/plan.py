@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from sentcli.config import LOG
 from sentcli.errors import DataError, OutputError, RefusedOutputError, UsageError, counted, option
 from sentcli.files import remote, stop
 from sentcli.files.atomic import output_errors
@@ -24,8 +25,6 @@ from sentcli.tables.open import open_table
 from sentcli.tables.options import ReadOptions, ResultColumn
 from sentcli.tables.registry import SUFFIXES, get_format, is_known, suffix_of, written_format
 from sentcli.tables.text_column import is_usual
-
-_log = logging.getLogger("sentcli")
 
 Pair = tuple[list[str], Target]  # inputs, and the output that gets their rows
 
@@ -78,7 +77,7 @@ def plan_outputs(
         raise UsageError("-o is empty; give a file, a folder, or - for standard output")
     if not output.is_folder:
         if len(files) > 1 and output.is_file and not (Path(name).suffix or Path(name).exists()):
-            _log.warning("%s: one file for all inputs; for one file each, give -o %s/", name, name)
+            LOG.warning("%s: one file for all inputs; for one file each, give -o %s/", name, name)
         return [(files, output)], 0
     if read.format == "documents":
         raise UsageError(f"--documents makes one table of all files; give -o {name.rstrip('/')}.csv")
@@ -90,7 +89,7 @@ def plan_outputs(
             target = Target(f"{name}{path}" if output.is_url else Path(name, path))
             pairs += [([each.file], target)] if target.rejects else []
         except (DataError, RefusedOutputError) as error:
-            _log.error("%.2000s", error)
+            LOG.error("%.2000s", error)
     outputs = [target for _, target in pairs]
     _refuse_collisions(files, outputs)
     if not output.is_url:
@@ -174,7 +173,7 @@ def find_inputs(names: Sequence[str], read: ReadOptions, output: str) -> list[Fo
         found = [each for each in found if each not in markers]
     _refuse_lakes(found)
     if not read.format and (count := _count_documents(each.file for each in found)) >= _MANY:
-        _log.warning("each line of %s small text files is a text; if each file is, add --documents", count)
+        LOG.warning("each line of %s small text files is a text; if each file is, add --documents", count)
     return found
 
 
@@ -192,8 +191,7 @@ def _find(name: str, read: ReadOptions, output: str) -> list[Found]:
             raise UsageError(f"{what} Add --documents, or {option('input_format', 'lines')}")
     elif "*" in name if at_url else WILDCARD.search(name) and not Path(name).exists():
         base = _FIXED.findall(name)[0]
-        pattern = name.removeprefix(base)
-        found, links = (remote.expand(name), []) if at_url else walk(base, pattern)
+        found, links = (remote.expand(name), []) if at_url else walk(base, name.removeprefix(base))
         if not (found or links):
             raise DataError(f"{name}: no such files")
         kept = _inputs_among(name, base, found, read, is_folder=False)
@@ -231,8 +229,7 @@ def _inputs_among(
         if not (read.text_column or is_url(name)) and {*map(suffix_of, tables)} == {".json"}:
             files = [*filter(_has_usual_text, files)] or files
     kept = files or found
-    left_out = {*found} - {*kept}
-    _say_left_out(name, sorted(file.removeprefix(base) for file in left_out))
+    _say_left_out(name, sorted(file.removeprefix(base) for file in {*found} - {*kept}))
     return kept
 
 
@@ -263,7 +260,7 @@ def _say_left_out(name: str, files: Sequence[str]) -> None:
         more = f" and {len(files) - _NAMED:,} more" if len(files) > _NAMED else ""
         level = logging.WARNING if unknown else logging.INFO
         where = f"{name}: " if name else ""
-        _log.log(level, "%s%s left out: %s%s", where, counted(len(files), "file"), named, more)
+        LOG.log(level, "%s%s left out: %s%s", where, counted(len(files), "file"), named, more)
 
 
 def _refuse_lakes(found: Iterable[Found]) -> None:

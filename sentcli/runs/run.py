@@ -1,6 +1,5 @@
 """Several outputs, one after the other: the failure of one does not stop the others."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import replace
@@ -8,6 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from sentcli.config import LOG
 from sentcli.errors import OF_ONE_OUTPUT, LockedError, OutputError, UsageError, counted
 from sentcli.files import stop
 from sentcli.files.atomic import AtomicFile
@@ -20,8 +20,6 @@ from sentcli.runs.plan import Pair, plan_outputs
 from sentcli.runs.summary import Progress, Summary
 from sentcli.scoring.scorer import Scorer, load
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
-
-_log = logging.getLogger("sentcli")
 
 
 def score_files(  # the options of a run
@@ -71,7 +69,7 @@ def score_files(  # the options of a run
     if summary:
         summary.write(total)
     if total.skipped:
-        _log.info("%s: %s already finished, left unchanged", target.name, counted(total.skipped, "output"))
+        LOG.info("%s: %s already finished, left unchanged", target.name, counted(total.skipped, "output"))
     return total
 
 
@@ -132,7 +130,7 @@ def _score_in_turn(scorer: Scorer, pairs: Sequence[Pair], folder: Target, option
             if isinstance(error, LockedError) and not waits:
                 locked.append((sources, target))
             else:
-                _log.error("%.2000s", error)
+                LOG.error("%.2000s", error)
                 total += Summary(failed=1)
     return total
 

@@ -1,12 +1,12 @@
 """The progress of a run, and its summary for people and as JSON."""
 
-import logging
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sentcli.config import LOG
 from sentcli.errors import counted
 from sentcli.files.source import STANDARD
 from sentcli.scoring.dates import doubt_of, split_span
@@ -17,8 +17,6 @@ _MANY_FOREIGN = 0.02  # of the rows that are not blank
 _SILENCE = 600.0  # seconds between two progress lines in a log
 _EMPTY = "(empty)"
 _MOST_SHOWN, _LONGEST_NAME = 20, 40  # groups in a table, and characters of their names
-
-_log = logging.getLogger("sentcli")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,12 +144,10 @@ class Summary(Counts):
         if count < max(1, least):
             return ""
         verb = "is" if self.rows == 1 else "are"
-        return (
-            f"{count:,} of {counted(self.rows, 'row')} {verb} perhaps in another language: more than "
-            f"{OTHER_LANGUAGE:.0%} of the words are unknown to the model, and the labels of such rows mean "
-            f"little; --null-unknown {OTHER_LANGUAGE} leaves them without a label, --unknown-words adds a "
-            "column with the share of unknown words"
-        )
+        what = f"{count:,} of {counted(self.rows, 'row')} {verb} perhaps in another language"
+        why = f"more than {OTHER_LANGUAGE:.0%} of the words are unknown to the model, so labels mean little"
+        hint = f"--null-unknown {OTHER_LANGUAGE} leaves them without a label, --unknown-words adds a column"
+        return f"{what}: {why}; {hint} with the share of unknown words"
 
 
 def _verdict(groups: Sequence[Group], label: str) -> str:
@@ -197,7 +193,7 @@ class Bar:
             return
         self._progress.logged = now
         share = f", {read / self._total_bytes:.0%} of the bytes" if self._total_bytes else ""
-        _log.info("%s%s%s", self._where, reached, share)
+        LOG.info("%s%s%s", self._where, reached, share)
 
     def close(self) -> None:
         if self._bar is not None:

@@ -100,9 +100,8 @@ class Scorer(AbstractContextManager["Scorer"]):
         open_model = partial(load_backend, backend, bundle, device, precision=precision)
         outputs = len(self.labels) + SIDES * has_head
         shift = self.extras.own_words.shift if self.extras.own_words else None
-        self._inference = Inference(
-            bundle, open_model, outputs, self._null_values, shift, workers or usable_cores()
-        )
+        threads = workers or usable_cores()
+        self._inference = Inference(bundle, open_model, outputs, self._null_values, shift, threads)
         self.backend, self.runtime = self._inference.backend.name, self._inference.backend.runtime
 
     @property

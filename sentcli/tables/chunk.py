@@ -187,10 +187,6 @@ class Chunk:
             return self.rows  # type: ignore[no-any-return]
         return [[row[place] for place in kept] for row in self.rows]
 
-    def unreadable(self) -> dict[int, str]:
-        """Return the rows that have no `values`, each with the reason."""
-        return {row: values for row, values in enumerate(self.values) if isinstance(values, str)}
-
     def arrow(self) -> "pa.RecordBatch":
         """Return the columns of `Table.kept_columns` with their types."""
         from sentcli.tables.arrow import batch_of  # pyarrow loads slowly

@@ -173,8 +173,9 @@ class _CsvStart:
 
     def _sample(self, columns: tuple[str, ...], records: Sequence[_Record]) -> Sample:
         rows = [record.fields for record in records[self._options.header + self._options.skip_rows :]]
-        values = [*zip(*(row for row in rows if len(row) == len(columns)), strict=True)]
-        values = values or [()] * len(columns)
+        values = [*zip(*(row for row in rows if len(row) == len(columns)), strict=True)] or [()] * len(
+            columns
+        )
         return Sample(columns, {}, self._options.text_column, self._text.name, values)
 
     def _note(self, message: str) -> None:

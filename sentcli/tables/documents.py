@@ -3,10 +3,10 @@
 Line ends at the end of a file do not belong to its text.
 """
 
-import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from sentcli.config import LOG
 from sentcli.errors import counted
 from sentcli.files.encodings import AUTO, Encoding, detect_encoding
 from sentcli.files.source import Source
@@ -14,8 +14,6 @@ from sentcli.tables.chunk import Chunk, Cursor, Event, Records, Reject, collect
 from sentcli.tables.line_reader import bad_bytes, too_long
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.table import Table, TextTable
-
-_log = logging.getLogger("sentcli")
 
 
 def open_table(source: Source, options: ReadOptions, like: Table | None) -> Table:
@@ -41,7 +39,7 @@ def _events(sources: Iterable[Source], cursor: Cursor, options: ReadOptions) -> 
         yield _event(source, options, guessed)
         cursor.advance(0, 0, 0)  # the progress, because the next input may belong to the same chunk
     for name, count in guessed.items():
-        _log.warning("%s read as %s", counted(count, "document"), name)
+        LOG.warning("%s read as %s", counted(count, "document"), name)
 
 
 def _event(source: Source, options: ReadOptions, guessed: Counter[str]) -> Event:

@@ -28,13 +28,12 @@ from sentcli.files.source import Source
 from sentcli.tables import registry
 from sentcli.tables.chunk import Chunk, Cursor, Event, Results, Sheet
 from sentcli.tables.convert import LastLine, six_decimals, to_json
-from sentcli.tables.line_reader import LineReader, bad_bytes
+from sentcli.tables.line_reader import LONGEST, LineReader, bad_bytes
 from sentcli.tables.options import ResultColumn, WriteOptions
 from sentcli.tables.table import Table, TextTable, find_taken
 from sentcli.tables.text_column import join_texts
 
 _MOST_NAMED = 180  # characters of the columns that a reason proposes to keep
-_LONGEST = 16  # times --max-row-bytes; a longer record is an error
 _BLANK_BYTES = 99  # before the first object of an array
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _BRACKET = re.compile(rb'(?:[^"{}\[\]]++|%b)*+([{}\[\]]?)' % _STRING, re.DOTALL)  # after strings and others
@@ -183,8 +182,8 @@ def split_records(blocks: Iterator[bytes], text: TextTable) -> Iterator[list[byt
             place = end
         data = data[place:]
         enough = 2 * len(data)
-        if len(data) > _LONGEST * limit:
-            raise DataError(f"{name}: a record of more than {_LONGEST * limit} bytes; is this JSON?")
+        if len(data) > LONGEST * limit:
+            raise DataError(f"{name}: a record of more than {LONGEST * limit} bytes; is this JSON?")
         if records:
             yield records
     if depth > 0:
@@ -274,13 +273,7 @@ def _parse_exactly(line: bytes, constant: Callable[[str], Any]) -> dict[str, Any
     :returns: a message if it cannot be written anew.
     """
     try:
-        record: dict[str, Any] = json.loads(
-            line.decode(),
-            parse_int=orjson.Fragment,
-            parse_float=orjson.Fragment,
-            parse_constant=constant,
-            object_pairs_hook=_unique,
-        )
+        record: dict[str, Any] = json.loads(line.decode(), **_EXACTLY, parse_constant=constant)
         if line.count(b"[") + line.count(b"{") > _DEEP:
             orjson.dumps(record)
     except ValueError as error:
@@ -295,6 +288,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(record) < len(pairs):
         raise ValueError("a key occurs twice")
     return record
+
+
+_EXACTLY: Any = {"parse_int": orjson.Fragment, "parse_float": orjson.Fragment, "object_pairs_hook": _unique}
 
 
 def _cell(value: Any) -> str | None:

@@ -14,7 +14,7 @@ from sentcli.tables.registry import get_format
 from sentcli.tables.table import TextTable
 
 PAUSE = 0.1  # seconds to wait for a live input before its lines so far are scored
-_LONGEST = 16  # times --max-row-bytes; a longer line is an error
+LONGEST = 16  # times --max-row-bytes; a longer line, or record of JSON, is an error
 
 
 class LineReader(ABC):
@@ -166,6 +166,6 @@ def first_bytes(source: Source, size: int, *, is_line: bool = True) -> bytes:
 
 
 def check_length(line: bytes | bytearray, limit: int, name: str) -> None:
-    if len(line) > _LONGEST * limit:
+    if len(line) > LONGEST * limit:
         hint = f"is this text? If it is, try a higher {option('max_row_bytes')}"
-        raise DataError(f"{name}: a line of more than {_LONGEST * limit} bytes; {hint}")
+        raise DataError(f"{name}: a line of more than {LONGEST * limit} bytes; {hint}")

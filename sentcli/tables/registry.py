@@ -109,8 +109,7 @@ def get_format(name: str) -> Format:
 
 def signature_of(start: bytes) -> str:
     """Return the binary format that the first bytes of an input show; empty for none of these."""
-    signs = (name for name, sign in _SIGNATURES.items() if re.match(sign, start, re.DOTALL))
-    return next(signs, "")
+    return next((name for name, sign in _SIGNATURES.items() if re.match(sign, start, re.DOTALL)), "")
 
 
 def format_of(name: str, field: str) -> str:
@@ -221,7 +220,8 @@ class Writer(ABC):
 
     def misfits(self, chunk: Chunk) -> dict[int, str]:
         """Return the rows that the output cannot hold, each with the reason."""
-        bad = chunk.unreadable() if self.converts else {}
+        rows = enumerate(chunk.values if self.converts else ())
+        bad = {row: reason for row, reason in rows if isinstance(reason, str)}
         for row, values in enumerate(chunk.values[chunk.headers :] if self.unfit else (), chunk.headers):
             if row not in bad and (reason := next(filter(None, map(self.unfit, values)), "")):  # type: ignore[arg-type]
                 bad[row] = reason

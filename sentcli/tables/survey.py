@@ -1,11 +1,11 @@
 """Read the rows of inputs before they are scored, for an output that must know all of them."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
 
+from sentcli.config import LOG
 from sentcli.errors import DataError, option
 from sentcli.files import stop
 from sentcli.files.source import Source
@@ -15,8 +15,6 @@ from sentcli.tables.jsonl import JsonTable
 from sentcli.tables.open import read
 from sentcli.tables.registry import get_format
 from sentcli.tables.table import Table
-
-_log = logging.getLogger("sentcli")
 
 _AHEAD_ROWS, _AHEAD_BYTES = 10_000, 32 << 20  # of a stream
 _UNTYPED = ("csv", "jsonl", "xlsx")  # formats in which the values decide on the types
@@ -48,7 +46,7 @@ class Survey:
             return
         if source.is_stream:
             said = f"the first {_AHEAD_ROWS:,} lines give the columns; or name them: {option('keep')}"
-            _log.info("%s: %s", table.name, said)
+            LOG.info("%s: %s", table.name, said)
         limits = (table.options.limit, _AHEAD_ROWS if source.is_stream else None)
         cursor = Cursor(min(filter(None, limits), default=None))
         with source.looking_ahead():
@@ -71,7 +69,7 @@ class Survey:
         types = {name: seen.type() for name, seen in self._types.items() if name not in table.texts}
         mixed = [name for name, kind in types.items() if kind is None]
         if named := ", ".join(filter(table.options.keeps, mixed)):
-            _log.warning("%s: columns with values of several types become text: %.400s", table.name, named)
+            LOG.warning("%s: columns with values of several types become text: %.400s", table.name, named)
         typed = {name: kind for name, kind in types.items() if kind not in (None, str)}
         return replace(table, types={**table.types, **typed})
 

@@ -1,13 +1,12 @@
 """What an input is: all that its reader, and the writer of its output, need to know of it."""
 
-import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from sentcli.config import NOTE
+from sentcli.config import LOG
 from sentcli.errors import DataError, option
 from sentcli.files.encodings import UTF_8, Encoding
 from sentcli.tables.options import ReadOptions
@@ -15,8 +14,6 @@ from sentcli.tables.options import ReadOptions
 Note = tuple[int, str]  # for the log: the level and the message
 
 _MAX_LISTED = 20
-
-logging.addLevelName(NOTE, "NOTE")
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ class TextTable(Table):
 
 def log_notes(notes: Iterable[Note]) -> None:
     for level, message in notes:
-        logging.getLogger("sentcli").log(level, message)
+        LOG.log(level, message)
 
 
 def list_columns(columns: Sequence[str]) -> str:

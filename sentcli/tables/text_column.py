@@ -318,12 +318,10 @@ def _usual(columns: Sequence[Any], usual: Sequence[str]) -> Iterator[list[list[i
     for place, name in enumerate(columns):
         alike.setdefault(_plain(name), []).append(place)
     for name in usual:
-        groups = [alike.get(part, []) for part in name.split("+")]
-        if all(groups):
-            yield [
-                [place for place in group if columns[place] == part] or group
-                for part, group in zip(name.split("+"), groups, strict=True)
-            ]
+        groups = {part: alike.get(part, []) for part in name.split("+")}
+        if all(groups.values()):
+            exact = {part: [place for place in groups[part] if columns[place] == part] for part in groups}
+            yield [exact[part] or groups[part] for part in groups]
 
 
 def _is_aside(name: str, named: str) -> bool:

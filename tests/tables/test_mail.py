@@ -201,7 +201,7 @@ def test_an_empty_mailbox_has_no_rows(tmp_path, run):
 
 
 def test_a_mailbox_is_not_held_in_memory(tmp_path, run, monkeypatch):
-    monkeypatch.setattr(line_reader, "_LONGEST", 2)
+    monkeypatch.setattr(line_reader, "LONGEST", 2)
     (tmp_path / "a.mbox").write_bytes(START + plain(b"good\n" * 9999))
     with pytest.raises(DataError, match="of more than 20000 bytes"):
         run(tmp_path / "a.mbox", tmp_path / "out.csv", read=ReadOptions(max_row_bytes=10_000))
