@@ -1,11 +1,11 @@
 """What is fitted to validation texts: the temperature, the correction for rare classes, the band."""
 
-import logging
 import math
 
 import numpy as np
 import numpy.typing as npt
 
+from sentcli.config import LOG
 from sentcli.evaluation.metrics import Ends, Labels, scores_beyond
 from sentcli.scoring.labels import Floats, Sides, softmax
 
@@ -19,8 +19,6 @@ _DRAWS, _QUANTILE = 200, 0.05  # of the bootstrap of the gain
 _USUAL: Ends = (0.3, 0.7)  # the band of a model whose base has none
 _FEW = 50  # neutral texts
 _STEPS = 401  # quantiles of the scores that are tried as ends of a band
-
-_log = logging.getLogger("sentcli")
 
 
 def fit_temperature(
@@ -113,5 +111,5 @@ def shrink_band(chosen: Ends, neutral_texts: int, base: Ends | None) -> Ends:
     kept, own = min(_FEW / neutral_texts, 1), base or _USUAL
     low, high = (round(kept * old + (1 - kept) * new, 4) for old, new in zip(own, chosen, strict=True))
     values = low, high, neutral_texts, 100 * kept, *own
-    _log.info("neutral band %g to %g: chosen on %d neutral texts, and %d %% of %g to %g", *values)
+    LOG.info("neutral band %g to %g: chosen on %d neutral texts, and %d %% of %g to %g", *values)
     return low, high

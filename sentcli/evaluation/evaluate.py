@@ -4,7 +4,6 @@ The predictions are also a table and its file.
 """
 
 import io
-import logging
 from collections.abc import Mapping, Sequence
 from csv import QUOTE_NONNUMERIC, DictWriter
 from dataclasses import replace
@@ -15,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sentcli.backends import choose
-from sentcli.config import DataSet
+from sentcli.config import LOG, DataSet
 from sentcli.datasets.labels import LabeledTexts, label_ids
 from sentcli.datasets.load import Rejects, load_split, with_targets, without_unknown
 from sentcli.datasets.splits import are_learned, learned_hashes
@@ -33,8 +32,6 @@ from sentcli.text.tokenizer import words_of
 _ON_PAGE, _SHORT_TEXT = 12, 200  # errors on the page; characters of a text in a record
 
 Prediction = dict[str, Any]
-
-_log = logging.getLogger("sentcli")
 
 
 class Measurement(NamedTuple):
@@ -281,5 +278,5 @@ def _by_learned(
             accuracy = accuracy_of_texts(other["accuracy"], other["examples"])
             advice = f"without them, the accuracy is {accuracy}"
         known, measured = found["learned"]["examples"], sum(group["examples"] for group in groups)
-        _log.warning("%s has learned %d of %d texts; %s", bundle.name, known, measured, advice)
+        LOG.warning("%s has learned %d of %d texts; %s", bundle.name, known, measured, advice)
     return found

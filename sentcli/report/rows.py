@@ -1,11 +1,11 @@
 """The rows of a report: of scored files, and of a run while it scores."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sentcli.config import LOG
 from sentcli.errors import DataError, counted, option
 from sentcli.files.sink import Target, write_file
 from sentcli.files.source import STANDARD
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 _MOST_NAMED = 3  # inputs in a title
 # Two files are compared as two days are, those of a column that they do not have.
 _FILE, _BEFORE, _SINCE = "", "1970-01-01", "1970-01-02"
-
-_log = logging.getLogger("sentcli")
 
 
 class Report:
@@ -107,7 +105,7 @@ class Report:
                 values = map(chunk.texts_of, places_of(table, dict.fromkeys(results, "prefix")))
                 self.add(table, chunk, _read_results(table.name, self.collected.labels, *values))
         if self._rejected:
-            _log.warning("%s left out, because they cannot be read", counted(self._rejected, "row"))
+            LOG.warning("%s left out, because they cannot be read", counted(self._rejected, "row"))
 
     def finish(self) -> list[list[Any]]:
         """Make the page in memory, before the output gets its name, and return what it says as rows."""

@@ -1,7 +1,6 @@
 """The checkpoint of a training: everything that the next step depends on, in one safetensors file."""
 
 import json
-import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,11 +11,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from sentcli.config import LOG
 from sentcli.errors import DataError, option
 from sentcli.files import stop
 from sentcli.files.sink import Target, write_file
-
-_log = logging.getLogger("sentcli")
 
 State = dict[str, Tensor]
 
@@ -108,7 +106,7 @@ class Checkpoint:
         torch.set_rng_state(tensors["random.cpu"])
         if "random.cuda" in tensors and torch.cuda.is_available():
             torch.cuda.set_rng_state(tensors["random.cuda"])
-        _log.info("continued after epoch %d, batch %d", progress.epoch, progress.batch)
+        LOG.info("continued after epoch %d, batch %d", progress.epoch, progress.batch)
         return progress, _part(tensors, "best.")
 
 

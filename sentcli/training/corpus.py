@@ -1,6 +1,5 @@
 """The data of a training: split labeled texts, build the vocabulary, encode, and draw batches."""
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from sentcli.config import DataSet, TextConfig, TrainConfig
+from sentcli.config import LOG, DataSet, TextConfig, TrainConfig
 from sentcli.datasets.labels import SURE, LabeledTexts, join
 from sentcli.datasets.load import MOST, NO_OPTIONS, Rejects, read_validation
 from sentcli.datasets.splits import split_data_sets, without_validation
@@ -23,8 +22,6 @@ from sentcli.scoring.batches import pad
 from sentcli.scoring.labels import Floats
 from sentcli.tables.options import ReadOptions
 from sentcli.text.tokenizer import PAD, UNK_ID, Vocab, truncate, words_of
-
-_log = logging.getLogger("sentcli")
 
 Indices = npt.NDArray[np.intp]
 TokenIds = npt.NDArray[np.int32]  # the ids of one text
@@ -150,19 +147,19 @@ def read_texts(
         whole = sum(len(part) for part, data in zip(parts, source.data, strict=True) if data.validate)
         if len(validation) < _SMALL_PART * config.validation_share * whole:
             problem = "%s: only %d texts are left to validate on, most are repeated; metrics are uncertain"
-            _log.warning(problem, validation.where, len(validation))
+            LOG.warning(problem, validation.where, len(validation))
     missing = [name for name in labels if name not in {*validation.labels}]
     if missing and len(validation):
         problem = "no validation text has the class %.100r: metrics and the choice of the epoch ignore it"
-        _log.warning(problem, missing[0])
+        LOG.warning(problem, missing[0])
     weighted = []
     for data, part in zip(source.data, trains, strict=True):
         weighted.append(replace(part, targets=np.float32(data.weight) * part.class_targets(labels)))
         if len(parts) > 1:
-            _log.info("%s: %d texts to train on", data.path, len(part))
+            LOG.info("%s: %d texts to train on", data.path, len(part))
     train = join(weighted)
     counts = f"{len(train)} texts to train on, {len(validation) or 'the same'} to validate"
-    _log.info("%s: %s; %d classes: %.400s", train.where, counts, len(labels), ", ".join(labels))
+    LOG.info("%s: %s; %d classes: %.400s", train.where, counts, len(labels), ", ".join(labels))
     return Texts(train, validation, labels, tuple(map(len, trains)))
 
 
@@ -180,7 +177,7 @@ def encode_texts(
         vocab = _build_vocab(texts.train.texts, counts, config, extra)
     else:
         known = sum(count for word, count in counts.items() if word in vocab) / max(counts.total(), 1)
-        _log.info("%.1f%% of the tokens are in the vocabulary of the model", 100 * known)
+        LOG.info("%.1f%% of the tokens are in the vocabulary of the model", 100 * known)
 
     def encode(part: LabeledTexts, counts: Sequence[int]) -> tuple[LabeledTexts, Examples, tuple[int, ...]]:
         stop.check()
@@ -195,7 +192,7 @@ def encode_texts(
     train, of_train, counts_kept = encode(texts.train, texts.counts)
     validation, of_validation, _ = encode(texts.validation, ())
     if blank := len(texts.train) - len(train) + len(texts.validation) - len(validation):
-        _log.info("empty texts left out: %d", blank)
+        LOG.info("empty texts left out: %d", blank)
     folds: Sequence[Fold] = [(np.arange(len(train)), np.arange(len(validation)))]
     if config.folds:
         validation, of_validation, folds = train, of_train, assign_folds(of_train, config.folds)
@@ -203,13 +200,13 @@ def encode_texts(
         raise DataError("no text with a word is left to validate on; try more and different texts")
     if np.median(of_train.lengths) <= _FEW_TOKENS:
         problem = "%s: most texts have one or two words, which is little to learn from; is %s right?"
-        _log.warning(problem, texts.train.where, option("text_column"))
+        LOG.warning(problem, texts.train.where, option("text_column"))
     taught = {texts.labels[number] for number in np.unique(of_train.labels[of_train.has_label])}
     if missing := [name for name in texts.labels if name not in taught]:
         raise DataError(f"no text of the class {missing[0]!r:.200} with a word is left to train on")
     if long := int((of_train.lengths == text.max_tokens).sum()):
         advice = f"their middle is not read; try a higher {option('max_tokens')}"
-        _log.warning("%d of %d texts have %d tokens or more: %s", long, len(train), text.max_tokens, advice)
+        LOG.warning("%d of %d texts have %d tokens or more: %s", long, len(train), text.max_tokens, advice)
     texts = replace(texts, train=train, validation=validation, counts=counts_kept)
     return Corpus(texts, of_train, of_validation, vocab, counts, folds)
 
@@ -221,7 +218,7 @@ def _build_vocab(
     if len(vocab) == UNK_ID + 1:
         lower = f"try a lower {option('min_freq')}"
         raise DataError(f"no word occurs {config.min_freq} times in the texts; {lower}")
-    _log.info("%d words with a frequency of %d or more", len(vocab) - UNK_ID - 1, config.min_freq)
+    LOG.info("%d words with a frequency of %d or more", len(vocab) - UNK_ID - 1, config.min_freq)
     missing = [word for word in extra if word not in vocab]
     vocab = Vocab([*vocab.words, *missing[: max(config.fill_vocab - len(vocab), 0)]])
     if config.bigrams:

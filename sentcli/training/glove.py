@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sentcli.config import LOG
 from sentcli.errors import DataError, option
 from sentcli.files import stop
 from sentcli.files.compression import compression_of, damage, decompressed
 from sentcli.text.tokenizer import PAD_ID, UNK_ID, words_of
-
-_log = logging.getLogger("sentcli")
 
 NO_VECTORS = "none"  # the source of random vectors
 HUB_REPOSITORY = "stanfordnlp/glove"  # the archives of https://nlp.stanford.edu/projects/glove
@@ -50,8 +49,8 @@ def download(name: str) -> Path:
     cached = huggingface_hub.try_to_load_from_cache(HUB_REPOSITORY, file)
     if isinstance(cached, str):
         return Path(cached)
-    _log.info("%s: downloading %.2f GB from huggingface.co/%s, once", file, gigabytes, HUB_REPOSITORY)
-    if not _log.isEnabledFor(logging.INFO):
+    LOG.info("%s: downloading %.2f GB from huggingface.co/%s, once", file, gigabytes, HUB_REPOSITORY)
+    if not LOG.isEnabledFor(logging.INFO):
         disable_progress_bars()
     try:
         return Path(huggingface_hub.hf_hub_download(HUB_REPOSITORY, file, token=False))

@@ -2,7 +2,6 @@
 
 import copy
 import ctypes
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from sentcli.config import ModelConfig, TrainConfig
+from sentcli.config import LOG, ModelConfig, TrainConfig
 from sentcli.datasets.splits import are_learned
 from sentcli.errors import option
 from sentcli.evaluation.display import accuracy_of_texts
@@ -29,8 +28,6 @@ from sentcli.training.finetune import MOST_LEARNED, Base
 from sentcli.training.glove import NO_VECTORS, load_glove
 from sentcli.training.heads import Fitted, is_better
 from sentcli.training.settings import Settings
-
-_log = logging.getLogger("sentcli")
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # parameters of mallopt, from malloc.h
 _NEVER = (1 << 31) - 1
@@ -101,7 +98,7 @@ class FineTunedModel(InitialModel):
         logits = self._predict(self.base.model, data.validation)
         loss, accuracy = loss_and_accuracy(logits, data.validation, class_weights)
         texts = accuracy_of_texts(accuracy, int(data.validation.has_label.sum()))
-        _log.info("%s alone: accuracy %s, loss %.4f", self.base.origin["name"], texts, loss)
+        LOG.info("%s alone: accuracy %s, loss %.4f", self.base.origin["name"], texts, loss)
         self.logits = logits.astype(np.float64)
         self.figures |= {"epoch": 0, "validation_loss": loss, "validation_accuracy": accuracy}
 
@@ -123,7 +120,7 @@ class FineTunedModel(InitialModel):
         if not has_learned and is_better(fitted.logits, self.logits, data.validation, class_weights):
             return fitted
         reason = "it has learned the validation texts" if has_learned else "training did not lower the loss"
-        _log.info("kept the weights of %s: %s", self.base.origin["name"], reason)
+        LOG.info("kept the weights of %s: %s", self.base.origin["name"], reason)
         network = copy.deepcopy(self.base.model)
         return Fitted(network, self.logits, best_epoch=0, has_learned_validation=has_learned)
 
@@ -134,7 +131,7 @@ class FineTunedModel(InitialModel):
         models = self.base.model, network
         before, after = (loss_and_accuracy(self._predict(model, unseen), unseen)[1] for model in models)
         values = len(unseen), self.base.origin["name"], before, after
-        _log.info("on %d sentences that %s learned: accuracy %.3f before, %.3f after", *values)
+        LOG.info("on %d sentences that %s learned: accuracy %.3f before, %.3f after", *values)
         self.figures |= {"own_before": before, "own_after": after}
 
     def _predict(self, network: BiLSTM, examples: Examples) -> npt.NDArray[np.float32]:
@@ -169,11 +166,11 @@ def _embedding(data: Corpus, settings: Settings) -> tuple[npt.NDArray[np.float32
     tokens = sum(data.counts[words[index]] for index in np.flatnonzero(has_vector).tolist())
     if glove != NO_VECTORS:
         share, of_words = tokens / max(total, 1), f"{types:,} of {len(words) - 2:,} words"
-        _log.info("word vectors for %s, %.1f%% of tokens", of_words, 100 * share)
+        LOG.info("word vectors for %s, %.1f%% of tokens", of_words, 100 * share)
         if share < _FEW_TOKENS:
             advice = "of the language of the texts, such as a .vec file of fastText, or the model of n-grams"
             problem = "%s: vectors for few of the words; try %s with vectors %s in docs/training.md"
-            _log.warning(problem, glove, option("glove", "FILE"), advice)
+            LOG.warning(problem, glove, option("glove", "FILE"), advice)
     of_pairs = embedding[np.array(pairs, np.int64).reshape(-1, 2)].mean(axis=1)
     counts = {"types_covered": types, "types_total": len(words) - 2}
     counts |= {"tokens_covered": tokens, "tokens_total": total}

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
-from sentcli.config import TrainConfig
+from sentcli.config import LOG, TrainConfig
 from sentcli.errors import TrainingError, option
 from sentcli.evaluation.display import accuracy_of_texts
 from sentcli.model.bilstm import BiLSTM
@@ -28,8 +28,6 @@ from sentcli.training.checkpoint import Checkpoint
 from sentcli.training.classifier import Classification
 from sentcli.training.corpus import Examples, TokenIds, collate, epoch_batches
 from sentcli.training.lazy_adamw import LazyAdamW
-
-_log = logging.getLogger("sentcli")
 
 Validate = Callable[[nn.Module], tuple[float, float]]
 
@@ -120,7 +118,7 @@ def _log_epoch(title: str, record: Mapping[str, float], run: Run) -> None:
     accuracy = accuracy_of_texts(record["validation_accuracy"], run.validated)
     values = title, record["train_loss"], record["train_accuracy"], record["validation_loss"], accuracy
     line = "%s: train loss %.4f, accuracy %.4f; validation loss %.4f, accuracy %s; %s words/s"
-    _log.log(logging.DEBUG if run.name else logging.INFO, line, *values, f"{record['words_per_second']:,.0f}")
+    LOG.log(logging.DEBUG if run.name else logging.INFO, line, *values, f"{record['words_per_second']:,.0f}")
 
 
 def has_stalled(history: Sequence[Mapping[str, float]], patience: int, loss_by_frequencies: float) -> bool:

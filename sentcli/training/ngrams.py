@@ -1,6 +1,5 @@
 """Linear models of n-grams: the baseline of every network, and the part that n-grams have in its logits."""
 
-import logging
 import math
 import time
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from sklearn.pipeline import make_union
 from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
+from sentcli.config import LOG
 from sentcli.evaluation.calibration import fit_temperature
 from sentcli.evaluation.metrics import Labels, evaluate
 from sentcli.files import stop
@@ -25,8 +25,6 @@ from sentcli.scoring.labels import Floats, choose_classes, softmax
 from sentcli.text.tokenizer import words_of
 from sentcli.training.corpus import Corpus, Indices, TokenIds
 from sentcli.training.heads import Calibrated
-
-_log = logging.getLogger("sentcli")
 
 _FEWEST_TEXTS = 3  # with an n-gram
 _MOST_CHARACTERS = 4_000_000  # times classes, of texts whose characters are read too
@@ -152,7 +150,7 @@ def add_ngrams(
         parameter.data.mul_(1 - share)
     mixed = (1 - share) * logits + share * scale * added
     before, after = (float((values[sure].argmax(axis=1) == labels).mean()) for values in (logits, mixed))
-    _log.info("n-grams have a share of %g: accuracy %.3f -> %.3f on validation texts", share, before, after)
+    LOG.info("n-grams have a share of %g: accuracy %.3f -> %.3f on validation texts", share, before, after)
     return mixed, {"share": share, "accuracy_before": before, "accuracy_after": after}
 
 

@@ -1,20 +1,17 @@
 """The settings of a training, resolved in one place: given, of the base model, of the data, or default."""
 
-import logging
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sentcli.config import ModelConfig, TextConfig, TrainConfig
+from sentcli.config import LOG, ModelConfig, TextConfig, TrainConfig
 from sentcli.datasets.labels import RARE, LabeledTexts
 from sentcli.errors import UsageError, counted, option
 from sentcli.training.corpus import DataSource
 from sentcli.training.finetune import Base
 from sentcli.training.glove import NO_VECTORS
-
-_log = logging.getLogger("sentcli")
 
 DEFAULT_VECTORS = "6B.100d"
 
@@ -138,7 +135,7 @@ def _chosen_for(
     if listed:
         values = ", ".join(f"{name.replace('_', '-')} {chosen[name]}" for name in listed)
         amount = counted(size.texts, "text"), f"{size.words:,}", size.classes
-        _log.info("chosen for %s of %s words in %d classes: %s", *amount, values)
+        LOG.info("chosen for %s of %s words in %d classes: %s", *amount, values)
     return chosen
 
 

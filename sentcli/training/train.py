@@ -5,7 +5,6 @@ versions of the run. The same command continues the run; a different one is refu
 """
 
 import json
-import logging
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -13,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sentcli.config import LOG
 from sentcli.datasets.labels import LabeledTexts
 from sentcli.datasets.load import Rejects, read_data_sets
 from sentcli.datasets.splits import are_learned
@@ -29,8 +29,6 @@ from sentcli.training.glove import check_source
 from sentcli.training.record import facts_of
 from sentcli.training.settings import DataSize, Options, resolve_settings
 from sentcli.training.train_model import train_model
-
-_log = logging.getLogger("sentcli")
 
 _FEW = 2000  # labeled texts; with fewer, the included model is the start if they have its classes
 _ENGLISH = 0.8  # share of the running words that it knows
@@ -73,7 +71,7 @@ def train_bundle(
             base = replace(base, keeps_classifier=base.keeps_network and base.has_classes(labels))
             if not base.keeps_classifier:
                 change = ("classes", "classifier") if base.keeps_network else ("hidden units", "LSTM")
-                _log.info("%s has other %s: the new model gets a new %s", base.origin["name"], *change)
+                LOG.info("%s has other %s: the new model gets a new %s", base.origin["name"], *change)
             elif (learned := _count_learned(source, parts, base)) > MOST_LEARNED * size.texts:
                 size = replace(size, splittable=max(size.splittable - learned, 0))  # no cross-validation
         elif given.get("interpolate"):
@@ -101,7 +99,7 @@ def _included_model(
     with suppress(UsageError):
         resolve_settings(source, given, base)
         choice = "few English reviews: fine-tuning the included model %s; %s starts from word vectors"
-        _log.info(choice, base.origin["name"], option("glove"))
+        LOG.info(choice, base.origin["name"], option("glove"))
         return base
     return None
 
@@ -119,9 +117,9 @@ def _validate_on_new(texts: Texts, base: Base) -> Texts:
         return texts
     if len(new) < min(_FEWEST_NEW, len(texts.validation) / 2):
         advice = f"so the model will keep its weights; pass new texts with {option('validation', 'FILE')}"
-        _log.warning("%s has learned %d of %d validation texts, %s", *counts, advice)
+        LOG.warning("%s has learned %d of %d validation texts, %s", *counts, advice)
         return texts
-    _log.info("%s has learned %d of %d validation texts, which do not validate", *counts)
+    LOG.info("%s has learned %d of %d validation texts, which do not validate", *counts)
     return replace(texts, validation=texts.validation.take(new.tolist()))
 
 

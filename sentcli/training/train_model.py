@@ -4,7 +4,6 @@ A network is validated on texts set aside, or with few texts by cross-validation
 """
 
 import json
-import logging
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,7 +18,7 @@ from safetensors.numpy import save
 from torch import Tensor, nn
 
 from sentcli.backends import Logits
-from sentcli.config import TrainConfig
+from sentcli.config import LOG, TrainConfig
 from sentcli.errors import option
 from sentcli.evaluation.display import accuracy_of_texts, rarest
 from sentcli.files.sink import Target, write_file
@@ -36,8 +35,6 @@ from sentcli.training.loop import Run, Validate, fit
 from sentcli.training.ngrams import add_ngrams, compare_with_ngrams
 from sentcli.training.record import Record
 from sentcli.training.settings import Options, Settings
-
-_log = logging.getLogger("sentcli")
 
 _CHECKPOINT = "model.safetensors"
 _SKEWED = 1.5  # the most frequent class has this many times an even share
@@ -144,7 +141,7 @@ def cross_validate(
         best = min(histories[-1], key=lambda record: record["validation_loss"])
         accuracy = accuracy_of_texts(best["validation_accuracy"], len(tested))
         values = title, best["validation_loss"], accuracy, best["epoch"], len(histories[-1])
-        _log.info("%s: validation loss %.4f, accuracy %s after epoch %d of %d", *values)
+        LOG.info("%s: validation loss %.4f, accuracy %s after epoch %d of %d", *values)
     sizes = [len(tested) for _, tested in data.folds]
     names = "validation_loss", "validation_accuracy"
     curve = [
@@ -163,19 +160,19 @@ def cross_validate(
 def _report(name: str, record: Record, seconds: float) -> None:
     figures, baseline = record.calibrated.figures, record.baseline
     for line in rarest(figures):
-        _log.info("%s: validation: %s", name, line)
+        LOG.info("%s: validation: %s", name, line)
     if record.data.texts.labels == STARS:
         stars = ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in figures["ordered"].items())
-        _log.info("%s: labels are stars: a score is their mean, a label their median: %s", name, stars)
+        LOG.info("%s: labels are stars: a score is their mean, a label their median: %s", name, stars)
     accuracy = accuracy_of_texts(figures["accuracy"], figures["examples"])
     of_ngrams = accuracy_of_texts(baseline["accuracy"], figures["examples"])
     line = "%s: validation accuracy %s, loss %.4f; %.0f s; n-grams alone: %s; %.1f s"
-    _log.info(line, name, accuracy, figures["log_loss"], seconds, of_ngrams, baseline["seconds"])
+    LOG.info(line, name, accuracy, figures["log_loss"], seconds, of_ngrams, baseline["seconds"])
     if baseline["is_better"]:
         use = "docs/training.md shows how to use that one: 'N-grams instead of a network'"
-        _log.warning("%s: worse than a linear model of words and characters (n-grams); %s", name, use)
+        LOG.warning("%s: worse than a linear model of words and characters (n-grams); %s", name, use)
     elif not baseline["is_beaten"]:
-        _log.warning("%s: not significantly better than a linear model of n-grams; try more texts", name)
+        LOG.warning("%s: not significantly better than a linear model of n-grams; try more texts", name)
 
 
 def _warn_of_chance(name: str, figures: Mapping[str, Any], class_weight: str) -> None:
@@ -187,4 +184,4 @@ def _warn_of_chance(name: str, figures: Mapping[str, Any], class_weight: str) ->
     is_skewed = most_frequent["support"] * len(classes) > _SKEWED * figures["examples"]
     advice = f", or {option('class_weight', 'balanced')}" if is_skewed and class_weight == "none" else ""
     problem = "%s: on validation texts, it is no better than %r for every text; try more texts%s"
-    _log.warning(problem, name, most_frequent["name"], advice)
+    LOG.warning(problem, name, most_frequent["name"], advice)
