@@ -6,6 +6,8 @@ import pytest
 import throughput_pictures
 from throughput_report import SERVICES
 
+from sentcli.model.bundle import ONNX, default_bundle_path, load_bundle
+
 
 def test_services_charge_by_tiers():
     lengths = {"characters": 1290.0, "units_100": 12.0, "units_1000": 2.0}
@@ -27,10 +29,11 @@ def test_the_chart_is_that_of_the_committed_figures(theme):
 
 def test_figures_of_another_model_are_an_error(tmp_path, monkeypatch):
     """Before a release, not in every test: a change of the model need not wait for an hour of measuring."""
-    figures.check()
-    other = tmp_path / "own_labels.json"
-    other.write_text(json.dumps(json.loads(figures.OWN_LABELS.read_text("utf-8")) | {"model": "another"}))
-    monkeypatch.setattr(figures, "OWN_LABELS", other)
+    included = load_bundle(default_bundle_path()).digests[ONNX]
+    for name, model in (("THROUGHPUT", included), ("OWN_LABELS", "another")):
+        file = tmp_path / getattr(figures, name).name
+        file.write_text(json.dumps({"model": model}))
+        monkeypatch.setattr(figures, name, file)
     monkeypatch.setattr(figures, "ROOT", tmp_path)
     with pytest.raises(SystemExit, match=r"own_labels\.json has the figures of another model"):
         figures.check()

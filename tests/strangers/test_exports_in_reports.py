@@ -41,6 +41,6 @@ def test_dates_and_ratings_of_an_export(name, tmp_path, monkeypatch):
     assert shown == [["2026-04", "28"], ["2026-03", "12"]]
     assert "first" not in done.stderr
     page = (tmp_path / "page.html").read_text("utf-8")
-    for part in (f"by the column <bdi>{when}</bdi>", f": <bdi>{rating}</bdi></h3>", "20 Mar 2026"):
+    for part in (f"by the column <bdi>{when}</bdi>", f": <bdi>{rating}</bdi></h3>", "20 March 2026"):
         assert part in page
     assert "100.0\N{NO-BREAK SPACE}%</b><span>agree with their" in page
