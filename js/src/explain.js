@@ -9,6 +9,19 @@ const PART = 0.1;
 const PART_SHARE = 0.2;
 const ALONE = 1.5;
 const ALONE_SHARE = 0.3;
+// As in sentcli/explain/bare_words.txt: words that say nothing alone. A negation belongs to the next other word.
+const BARE = (
+  "not no nor never cannot without hardly barely but else and or so as if then than though although yet while upon because " +
+  "the a an it its this that these those there i we you they he she my our your their me us them who which what " +
+  "is are was were be been being has had have do does did will would can could should may might must to of in on at for with " +
+  "from by into all any very really too even quite particularly especially only just much more also"
+).replaceAll(" ", "|");
+const NOT = "(?:not|no|nor|never|cannot|without|hardly|barely|[a-z]+n['`\u00b4\u02bc\u2018\u2019]t)";
+const IS_BARE = new RegExp(`^(?:${BARE}|${NOT})[^\\p{L}\\p{N}_]*$`, "iu");
+const NEGATED = new RegExp(
+  `(?<![\\p{L}\\p{N}_])${NOT}\\s+(?:(?:${BARE})\\s+){0,3}(?!(?:${BARE})(?![\\p{L}\\p{N}_]))[\\p{L}\\p{N}]+`,
+  "giu",
+);
 
 export class Explainer {
   /** @param {import("./scorer.js").Scorer} scorer */
@@ -71,20 +84,31 @@ export class Explainer {
   }
 }
 
-/** Return the words that decided, the largest part first; neighbors of one sign become a phrase. */
+/**
+ * Return the words that decided, the largest part first; neighbors of one sign become a phrase. A sentence does not
+ * decide which words of another one are shown.
+ */
 export function phrasesOf(text, words) {
-  const least = Math.max(PART, ...words.map((word) => PART_SHARE * Math.abs(word.part)));
   const leastAlone = Math.min(ALONE, Math.max(0, ...words.map((word) => ALONE_SHARE * word.alone)));
+  const negated = Array.from(text.matchAll(NEGATED), (match) => [match.index, match.index + match[0].length]);
   const found = [];
-  for (const word of words) {
-    if (Math.abs(word.part) < least || word.alone < leastAlone) continue;
-    const last = found.at(-1);
-    const between = last && text.slice(last.end, word.start);
-    if (between && !split(between).length && last.part > 0 === word.part > 0) {
-      const part = Math.abs(word.part) > Math.abs(last.part) ? word.part : last.part;
-      found[found.length - 1] = { start: last.start, end: word.end, part, isKnown: true };
-    } else {
-      found.push(word);
+  for (const sentence of sentencesOf(text)) {
+    const own = words.filter((word) => sentence.start <= word.start && word.start < sentence.end);
+    const least = Math.max(PART, ...own.map((word) => PART_SHARE * Math.abs(word.part)));
+    for (const word of own) {
+      if (Math.abs(word.part) < least || word.alone < leastAlone) continue;
+      const span = negated.find(([start, end]) => start <= word.start && word.start < end) ?? [word.end, word.end];
+      if (span[0] !== word.start && IS_BARE.test(text.slice(word.start, word.end))) continue;
+      const phrase = { ...word, start: Math.min(span[0], word.start), end: Math.max(span[1], word.end) };
+      const last = found.at(-1);
+      const between = last && text.slice(last.end, phrase.start);
+      const isNeighbor = between && !split(between).length && last.part > 0 === word.part > 0;
+      if (last && (phrase.start < last.end || isNeighbor)) {
+        found.pop();
+        phrase.start = last.start;
+        phrase.part = Math.abs(word.part) > Math.abs(last.part) ? word.part : last.part;
+      }
+      found.push(phrase);
     }
   }
   return found.sort((one, other) => Math.abs(other.part) - Math.abs(one.part));

@@ -22,6 +22,7 @@ _MOST_CHARACTERS = 2_000_000  # of all texts that are read
 _CLEAR = 1.0  # log odds of a clause that praises or complains
 _FEWEST, _FEWEST_SHARE = 5, 1 / 200  # texts that praise or complain of a subject, and their share of all
 _MOST_COMPLAINTS = 0.6  # in the texts that judge a subject of praise
+_LEAST_EFFECT = 0.004  # on the share of positive reviews; of thousands, a smaller one may be chance
 _FALLS, _RISES = 0.001, 0.002  # the largest p of all falls and rises of complaints that are named
 _QUOTE_CHARACTERS, _TYPICAL = range(40, 191), 80
 _CLEAREST = 4.0  # log odds beyond which all clauses are alike
@@ -140,14 +141,16 @@ class Subjects:
         """Return the subjects of praise and those of complaints.
 
         A subject of praise has no larger share of complaints than subjects have on average, and one of
-        complaints at least half of that.
+        complaints at least half of that. Those that change next to nothing are left out.
         """
         bad, good = (sum(sign * clause.odds > _CLEAR for clause in self._clauses) for sign in (-1, 1))
         usual = share_of((bad, bad + good))
         shares = [share_of((row.all[0], row.all[0] + row.praise)) for row in self.found]
         sides = [*zip(self.found, shares, strict=True)]
-        praised = [row for row, share in sides if row.gain > 0 and share <= min(usual, _MOST_COMPLAINTS)]
-        blamed = [row for row, share in sides if row.stake > 0 and share >= usual / 2]
+        praised = [
+            row for row, share in sides if row.gain >= _LEAST_EFFECT and share <= min(usual, _MOST_COMPLAINTS)
+        ]
+        blamed = [row for row, share in sides if row.stake >= _LEAST_EFFECT and share >= usual / 2]
         praised.sort(key=lambda row: -row.gain)
         blamed.sort(key=lambda row: -row.stake)
         return praised[:_SUBJECTS], blamed[:_SUBJECTS]

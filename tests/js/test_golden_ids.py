@@ -148,6 +148,14 @@ def test_null_values_are_those_of_the_package():
     assert tuple(map(json.loads, quoted)) == NULL_VALUES
 
 
+def test_bare_words_are_those_of_the_package():
+    code = (
+        (JS / "src" / "explain.js").read_text("utf-8").partition("const BARE")[2].partition(".replaceAll")[0]
+    )
+    words = (ROOT / "sentcli" / "explain" / "bare_words.txt").read_text("utf-8").split()
+    assert "".join(re.findall(r'"([^"]*)"', code)).split() == words
+
+
 def test_names_of_texts_are_those_of_the_package():
     code = (JS / "src" / "csv_header.js").read_text("utf-8").partition("const TEXT_NAMES")[2]
     assert "".join(re.findall(r'"([^"]*)"', code.partition(".split")[0])).split() == TEXT_NAMES

@@ -325,7 +325,7 @@ def test_aspects_and_weights_need_two_labels(trained_three):
         with pytest.raises(UsageError, match="needs a model of two labels, not negative, neutral"):
             Scorer(trained_three, **options)
     with Scorer(trained_three, explain=2, sentences=True) as scorer:
-        text = "warm wonderful film. dull film"
+        text = "warm wonderful film. dull"
         scores = scorer.score([text, None])
         (explanation,) = scorer.explain([text])
     assert json.loads(scores.more["sentiment_words"][0]) == [

@@ -1,4 +1,5 @@
 import pytest
+from jobs import read_chunks
 
 from sentcli.tables.chunk import Chunk, Position
 
@@ -22,3 +23,17 @@ def test_fields_of_a_row_are_neighbours_and_gaps_are_in_their_places():
 def test_no_row_is_lost_for_want_of_a_field(counts, gaps):
     with pytest.raises(ValueError, match="for 300 texts"):
         join(gaps, *([b"x"] * count for count in counts))
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "rows"),
+    [
+        ("in.csv", "id,text\n1,good\n2,bad\n", [["1", "good"], ["2", "bad"]]),
+        ("in.jsonl", '{"id":1,"text":"good"}\n{"id":2,"text":"bad"}\n', [(1, "good"), (2, "bad")]),
+        ("in.txt", "good\nbad\n", [("good",), ("bad",)]),
+    ],
+)
+def test_released_rows_are_read_again_from_their_bytes(tmp_path, name, data, rows):
+    (tmp_path / name).write_text(data)
+    found = [row for chunk in read_chunks(tmp_path / name) for row in chunk.released().rows]
+    assert [tuple(row.values()) if isinstance(row, dict) else row for row in found] == rows
