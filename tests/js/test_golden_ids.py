@@ -149,11 +149,9 @@ def test_null_values_are_those_of_the_package():
 
 
 def test_bare_words_are_those_of_the_package():
-    code = (
-        (JS / "src" / "explain.js").read_text("utf-8").partition("const BARE")[2].partition(".replaceAll")[0]
-    )
-    words = (ROOT / "sentcli" / "explain" / "bare_words.txt").read_text("utf-8").split()
-    assert "".join(re.findall(r'"([^"]*)"', code)).split() == words
+    code = (JS / "src" / "explain.js").read_text("utf-8").partition("const BARE")[2]
+    words = (JS.parent / "sentcli" / "explain" / "bare_words.txt").read_text("utf-8").split()
+    assert "".join(re.findall(r'"([^"]*)"', code.partition(".replaceAll")[0])).split() == words
 
 
 def test_names_of_texts_are_those_of_the_package():
