@@ -3,7 +3,7 @@
 import copy
 import ctypes
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -28,6 +29,7 @@ from sentcli.training.even_words import even_words, read_kinds
 from sentcli.training.finetune import MOST_LEARNED, Base
 from sentcli.training.glove import NO_VECTORS, load_glove
 from sentcli.training.heads import Fitted, is_better
+from sentcli.training.ngrams import TokenFeatures, token_features
 from sentcli.training.settings import Settings
 
 _log = logging.getLogger("sentcli")
@@ -49,6 +51,7 @@ class InitialModel:
     vary: partial[TokenIds] | None  # see `Run.vary`
     glove: dict[str, Any]  # see `Metrics.glove`
     weights: dict[str, Tensor]  # those that it begins with
+    vectors: Floats | None  # of tokens, times the log of their rank, `[tokens, embedding_dim]`; 0 if unknown
     takes_ngrams: bool = field(default=True, init=False)  # in its logits, once it is fitted
     figures: dict[str, float] = field(default_factory=dict, init=False)  # see `Metrics.start`
 
@@ -59,6 +62,10 @@ class InitialModel:
         tie_gates(network, self.config.gates)
         network.load_state_dict(self.weights, strict=False)
         return network
+
+    def token_features(self, data: Corpus) -> dict[str, TokenFeatures]:
+        """Return what linear members know of tokens; see `ngrams.token_features`."""
+        return token_features(data, self.vectors)
 
     def before(self, data: Corpus, class_weights: Tensor | None) -> None:
         """Measure this network on the validation texts."""
@@ -96,6 +103,9 @@ class FineTunedModel(InitialModel):
     def __post_init__(self) -> None:
         # N-grams know only the new texts, so they would undo what rehearsal keeps.
         self.takes_ngrams = bool(self.base.bundle.config.model.ngram_buckets)
+
+    def token_features(self, data: Corpus) -> dict[str, TokenFeatures]:
+        return {}
 
     def before(self, data: Corpus, class_weights: Tensor | None) -> None:
         logits = self._predict(self.base.model, data.validation)
@@ -141,27 +151,36 @@ class FineTunedModel(InitialModel):
         return predict_logits(network, examples, torch.device("cpu"))[:, : self.shape.num_classes]
 
 
-def init_model(data: Corpus, settings: Settings) -> InitialModel:
-    """Return the network to train: that of the model to fine-tune, else one with word vectors."""
+def init_model(data: Corpus, settings: Settings, frequent: Sequence[str] = ()) -> InitialModel:
+    """Return the network to train: that of the model to fine-tune, else one with word vectors.
+
+    :param frequent: the first words of these vectors, frequent ones first.
+    """
     config, base, vocab, vary = settings.config, settings.base, data.vocab, None
     shape = replace(settings.model, vocab_size=len(vocab), num_classes=len(data.texts.labels))
     if vocab.bigrams and config.bigram_dropout:
         pairs = np.array(vocab.bigrams, np.int32)
         vary = partial(split_bigrams, pairs, vocab.first_bigram, config.bigram_dropout)
     if not base:
-        embedding, glove = _embedding(data, settings)
-        return InitialModel(shape, config, vary, glove, {"embedding.weight": torch.from_numpy(embedding)})
+        embedding, vectors, glove = _embedding(data, settings, frequent)
+        weights = {"embedding.weight": torch.from_numpy(embedding)}
+        return InitialModel(shape, config, vary, glove, weights, vectors)
     even_words(base.model, vocab, read_kinds(settings.source.even_words))  # if training keeps its weights
     # Only training uses dropouts and fits a neutral head and n-grams; other classes need a new classifier.
     new = "neutral_head.", "ngrams.", *([] if base.keeps_classifier else ["classifier."])
     new += () if base.keeps_network else ("lstm.",)
     weights = {name: value for name, value in base.model.state_dict().items() if not name.startswith(new)}
     start = shape, config, vary, base.origin["glove"], weights
-    return FineTunedModel(*start, base) if base.keeps_classifier else InitialModel(*start)
+    if base.keeps_classifier:
+        return FineTunedModel(*start, None, base)
+    vectors = weights["embedding.weight"].double().numpy()
+    return InitialModel(*start, vectors * np.log(2 + np.arange(len(vocab)))[:, None])
 
 
-def _embedding(data: Corpus, settings: Settings) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
-    """Return the word vectors, those of pairs too, and the record of their source, see `Metrics.glove`."""
+def _embedding(
+    data: Corpus, settings: Settings, frequent: Sequence[str]
+) -> tuple[npt.NDArray[np.float32], Floats | None, dict[str, Any]]:
+    """Return the word vectors, those of pairs too, `InitialModel.vectors`, and `Metrics.glove`."""
     words, pairs = data.vocab.words[: data.vocab.first_bigram], data.vocab.bigrams
     glove, dim = settings.glove, settings.model.embedding_dim
     embedding, has_vector = load_glove(glove, words, dim, settings.config.seed)
@@ -175,9 +194,13 @@ def _embedding(data: Corpus, settings: Settings) -> tuple[npt.NDArray[np.float32
             problem = "%s: vectors for few of the words; try %s with vectors %s in docs/training.md"
             _log.warning(problem, glove, option("glove", "FILE"), advice)
     of_pairs = embedding[np.array(pairs, np.int64).reshape(-1, 2)].mean(axis=1)
+    ranks = pd.Series(range(len(frequent)), [*frequent]).reindex(words, fill_value=len(frequent))
+    weighted = embedding * (has_vector * np.log(2 + ranks.to_numpy()))[:, None]
+    vectors = np.concatenate([weighted, weighted[np.array(pairs, np.int64).reshape(-1, 2)].sum(axis=1)])
     counts = {"types_covered": types, "types_total": len(words) - 2}
     counts |= {"tokens_covered": tokens, "tokens_total": total}
-    return np.concatenate([embedding, of_pairs]), {"source": Path(glove).name, **counts}
+    record = {"source": Path(glove).name, **counts}
+    return np.concatenate([embedding, of_pairs]), vectors if has_vector.any() else None, record
 
 
 @contextmanager

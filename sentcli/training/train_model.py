@@ -25,7 +25,7 @@ from sentcli.evaluation.display import accuracy_of_texts, rarest
 from sentcli.files.sink import Target, write_file
 from sentcli.model import bundle
 from sentcli.model.bilstm import choose_device, round_embedding
-from sentcli.scoring.labels import STARS
+from sentcli.scoring.labels import STARS, Floats
 from sentcli.training.classifier import balanced_weights, loss_and_accuracy, predict_logits
 from sentcli.training.corpus import Corpus, Examples, Texts, encode_texts
 from sentcli.training.even_words import even_words, read_kinds
@@ -33,7 +33,7 @@ from sentcli.training.glove import NO_VECTORS, frequent_words
 from sentcli.training.heads import Fitted, add_neutral_head, calibrate
 from sentcli.training.init_model import InitialModel, init_model, torch_set_up
 from sentcli.training.loop import Run, Validate, fit
-from sentcli.training.ngrams import add_ngrams, compare_with_ngrams
+from sentcli.training.ngrams import add_linear, compare_with_ngrams, fit_linear
 from sentcli.training.record import Record
 from sentcli.training.settings import Options, Settings
 
@@ -67,8 +67,15 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
     vocab = settings.base.vocab if settings.base else None
     data = encode_texts(texts, settings.text, config, vocab, frequent)
     class_weights = _class_weights(data.train, config)
-    initial = init_model(data, settings)
+    initial = init_model(data, settings, frequent)
     initial.before(data, class_weights)
+
+    # The linear members, within seconds.
+    kinds, weights = read_kinds(settings.source.even_words), _numbers(class_weights, texts)
+    linear = None
+    if initial.takes_ngrams:
+        same = even_words(initial.build(), data.vocab, kinds)
+        linear = fit_linear(data, weights, same, initial.token_features(data))
 
     # The fit. In a cross-validation, that of the folds decides how many epochs the network is trained.
     validated = int(data.validation.has_label.sum())
@@ -83,14 +90,15 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
     epochs = fit(network, initial.rehearse(data.train), validate, config, run)
     best = min(epochs, key=lambda record: record["validation_loss"])
     initial.interpolate(network)
-    same = even_words(network, data.vocab, read_kinds(settings.source.even_words))
+    even_words(network, data.vocab, kinds)
     round_embedding(network)
 
     # The n-grams in the logits, and the choice between the network and the one that it started from.
     own = predict_logits(network, data.validation, torch.device("cpu")) if unseen is None else unseen
     logits, ngrams = own.astype(np.float64), dict[str, float]()
-    if initial.takes_ngrams:
-        logits, ngrams = add_ngrams(network, data, logits, class_weights, same)
+    if linear:
+        is_sure = len(linear.shares) == 1
+        logits, ngrams = add_linear(network, linear, data, logits, weights, is_sure=is_sure)
     fitted = initial.choose(Fitted(network, logits, int(best["epoch"]), ngrams), data, class_weights)
 
     # The calibration, the neutral head, and the comparison with a model of n-grams alone.
@@ -101,6 +109,10 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
     compared = compare_with_ngrams(calibrated, data)
     seconds += sum(record["seconds"] for record in epochs)
     return Record(texts, settings, options, data, initial, fitted, calibrated, compared, epochs, seconds)
+
+
+def _numbers(class_weights: Tensor | None, texts: Texts) -> Floats:
+    return np.ones(len(texts.labels)) if class_weights is None else class_weights.double().numpy()
 
 
 def _class_weights(train: Examples, config: TrainConfig) -> Tensor | None:
