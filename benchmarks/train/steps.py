@@ -161,7 +161,7 @@ class Walk:
         logits = predict_logits(network, data.validation, CPU).astype(np.float64)
         if step.key in ("wide", "sentences"):
             linear = fit_linear(data, np.ones(2), np.arange(len(data.vocab)), {})
-            logits, _ = add_linear(network, linear, data, logits, np.ones(2), is_sure=True)
+            logits, _ = add_linear(network, linear, data, logits, np.ones(2))
         seconds, names = time.process_time() - started, data.texts.labels
         temperature = fit_temperature(data.validation.labels, logits)
         before, after = (

@@ -130,7 +130,9 @@ class TrainOptions:
     validation_share: float | None = _setting()
 
     glove: str = option(
-        "Word vectors: a file, a name such as 6B.100d, or none.", default="6B.100d", heading="Model"
+        "Word vectors: included, a file, a name such as 6B.100d, or none.",
+        default="included",
+        heading="Model",
     )
     finetune: Path | None = option(
         "Model to start from; it sets vocabulary and shape. imdb-bilstm comes with sentcli.",

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -194,8 +193,9 @@ def _embedding(
             problem = "%s: vectors for few of the words; try %s with vectors %s in docs/training.md"
             _log.warning(problem, glove, option("glove", "FILE"), advice)
     of_pairs = embedding[np.array(pairs, np.int64).reshape(-1, 2)].mean(axis=1)
-    ranks = pd.Series(range(len(frequent)), [*frequent]).reindex(words, fill_value=len(frequent))
-    weighted = embedding * (has_vector * np.log(2 + ranks.to_numpy()))[:, None]
+    rank_of = {word: rank for rank, word in reversed([*enumerate(frequent)])}  # of a repeated word, the first
+    ranks = np.array([rank_of.get(word, len(frequent)) for word in words])
+    weighted = embedding * (has_vector * np.log(2 + ranks))[:, None]
     vectors = np.concatenate([weighted, weighted[np.array(pairs, np.int64).reshape(-1, 2)].sum(axis=1)])
     counts = {"types_covered": types, "types_total": len(words) - 2}
     counts |= {"tokens_covered": tokens, "tokens_total": total}

@@ -50,6 +50,7 @@ class Run:
     name: str = ""  # the name of a part of the training, which is logged in less detail
     quiet: bool = False
     vary: Callable[..., TokenIds] | None = None  # returns the ids of a text, by random numbers
+    is_hopeless: Callable[[], bool] | None = None  # whether to stop, after an epoch
 
 
 def fit(
@@ -72,6 +73,8 @@ def fit(
     loss_by_frequencies = float(entropy(train.targets.sum(axis=0)))  # of a model that knows nothing else
 
     while progress.epoch < epochs and not has_stalled(progress.history, patience, loss_by_frequencies):
+        if run.is_hopeless and run.is_hopeless():
+            break
         batches = epoch_batches(train, config.batch_size, config.seed, progress.epoch)
         steps, first_step = config.epochs * len(batches), progress.epoch * len(batches)
         title = f"{run.name}epoch {progress.epoch + 1}/{epochs}"

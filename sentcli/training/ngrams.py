@@ -132,6 +132,11 @@ class Linear:
     logits: Floats  # of the validation texts, `[texts, classes]`
     shares: dict[str, float]  # of each member
 
+    @property
+    def is_own(self) -> bool:
+        """Whether it has members for few texts; see `token_features`."""
+        return len(self.shares) > 1
+
 
 def fit_linear(
     data: Corpus, class_weights: Floats, same: Indices, features: Mapping[str, TokenFeatures]
@@ -164,15 +169,24 @@ def fit_linear(
 
 
 def add_linear(
-    network: BiLSTM, linear: Linear, data: Corpus, logits: Floats, class_weights: Floats, *, is_sure: bool
+    network: BiLSTM,
+    linear: Linear,
+    data: Corpus,
+    logits: Floats,
+    class_weights: Floats,
+    *,
+    is_alone: bool = False,
 ) -> tuple[Floats, dict[str, float]]:
     """Add the linear members to the logits of a network, with the share that is best on validation texts.
 
     :param logits: of the network for the validation texts, `[texts, classes]`.
-    :param is_sure: see `choose_share`.
+    :param is_alone: whether the network has no part.
     :returns: the new logits of these texts, and the figures of the choice; no figures if nothing was added.
     """
-    share, scale = choose_share(data, logits, linear.logits, class_weights, is_sure=is_sure)
+    share, scale = 1.0, 1.0
+    if not is_alone:
+        is_sure = not linear.is_own
+        share, scale = choose_share(data, logits, linear.logits, class_weights, is_sure=is_sure)
     if not share:
         return logits, {}
     table = linear.table.copy()

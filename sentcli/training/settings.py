@@ -12,11 +12,10 @@ from sentcli.datasets.labels import RARE, LabeledTexts
 from sentcli.errors import UsageError, counted, option
 from sentcli.training.corpus import DataSource
 from sentcli.training.finetune import Base
-from sentcli.training.glove import NO_VECTORS
+from sentcli.training.glove import INCLUDED, NO_VECTORS
 
 _log = logging.getLogger("sentcli")
 
-DEFAULT_VECTORS = "6B.100d"
 
 # The data that TrainConfig's defaults were tuned on, the train split of IMDb: 25,000 texts of 234 words.
 _TEXTS, _WORDS = 25_000, 5_850_000
@@ -84,7 +83,7 @@ class Settings:
     @property
     def glove(self) -> str:
         """The source of the word vectors; `NO_VECTORS`: none, or those of the base model."""
-        return NO_VECTORS if self.base else self.source.glove or DEFAULT_VECTORS
+        return NO_VECTORS if self.base else self.source.glove or INCLUDED
 
 
 def resolve_settings(

@@ -50,7 +50,7 @@ def test_ngrams_of_a_kind_have_one_weight():
     network = make_model(vocab_size=len(data.vocab))
     same = even_words(network, data.vocab, KINDS)
     linear = fit_linear(data, np.ones(2), same, {})
-    add_linear(network, linear, data, np.zeros((60, 2)), np.ones(2), is_sure=True)
+    add_linear(network, linear, data, np.zeros((60, 2)), np.ones(2))
     ann, bob, good = (network.ngrams.weight[data.vocab.words.index(word)] for word in ("ann", "bob", "good"))
     assert torch.equal(ann, bob)
     assert good[0] > ann[0].abs()

@@ -89,7 +89,7 @@ def add_ngrams(network, data, logits, class_weights, same, features=()):
     """Fit linear members and add them to a network."""
     weights = np.ones(logits.shape[1]) if class_weights is None else class_weights.numpy()
     linear = fit_linear(data, weights, same, dict(features))
-    return add_linear(network, linear, data, logits, weights, is_sure=not features)
+    return add_linear(network, linear, data, logits, weights)
 
 
 def network_of(data, classes=2):
