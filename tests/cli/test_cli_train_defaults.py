@@ -73,7 +73,9 @@ def test_each_text_of_a_cross_validation_has_a_probability_of_models_without_it(
     figures, _ = train(rows, tmp_path, "--config", config(tmp_path, "epochs = 3\nfolds = 3"))
     with (tmp_path / "model" / "validation.csv").open(newline="") as file:
         found = [*csv.DictReader(file)]
-    assert [*found[0]] == [*"row label predicted probability_negative probability_positive hash".split()]
+    assert [*found[0]] == [
+        *["row", "label", "predicted", "probability_negative", "probability_positive", "hash"]
+    ]
     assert [(row["row"], row["label"]) for row in found] == [
         (str(number), label) for number, (_, label) in enumerate(rows, start=1)
     ]
