@@ -146,6 +146,7 @@ class Learner:
         self.model = model.to(device)
         self.averaged = AveragedModel(model)
         average: Any = self.averaged.module
+        average.lstm.flatten_parameters()  # on a GPU, a copy has its weights in many places
         pairs = zip(model.parameters(), average.parameters(), strict=True)
         self._dense = [(weight, mean) for weight, mean in pairs if weight is not model.embedding.weight]
         adamw: dict[str, Any] = {"lr": config.lr, "betas": (0.9, 0.999), "weight_decay": config.weight_decay}

@@ -29,8 +29,8 @@ from sentcli.training.heads import Calibrated
 
 _log = logging.getLogger("sentcli")
 
-_FEWEST_TEXTS = 3  # with an n-gram
-_MOST_CHARACTERS = 4_000_000  # times classes, of texts whose characters are read too
+_FEWEST_TEXTS, _MANY_TEXTS = 3, 5_000  # with an n-gram of the baseline; from so many texts on
+_MOST_CHARACTERS = 40_000_000  # times classes, of texts whose characters are read too
 _MOST_TEXTS = 25_000  # limit of texts to learn from: the n-grams of more take gigabytes
 _INVERSE_PENALTY = 10.0  # of the weights of the baseline
 _PENALTY, _PENALTY_OF_ALL = (
@@ -96,7 +96,7 @@ def classify_by_ngrams(texts: Sequence[str], labels: Labels, unseen: Sequence[st
     kinds: list[dict[str, Any]] = [of_words, {"analyzer": "char_wb", "ngram_range": (2, 5)}]
     if classes * sum(map(len, texts)) > _MOST_CHARACTERS:
         del kinds[1]
-    fewest = _FEWEST_TEXTS if len(texts) > 100 * _FEWEST_TEXTS else 1
+    fewest = _FEWEST_TEXTS if len(texts) > _MANY_TEXTS else 1
     vectorizer = make_union(
         *(TfidfVectorizer(min_df=fewest, sublinear_tf=True, dtype=np.float32, **kind) for kind in kinds)
     )
