@@ -210,8 +210,7 @@ def confident_errors(
     `names` has it.
     """
     scored = [row for row in rows if row["label"] in names and row["predicted"] is not None]
-    if errors_only:
-        scored = [row for row in scored if row["predicted"] != row["label"]]
+    scored = [row for row in scored if not errors_only or row["predicted"] != row["label"]]
     shown = ("row", "text", "label", "predicted")
     return [
         {name: row[name] for name in shown}

@@ -30,8 +30,8 @@ _ARCHIVES = {  # name: file, gigabytes, dimensions
     "840B": ("glove.840B.300d.zip", 2.18, (300,)),
     "twitter.27B": ("glove.twitter.27B.zip", 1.52, (25, 50, 100, 200)),
 }
-GLOVE_DIMS = {f"{name}.{dim}d": dim for name, (_, _, dims) in _ARCHIVES.items() for dim in dims}
-GLOVE_DIMS |= {INCLUDED: 100}
+GLOVE_DIMS = {INCLUDED: 100}
+GLOVE_DIMS |= {f"{name}.{dim}d": dim for name, (_, _, dims) in _ARCHIVES.items() for dim in dims}
 
 Vector = npt.NDArray[np.float64]
 

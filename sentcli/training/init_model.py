@@ -28,7 +28,6 @@ from sentcli.training.even_words import even_words, read_kinds
 from sentcli.training.finetune import MOST_LEARNED, Base
 from sentcli.training.glove import NO_VECTORS, load_glove
 from sentcli.training.heads import Fitted, is_better
-from sentcli.training.ngrams import TokenFeatures, token_features
 from sentcli.training.settings import Settings
 
 _log = logging.getLogger("sentcli")
@@ -52,6 +51,7 @@ class InitialModel:
     weights: dict[str, Tensor]  # those that it begins with
     vectors: Floats | None  # of tokens, times the log of their rank, `[tokens, embedding_dim]`; 0 if unknown
     takes_ngrams: bool = field(default=True, init=False)  # in its logits, once it is fitted
+    takes_features: bool = field(default=True, init=False)  # there too; see `token_features`
     figures: dict[str, float] = field(default_factory=dict, init=False)  # see `Metrics.start`
 
     def build(self) -> BiLSTM:
@@ -61,10 +61,6 @@ class InitialModel:
         tie_gates(network, self.config.gates)
         network.load_state_dict(self.weights, strict=False)
         return network
-
-    def token_features(self, data: Corpus) -> dict[str, TokenFeatures]:
-        """Return what linear members know of tokens; see `ngrams.token_features`."""
-        return token_features(data, self.vectors)
 
     def before(self, data: Corpus, class_weights: Tensor | None) -> None:
         """Measure this network on the validation texts."""
@@ -101,10 +97,8 @@ class FineTunedModel(InitialModel):
 
     def __post_init__(self) -> None:
         # N-grams know only the new texts, so they would undo what rehearsal keeps.
+        self.takes_features = False
         self.takes_ngrams = bool(self.base.bundle.config.model.ngram_buckets)
-
-    def token_features(self, data: Corpus) -> dict[str, TokenFeatures]:
-        return {}
 
     def before(self, data: Corpus, class_weights: Tensor | None) -> None:
         logits = self._predict(self.base.model, data.validation)

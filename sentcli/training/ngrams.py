@@ -183,10 +183,10 @@ def add_linear(
     :param is_alone: whether the network has no part.
     :returns: the new logits of these texts, and the figures of the choice; no figures if nothing was added.
     """
-    share, scale = 1.0, 1.0
-    if not is_alone:
-        is_sure = not linear.is_own
-        share, scale = choose_share(data, logits, linear.logits, class_weights, is_sure=is_sure)
+    is_sure = not linear.is_own
+    share, scale = choose_share(data, logits, linear.logits, class_weights, is_sure=is_sure)
+    if is_alone:
+        share, scale = 1.0, 1.0
     if not share:
         return logits, {}
     table = linear.table.copy()

@@ -34,7 +34,14 @@ from sentcli.training.glove import NO_VECTORS, frequent_words
 from sentcli.training.heads import Fitted, add_neutral_head, calibrate
 from sentcli.training.init_model import InitialModel, init_model, torch_set_up
 from sentcli.training.loop import Run, Validate, fit
-from sentcli.training.ngrams import Linear, add_linear, choose_share, compare_with_ngrams, fit_linear
+from sentcli.training.ngrams import (
+    Linear,
+    add_linear,
+    choose_share,
+    compare_with_ngrams,
+    fit_linear,
+    token_features,
+)
 from sentcli.training.record import Record
 from sentcli.training.settings import Options, Settings
 
@@ -77,7 +84,8 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
     linear = None
     if initial.takes_ngrams:
         same = even_words(initial.build(), data.vocab, kinds)
-        linear = fit_linear(data, weights, same, initial.token_features(data))
+        features = token_features(data, initial.vectors) if initial.takes_features else {}
+        linear = fit_linear(data, weights, same, features)
 
     # The fit. In a cross-validation, that of the folds decides how many epochs the network is trained.
     validated = int(data.validation.has_label.sum())
@@ -163,9 +171,8 @@ def cross_validate(
             weights = _class_weights(train, initial.config)
             of_fold = replace(run, class_weights=weights, validated=len(tested), name=f"{title}, ")
             validate, logits = validation_of(unseen, of_fold)
-            if is_hopeless:
-                stops = partial(_stops, is_hopeless, tested, logits)
-                of_fold = replace(of_fold, is_hopeless=stops)
+            if is_hopeless and number == 1:
+                of_fold = replace(of_fold, is_hopeless=partial(_stops, is_hopeless, tested, logits))
             history = fit(initial.build(), initial.rehearse(train), validate, initial.config, of_fold)
             write_file(Target(file), save({"logits": np.stack(logits)}, {"history": json.dumps(history)}))
         with safe_open(file, "np") as result:
@@ -175,12 +182,10 @@ def cross_validate(
         accuracy = accuracy_of_texts(best["validation_accuracy"], len(tested))
         values = title, best["validation_loss"], accuracy, best["epoch"], len(histories[-1])
         _log.info("%s: validation loss %.4f, accuracy %s after epoch %d of %d", *values)
-        of_best = logits_of[-1][int(best["epoch"]) - 1]
-        if number == 1 and is_hopeless and is_hopeless(tested, of_best):
+        if number == 1 and is_hopeless and is_hopeless(tested, logits_of[0][int(best["epoch"]) - 1]):
             _log.info("the network adds nothing to the linear model beyond chance: left out")
-            first = histories[0][0]
+            seconds, first = sum(record["seconds"] for record in histories[0]), histories[0][0]
             known = [[first["validation_loss"], first["validation_accuracy"]]]
-            seconds = sum(record["seconds"] for record in histories[0])
             return known, np.zeros_like(data.validation.targets), seconds, True
     sizes = [len(tested) for _, tested in data.folds]
     names = "validation_loss", "validation_accuracy"
