@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 from scipy import sparse
@@ -201,6 +202,16 @@ def add_linear(
     text = "linear members have a share of %g: accuracy %.3f -> %.3f on validation texts"
     _log.info(text, share, before, after)
     return mixed, {"share": share, "accuracy_before": before, "accuracy_after": after}
+
+
+def adds_nothing(
+    linear: Linear, data: Corpus, class_weights: Floats, tested: Indices, logits: npt.NDArray[np.float32]
+) -> bool:
+    """Return whether the logits of a network for these texts add nothing to linear members beyond chance."""
+    texts = replace(data.texts, validation=data.texts.validation.take(tested.tolist()))
+    part = replace(data, texts=texts, validation=data.validation.take(tested))
+    own, of_network = linear.logits[tested], logits.astype(np.float64)
+    return not choose_share(part, own, of_network, class_weights, is_sure=True)[0]
 
 
 def accuracy_of(logits: Floats, data: Corpus) -> float:

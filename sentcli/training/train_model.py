@@ -26,7 +26,7 @@ from sentcli.evaluation.display import accuracy_of_texts, rarest
 from sentcli.files.sink import Target, write_file
 from sentcli.model import bundle
 from sentcli.model.bilstm import choose_device, round_embedding
-from sentcli.scoring.labels import STARS, Floats
+from sentcli.scoring.labels import STARS
 from sentcli.training.classifier import balanced_weights, loss_and_accuracy, predict_logits
 from sentcli.training.corpus import Corpus, Examples, Indices, Texts, encode_texts
 from sentcli.training.even_words import even_words, read_kinds
@@ -34,14 +34,7 @@ from sentcli.training.glove import NO_VECTORS, frequent_words
 from sentcli.training.heads import Fitted, add_neutral_head, calibrate
 from sentcli.training.init_model import InitialModel, init_model, torch_set_up
 from sentcli.training.loop import Run, Validate, fit
-from sentcli.training.ngrams import (
-    Linear,
-    add_linear,
-    choose_share,
-    compare_with_ngrams,
-    fit_linear,
-    token_features,
-)
+from sentcli.training.ngrams import add_linear, adds_nothing, compare_with_ngrams, fit_linear, token_features
 from sentcli.training.record import Record
 from sentcli.training.settings import Options, Settings
 
@@ -80,7 +73,8 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
     initial.before(data, class_weights)
 
     # The linear members, within seconds.
-    kinds, weights = read_kinds(settings.source.even_words), _numbers(class_weights, texts)
+    kinds = read_kinds(settings.source.even_words)
+    weights = np.ones(len(texts.labels)) if class_weights is None else class_weights.double().numpy()
     linear = None
     if initial.takes_ngrams:
         same = even_words(initial.build(), data.vocab, kinds)
@@ -90,10 +84,10 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
     # The fit. In a cross-validation, that of the folds decides how many epochs the network is trained.
     validated = int(data.validation.has_label.sum())
     run = Run(device, class_weights, validated, quiet=options.quiet, vary=initial.vary)
-    unseen, seconds, adds_nothing = None, 0.0, False
+    unseen, seconds, is_alone = None, 0.0, False
     if len(data.folds) > 1:
-        is_hopeless = partial(_adds_nothing, linear, data, weights) if linear and linear.is_own else None
-        known, unseen, seconds, adds_nothing = cross_validate(initial, data, work, run, is_hopeless)
+        is_hopeless = partial(adds_nothing, linear, data, weights) if linear and linear.is_own else None
+        known, unseen, seconds, is_alone = cross_validate(initial, data, work, run, is_hopeless)
         run = replace(run, known=known)
     network = initial.build()
     validate, _ = validation_of(data.validation, run)
@@ -108,7 +102,7 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
     own = predict_logits(network, data.validation, torch.device("cpu")) if unseen is None else unseen
     logits, ngrams = own.astype(np.float64), dict[str, float]()
     if linear:
-        logits, ngrams = add_linear(network, linear, data, logits, weights, is_alone=adds_nothing)
+        logits, ngrams = add_linear(network, linear, data, logits, weights, is_alone=is_alone)
     fitted = initial.choose(Fitted(network, logits, int(best["epoch"]), ngrams), data, class_weights)
 
     # The calibration, the neutral head, and the comparison with a model of n-grams alone.
@@ -119,10 +113,6 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
     compared = compare_with_ngrams(calibrated, data)
     seconds += sum(record["seconds"] for record in epochs)
     return Record(texts, settings, options, data, initial, fitted, calibrated, compared, epochs, seconds)
-
-
-def _numbers(class_weights: Tensor | None, texts: Texts) -> Floats:
-    return np.ones(len(texts.labels)) if class_weights is None else class_weights.double().numpy()
 
 
 def _class_weights(train: Examples, config: TrainConfig) -> Tensor | None:
@@ -138,13 +128,6 @@ def validation_of(examples: Examples, run: Run) -> tuple[Validate, list[Logits]]
         return loss_and_accuracy(logits[-1], examples, run.class_weights)
 
     return validate, logits
-
-
-def _adds_nothing(linear: Linear, data: Corpus, weights: Floats, tested: Indices, logits: Logits) -> bool:
-    """Return whether the logits of a network for these texts add nothing to linear members beyond chance."""
-    texts = replace(data.texts, validation=data.texts.validation.take(tested.tolist()))
-    part = replace(data, texts=texts, validation=data.validation.take(tested))
-    return not choose_share(part, linear.logits[tested], logits.astype(float), weights, is_sure=True)[0]
 
 
 def cross_validate(
