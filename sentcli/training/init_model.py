@@ -179,8 +179,9 @@ def _embedding(
     embedding, has_vector = load_glove(glove, words, dim, settings.config.seed)
     types, total = int(has_vector.sum()), data.counts.total()
     tokens = sum(data.counts[words[index]] for index in np.flatnonzero(has_vector).tolist())
+    share = tokens / max(total, 1)
     if glove != NO_VECTORS:
-        share, of_words = tokens / max(total, 1), f"{types:,} of {len(words) - 2:,} words"
+        of_words = f"{types:,} of {len(words) - 2:,} words"
         _log.info("word vectors for %s, %.1f%% of tokens", of_words, 100 * share)
         if share < _FEW_TOKENS:
             advice = "of the language of the texts, such as a .vec file of fastText, or the model of n-grams"
@@ -194,7 +195,7 @@ def _embedding(
     counts = {"types_covered": types, "types_total": len(words) - 2}
     counts |= {"tokens_covered": tokens, "tokens_total": total}
     record = {"source": Path(glove).name, **counts}
-    return np.concatenate([embedding, of_pairs]), vectors if has_vector.any() else None, record
+    return np.concatenate([embedding, of_pairs]), vectors if share >= _FEW_TOKENS else None, record
 
 
 @contextmanager

@@ -131,12 +131,7 @@ class Linear:
 
     table: Floats  # `[n-grams, classes]`
     logits: Floats  # of the validation texts, `[texts, classes]`
-    shares: dict[str, float]  # of each member
-
-    @property
-    def is_own(self) -> bool:
-        """Whether it has members for few texts; see `token_features`."""
-        return len(self.shares) > 1
+    shares: dict[str, float]  # of each member; for many texts, only of n-grams
 
 
 def fit_linear(
@@ -184,10 +179,9 @@ def add_linear(
     :param is_alone: whether the network has no part.
     :returns: the new logits of these texts, and the figures of the choice; no figures if nothing was added.
     """
-    is_sure = not linear.is_own
-    share, scale = choose_share(data, logits, linear.logits, class_weights, is_sure=is_sure)
-    if is_alone:
-        share, scale = 1.0, 1.0
+    is_sure, share, scale = len(linear.shares) == 1, 1.0, 1.0
+    if not is_alone:
+        share, scale = choose_share(data, logits, linear.logits, class_weights, is_sure=is_sure)
     if not share:
         return logits, {}
     table = linear.table.copy()

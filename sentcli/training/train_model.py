@@ -86,7 +86,9 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
     run = Run(device, class_weights, validated, quiet=options.quiet, vary=initial.vary)
     unseen, seconds, is_alone = None, 0.0, False
     if len(data.folds) > 1:
-        is_hopeless = partial(adds_nothing, linear, data, weights) if linear and linear.is_own else None
+        is_hopeless = (
+            partial(adds_nothing, linear, data, weights) if linear and initial.takes_features else None
+        )
         known, unseen, seconds, is_alone = cross_validate(initial, data, work, run, is_hopeless)
         run = replace(run, known=known)
     network = initial.build()
