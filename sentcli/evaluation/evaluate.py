@@ -232,7 +232,8 @@ def _unseen(bundle: Bundle, rows: Sequence[Prediction]) -> list[Prediction]:
         count += bool(values)
         probabilities = {name: float(values[name]) for name in values if name.startswith("probability_")}
         found.append({**row, **probabilities, "predicted": values.get("predicted", row["predicted"])})
-    _log.info("%d of %d texts are ranked by models that have not learned them", count, len(rows))
+    if count:
+        _log.info("%d of %d texts are ranked by models that have not learned them", count, len(rows))
     return found
 
 
