@@ -28,7 +28,6 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 RARE = 0.2  # of an even share: a class with fewer texts is rare
 _MOST_LISTED = 6  # classes named in a warning
 _NULL = NullValues(("nan", "n/a", "#n/a", "null"))  # no labels; "none" may be one
-_OF_FASTTEXT = "__label__"
 _FEW_CLASSES = 5  # up to so many, each may have a single text
 _SIMILAR = 0.85  # of `get_close_matches`: one edit of a word of seven letters
 _MOST_DECIMALS = 20  # labels; more numbers, some with decimals, are no classes
@@ -123,7 +122,7 @@ def label_name(value: Any, classes: Sequence[str], where: str) -> str | None:
 
 def normalize_label(label: str) -> str:
     """Return a label as models spell it. In a column with gaps, pandas writes whole numbers as 1.0."""
-    label = label.removeprefix(_OF_FASTTEXT)
+    label = label.removeprefix("__label__")  # of fastText
     whole = _WHOLE.fullmatch(label)
     return whole[1] if whole else _FULL_NAMES.get(label, label)
 

@@ -309,10 +309,8 @@ def token_features(data: Corpus, vectors: Floats | None) -> dict[str, TokenFeatu
     characters = counted.fit([words[index] for index in np.flatnonzero(frequencies)]).transform(words)
     weights = np.log((1 + len(data.train)) / (1 + frequencies)) + 1
     weights[: UNK_ID + 1] = 0
-    features: dict[str, TokenFeatures] = {
-        "characters": sparse.csr_array(sparse.diags_array(weights) @ characters)
-    }
-    return features if vectors is None else {**features, "vectors": vectors}
+    described: TokenFeatures = sparse.csr_array(sparse.diags_array(weights) @ characters)
+    return {"characters": described} | ({} if vectors is None else {"vectors": vectors})
 
 
 def choose_share(
