@@ -42,7 +42,7 @@ from sentcli.scoring.scorer import predict
 from sentcli.text.tokenizer import UNK_ID, Vocab, truncate, words_of
 from sentcli.training.classifier import uses_bf16
 from sentcli.training.corpus import DataSource, Texts, encode_texts, read_texts
-from sentcli.training.ngrams import MANY_BUCKETS, count_ngrams, learn_ngrams, ngram_logits
+from sentcli.training.ngrams import MANY_BUCKETS, count_ngrams, learn_tables, ngram_logits
 
 Ids = npt.NDArray[np.int32]
 Rows = npt.NDArray[np.int64]
@@ -188,7 +188,7 @@ def classify_by_ngrams(texts: Texts, unseen: Sequence[str], vocab: Vocab) -> Flo
     """Return the probabilities of the second class from the n-grams of the labeled texts."""
     settings, words = TextConfig(), len(vocab)
     data = encode_texts(texts, settings, TrainConfig(), vocab)
-    table = learn_ngrams(data, np.arange(len(data.train)), MANY_BUCKETS, np.ones(2), np.arange(words))
+    [table] = learn_tables(data, np.arange(len(data.train)), MANY_BUCKETS, np.ones(2), np.arange(words))
     odds = []
     for start in range(0, len(unseen), PART):
         encoded = (vocab.encode(words_of(text)) or [UNK_ID] for text in unseen[start : start + PART])

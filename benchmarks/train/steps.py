@@ -46,7 +46,7 @@ from sentcli.training.classifier import loss_and_accuracy, predict_logits
 from sentcli.training.corpus import Corpus, DataSource, Examples, encode_texts, read_texts
 from sentcli.training.heads import divide_logits
 from sentcli.training.init_model import init_model, torch_set_up
-from sentcli.training.ngrams import add_ngrams, classify_by_ngrams
+from sentcli.training.ngrams import add_linear, classify_by_ngrams, fit_linear
 from sentcli.training.settings import Settings, resolve_settings
 
 ROOT = Path(__file__).parents[2]
@@ -160,7 +160,8 @@ class Walk:
                 network = self._train(step, data, settings)
         logits = predict_logits(network, data.validation, CPU).astype(np.float64)
         if step.key in ("wide", "sentences"):
-            logits, _ = add_ngrams(network, data, logits, None, np.arange(len(data.vocab)))
+            linear = fit_linear(data, np.ones(2), np.arange(len(data.vocab)), {})
+            logits, _ = add_linear(network, linear, data, logits, np.ones(2))
         seconds, names = time.process_time() - started, data.texts.labels
         temperature = fit_temperature(data.validation.labels, logits)
         before, after = (

@@ -52,7 +52,7 @@ class EvaluateOptions:
     by: tuple[str, ...] = common.column("Also print the accuracy per value of this column; can be repeated.")
     card: bool = option("Write the metrics into the model card, in place of those of the same command.")
     json: bool = option("Print the metrics as JSON.")
-    suspects: int = option("Print N rows whose label is probably wrong.", low=1, default=5)
+    suspects: int | None = option("Print the N rows whose label is the least probable.", low=1)
     predictions: Path | None = option("New CSV file: row, text, label, prediction, and probabilities.")
     report: Path | None = option("HTML page of the metrics, with some of the texts.")
     overwrite: bool = common.overwrite()

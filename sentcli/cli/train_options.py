@@ -129,7 +129,11 @@ class TrainOptions:
     )
     validation_share: float | None = _setting()
 
-    glove: str = option("Word vectors: file, name like 6B.100d, or none.", default="6B.100d", heading="Model")
+    glove: str = option(
+        "Word vectors: included, a file, a name such as 6B.100d, or none.",
+        default="included",
+        heading="Model",
+    )
     finetune: Path | None = option(
         "Model to start from; it sets vocabulary and shape. imdb-bilstm comes with sentcli.",
         type=NamedPath(file_okay=False, path_type=Path),

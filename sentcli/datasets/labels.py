@@ -2,8 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from sentcli.config import LOG, MAX_CLASSES
 from sentcli.errors import DataError, counted, option
 from sentcli.tables.table import list_columns
 from sentcli.tables.text_column import find_usual
+from sentcli.text.null_values import NullValues, is_missing
 
 SURE = 0.75  # targets above this are labels; those below are neutral
 LABEL_COLUMNS = ("label", "labels", "sentiment", "class", "category", "target", "polarity", "stars", "rating")
@@ -22,6 +24,9 @@ _WHOLE = re.compile(r"([+-]?\d+)\.0+")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
 RARE = 0.2  # of an even share: a class with fewer texts is rare
 _MOST_LISTED = 6  # classes named in a warning
+_NULL = NullValues(("nan", "n/a", "#n/a", "null"))  # no labels; "none" may be one
+_FEW_CLASSES = 5  # up to so many, each may have a single text
+_SIMILAR = 0.85  # of `get_close_matches`: one edit of a word of seven letters
 _MOST_DECIMALS = 20  # labels; more numbers, some with decimals, are no classes
 
 
@@ -95,7 +100,7 @@ def label_name(value: Any, classes: Sequence[str], where: str) -> str | None:
 
     :param value: a string, a number, or the number of one of `classes`, of which -1 is a missing label.
     """
-    if value is None or value == "" or value != value:  # NaN is not equal to itself
+    if is_missing(value) or (isinstance(value, str) and (not value.strip() or value in _NULL)):
         return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
@@ -114,6 +119,7 @@ def label_name(value: Any, classes: Sequence[str], where: str) -> str | None:
 
 def normalize_label(label: str) -> str:
     """Return a label as models spell it. In a column with gaps, pandas writes whole numbers as 1.0."""
+    label = label.removeprefix("__label__")  # of fastText
     whole = _WHOLE.fullmatch(label)
     return whole[1] if whole else _FULL_NAMES.get(label, label)
 
@@ -136,17 +142,28 @@ def class_names(data: LabeledTexts) -> tuple[str, ...]:
     if not 2 <= len(names) <= limit:
         examples = ", ".join(repr(name)[:40] for name in names[:3])
         hint = ' Round them; for probabilities, the [[data]] table needs targets = "probability"'
-        problem = f"{counted(len(names), 'different label')} ({examples}); a model has 2 to {limit}"
-        given = option("label_column")
-        raise DataError(f"{data.where}: {problem}; is {given} right?{hint * has_decimals}")
+        raise DataError(
+            f"{data.where}: {counted(len(names), 'different label')} ({examples}); a model has 2 to {limit}; "
+            f"is {option('label_column')} right?{hint * has_decimals}"
+        )
+    if len(names) > max(_FEW_CLASSES, counts.total() / 2):
+        problem = f"{len(names)} different labels in {counts.total()} texts: most have a single text"
+        raise DataError(f"{data.where}: {problem} to learn from; is {option('label_column')} right?")
     if single := [name for name in names if counts[name] == 1]:
-        listed = ", ".join(f"{name!r:.60}" for name in single[:_MOST_LISTED])
+        listed = ", ".join(_doubted(name, counts) for name in single[:_MOST_LISTED])
         LOG.warning("%s: classes that have a single text: %s; are they mistyped?", data.where, listed)
     parts = Counter(part for name in names for part in re.split(r"\s*[,;|]\s*", name))
     if combined := [part for part, count in parts.items() if count > 1]:
         problem = "%s: %.60r is in several labels; a text has one label, so each combination is a class"
         LOG.warning(problem, data.where, combined[0])
     return tuple(sorted(names, key=float)) if are_numbers(names) and not data.order else names
+
+
+def _doubted(single: str, counts: Mapping[str, int]) -> str:
+    """Return a label that occurs once, and the frequent one that it may be a mistyped form of."""
+    frequent = [name for name, count in counts.items() if count > 1]
+    near = get_close_matches(single, frequent, 1, _SIMILAR)
+    return f"{single!r:.60} (did you mean {near[0]!r:.60}?)" if near else f"{single!r:.60}"
 
 
 def _merged(data: LabeledTexts) -> Counter[str]:

@@ -5,7 +5,7 @@ The predictions are also a table and its file.
 
 import io
 from collections.abc import Mapping, Sequence
-from csv import QUOTE_NONNUMERIC, DictWriter
+from csv import QUOTE_NONNUMERIC, DictReader, DictWriter
 from dataclasses import replace
 from heapq import nsmallest
 from pathlib import Path
@@ -17,19 +17,19 @@ from sentcli.backends import choose
 from sentcli.config import LOG, DataSet
 from sentcli.datasets.labels import LabeledTexts, label_ids
 from sentcli.datasets.load import Rejects, load_split, with_targets, without_unknown
-from sentcli.datasets.splits import are_learned, learned_hashes
+from sentcli.datasets.splits import are_learned, hash_texts, learned_hashes
 from sentcli.errors import DataError, option
 from sentcli.evaluation.display import accuracy_of_texts
 from sentcli.evaluation.metrics import Ends, Labels, band_figures, evaluate, scores_by_length, three_way
 from sentcli.files.sink import Target, write_file
-from sentcli.model.bundle import LEARNED, Bundle
+from sentcli.model.bundle import LEARNED, VALIDATION, Bundle
 from sentcli.scoring.labels import NEUTRAL, Floats, Groups, choose_classes, groups_by_column
 from sentcli.scoring.scorer import predict
 from sentcli.tables.options import ReadOptions
 from sentcli.text.encoder import Encoder, Numbers
 from sentcli.text.tokenizer import words_of
 
-_ON_PAGE, _SHORT_TEXT = 12, 200  # errors on the page; characters of a text in a record
+_ERRORS, _ON_PAGE, _SHORT_TEXT = 5, 12, 200  # in a record; on the page; characters of a text in a record
 
 Prediction = dict[str, Any]
 
@@ -52,13 +52,14 @@ def evaluate_bundle(  # noqa: PLR0913  # what to measure, and what to return of 
     *,
     target_precision: float | None = None,
     predictions: Path | None = None,
-    suspects: int = 5,
+    suspects: int | None = None,
     quiet: bool = False,
     **runtime: Any,
 ) -> Measurement:
     """Measure a model.
 
-    :param suspects: the number of errors in the record, see `confident_errors`.
+    :param suspects: the number of texts to rank by the probability of their label; None: the first errors. A
+        text that a model has learned is ranked by models that have not, those of its cross-validation.
     :param against: another model with the same labels, to compare with; its file decides its backend.
     :param runtime: `backend`, `device`, `precision` and `workers` of `Scorer`.
     """
@@ -81,7 +82,8 @@ def evaluate_bundle(  # noqa: PLR0913  # what to measure, and what to return of 
         of_head = predict(bundle, texts, quiet=quiet, neutral=True, **runtime)
         figures["three_way"] = three_way(labels, of_head, names)
     rows = prediction_rows(examples, labels, probabilities, names)
-    errors = confident_errors(rows, names, max(suspects, _ON_PAGE))
+    ranked = rows if suspects is None else _unseen(bundle, rows)
+    errors = confident_errors(ranked, names, max(suspects or 0, _ON_PAGE), errors_only=suspects is None)
     by_column = dict(zip(dict.fromkeys(csv.by), examples.columns, strict=True))
     learned = _by_learned(bundle, texts, rows) if LEARNED in bundle.digests else None
     if predictions:
@@ -104,7 +106,7 @@ def evaluate_bundle(  # noqa: PLR0913  # what to measure, and what to return of 
         "learned": learned,
         **figures,
         "by": accuracy_by(by_column, rows, names),
-        "errors": [row | {"text": row["text"][:_SHORT_TEXT]} for row in errors[:suspects]],
+        "errors": [row | {"text": row["text"][:_SHORT_TEXT]} for row in errors[: suspects or _ERRORS]],
         "confused": confused_pairs(figures),
     }
     return Measurement(record, labels[kept], probabilities[kept], errors)
@@ -194,18 +196,40 @@ def write_predictions(path: Path, rows: Sequence[Prediction]) -> None:
     write_file(Target(path), stream.getvalue().encode())
 
 
-def confident_errors(rows: Sequence[Prediction], names: Sequence[str], limit: int) -> list[Prediction]:
-    """Return the errors with the least probable labels, of which most are wrong if any labels are.
+def confident_errors(
+    rows: Sequence[Prediction], names: Sequence[str], limit: int, *, errors_only: bool = True
+) -> list[Prediction]:
+    """Return the texts with the least probable labels, of which most are wrong if any labels are.
 
     The order is that of C. Northcutt et al., "Confident Learning", JAIR 2021. Neutral texts count only if
     `names` has it.
     """
-    wrong = [row for row in rows if row["label"] in names and row["predicted"] not in (None, row["label"])]
+    scored = [row for row in rows if row["label"] in names and row["predicted"] is not None]
+    scored = [row for row in scored if not errors_only or row["predicted"] != row["label"]]
     shown = ("row", "text", "label", "predicted")
     return [
-        {name: row[name] for name in shown} | {"probability": row[f"probability_{row['predicted']}"]}
-        for row in nsmallest(limit, wrong, key=lambda row: row[f"probability_{row['label']}"])
+        {name: row[name] for name in shown}
+        | {"probability": row[f"probability_{row['predicted']}"]}
+        | {"label_probability": row[f"probability_{row['label']}"]}
+        for row in nsmallest(limit, scored, key=lambda row: row[f"probability_{row['label']}"])
     ]
+
+
+def _unseen(bundle: Bundle, rows: Sequence[Prediction]) -> list[Prediction]:
+    """Return rows with the predictions of models that have not learned them, where `VALIDATION` has these."""
+    if VALIDATION not in bundle.digests:
+        return [*rows]
+    table = DictReader(io.StringIO(bundle.read(VALIDATION).decode(), newline=""))
+    known = {row.pop("hash", None): row for row in table}
+    found, count = [], 0
+    for row, key in zip(rows, hash_texts(row["text"] for row in rows), strict=True):
+        values = known.get(bytes(key).hex(), {})
+        count += bool(values)
+        probabilities = {name: float(values[name]) for name in values if name.startswith("probability_")}
+        found.append({**row, **probabilities, "predicted": values.get("predicted", row["predicted"])})
+    if count:
+        LOG.info("%d of %d texts are ranked by models that have not learned them", count, len(rows))
+    return found
 
 
 def accuracy_by(

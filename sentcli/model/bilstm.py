@@ -88,7 +88,11 @@ class BiLSTM(nn.Module):
 
     def _packed_states(self, embedded: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         packed = pack_padded_sequence(embedded, lengths.cpu(), enforce_sorted=False)
-        outputs, _ = self.lstm(packed)
+        if torch.jit.is_scripting():  # type: ignore[attr-defined]
+            outputs, _ = self.lstm(packed)
+        else:  # CUDA's autocast runs an LSTM in fp16, whatever its type is
+            with torch.autocast(embedded.device.type, enabled=False):
+                outputs, _ = self.lstm(packed)
         states, _ = pad_packed_sequence(outputs, total_length=embedded.shape[0])
         forward, backward = states.chunk(2, 2)
         return forward, backward  # each [tokens, batch, hidden_size]

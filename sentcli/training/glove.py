@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from safetensors.numpy import load_file
 
 from sentcli.config import LOG
 from sentcli.errors import DataError, option
@@ -19,6 +20,8 @@ from sentcli.files.compression import compression_of, damage, decompressed
 from sentcli.text.tokenizer import PAD_ID, UNK_ID, words_of
 
 NO_VECTORS = "none"  # the source of random vectors
+INCLUDED = "included"  # that of the vectors in `_FILE`, which data/vectors.py writes
+_FILE = Path(__file__).with_name("glove.safetensors")
 HUB_REPOSITORY = "stanfordnlp/glove"  # the archives of https://nlp.stanford.edu/projects/glove
 _ARCHIVES = {  # name: file, gigabytes, dimensions
     "6B": ("glove.6B.zip", 0.86, (50, 100, 200, 300)),
@@ -26,7 +29,10 @@ _ARCHIVES = {  # name: file, gigabytes, dimensions
     "840B": ("glove.840B.300d.zip", 2.18, (300,)),
     "twitter.27B": ("glove.twitter.27B.zip", 1.52, (25, 50, 100, 200)),
 }
-GLOVE_DIMS = {f"{name}.{dim}d": dim for name, (_, _, dims) in _ARCHIVES.items() for dim in dims}
+GLOVE_DIMS = {INCLUDED: 100}
+GLOVE_DIMS |= {f"{name}.{dim}d": dim for name, (_, _, dims) in _ARCHIVES.items() for dim in dims}
+
+Vector = npt.NDArray[np.float64]
 
 _LARGEST = float(np.finfo(np.float16).max)  # a bundle stores the embedding in float16
 
@@ -84,7 +90,7 @@ def load_glove(
         return matrix, has_vector
     ids = {word.encode(): index for index, word in enumerate(words) if index not in (PAD_ID, UNK_ID)}
     matrix = np.zeros((len(words), dim), np.float32)
-    for line, word, numbers in _rows(source, dim):
+    for line, word, numbers in read_rows(source, dim):
         stop.check()
         if (index := ids.pop(word, None)) is not None:
             matrix[index] = _parse(numbers, f"{source}, line {line}")
@@ -101,12 +107,18 @@ def load_glove(
 
 def frequent_words(source: str | Path, dim: int, count: int) -> list[str]:
     """Return the first words of a file of vectors, which has frequent words first; tokens of texts alone."""
-    words = (word.decode("utf-8", "replace") for _, word, _ in islice(_rows(source, dim), count))
+    words = (word.decode("utf-8", "replace") for _, word, _ in islice(read_rows(source, dim), count))
     return [word for word in words if words_of(word) == [word]]
 
 
-def _rows(source: str | Path, dim: int) -> Iterator[tuple[int, bytes, bytes]]:
+def read_rows(source: str | Path, dim: int) -> Iterator[tuple[int, bytes, bytes | Vector]]:
     """Yield line number, word and numbers of each vector."""
+    if source == INCLUDED:
+        file = load_file(_FILE)
+        words = file["words"].tobytes().split(b"\n")
+        vectors = file["vectors"] * file["scales"].astype(np.float64)
+        yield from zip(range(1, len(words) + 1), words, vectors, strict=True)
+        return
     path = download(str(source)) if source in GLOVE_DIMS else Path(source)
     line = rows = 0
     broken: tuple[type[Exception], ...] = (*damage(), RuntimeError)
@@ -132,7 +144,9 @@ def _rows(source: str | Path, dim: int) -> Iterator[tuple[int, bytes, bytes]]:
         raise DataError(f"{path}: no vectors; is it a text file of word vectors?")
 
 
-def _parse(numbers: bytes, where: str) -> npt.NDArray[np.float64]:
+def _parse(numbers: bytes | Vector, where: str) -> Vector:
+    if isinstance(numbers, np.ndarray):
+        return numbers
     with suppress(ValueError):
         values = np.array(numbers.split(b" "), np.float64)
         if np.abs(values).max() <= _LARGEST:

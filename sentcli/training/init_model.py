@@ -2,7 +2,7 @@
 
 import copy
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -46,7 +46,9 @@ class InitialModel:
     vary: partial[TokenIds] | None  # see `Run.vary`
     glove: dict[str, Any]  # see `Metrics.glove`
     weights: dict[str, Tensor]  # those that it begins with
+    vectors: Floats | None  # of tokens, times the log of their rank, `[tokens, embedding_dim]`; 0 if unknown
     takes_ngrams: bool = field(default=True, init=False)  # in its logits, once it is fitted
+    takes_features: bool = field(default=True, init=False)  # there too; see `token_features`
     figures: dict[str, float] = field(default_factory=dict, init=False)  # see `Metrics.start`
 
     def build(self) -> BiLSTM:
@@ -92,6 +94,7 @@ class FineTunedModel(InitialModel):
 
     def __post_init__(self) -> None:
         # N-grams know only the new texts, so they would undo what rehearsal keeps.
+        self.takes_features = False
         self.takes_ngrams = bool(self.base.bundle.config.model.ngram_buckets)
 
     def before(self, data: Corpus, class_weights: Tensor | None) -> None:
@@ -138,43 +141,58 @@ class FineTunedModel(InitialModel):
         return predict_logits(network, examples, torch.device("cpu"))[:, : self.shape.num_classes]
 
 
-def init_model(data: Corpus, settings: Settings) -> InitialModel:
-    """Return the network to train: that of the model to fine-tune, else one with word vectors."""
+def init_model(data: Corpus, settings: Settings, frequent: Sequence[str] = ()) -> InitialModel:
+    """Return the network to train: that of the model to fine-tune, else one with word vectors.
+
+    :param frequent: the first words of these vectors, frequent ones first.
+    """
     config, base, vocab, vary = settings.config, settings.base, data.vocab, None
     shape = replace(settings.model, vocab_size=len(vocab), num_classes=len(data.texts.labels))
     if vocab.bigrams and config.bigram_dropout:
         pairs = np.array(vocab.bigrams, np.int32)
         vary = partial(split_bigrams, pairs, vocab.first_bigram, config.bigram_dropout)
     if not base:
-        embedding, glove = _embedding(data, settings)
-        return InitialModel(shape, config, vary, glove, {"embedding.weight": torch.from_numpy(embedding)})
+        embedding, vectors, glove = _embedding(data, settings, frequent)
+        weights = {"embedding.weight": torch.from_numpy(embedding)}
+        return InitialModel(shape, config, vary, glove, weights, vectors)
     even_words(base.model, vocab, read_kinds(settings.source.even_words))  # if training keeps its weights
     # Only training uses dropouts and fits a neutral head and n-grams; other classes need a new classifier.
     new = "neutral_head.", "ngrams.", *([] if base.keeps_classifier else ["classifier."])
     new += () if base.keeps_network else ("lstm.",)
     weights = {name: value for name, value in base.model.state_dict().items() if not name.startswith(new)}
     start = shape, config, vary, base.origin["glove"], weights
-    return FineTunedModel(*start, base) if base.keeps_classifier else InitialModel(*start)
+    if base.keeps_classifier:
+        return FineTunedModel(*start, None, base)
+    vectors = weights["embedding.weight"].double().numpy()
+    return InitialModel(*start, vectors * np.log(2 + np.arange(len(vocab)))[:, None])
 
 
-def _embedding(data: Corpus, settings: Settings) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
-    """Return the word vectors, those of pairs too, and the record of their source, see `Metrics.glove`."""
+def _embedding(
+    data: Corpus, settings: Settings, frequent: Sequence[str]
+) -> tuple[npt.NDArray[np.float32], Floats | None, dict[str, Any]]:
+    """Return the word vectors, those of pairs too, `InitialModel.vectors`, and `Metrics.glove`."""
     words, pairs = data.vocab.words[: data.vocab.first_bigram], data.vocab.bigrams
     glove, dim = settings.glove, settings.model.embedding_dim
     embedding, has_vector = load_glove(glove, words, dim, settings.config.seed)
     types, total = int(has_vector.sum()), data.counts.total()
     tokens = sum(data.counts[words[index]] for index in np.flatnonzero(has_vector).tolist())
+    share = tokens / max(total, 1)
     if glove != NO_VECTORS:
-        share, of_words = tokens / max(total, 1), f"{types:,} of {len(words) - 2:,} words"
+        of_words = f"{types:,} of {len(words) - 2:,} words"
         LOG.info("word vectors for %s, %.1f%% of tokens", of_words, 100 * share)
         if share < _FEW_TOKENS:
             advice = "of the language of the texts, such as a .vec file of fastText, or the model of n-grams"
             problem = "%s: vectors for few of the words; try %s with vectors %s in docs/training.md"
             LOG.warning(problem, glove, option("glove", "FILE"), advice)
     of_pairs = embedding[np.array(pairs, np.int64).reshape(-1, 2)].mean(axis=1)
+    rank_of = {word: rank for rank, word in reversed([*enumerate(frequent)])}  # of a repeated word, the first
+    ranks = np.array([rank_of.get(word, len(frequent)) for word in words])
+    weighted = embedding * (has_vector * np.log(2 + ranks))[:, None]
+    vectors = np.concatenate([weighted, weighted[np.array(pairs, np.int64).reshape(-1, 2)].sum(axis=1)])
     counts = {"types_covered": types, "types_total": len(words) - 2}
     counts |= {"tokens_covered": tokens, "tokens_total": total}
-    return np.concatenate([embedding, of_pairs]), {"source": Path(glove).name, **counts}
+    record = {"source": Path(glove).name, **counts}
+    return np.concatenate([embedding, of_pairs]), vectors if share >= _FEW_TOKENS else None, record
 
 
 @contextmanager

@@ -48,6 +48,7 @@ class Run:
     name: str = ""  # the name of a part of the training, which is logged in less detail
     quiet: bool = False
     vary: Callable[..., TokenIds] | None = None  # returns the ids of a text, by random numbers
+    is_hopeless: Callable[[], bool] | None = None  # whether to stop, after an epoch
 
 
 def fit(
@@ -70,6 +71,8 @@ def fit(
     loss_by_frequencies = float(entropy(train.targets.sum(axis=0)))  # of a model that knows nothing else
 
     while progress.epoch < epochs and not has_stalled(progress.history, patience, loss_by_frequencies):
+        if run.is_hopeless and run.is_hopeless():
+            break
         batches = epoch_batches(train, config.batch_size, config.seed, progress.epoch)
         steps, first_step = config.epochs * len(batches), progress.epoch * len(batches)
         title = f"{run.name}epoch {progress.epoch + 1}/{epochs}"
@@ -141,6 +144,7 @@ class Learner:
         self.model = model.to(device)
         self.averaged = AveragedModel(model)
         average: Any = self.averaged.module
+        average.lstm.flatten_parameters()  # on a GPU, a copy has its weights in many places
         pairs = zip(model.parameters(), average.parameters(), strict=True)
         self._dense = [(weight, mean) for weight, mean in pairs if weight is not model.embedding.weight]
         adamw: dict[str, Any] = {"lr": config.lr, "betas": (0.9, 0.999), "weight_decay": config.weight_decay}

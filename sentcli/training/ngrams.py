@@ -2,11 +2,12 @@
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 from scipy import sparse
@@ -14,20 +15,21 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.pipeline import make_union
 from threadpoolctl import threadpool_limits
-from torch import Tensor, nn
+from torch import nn
 
 from sentcli.config import LOG
 from sentcli.evaluation.calibration import fit_temperature
+from sentcli.evaluation.display import accuracy_of_texts
 from sentcli.evaluation.metrics import Labels, evaluate
 from sentcli.files import stop
 from sentcli.model.bilstm import SMALLEST_SQUARE, BiLSTM, hash_pairs
 from sentcli.scoring.labels import Floats, choose_classes, softmax
-from sentcli.text.tokenizer import words_of
+from sentcli.text.tokenizer import PAD_ID, UNK_ID, words_of
 from sentcli.training.corpus import Corpus, Indices, TokenIds
 from sentcli.training.heads import Calibrated
 
-_FEWEST_TEXTS = 3  # with an n-gram
-_MOST_CHARACTERS = 4_000_000  # times classes, of texts whose characters are read too
+_FEWEST_TEXTS, _MANY_TEXTS = 3, 5_000  # with an n-gram of the baseline; from so many texts on
+_MOST_CHARACTERS = 40_000_000  # times classes, of texts whose characters are read too
 _MOST_TEXTS = 25_000  # limit of texts to learn from: the n-grams of more take gigabytes
 _INVERSE_PENALTY = 10.0  # of the weights of the baseline
 _PENALTY, _PENALTY_OF_ALL = 1e-5, 0.1  # of the weights in the logits: the lowest one; times the texts
@@ -37,7 +39,10 @@ _MOST_LABELED = 75_000  # texts to learn these from
 _BUCKETS = 16_381  # of pairs; a prime, so that the product of two tokens reaches all of them
 MANY_BUCKETS, _MANY_TOKENS = 262_139, 5_000_000  # with more tokens to train on
 _FIGURES = ("accuracy", "accuracy_interval", "macro_f1", "log_loss")  # of those that `evaluate` returns
-_SHARES = (0.1, 0.15, 0.2, 0.35, 0.5)  # candidates for the share of n-grams in the logits
+_SHARES = (0.1, 0.15, 0.2, 0.35, 0.5, 0.65, 0.8, 1.0)  # candidates for the share of a member in the logits
+_STEPS = 100  # of a fit of token features, enough for the accuracy
+
+TokenFeatures: TypeAlias = Floats | sparse.csr_array
 
 
 def predict_by_ngrams(data: Corpus) -> Floats:
@@ -87,7 +92,7 @@ def classify_by_ngrams(texts: Sequence[str], labels: Labels, unseen: Sequence[st
     kinds: list[dict[str, Any]] = [of_words, {"analyzer": "char_wb", "ngram_range": (2, 5)}]
     if classes * sum(map(len, texts)) > _MOST_CHARACTERS:
         del kinds[1]
-    fewest = _FEWEST_TEXTS if len(texts) > 100 * _FEWEST_TEXTS else 1
+    fewest = _FEWEST_TEXTS if len(texts) > _MANY_TEXTS else 1
     vectorizer = make_union(
         *(TfidfVectorizer(min_df=fewest, sublinear_tf=True, dtype=np.float32, **kind) for kind in kinds)
     )
@@ -115,43 +120,93 @@ def _fit(
     return table
 
 
-def add_ngrams(
-    network: BiLSTM, data: Corpus, logits: Floats, class_weights: Tensor | None, same: Indices
+@dataclass(frozen=True)
+class Linear:
+    """The linear members of a model, mixed: their table, see `BiLSTM`, and their logits out of fold."""
+
+    table: Floats  # `[n-grams, classes]`
+    logits: Floats  # of the validation texts, `[texts, classes]`
+    shares: dict[str, float]  # of each member; for many texts, only of n-grams
+
+
+def fit_linear(
+    data: Corpus, class_weights: Floats, same: Indices, features: Mapping[str, TokenFeatures]
+) -> Linear:
+    """Fit the linear members, and choose the share of each on validation texts.
+
+    :param same: see `learn_tables`, as for the features.
+    """
+    train, words = data.train, len(data.vocab)
+    buckets = MANY_BUCKETS if train.lengths.sum() > _MANY_TOKENS else _BUCKETS
+    unseen = count_ngrams(data.validation.ids, words, buckets)
+    members = [np.empty((len(data.validation), len(class_weights))) for _ in range(1 + len(features))]
+    for learned, tested in data.folds:
+        tables = learn_tables(data, learned, buckets, class_weights, same, [*features.values()])
+        for logits, table in zip(members, tables, strict=True):
+            logits[tested] = ngram_logits(unseen[tested], table)
+    if len(data.folds) > 1:
+        rows = np.arange(len(train))
+        tables = learn_tables(data, rows, buckets, class_weights, same, [*features.values()])
+    mixed, whole, shares = members[0], tables[0], {"ngrams": 1.0}
+    for name, logits, table in zip(features, members[1:], tables[1:], strict=True):
+        share, scale = choose_share(data, mixed, logits, class_weights, is_sure=False)
+        mixed = (1 - share) * mixed + share * scale * logits
+        whole[:, :-1] = (1 - share) * whole[:, :-1] + share * scale * table[:, :-1]
+        shares = {**{key: (1 - share) * value for key, value in shares.items()}, name: share}
+    listed = ", ".join(f"{name} {share:.2f}" for name, share in shares.items())
+    accuracy = accuracy_of_texts(accuracy_of(mixed, data), int(data.validation.has_label.sum()))
+    LOG.info("linear model alone: accuracy %s on validation texts; %s", accuracy, listed)
+    return Linear(whole, mixed, shares)
+
+
+def add_linear(
+    network: BiLSTM,
+    linear: Linear,
+    data: Corpus,
+    logits: Floats,
+    class_weights: Floats,
+    *,
+    is_alone: bool = False,
 ) -> tuple[Floats, dict[str, float]]:
-    """Add n-grams to the logits of a network if validation texts show a gain beyond noise.
+    """Add the linear members to the logits of a network, with the share that is best on validation texts.
 
     :param logits: of the network for the validation texts, `[texts, classes]`.
-    :param same: see `learn_ngrams`.
+    :param is_alone: whether the network has no part.
     :returns: the new logits of these texts, and the figures of the choice; no figures if nothing was added.
     """
-    train, validation, words = data.train, data.validation, len(data.vocab)
-    buckets = MANY_BUCKETS if train.lengths.sum() > _MANY_TOKENS else _BUCKETS
-    weights = np.ones(logits.shape[1]) if class_weights is None else class_weights.numpy()
-    unseen, added = count_ngrams(validation.ids, words, buckets), np.empty(logits.shape)
-    for learned, tested in data.folds:
-        table = learn_ngrams(data, learned, buckets, weights, same)
-        added[tested] = ngram_logits(unseen[tested], table)
-    if len(data.folds) > 1:
-        table = learn_ngrams(data, np.arange(len(train)), buckets, weights, same)
-    sure = validation.has_label
-    labels = validation.labels[sure]
-    importance = np.ones(len(labels))
-    for column in data.texts.validation.columns:  # names of data sets, which count equally
-        _, number, sizes = np.unique(np.array(column)[sure], return_inverse=True, return_counts=True)
-        importance = sizes.mean() / sizes[number]
-    share, scale = _choose_share(labels, logits[sure], added[sure], weights, importance)
+    is_sure, share, scale = len(linear.shares) == 1, 1.0, 1.0
+    if not is_alone:
+        share, scale = choose_share(data, logits, linear.logits, class_weights, is_sure=is_sure)
     if not share:
         return logits, {}
-    network.config = replace(network.config, ngram_buckets=buckets)
-    network.ngrams = nn.Embedding(*table.shape)
+    table = linear.table.copy()
     table[:, :-1] *= share * scale
+    network.config = replace(network.config, ngram_buckets=len(table) - len(data.vocab))
+    network.ngrams = nn.Embedding(*table.shape)
     network.ngrams.weight.data.copy_(torch.from_numpy(table))
     for parameter in network.classifier.parameters():
         parameter.data.mul_(1 - share)
-    mixed = (1 - share) * logits + share * scale * added
-    before, after = (float((values[sure].argmax(axis=1) == labels).mean()) for values in (logits, mixed))
-    LOG.info("n-grams have a share of %g: accuracy %.3f -> %.3f on validation texts", share, before, after)
+    mixed = (1 - share) * logits + share * scale * linear.logits
+    before, after = accuracy_of(logits, data), accuracy_of(mixed, data)
+    text = "linear members have a share of %g: accuracy %.3f -> %.3f on validation texts"
+    LOG.info(text, share, before, after)
     return mixed, {"share": share, "accuracy_before": before, "accuracy_after": after}
+
+
+def adds_nothing(
+    linear: Linear, data: Corpus, class_weights: Floats, tested: Indices, logits: npt.NDArray[np.float32]
+) -> bool:
+    """Return whether the logits of a network for these texts add nothing to linear members beyond chance."""
+    texts = replace(data.texts, validation=data.texts.validation.take(tested.tolist()))
+    part = replace(data, texts=texts, validation=data.validation.take(tested))
+    own, of_network = linear.logits[tested], logits.astype(np.float64)
+    return not choose_share(part, own, of_network, class_weights, is_sure=True)[0]
+
+
+def accuracy_of(logits: Floats, data: Corpus) -> float:
+    """Return the accuracy on the validation texts with a label."""
+    sure = data.validation.has_label
+    return float((logits[sure].argmax(axis=1) == data.validation.labels[sure]).mean())
 
 
 def draw_labeled(data: Corpus, rows: Indices, most: int) -> Indices:
@@ -181,13 +236,25 @@ def ngram_logits(counts: sparse.csr_array, table: Floats) -> Floats:
     return np.hstack([np.zeros_like(norms), sums[:, :-1] / norms])
 
 
-def learn_ngrams(data: Corpus, rows: Indices, buckets: int, class_weights: Floats, same: Indices) -> Floats:
-    """Return the table `[n-grams, classes]` of weights and squares of texts with a label; see `BiLSTM`.
+def learn_tables(  # the texts, and what to learn of them
+    data: Corpus,
+    rows: Indices,
+    buckets: int,
+    class_weights: Floats,
+    same: Indices,
+    features: Sequence[TokenFeatures] = (),
+) -> list[Floats]:
+    """Return tables `[n-grams, classes]` of weights and squares, learned from labeled texts; see `BiLSTM`.
 
-    For two classes, the value of an n-gram is the log ratio of its shares in their texts (S. Wang and C.
-    Manning, "Baselines and Bigrams", ACL 2012). For more classes, it is its inverse document frequency.
+    The first is that of tokens and pairs. For two classes, the value of an n-gram is the log ratio of its
+    shares in their texts (S. Wang and C. Manning, "Baselines and Bigrams", ACL 2012). For more classes, it is
+    its inverse document frequency.
+
+    The others have weights of all tokens of the vocabulary, those that follow from their features. All have
+    the same squares, so a sum of their weights is a table too.
 
     :param same: the id that each id is learned as; see `even_words`.
+    :param features: of each token, `[tokens, features]`, such as its word vector.
     """
     rows = draw_labeled(data, rows, _MOST_LABELED)
     counts = count_ngrams([same[data.train.ids[row]] for row in rows], len(same), buckets)
@@ -197,26 +264,76 @@ def learn_ngrams(data: Corpus, rows: Indices, buckets: int, class_weights: Float
     if len(known) == 2:
         texts = [weights[labels == label] @ has[labels == label] + _SMOOTHING for label in known]
         values = np.subtract(*(np.log(part / part.sum()) for part in texts))
-    values[has.sum(axis=0) == 0] = 0
+    is_new = has.sum(axis=0) == 0
+    values[is_new] = 0
+    if features:  # new tokens have weights too, so they have a part in the norm
+        is_new[[PAD_ID, *range(len(same), len(values))]] = False
+        values[is_new] = np.sqrt(np.mean(values[values != 0] ** 2))
     norms = np.sqrt(np.maximum(counts @ values**2, SMALLEST_SQUARE))
-    counts.data *= values[counts.indices] / np.repeat(norms, np.diff(counts.indptr))
+    counts.data /= np.repeat(norms, np.diff(counts.indptr))
+    of_tokens = counts[:, : len(same)]
+    counts.data *= values[counts.indices]
     penalty = max(_PENALTY, _PENALTY_OF_ALL / len(rows))
     model = SGDClassifier("log_loss", alpha=penalty, **_SGD, random_state=0)
     fitted = _fit(model, counts, labels, len(class_weights), weights)
-    table = np.column_stack([*(fitted[1:] - fitted[0]) * values, values**2])
-    table[: len(same)] = table[same]
-    return table
+    tables = [np.column_stack([*(fitted[1:] - fitted[0]) * values, values**2])]
+    for described in features:
+        of_texts = of_tokens @ described
+        scale = np.sqrt((of_texts * of_texts).sum()) / len(rows) ** 0.5
+        model = LogisticRegression(C=_INVERSE_PENALTY, fit_intercept=False, max_iter=_STEPS)
+        fitted = described @ (_fit(model, of_texts / scale, labels, len(class_weights), weights).T / scale)
+        table = np.zeros_like(tables[0])
+        table[: len(same), :-1] = fitted[:, 1:] - fitted[:, :1]
+        table[:, -1] = tables[0][:, -1]
+        tables.append(table)
+    for table in tables:
+        table[: len(same)] = table[same]
+    return tables
 
 
-def _choose_share(
-    labels: Labels, network: Floats, ngrams: Floats, weights: Floats, importance: Floats
+def token_features(data: Corpus, vectors: Floats | None) -> dict[str, TokenFeatures]:
+    """Return what tokens are described by: characters and, if known, vectors; nothing for many texts.
+
+    Few texts have few of the words of a language, and the weights of the others follow from these.
+    """
+    if data.train.has_label.sum() > _MOST_TEXTS:
+        return {}
+    counted = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True)
+    words = data.vocab.words
+    frequencies = np.bincount(np.concatenate([*map(np.unique, data.train.ids)]), minlength=len(words))
+    characters = counted.fit([words[index] for index in np.flatnonzero(frequencies)]).transform(words)
+    weights = np.log((1 + len(data.train)) / (1 + frequencies)) + 1
+    weights[: UNK_ID + 1] = 0
+    described: TokenFeatures = sparse.csr_array(sparse.diags_array(weights) @ characters)
+    return {"characters": described} | ({} if vectors is None else {"vectors": vectors})
+
+
+def choose_share(
+    data: Corpus, first: Floats, second: Floats, class_weights: Floats, *, is_sure: bool
 ) -> tuple[float, float]:
-    """Return the share of n-grams with the lowest log loss, and the scale of their logits.
+    """Return the share of the second logits that is best on validation texts, and their scale.
 
-    The share is 0 unless the loss falls by more than the standard error of the differences between texts, and
-    for a network without an error, whose loss could be as low at another temperature.
+    :param first, second: `[validation texts, classes]`; of data sets, which count equally.
+    """
+    sure = data.validation.has_label
+    importance = np.ones(int(sure.sum()))
+    for column in data.texts.validation.columns:
+        _, number, sizes = np.unique(np.array(column)[sure], return_inverse=True, return_counts=True)
+        importance = sizes.mean() / sizes[number]
+    labels = data.validation.labels[sure]
+    return share_of(labels, first[sure], second[sure], class_weights, importance, is_sure=is_sure)
+
+
+def share_of(  # two members, and what counts
+    labels: Labels, first: Floats, second: Floats, weights: Floats, importance: Floats, *, is_sure: bool
+) -> tuple[float, float]:
+    """Return the share of the second logits with the lowest log loss, and their scale.
+
+    The share is 0 for first logits without an error, whose loss could be as low at another temperature.
 
     :param weights: of the classes; `importance` is that of the texts.
+    :param is_sure: whether the loss has to fall by more than the standard error of the differences between
+        texts.
     """
 
     def losses_of(logits: Floats) -> Floats:
@@ -224,12 +341,12 @@ def _choose_share(
         of_label = softmax(logits / temperature)[np.arange(len(labels)), labels]
         return np.asarray(-np.log(np.maximum(of_label, np.finfo(float).tiny)) * weights[labels] * importance)
 
-    if (network.argmax(axis=1) == labels).all():
+    if (first.argmax(axis=1) == labels).all():
         return 0.0, 1.0
-    scale = fit_temperature(labels, network, weights) / fit_temperature(labels, ngrams, weights)
-    before, best, highest = losses_of(network), 0.0, 0.0
+    scale = fit_temperature(labels, first, weights) / fit_temperature(labels, second, weights)
+    before, best, highest = losses_of(first), 0.0, 0.0
     for share in _SHARES:
-        gains = before - losses_of((1 - share) * network + share * scale * ngrams)
-        if gains.mean() > max(highest, gains.std() / len(gains) ** 0.5):
+        gains = before - losses_of((1 - share) * first + share * scale * second)
+        if gains.mean() > max(highest, is_sure * gains.std() / len(gains) ** 0.5):
             best, highest = share, gains.mean()
     return best, scale

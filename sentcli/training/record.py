@@ -114,9 +114,10 @@ class Record:
         texts, validation = self.data.texts, self.data.validation
         labels = np.where(validation.has_label, validation.labels, len(texts.labels))
         rows = prediction_rows(texts.validation, labels, self.calibrated.probabilities, texts.labels)
-        for row, *data_set in zip(rows, *texts.validation.columns, strict=True):
+        hashes = hash_texts(texts.validation.texts)
+        for row, key, *data_set in zip(rows, hashes, *texts.validation.columns, strict=True):
             del row["text"]
-            row |= dict(zip(["data_set"], data_set, strict=False))
+            row |= dict(zip(["data_set"], data_set, strict=False)) | {"hash": bytes(key).hex()}
         write_predictions(path, rows)
 
 

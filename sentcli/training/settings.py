@@ -11,9 +11,7 @@ from sentcli.datasets.labels import RARE, LabeledTexts
 from sentcli.errors import UsageError, counted, option
 from sentcli.training.corpus import DataSource
 from sentcli.training.finetune import Base
-from sentcli.training.glove import NO_VECTORS
-
-DEFAULT_VECTORS = "6B.100d"
+from sentcli.training.glove import INCLUDED, NO_VECTORS
 
 # The data that TrainConfig's defaults were tuned on, the train split of IMDb: 25,000 texts of 234 words.
 _TEXTS, _WORDS = 25_000, 5_850_000
@@ -81,7 +79,7 @@ class Settings:
     @property
     def glove(self) -> str:
         """The source of the word vectors; `NO_VECTORS`: none, or those of the base model."""
-        return NO_VECTORS if self.base else self.source.glove or DEFAULT_VECTORS
+        return NO_VECTORS if self.base else self.source.glove or INCLUDED
 
 
 def resolve_settings(

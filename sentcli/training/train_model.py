@@ -5,8 +5,9 @@ A network is validated on texts set aside, or with few texts by cross-validation
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -26,17 +27,18 @@ from sentcli.model import bundle
 from sentcli.model.bilstm import choose_device, round_embedding
 from sentcli.scoring.labels import STARS
 from sentcli.training.classifier import balanced_weights, loss_and_accuracy, predict_logits
-from sentcli.training.corpus import Corpus, Examples, Texts, encode_texts
+from sentcli.training.corpus import Corpus, Examples, Indices, Texts, encode_texts
 from sentcli.training.even_words import even_words, read_kinds
 from sentcli.training.glove import NO_VECTORS, frequent_words
 from sentcli.training.heads import Fitted, add_neutral_head, calibrate
 from sentcli.training.init_model import InitialModel, init_model, torch_set_up
 from sentcli.training.loop import Run, Validate, fit
-from sentcli.training.ngrams import add_ngrams, compare_with_ngrams
+from sentcli.training.ngrams import add_linear, adds_nothing, compare_with_ngrams, fit_linear, token_features
 from sentcli.training.record import Record
 from sentcli.training.settings import Options, Settings
 
 _CHECKPOINT = "model.safetensors"
+_TRIED = 12  # epochs before a network is left out; most with few texts are best after 7 to 10
 _SKEWED = 1.5  # the most frequent class has this many times an even share
 
 
@@ -64,15 +66,27 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
     vocab = settings.base.vocab if settings.base else None
     data = encode_texts(texts, settings.text, config, vocab, frequent)
     class_weights = _class_weights(data.train, config)
-    initial = init_model(data, settings)
+    initial = init_model(data, settings, frequent)
     initial.before(data, class_weights)
+
+    # The linear members, within seconds.
+    kinds = read_kinds(settings.source.even_words)
+    weights = np.ones(len(texts.labels)) if class_weights is None else class_weights.double().numpy()
+    linear = None
+    if initial.takes_ngrams:
+        same = even_words(initial.build(), data.vocab, kinds)
+        features = token_features(data, initial.vectors) if initial.takes_features else {}
+        linear = fit_linear(data, weights, same, features)
 
     # The fit. In a cross-validation, that of the folds decides how many epochs the network is trained.
     validated = int(data.validation.has_label.sum())
     run = Run(device, class_weights, validated, quiet=options.quiet, vary=initial.vary)
-    unseen, seconds = None, 0.0
+    unseen, seconds, is_alone = None, 0.0, False
     if len(data.folds) > 1:
-        known, unseen, seconds = cross_validate(initial, data, work, run)
+        is_hopeless = (
+            partial(adds_nothing, linear, data, weights) if linear and initial.takes_features else None
+        )
+        known, unseen, seconds, is_alone = cross_validate(initial, data, work, run, is_hopeless)
         run = replace(run, known=known)
     network = initial.build()
     validate, _ = validation_of(data.validation, run)
@@ -80,14 +94,14 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
     epochs = fit(network, initial.rehearse(data.train), validate, config, run)
     best = min(epochs, key=lambda record: record["validation_loss"])
     initial.interpolate(network)
-    same = even_words(network, data.vocab, read_kinds(settings.source.even_words))
+    even_words(network, data.vocab, kinds)
     round_embedding(network)
 
     # The n-grams in the logits, and the choice between the network and the one that it started from.
     own = predict_logits(network, data.validation, torch.device("cpu")) if unseen is None else unseen
     logits, ngrams = own.astype(np.float64), dict[str, float]()
-    if initial.takes_ngrams:
-        logits, ngrams = add_ngrams(network, data, logits, class_weights, same)
+    if linear:
+        logits, ngrams = add_linear(network, linear, data, logits, weights, is_alone=is_alone)
     fitted = initial.choose(Fitted(network, logits, int(best["epoch"]), ngrams), data, class_weights)
 
     # The calibration, the neutral head, and the comparison with a model of n-grams alone.
@@ -116,13 +130,19 @@ def validation_of(examples: Examples, run: Run) -> tuple[Validate, list[Logits]]
 
 
 def cross_validate(
-    initial: InitialModel, data: Corpus, work: Path, run: Run
-) -> tuple[list[list[float]], Logits, float]:
+    initial: InitialModel,
+    data: Corpus,
+    work: Path,
+    run: Run,
+    is_hopeless: Callable[[Indices, Logits], bool] | None = None,
+) -> tuple[list[list[float]], Logits, float, bool]:
     """Train a model without each fold, and choose the best number of epochs.
 
     :param work: the folder that keeps finished folds.
+    :param is_hopeless: whether to leave the network out, from its logits for the texts of the first fold.
     :returns: for each epoch up to the best one, the mean loss and accuracy on the texts of the folds; the
-        logits of these texts after it, `[texts, classes]`, each of a model that has not seen it; the seconds.
+        logits of these texts after it, `[texts, classes]`, each of a model that has not seen it; the seconds;
+        whether it was left out after a fold, when there is one epoch and no logits.
     """
     histories: list[list[dict[str, float]]] = []
     logits_of: list[Logits] = []  # after each epoch
@@ -133,6 +153,8 @@ def cross_validate(
             weights = _class_weights(train, initial.config)
             of_fold = replace(run, class_weights=weights, validated=len(tested), name=f"{title}, ")
             validate, logits = validation_of(unseen, of_fold)
+            if is_hopeless and number == 1:
+                of_fold = replace(of_fold, is_hopeless=partial(_stops, is_hopeless, tested, logits))
             history = fit(initial.build(), initial.rehearse(train), validate, initial.config, of_fold)
             write_file(Target(file), save({"logits": np.stack(logits)}, {"history": json.dumps(history)}))
         with safe_open(file, "np") as result:
@@ -142,6 +164,11 @@ def cross_validate(
         accuracy = accuracy_of_texts(best["validation_accuracy"], len(tested))
         values = title, best["validation_loss"], accuracy, best["epoch"], len(histories[-1])
         LOG.info("%s: validation loss %.4f, accuracy %s after epoch %d of %d", *values)
+        if number == 1 and is_hopeless and is_hopeless(tested, logits_of[0][int(best["epoch"]) - 1]):
+            LOG.info("the network adds nothing to the linear model beyond chance: left out")
+            seconds, first = sum(record["seconds"] for record in histories[0]), histories[0][0]
+            known = [[first["validation_loss"], first["validation_accuracy"]]]
+            return known, np.zeros_like(data.validation.targets), seconds, True
     sizes = [len(tested) for _, tested in data.folds]
     names = "validation_loss", "validation_accuracy"
     curve = [
@@ -150,11 +177,15 @@ def cross_validate(
     ]
     losses = [loss for loss, _ in curve]
     last = losses.index(min(losses))
-    of_best = np.empty_like(data.validation.targets)
+    unseen_logits = np.empty_like(data.validation.targets)
     for (_, tested), of_epochs in zip(data.folds, logits_of, strict=True):
-        of_best[tested] = of_epochs[last]
+        unseen_logits[tested] = of_epochs[last]
     seconds = sum(record["seconds"] for history in histories for record in history)
-    return curve[: last + 1], of_best, seconds
+    return curve[: last + 1], unseen_logits, seconds, False
+
+
+def _stops(is_hopeless: Callable[[Indices, Logits], bool], tested: Indices, logits: Sequence[Logits]) -> bool:
+    return len(logits) >= _TRIED and is_hopeless(tested, logits[-1])
 
 
 def _report(name: str, record: Record, seconds: float) -> None:
@@ -172,7 +203,7 @@ def _report(name: str, record: Record, seconds: float) -> None:
         use = "docs/training.md shows how to use that one: 'N-grams instead of a network'"
         LOG.warning("%s: worse than a linear model of words and characters (n-grams); %s", name, use)
     elif not baseline["is_beaten"]:
-        LOG.warning("%s: not significantly better than a linear model of n-grams; try more texts", name)
+        LOG.warning("%s: not better than a linear model of n-grams alone beyond chance", name)
 
 
 def _warn_of_chance(name: str, figures: Mapping[str, Any], class_weight: str) -> None:

@@ -108,7 +108,7 @@ def test_as_many_suspects_as_one_asks_for(trained, data, rows):
         found = figures(trained.path, data, "--suspects", count)["errors"]
         assert 1 <= len(found) <= count
     shown = invoke("evaluate", trained.path, "--dataset", data, "--suspects", 2).stdout
-    block = shown.split("the most confident errors\n")[1].split("\n\n")[0]
+    block = shown.split("the labels that are the least probable\n")[1].split("\n\n")[0]
     assert {line.split()[0] for line in block.splitlines()[1:]} == {"59", "60"}
 
 

@@ -49,6 +49,7 @@ def test_a_killed_cross_validation_continues_to_the_same_bytes(tmp_path, monkeyp
     rows, (whole, killed) = invented.reviews(60, seed=4), (tmp_path / name for name in ("whole", "killed"))
     for folder in (whole, killed):
         folder.mkdir()
+    monkeypatch.setattr(train_model, "adds_nothing", lambda *_: False)  # else there is one fold
     train([*rows], whole, "--config", config(tmp_path, "epochs = 3\nfolds = 3"))
     fit, names = train_model.fit, []
 
@@ -73,7 +74,9 @@ def test_each_text_of_a_cross_validation_has_a_probability_of_models_without_it(
     figures, _ = train(rows, tmp_path, "--config", config(tmp_path, "epochs = 3\nfolds = 3"))
     with (tmp_path / "model" / "validation.csv").open(newline="") as file:
         found = [*csv.DictReader(file)]
-    assert [*found[0]] == ["row", "label", "predicted", "probability_negative", "probability_positive"]
+    assert [*found[0]] == [
+        *["row", "label", "predicted", "probability_negative", "probability_positive", "hash"]
+    ]
     assert [(row["row"], row["label"]) for row in found] == [
         (str(number), label) for number, (_, label) in enumerate(rows, start=1)
     ]

@@ -50,8 +50,10 @@ def test_many_numbers_with_decimals_are_no_classes() -> None:
     with pytest.raises(DataError, match=r"a model has 2 to 20; is label_column right\? Round them"):
         class_names(LabeledTexts(prices, prices))
     whole = [*map(str, range(30))]
-    assert class_names(LabeledTexts(whole, whole)) == tuple(whole)
-    assert len(class_names(LabeledTexts(prices[:20], prices[:20]))) == 20
+    assert class_names(LabeledTexts(whole * 2, whole * 2)) == tuple(whole)
+    assert len(class_names(LabeledTexts(prices[:20] * 2, prices[:20] * 2))) == 20
+    with pytest.raises(DataError, match=r"r.csv: 30 different labels in 40 texts.* is label_column right\?"):
+        class_names(LabeledTexts([""] * 40, whole + ["0"] * 10, where="r.csv"))
 
 
 def test_several_labels_of_a_text_are_named(caplog: pytest.LogCaptureFixture) -> None:
@@ -67,6 +69,18 @@ def test_several_labels_of_a_text_are_named(caplog: pytest.LogCaptureFixture) ->
 def test_classes_with_a_single_text_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     class_names(LabeledTexts(["a"] * 5, ["good", "bad", "good", "bad", "?"], where="r.csv"))
     assert "r.csv: classes that have a single text: '?'; are they mistyped?" in caplog.text
+    class_names(LabeledTexts([""] * 9, ["positive", "negative"] * 4 + ["positiv"]))
+    assert "'positiv' (did you mean 'positive'?)" in caplog.text
+
+
+@pytest.mark.parametrize("value", [None, "", "  ", float("nan"), "nan", "NaN", "N/A", "NULL", "#N/A"])
+def test_null_values_are_no_labels(value: object) -> None:
+    assert label_name(value, (), "r.csv") is None
+
+
+@pytest.mark.parametrize(("value", "name"), [("__label__spam", "spam"), ("none", "none"), (3.0, "3")])
+def test_a_label_is_spelled_as_models_spell_it(value: object, name: str) -> None:
+    assert label_name(value, (), "r.csv") == name
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,15 @@
 
 import csv
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from sentcli.datasets.labels import LabeledTexts
+from sentcli.datasets.splits import hash_texts
 from sentcli.errors import OutputError
+from sentcli.evaluation import evaluate as measuring
 from sentcli.evaluation.evaluate import confident_errors, confused_pairs, prediction_rows, write_predictions
 from sentcli.evaluation.metrics import evaluate
 
@@ -75,3 +78,24 @@ def test_errors_are_in_the_order_of_the_probabilities_of_their_labels():
         (2, "a", "b", 0.5),
         (1, "a", "b", 0.7),
     ]
+
+
+def test_suspects_are_ranked_by_models_that_have_not_learned_them(tmp_path):
+    """The model is sure of what it has learned; those of its cross-validation doubt the second text."""
+    texts, names = ["warm and kind", "dull", "new"], ("negative", "positive")
+    sure = np.array([[0.01, 0.99], [0.02, 0.98], [0.4, 0.6]])
+    rows = prediction_rows(LabeledTexts(texts, [""] * 3, rows=[1, 2, 3]), np.ones(3, int), sure, names)
+    unseen = [
+        {"row": row, "predicted": name, "probability_negative": low, "probability_positive": 1 - low}
+        | {"hash": bytes(key).hex()}
+        for row, name, low, key in zip(
+            (7, 8), ("positive", "negative"), (0.3, 0.9), hash_texts(["Dull!", "warm  and kind"]), strict=True
+        )
+    ]
+    write_predictions(tmp_path / "validation.csv", unseen)
+    content = (tmp_path / "validation.csv").read_bytes()
+    bundle = SimpleNamespace(digests={"validation.csv": ""}, read=lambda name: content)
+    found = confident_errors(measuring._unseen(bundle, rows), names, 9, errors_only=False)
+    shown = [(of["row"], of["predicted"], round(of["label_probability"], 3)) for of in found]
+    assert shown == [(1, "negative", 0.1), (3, "positive", 0.6), (2, "positive", 0.7)]
+    assert measuring._unseen(SimpleNamespace(digests={}), rows) == rows

@@ -148,3 +148,17 @@ def test_the_gradient_of_tied_gates_is_that_of_both():
         of_input, of_forget, of_cell, of_output = wanted.grad.chunk(4)
         both = of_forget - of_input  # the weights of the input gate are the negated ones
         torch.testing.assert_close(found.grad, torch.cat([-both, both, of_cell, 0 * of_output]))
+
+
+def test_the_packed_route_runs_the_lstm_outside_of_autocast(monkeypatch):
+    """CUDA's autocast, in which an LSTM runs in fp16, is also on for a loss in bf16."""
+    model, enabled = tiny_models.make_model(), []
+    ids, lengths = map(torch.from_numpy, tiny_models.make_batch(3, 5))
+    run = model.lstm.forward
+    monkeypatch.setattr(
+        model.lstm, "forward", lambda packed: enabled.append(torch.is_autocast_enabled("cpu")) or run(packed)
+    )
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        forward, _ = model._packed_states(model.embed(ids), lengths)
+        assert torch.is_autocast_enabled("cpu")
+    assert (enabled, forward.dtype) == ([False], torch.float32)

@@ -16,7 +16,7 @@ from sentcli.model.bundle import load_bundle
 from sentcli.text.tokenizer import Vocab
 from sentcli.training.corpus import Texts, encode_texts
 from sentcli.training.even_words import even_words, read_kinds
-from sentcli.training.ngrams import add_ngrams
+from sentcli.training.ngrams import add_linear, fit_linear
 
 KINDS = {"ann": "name", "bob": "name", "wife": "kin", "husband": "kin"}
 VOCAB = Vocab(
@@ -49,7 +49,8 @@ def test_ngrams_of_a_kind_have_one_weight():
     data = encode_texts(Texts(part, part, invented.TWO), TextConfig(), TrainConfig(min_freq=1))
     network = make_model(vocab_size=len(data.vocab))
     same = even_words(network, data.vocab, KINDS)
-    add_ngrams(network, data, np.zeros((60, 2)), None, same)
+    linear = fit_linear(data, np.ones(2), same, {})
+    add_linear(network, linear, data, np.zeros((60, 2)), np.ones(2))
     ann, bob, good = (network.ngrams.weight[data.vocab.words.index(word)] for word in ("ann", "bob", "good"))
     assert torch.equal(ann, bob)
     assert good[0] > ann[0].abs()

@@ -170,7 +170,7 @@ def test_torn_archives(tmp_path, suffix):
 
 def test_unknown_names_and_other_dimensions_are_refused_before_the_download(tmp_path):
     for source in (str(tmp_path / "missing.txt"), str(tmp_path), "6B.101d"):
-        with pytest.raises(DataError, match=r"known names are 6B\.50d, 6B\.100d"):
+        with pytest.raises(DataError, match=r"known names are included, 6B\.50d, 6B\.100d"):
             check_source(source, 3)
     with pytest.raises(DataError, match=r"glove=\'6B\.300d\': the vectors have 300 dimensions, not 100"):
         check_source("6B.300d", 100)
@@ -220,3 +220,14 @@ def test_random_embedding():
     assert not has_vector.any()
     np.testing.assert_array_equal(load_glove("none", words, 64, seed=1)[0], matrix)
     assert (load_glove("none", words, 64, seed=2)[0][1:] != matrix[1:]).any()
+
+
+def test_the_included_vectors_are_those_of_frequent_words():
+    words = frequent_words("included", 100, 40_000)
+    assert (len(words), words[0], "film" in words) == (30_000, "the", True)
+    matrix, has_vector = load_glove("included", ["<pad>", "<unk>", "film", "movie", "tuesday"], 100, seed=1)
+    assert has_vector.tolist() == [False, False, True, True, True]
+    film, movie, tuesday = matrix[2:] / np.linalg.norm(matrix[2:], axis=1, keepdims=True)
+    assert film @ movie > 0.8 > 0.5 > film @ tuesday
+    with pytest.raises(DataError, match="100 dimensions, not 50"):
+        check_source("included", 50)

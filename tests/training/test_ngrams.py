@@ -10,10 +10,17 @@ from tiny_models import make_model
 
 from sentcli.config import TextConfig, TrainConfig
 from sentcli.datasets.labels import LabeledTexts
+from sentcli.text.tokenizer import PAD, PAD_ID, UNK, Vocab
 from sentcli.training import ngrams
 from sentcli.training.classifier import predict_logits
 from sentcli.training.corpus import Texts, encode_texts
-from sentcli.training.ngrams import add_ngrams, classify_by_ngrams, draw_labeled, predict_by_ngrams
+from sentcli.training.ngrams import (
+    add_linear,
+    classify_by_ngrams,
+    draw_labeled,
+    fit_linear,
+    predict_by_ngrams,
+)
 
 PAIRS = ("not good", "good not", "not not")
 ALTERNATE = [(np.array([1, 3]), np.array([0, 2])), (np.array([0, 2]), np.array([1, 3]))]
@@ -78,6 +85,13 @@ def ids(data):
     return np.arange(len(data.vocab))
 
 
+def add_ngrams(network, data, logits, class_weights, same, features=()):
+    """Fit linear members and add them to a network."""
+    weights = np.ones(logits.shape[1]) if class_weights is None else class_weights.numpy()
+    linear = fit_linear(data, weights, same, dict(features))
+    return add_linear(network, linear, data, logits, weights)
+
+
 def network_of(data, classes=2):
     return make_model(vocab_size=len(data.vocab), num_classes=classes)
 
@@ -90,9 +104,9 @@ def test_a_pair_of_words_gets_its_weights(has_folds, class_weights, caplog):
     logits = predict_logits(network, data.validation, torch.device("cpu")).astype(np.float64)
     with caplog.at_level("INFO"):
         mixed, figures = add_ngrams(network, data, logits, class_weights, ids(data))
-    assert figures["share"] == 0.5
+    assert figures["share"] >= 0.5
     assert figures["accuracy_after"] > 0.9 > 0.7 > figures["accuracy_before"]
-    assert "n-grams have a share of 0.5" in caplog.text
+    assert "linear members have a share of" in caplog.text
     assert (mixed.argmax(axis=1) == data.validation.labels).mean() == figures["accuracy_after"]
     found = predict_logits(network, data.validation, torch.device("cpu"))
     assert has_folds or np.abs(found - mixed).max() < 1e-4  # a fold learned from fewer texts
@@ -153,5 +167,22 @@ def test_the_share_is_that_of_the_mean_data_set():
     network = np.stack([zero, np.where(is_small, zero, 4 * sides)], axis=1)
     of_ngrams = np.stack([zero, np.where(is_small, 4, -2) * sides], axis=1)
     equal, weights = np.ones(2), np.where(is_small, 5.5, 0.55)
-    assert ngrams._choose_share(labels, network, of_ngrams, equal, np.ones(1100))[0] == 0
-    assert ngrams._choose_share(labels, network, of_ngrams, equal, weights)[0] > 0
+    assert ngrams.share_of(labels, network, of_ngrams, equal, np.ones(1100), is_sure=True)[0] == 0
+    assert ngrams.share_of(labels, network, of_ngrams, equal, weights, is_sure=True)[0] > 0
+
+
+def test_words_that_no_text_has_get_weights_from_their_features():
+    rows = [(f"{word} {row}", label) for row in range(20) for word, label in (("warm", "1"), ("dull", "0"))]
+    vocab = Vocab([PAD, UNK, "warm", "dull", "warmth", *map(str, range(20))])
+    part = LabeledTexts(*map(list, zip(*rows, strict=True)))
+    texts = Texts(part, part, ("0", "1"))
+    data = encode_texts(texts, TextConfig(), TrainConfig(min_freq=1), vocab)
+    vectors = np.zeros((len(vocab), 2))
+    vectors[[2, 3, 4]] = (1, 0), (-1, 0), (1, 0)
+    features = ngrams.token_features(data, vectors)
+    tables = ngrams.learn_tables(data, np.arange(40), 101, np.ones(2), ids(data), [*features.values()])
+    of_ngrams, of_characters, of_vectors = (table[4, 0] for table in tables)
+    assert (of_ngrams, of_characters > 0.1, of_vectors > 0.1) == (0, True, True)
+    assert all(np.array_equal(table[:, 1], tables[0][:, 1]) for table in tables)
+    assert ngrams.learn_tables(data, np.arange(40), 101, np.ones(2), ids(data))[0][4, 1] == 0
+    assert not any(table[PAD_ID].any() for table in tables)
