@@ -172,7 +172,7 @@ def _report(name: str, record: Record, seconds: float) -> None:
         use = "docs/training.md shows how to use that one: 'N-grams instead of a network'"
         LOG.warning("%s: worse than a linear model of words and characters (n-grams); %s", name, use)
     elif not baseline["is_beaten"]:
-        LOG.warning("%s: not significantly better than a linear model of n-grams; try more texts", name)
+        LOG.warning("%s: not significantly better than a linear model of n-grams", name)
 
 
 def _warn_of_chance(name: str, figures: Mapping[str, Any], class_weight: str) -> None:
