@@ -47,7 +47,7 @@ _TEALS, _UNDERLINED = range(30, 160), "4"
 
 
 def reviews(path: Path) -> None:
-    """Write a file of reviews by day; the share of praise differs by product, and that of one falls in June."""
+    """Write reviews by day; the share of praise differs by product, and that of one falls in June."""
     chance = random.Random(1)
     sentences: dict[tuple[str, str], list[str]] = {}
     with (ROOT / "data" / "everyday.csv").open(newline="", encoding="utf-8") as file:
