@@ -60,11 +60,14 @@ def accuracies_in_docs(page: str) -> str:
 
 def own_labels() -> str:
     of = json.loads(OWN_LABELS.read_text("utf-8"))
-    return (
-        f"With {of['learned']} labeled rows on {of['texts']}, this takes {of['cpu_seconds']} seconds of one "
-        f"core. On {of['measured']} other rows, the accuracy rises from {of['before']:.3f} to "
-        f"{of['after']:.3f}."
+    before, after = (
+        "{:.3f} ({:.3f} to {:.3f})".format(of[part], *of[f"{part}_interval"]) for part in ("before", "after")
     )
+    is_clear = of["before_interval"][1] < of["after_interval"][0]
+    change = f"rises from {before} to {after}" if is_clear else f"is {after}, without them {before}"
+    rows, seconds = f"{of['learned']} labeled rows on {of['texts']}", of["cpu_seconds"]
+    learned = f"With {rows}, this takes {seconds} seconds of one core."
+    return f"{learned} On {of['measured']:,} other rows, the accuracy {change}."
 
 
 def written() -> dict[Path, str]:

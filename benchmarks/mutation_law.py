@@ -16,6 +16,7 @@ from mutated_tables import Case
 from sentcli.errors import SentcliError
 from sentcli.runs.summary import Summary
 
+RESULTS = ["sentiment", "sentiment_score"]
 _RESULT = "{0}(?:([a-z0-9]+){0}([01][.][0-9]{{6}})|{0})"  # label and score after delimiters, or neither
 _DECOMPRESS: dict[str, Callable[[bytes], bytes]] = {
     "": bytes,
@@ -125,7 +126,7 @@ def check_jsonl(kept: bytes, written: bytes, summary: Summary) -> int:
         end = before.rindex(b"}")
         demand(after.startswith(before[:end]) and after.endswith(before[end:]), f"changed: {before!r:.200}")
         added = json.loads(b"{%b}" % after[end + 1 : len(after) - len(before) + end])
-        demand(list(added) == ["sentiment", "sentiment_score"], f"other fields: {added}")
+        demand(list(added) == RESULTS, f"other fields: {added}")
         demand((added["sentiment"] is None) == (added["sentiment_score"] is None), "half a result")
         rows += 1
         blank += added["sentiment"] is None
@@ -136,13 +137,12 @@ def check_jsonl(kept: bytes, written: bytes, summary: Summary) -> int:
 def check_csv(kept: str, written: str, case: Case, summary: Summary) -> int:
     delimiter = case.options.delimiter or ","
     added = re.compile(_RESULT.format(re.escape(delimiter)))
-    rows = blank = heads = titles = 0
+    rows = blank = heads = 0
     if not written:  # blank lines go with the first record
         kept = kept.strip("\ufeff\r\n")
     for before, after in zip_longest(lines(kept), lines(written)):
         demand(before is not None and after is not None, "not as many lines as there were")
         if before == after:
-            titles += case.options.header and not heads and bool(before.strip("\ufeff\r\n"))
             continue
         content = before.rstrip("\r\n")
         demand(
@@ -161,6 +161,7 @@ def check_csv(kept: str, written: str, case: Case, summary: Summary) -> int:
         blank += match is not None and match[1] is None
     demand(rows == summary.rows, f"{rows} rows in the output, {summary.rows} in the summary")
     records = [record for record in parse_csv(written, case) if record]
+    titles = next((n for n, record in enumerate(records) if record[-2:] == RESULTS), 0)  # above the header
     demand(
         len(records) == titles + rows + heads,
         f"{len(records)} records in the output instead of {titles + rows + heads}",

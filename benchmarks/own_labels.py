@@ -1,4 +1,6 @@
-"""Measure what labels of one's own bring: `python benchmarks/own_labels.py restaurants.csv`.
+"""Measure what labels of one's own bring.
+
+    python benchmarks/own_labels.py steam.csv --title "video games"
 
 400 rows of the file, drawn at random, train a model; the other rows measure it and the included model. The
 figures go to `results/own_labels.json`, from which `figures.py` writes them into README.
@@ -30,7 +32,7 @@ def sentcli(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def measure(folder: Path, file: Path, label_column: str) -> dict:
+def measure(folder: Path, file: Path, label_column: str, title: str) -> dict:
     with file.open(newline="", encoding="utf-8") as source:
         reader = csv.reader(source)
         header, rows = next(reader), [*reader]
@@ -45,16 +47,18 @@ def measure(folder: Path, file: Path, label_column: str) -> dict:
         json.loads(sentcli(folder, "evaluate", model, "--dataset", "measured.csv", *labels, "--json", "-q"))
         for model in ("imdb-bilstm", "own")
     )
+    options = f"--label-column {label_column} --title '{title}'"
     return {
-        "command": f"python benchmarks/own_labels.py {file.name} --label-column {label_column}",
+        "command": f"python benchmarks/own_labels.py {file.name} {options}",
         "model": load_bundle(default_bundle_path()).digests[ONNX],
-        "texts": file.stem,
+        "texts": title,
         "learned": LEARNED,
         "measured": after["examples"],
         "cpu_seconds": round(seconds),
         "before": before["accuracy"],
+        "before_interval": before["accuracy_interval"],
         "after": after["accuracy"],
-        "interval": after["accuracy_interval"],
+        "after_interval": after["accuracy_interval"],
     }
 
 
@@ -64,9 +68,11 @@ def main() -> None:
     )
     parser.add_argument("file", type=Path)
     parser.add_argument("--label-column", default="label")
+    parser.add_argument("--title", default="", help="the subject of the texts")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        result = measure(Path(folder), options.file.resolve(), options.label_column)
+        title = options.title or options.file.stem
+        result = measure(Path(folder), options.file.resolve(), options.label_column, title)
     OWN_LABELS.write_text(json.dumps(result, indent=1) + "\n", "utf-8")
 
 

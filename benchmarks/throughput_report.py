@@ -123,7 +123,8 @@ class Report:
     def measured(self) -> str:
         """Return what was measured, and on what."""
         on = self.result["machine"]
-        return f"Measured at commit {self.result['commit']} on {on['cores']} cores of an {on['processor']}."
+        where = f"on {on['cores']} cores of an {on['processor']}"
+        return f"Measured at commit {self.result['commit']}, with the model of that commit, {where}."
 
     def speed_page(self) -> str:
         """Return the part of docs/speed.md."""
@@ -229,7 +230,7 @@ source as sentcli; no other tool got sentcli's written sentences, word vectors o
         else:
             text += "No tool that we know is faster"
         better = [record["title"] for record in self.records if self._lost(record, self.reviews) < 0]
-        text += f"; more accurate there: {', '.join(dict.fromkeys(better)) or 'none'}. {self.measured()}"
+        text += f"; {', '.join(dict.fromkeys(better)) or 'no tool'} is more accurate there. {self.measured()}"
         return (
             f"{text}\n\n{picture('benchmarks/results/throughput', 'svg', 'accuracy and speed of the tools')}"
         )

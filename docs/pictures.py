@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "pictures"
 SENTCLI = Path(sys.executable).parent / "sentcli"
 TEXT = "It isn’t good, but the staff was lovely"
+ROWS, FALLEN = 2_000, 0.15  # of the file; the share of praise of kettles in June
 WIDTH = 640  # of the pictures: their letters can be read on a phone
 PRODUCTS = (
     "battery",
@@ -46,7 +47,7 @@ _TEALS, _UNDERLINED = range(30, 160), "4"
 
 
 def reviews(path: Path) -> None:
-    """Write a file of a thousand reviews by day; the share of praise differs by product."""
+    """Write reviews by day; the share of praise differs by product, and that of one falls in June."""
     chance = random.Random(1)
     sentences: dict[tuple[str, str], list[str]] = {}
     with (ROOT / "data" / "everyday.csv").open(newline="", encoding="utf-8") as file:
@@ -57,14 +58,13 @@ def reviews(path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("date", "product", "stars", "review"))
-        for number in range(1000):
+        for number in range(ROWS):
             product = PRODUCTS[number % len(PRODUCTS)]
-            share = (
-                0.4 + 0.05 * PRODUCTS.index(product) - (0.25 if product == "kettle" and number > 600 else 0)
-            )
+            day = date(2026, 1, 1) + timedelta(number * 181 // ROWS)
+            share = 0.5 + 0.04 * PRODUCTS.index(product)
+            share = FALLEN if product == "kettle" and day.month == 6 else share
             label = "positive" if chance.random() < share else "negative"
             stars = chance.choice((4, 5) if label == "positive" else (1, 2))
-            day = date(2026, 1, 1) + timedelta(number * 180 // 1000)
             text = " ".join(chance.sample(sentences[product, label], min(2, len(sentences[product, label]))))
             writer.writerow((day, product, stars, text))
 

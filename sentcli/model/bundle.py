@@ -174,7 +174,7 @@ def new_bundle(target: Path, *, overwrite: bool = False) -> Iterator[Path]:
 
 
 def _undo_replacement(target: Path) -> None:
-    """Give a model folder its name again, if a run that replaced it was killed before the new one had it."""
+    """Restore the name of a model folder, if a run was killed while it replaced the folder."""
     with suppress(OSError, ValueError):  # usually there is none; a ValueError for a NUL in the path
         place = target.resolve()
         if not place.exists():

@@ -17,7 +17,7 @@ _FALLS, _RISES, _WHOLE = 0.042, 0.003, 0.0025
 _MOST_ROWS = 40  # of a table
 _ENDS = 20  # of more groups: those with the lowest and with the highest shares
 _MOST_CHANGED = 16  # of more groups
-_MOST_TOLD, _MOST_APART = 3, 2  # groups in the title; that are said to differ from all others
+_MOST_IN_TITLE, _MOST_APART = 3, 2  # groups in the title; that are said to differ from all others
 
 Marks = Mapping[str, int]  # the rows by period and label
 Side = Callable[[str], bool | None]  # whether a period is compared with those before it; None: with nothing
@@ -202,9 +202,9 @@ def _total(counts: Sequence[Counted]) -> Counted:
     return sum(yes for yes, _ in counts), sum(rows for _, rows in counts)
 
 
-def told_of(tables: Sequence[Table], whole: Finding) -> list[Finding]:
+def groups_of_title(tables: Sequence[Table], whole: Finding) -> list[Finding]:
     """Return the groups in whose change the title consists; none if that of all rows is the finding."""
     named = tables[0].named if tables else []
     if whole.is_named and abs(sum(own.part for own in named)) < abs(whole.points) / 2:
         return []
-    return [own for own in named if (own.points < 0) == (named[0].points < 0)][:_MOST_TOLD]
+    return [own for own in named if (own.points < 0) == (named[0].points < 0)][:_MOST_IN_TITLE]

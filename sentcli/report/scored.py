@@ -8,7 +8,7 @@ from html import unescape
 from typing import Any
 
 from sentcli.report.collector import LENGTH_BINS, SCORE_BINS, Collector, Review
-from sentcli.report.findings import tables_of, told_of, whole_of
+from sentcli.report.findings import groups_of_title, tables_of, whole_of
 from sentcli.report.page import fill, shaded
 from sentcli.report.subjects import Subjects
 from sentcli.report.timeline import find_since, is_since, timeline
@@ -136,7 +136,7 @@ def figures_of(collected: Collector, asked: str = "", named: Strings = ()) -> di
         "bins": [(group, max(collected.labels, key=Counter(group.labels).__getitem__)) for group in scores],
         "lengths": [group for group in groups("length", LENGTH_BINS) if group.labeled],
         "whole": whole if whole.is_tested else None,
-        "told": told_of(tables, whole),
+        "in_title": groups_of_title(tables, whole),
         "groups": tables,
         "found": [table for table in tables[:1] if table.column not in named],
         "since": since,
