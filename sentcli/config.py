@@ -259,6 +259,9 @@ class TrainConfig(_Settings):
     bigrams: int = _number(0, 0, 1_000_000, "Number of word pairs that become one token each, for speed.")
     bigram_dropout: float = _number(0.2, 0, 1, "Share of bigrams that are read as two words in training.")
     validation_share: float = _auto(0.1, 0.001, 0.9, "Share of the training split set aside for validation.")
+    time_limit: float = _number(
+        0.0, 0, help="End training after a time such as 10m; 0: no limit.", is_new=True
+    )
     precision: str = _choice("auto", TRAINING_PRECISIONS, "auto: bf16 if the hardware has it, else fp32.")
     seed: int = _number(1, 0, SEEDS - 1, "Random seed for everything except the validation split.")
 

@@ -3,6 +3,7 @@
 The settings come from the fields of the settings classes.
 """
 
+import re
 import tomllib
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
@@ -41,6 +42,18 @@ class _Auto(click.ParamType):  # type: ignore[type-arg]  # generic in later clic
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return None if value == _AUTO else self._kind.convert(value, param, ctx)
+
+
+class _Seconds(click.ParamType):  # type: ignore[type-arg]  # as above
+    """A time such as 90s, 10m or 2h, which the command gets in seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        parts = re.fullmatch(r"(\d+(?:\.\d*)?)([smh]?)", str(value))
+        if not parts:
+            self.fail(f"{value!r:.100} is not a time such as 90s, 10m or 2h")
+        return float(parts[1]) * {"h": 3600, "m": 60}.get(parts[2], 1)
 
 
 def _read_config(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
@@ -101,6 +114,7 @@ def _setting_option(name: str, cls: type[click.Option] = click.Option) -> click.
     setting = _SETTINGS[name]
     rule, default = setting.metadata, setting.default
     kind: Any = click.Choice(rule["choices"]) if "choices" in rule else setting.type
+    kind = _Seconds() if name == "time_limit" else kind
     if rule.get("auto"):
         kind, default = _Auto(kind), _AUTO
     return cls([name, flag_of(name)], default=default, type=kind, help=rule["help"])
@@ -152,6 +166,7 @@ class TrainOptions:
     class_weight: str = _setting()
     ema_decay: float = _setting()
     seed: int = _setting()
+    time_limit: float = _setting()
     device: str | None = common.device()
     threads: int | None = option("Threads of PyTorch. Default: 1 up to 100,000 words, else all cores.", low=1)
 

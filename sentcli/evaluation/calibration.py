@@ -44,6 +44,13 @@ def fit_temperature(
     return math.exp((low + high) / 2)
 
 
+def cooled_losses(labels: Labels, logits: Floats, class_weights: Floats) -> Floats:
+    """Return the log loss of each text at the best temperature."""
+    cooled = softmax(logits / fit_temperature(labels, logits, class_weights))
+    of_label = np.maximum(cooled[np.arange(len(labels)), labels], np.finfo(float).tiny)
+    return np.asarray(-np.log(of_label) * class_weights[labels])
+
+
 def shrink_temperature(temperature: float, texts: int) -> float:
     """Return a temperature nearer to 1: its logarithm is averaged with a 0 that counts as 50 texts.
 

@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from sentcli.backends import Logits
 from sentcli.config import LOG
 from sentcli.errors import DataError, option
 from sentcli.files import stop
@@ -34,6 +35,7 @@ class Progress:
     words: int = 0
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
+    is_finished: bool = False  # there is no next epoch
 
     def next_epoch(self, loss: float, accuracy: float, rate: float) -> "Progress":
         """Return the progress after the current epoch."""
@@ -58,6 +60,7 @@ class Checkpoint:
     model: nn.Module
     averaged: nn.Module
     optimizers: Sequence[torch.optim.Optimizer]
+    logits: list[Logits] = field(default_factory=list)  # after each epoch
     saved: float = field(default_factory=time.monotonic)
 
     def save_if_due(self, progress: Progress, best: State) -> None:
@@ -72,9 +75,13 @@ class Checkpoint:
         """Write the file atomically: a crash leaves the old one or the new one."""
         if self.path is None:
             return
-        parts = {"model": self.model.state_dict(), "averaged": self.averaged.state_dict(), "best": best}
+        kept = {str(number): torch.from_numpy(logits) for number, logits in enumerate(self.logits)}
+        parts, optimizers = {"best": best, "logits": kept}, list[torch.optim.Optimizer]()
+        if not progress.is_finished:
+            parts |= {"model": self.model.state_dict(), "averaged": self.averaged.state_dict()}
+            optimizers += self.optimizers
         tensors = {f"{part}.{name}": value for part, state in parts.items() for name, value in state.items()}
-        for number, optimizer in enumerate(self.optimizers):
+        for number, optimizer in enumerate(optimizers):
             for index, values in optimizer.state_dict()["state"].items():
                 tensors |= {f"optimizer.{number}.{index}.{name}": value for name, value in values.items()}
         tensors["random.cpu"] = torch.get_rng_state()
@@ -95,8 +102,8 @@ class Checkpoint:
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
             again = option("overwrite")
             raise DataError(f"{self.path}: not a checkpoint: {error}; start over with {again}") from None
-        self.model.load_state_dict(_part(tensors, "model."))
-        self.averaged.load_state_dict(_part(tensors, "averaged."))
+        self.model.load_state_dict(_part(tensors, "model."), strict=not progress.is_finished)
+        self.averaged.load_state_dict(_part(tensors, "averaged."), strict=not progress.is_finished)
         for number, optimizer in enumerate(self.optimizers):
             state: dict[int, State] = {}
             for name, value in _part(tensors, f"optimizer.{number}.").items():
@@ -106,6 +113,8 @@ class Checkpoint:
         torch.set_rng_state(tensors["random.cpu"])
         if "random.cuda" in tensors and torch.cuda.is_available():
             torch.cuda.set_rng_state(tensors["random.cuda"])
+        kept = _part(tensors, "logits.")
+        self.logits[:] = [kept[str(number)].numpy() for number in range(len(kept))]
         LOG.info("continued after epoch %d, batch %d", progress.epoch, progress.batch)
         return progress, _part(tensors, "best.")
 

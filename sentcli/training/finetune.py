@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from sentcli.backends.torch import load_model
 from sentcli.config import DataSet
 from sentcli.datasets.labels import known_labels
 from sentcli.datasets.load import load_split
@@ -48,14 +47,17 @@ class Base:
         decided = {name: value for name, value in self.decided.items() if name not in _OF_LSTM}
         return replace(self, decided=decided, keeps_classifier=False, keeps_network=False)
 
-    def has_classes(self, labels: Sequence[str]) -> bool:
-        """Return whether the model has these classes in this order; 0 and 1 are names of its classes too."""
-        known = known_labels(labels, self.bundle.config.labels)
-        return [known.get(name) for name in labels] == [*range(len(self.bundle.config.labels))]
+
+def has_classes(bundle: Bundle, labels: Sequence[str]) -> bool:
+    """Return whether a model has these classes in this order; 0 and 1 are names of its classes too."""
+    known = known_labels(labels, bundle.config.labels)
+    return [known.get(name) for name in labels] == [*range(len(bundle.config.labels))]
 
 
 def load_base(path: Path) -> Base:
     """Read a folder that `sentcli train` wrote."""
+    from sentcli.backends.torch import load_model  # imports onnx, which other models need at the end alone
+
     bundle = load_bundle(path)
     metrics: dict[str, Any] = dict(read_metrics(bundle))
     model, config = load_model(bundle), bundle.config

@@ -12,11 +12,17 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from sentcli.config import PROBABILITY, SIDES, DataSet
-from sentcli.evaluation.calibration import choose_band, choose_strength, fit_temperature, shrink_temperature
+from sentcli.evaluation.calibration import (
+    choose_band,
+    choose_strength,
+    cooled_losses,
+    fit_temperature,
+    shrink_temperature,
+)
 from sentcli.evaluation.metrics import calibration_error, evaluate, log_loss, scores_by_confidence
 from sentcli.model.bilstm import BiLSTM, round_embedding
 from sentcli.scoring.labels import Floats, softmax
-from sentcli.training.classifier import loss_and_accuracy, predict_logits
+from sentcli.training.classifier import predict_logits
 from sentcli.training.corpus import Corpus, Examples
 
 # Of a neutral head: the fewest neutral texts to learn from; the most texts of one side and one data set, so
@@ -100,13 +106,10 @@ def divide_logits(network: BiLSTM, divisor: float) -> None:
 
 def is_better(logits: Floats, base: Floats, validation: Examples, class_weights: Tensor | None) -> bool:
     """Return whether logits have a lower loss than those of the base, each at its best temperature."""
-    sure, weights = validation.has_label, 1.0 if class_weights is None else class_weights.numpy()
-
-    def loss_of(exact: Floats) -> float:
-        cooled = exact / fit_temperature(validation.labels[sure], exact[sure], weights)
-        return loss_and_accuracy(cooled.astype(np.float32), validation, class_weights)[0]
-
-    return loss_of(logits) < loss_of(base)
+    sure = validation.has_label
+    weights = np.ones(logits.shape[1]) if class_weights is None else class_weights.numpy()
+    own, of_base = (cooled_losses(validation.labels[sure], each[sure], weights) for each in (logits, base))
+    return bool(own.mean() < of_base.mean())
 
 
 def add_neutral_head(network: BiLSTM, data: Corpus, sets: Sequence[DataSet]) -> None:

@@ -4,7 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
+from sentcli.backends import Logits
 from sentcli.config import LOG, TrainConfig
 from sentcli.errors import TrainingError, option
 from sentcli.evaluation.display import accuracy_of_texts
@@ -32,6 +33,7 @@ from sentcli.training.lazy_adamw import LazyAdamW
 Validate = Callable[[nn.Module], tuple[float, float]]
 
 _LEARNED = 0.95  # times the loss by frequencies: a model with a lower loss has learned from the texts
+_TRIED = 12  # epochs before a network is left out; most with few texts are best after 7 to 10
 _SMALLEST_NORM = 1e-6  # avoids a division by 0, as in torch.nn.utils.clip_grad_norm_
 
 
@@ -48,7 +50,9 @@ class Run:
     name: str = ""  # the name of a part of the training, which is logged in less detail
     quiet: bool = False
     vary: Callable[..., TokenIds] | None = None  # returns the ids of a text, by random numbers
-    is_hopeless: Callable[[], bool] | None = None  # whether to stop, after an epoch
+    ends: float = math.inf  # when to stop, by `time.monotonic`
+    is_hopeless: Callable[[Logits], bool] | None = None  # whether to stop, by the logits of an epoch
+    logits: list[Logits] = field(default_factory=list)  # after each epoch, for the validation texts
 
 
 def fit(
@@ -64,15 +68,13 @@ def fit(
     """
     torch.manual_seed(config.seed)
     learner = Learner(model, config, run.device, run.class_weights)
-    checkpoint = Checkpoint(run.checkpoint, model, learner.averaged, learner.optimizers)
+    checkpoint = Checkpoint(run.checkpoint, model, learner.averaged, learner.optimizers, run.logits)
     progress, best = checkpoint.load()
     epochs, patience = (len(run.known), 0) if run.known else (config.epochs, config.patience)
     words = int(train.lengths.sum())
     loss_by_frequencies = float(entropy(train.targets.sum(axis=0)))  # of a model that knows nothing else
 
-    while progress.epoch < epochs and not has_stalled(progress.history, patience, loss_by_frequencies):
-        if run.is_hopeless and run.is_hopeless():
-            break
+    while not progress.is_finished:
         batches = epoch_batches(train, config.batch_size, config.seed, progress.epoch)
         steps, first_step = config.epochs * len(batches), progress.epoch * len(batches)
         title = f"{run.name}epoch {progress.epoch + 1}/{epochs}"
@@ -98,6 +100,9 @@ def fit(
                 bar.set_postfix_str(f"loss {progress.loss / progress.texts:.3f}", refresh=False)
                 bar.update(int(lengths.sum()))
                 checkpoint.save_if_due(progress, best)
+                if time.monotonic() > run.ends:
+                    LOG.info("%s: the time limit ends the training; its best state counts", title)
+                    break
 
         learner.lazy.catch_up(torch.arange(len(model.embedding.weight), device=run.device))
         loss, accuracy = run.known[progress.epoch] if run.known else validate(learner.averaged.module)
@@ -107,8 +112,14 @@ def fit(
         last_rate = learning_rate(first_step + len(batches) - 1, steps, config)
         progress = progress.next_epoch(loss, accuracy, last_rate)
         _log_epoch(title, progress.history[-1], run)
-        if run.checkpoint:  # for programs that watch the training
+        if run.checkpoint and not run.name:  # for programs that watch the training
             pd.DataFrame(progress.history).to_csv(run.checkpoint.with_name(HISTORY), index=False)
+        progress.is_finished = (
+            progress.epoch == epochs
+            or time.monotonic() > run.ends
+            or has_stalled(progress.history, patience, loss_by_frequencies)
+            or _is_hopeless(run)
+        )
         checkpoint.save_if_due(progress, best)
 
     checkpoint.save(progress, best)
@@ -133,6 +144,10 @@ def has_stalled(history: Sequence[Mapping[str, float]], patience: int, loss_by_f
     if not patience or min(losses, default=math.inf) >= _LEARNED * loss_by_frequencies:
         return False
     return len(losses) - losses.index(min(losses)) > patience
+
+
+def _is_hopeless(run: Run) -> bool:
+    return run.is_hopeless is not None and len(run.logits) >= _TRIED and run.is_hopeless(run.logits[-1])
 
 
 class Learner:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import torch
 from scipy import sparse
@@ -17,8 +16,9 @@ from sklearn.pipeline import make_union
 from threadpoolctl import threadpool_limits
 from torch import nn
 
+from sentcli.backends import Logits
 from sentcli.config import LOG
-from sentcli.evaluation.calibration import fit_temperature
+from sentcli.evaluation.calibration import cooled_losses, fit_temperature
 from sentcli.evaluation.display import accuracy_of_texts
 from sentcli.evaluation.metrics import Labels, evaluate
 from sentcli.files import stop
@@ -39,7 +39,18 @@ _MOST_LABELED = 75_000  # texts to learn these from
 _BUCKETS = 16_381  # of pairs; a prime, so that the product of two tokens reaches all of them
 MANY_BUCKETS, _MANY_TOKENS = 262_139, 5_000_000  # with more tokens to train on
 _FIGURES = ("accuracy", "accuracy_interval", "macro_f1", "log_loss")  # of those that `evaluate` returns
-_SHARES = (0.1, 0.15, 0.2, 0.35, 0.5, 0.65, 0.8, 1.0)  # candidates for the share of a member in the logits
+_SHARES = (
+    0.0,
+    0.1,
+    0.15,
+    0.2,
+    0.35,
+    0.5,
+    0.65,
+    0.8,
+    1.0,
+)  # candidates for the share of a member in the logits
+_PARTS = 3  # of the validation texts, each with a share that is chosen on the others
 _STEPS = 100  # of a fit of token features, enough for the accuracy
 
 TokenFeatures: TypeAlias = Floats | sparse.csr_array
@@ -149,8 +160,7 @@ def fit_linear(
         tables = learn_tables(data, rows, buckets, class_weights, same, [*features.values()])
     mixed, whole, shares = members[0], tables[0], {"ngrams": 1.0}
     for name, logits, table in zip(features, members[1:], tables[1:], strict=True):
-        share, scale = choose_share(data, mixed, logits, class_weights, is_sure=False)
-        mixed = (1 - share) * mixed + share * scale * logits
+        mixed, share, scale = mix(data, mixed, logits, class_weights)
         whole[:, :-1] = (1 - share) * whole[:, :-1] + share * scale * table[:, :-1]
         shares = {**{key: (1 - share) * value for key, value in shares.items()}, name: share}
     listed = ", ".join(f"{name} {share:.2f}" for name, share in shares.items())
@@ -174,9 +184,10 @@ def add_linear(
     :param is_alone: whether the network has no part.
     :returns: the new logits of these texts, and the figures of the choice; no figures if nothing was added.
     """
-    is_sure, share, scale = len(linear.shares) == 1, 1.0, 1.0
+    mixed, share, scale = linear.logits, 1.0, 1.0
     if not is_alone:
-        share, scale = choose_share(data, logits, linear.logits, class_weights, is_sure=is_sure)
+        is_sure = len(linear.shares) == 1
+        mixed, share, scale = mix(data, logits, linear.logits, class_weights, is_sure=is_sure)
     if not share:
         return logits, {}
     table = linear.table.copy()
@@ -186,7 +197,6 @@ def add_linear(
     network.ngrams.weight.data.copy_(torch.from_numpy(table))
     for parameter in network.classifier.parameters():
         parameter.data.mul_(1 - share)
-    mixed = (1 - share) * logits + share * scale * linear.logits
     before, after = accuracy_of(logits, data), accuracy_of(mixed, data)
     text = "linear members have a share of %g: accuracy %.3f -> %.3f on validation texts"
     LOG.info(text, share, before, after)
@@ -194,13 +204,19 @@ def add_linear(
 
 
 def adds_nothing(
-    linear: Linear, data: Corpus, class_weights: Floats, tested: Indices, logits: npt.NDArray[np.float32]
+    linear: Linear, data: Corpus, class_weights: Floats, logits: Logits, tested: Indices | None = None
 ) -> bool:
-    """Return whether the logits of a network for these texts add nothing to linear members beyond chance."""
-    texts = replace(data.texts, validation=data.texts.validation.take(tested.tolist()))
-    part = replace(data, texts=texts, validation=data.validation.take(tested))
-    own, of_network = linear.logits[tested], logits.astype(np.float64)
-    return not choose_share(part, own, of_network, class_weights, is_sure=True)[0]
+    """Return whether the logits of a network add nothing to linear members beyond chance.
+
+    :param tested: the validation texts of the logits; None: all.
+    """
+    has_label = data.validation.has_label
+    is_tested = has_label if tested is None else has_label[tested]
+    rows = np.flatnonzero(has_label) if tested is None else tested[is_tested]
+    own, of_network = linear.logits[rows], logits[is_tested].astype(np.float64)
+    return not best_share(
+        gains_of(data.validation.labels[rows], own, of_network, class_weights)[0], is_sure=True
+    )
 
 
 def accuracy_of(logits: Floats, data: Corpus) -> float:
@@ -308,45 +324,56 @@ def token_features(data: Corpus, vectors: Floats | None) -> dict[str, TokenFeatu
     return {"characters": described} | ({} if vectors is None else {"vectors": vectors})
 
 
-def choose_share(
-    data: Corpus, first: Floats, second: Floats, class_weights: Floats, *, is_sure: bool
-) -> tuple[float, float]:
-    """Return the share of the second logits that is best on validation texts, and their scale.
+def mix(
+    data: Corpus, first: Floats, second: Floats, class_weights: Floats, *, is_sure: bool = False
+) -> tuple[Floats, float, float]:
+    """Return a mix of two logits, the best share of the second ones on validation texts, and their scale.
+
+    Figures of the mix are not too good: each third of the texts has the share that is best on the others.
 
     :param first, second: `[validation texts, classes]`; of data sets, which count equally.
+    :param is_sure: see `best_share`.
     """
-    sure = data.validation.has_label
-    importance = np.ones(int(sure.sum()))
+    (rows,) = data.validation.has_label.nonzero()
+    importance = np.ones(len(rows))
     for column in data.texts.validation.columns:
-        _, number, sizes = np.unique(np.array(column)[sure], return_inverse=True, return_counts=True)
+        _, number, sizes = np.unique(np.array(column)[rows], return_inverse=True, return_counts=True)
         importance = sizes.mean() / sizes[number]
-    labels = data.validation.labels[sure]
-    return share_of(labels, first[sure], second[sure], class_weights, importance, is_sure=is_sure)
+    labels = data.validation.labels[rows]
+    gains, scale = gains_of(labels, first[rows], second[rows], class_weights, importance)
+    share = best_share(gains, is_sure=is_sure)
+    shares, part = np.full((len(first), 1), share), np.random.default_rng(0).permutation(len(rows)) % _PARTS
+    for number in range(_PARTS):
+        shares[rows[part == number]] = best_share(gains[:, part != number], is_sure=is_sure)
+    return (1 - shares) * first + shares * scale * second, share, scale
 
 
-def share_of(  # two members, and what counts
-    labels: Labels, first: Floats, second: Floats, weights: Floats, importance: Floats, *, is_sure: bool
-) -> tuple[float, float]:
-    """Return the share of the second logits with the lowest log loss, and their scale.
+def gains_of(
+    labels: Labels, first: Floats, second: Floats, weights: Floats, importance: Floats | float = 1.0
+) -> tuple[Floats, float]:
+    """Return how much the log loss of texts falls by each share of the second logits, and their scale.
 
-    The share is 0 for first logits without an error, whose loss could be as low at another temperature.
+    Nothing is gained on first logits without an error, whose loss could be as low at another temperature.
 
     :param weights: of the classes; `importance` is that of the texts.
-    :param is_sure: whether the loss has to fall by more than the standard error of the differences between
-        texts.
+    :returns: the gains `[shares, texts]`.
     """
 
     def losses_of(logits: Floats) -> Floats:
-        temperature = fit_temperature(labels, logits, weights)
-        of_label = softmax(logits / temperature)[np.arange(len(labels)), labels]
-        return np.asarray(-np.log(np.maximum(of_label, np.finfo(float).tiny)) * weights[labels] * importance)
+        return cooled_losses(labels, logits, weights) * importance
 
     if (first.argmax(axis=1) == labels).all():
-        return 0.0, 1.0
+        return np.zeros((len(_SHARES), len(labels))), 1.0
     scale = fit_temperature(labels, first, weights) / fit_temperature(labels, second, weights)
-    before, best, highest = losses_of(first), 0.0, 0.0
-    for share in _SHARES:
-        gains = before - losses_of((1 - share) * first + share * scale * second)
-        if gains.mean() > max(highest, is_sure * gains.std() / len(gains) ** 0.5):
-            best, highest = share, gains.mean()
-    return best, scale
+    losses = np.array([losses_of((1 - share) * first + share * scale * second) for share in _SHARES])
+    return losses[0] - losses, scale
+
+
+def best_share(gains: Floats, *, is_sure: bool) -> float:
+    """Return the share with the largest mean gain, 0 if there is none.
+
+    :param is_sure: whether a gain has to be larger than its standard error.
+    """
+    means = gains.mean(axis=1)
+    means[means <= is_sure * gains.std(axis=1) / gains.shape[1] ** 0.5] = 0
+    return _SHARES[int(means.argmax())]

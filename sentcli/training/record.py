@@ -19,7 +19,6 @@ from sentcli.datasets.splits import digest_texts, hash_texts
 from sentcli.evaluation.calibration import shrink_band
 from sentcli.evaluation.evaluate import prediction_rows, write_predictions
 from sentcli.evaluation.model_card import Metrics, hub_id_of, model_card
-from sentcli.export.export import write_onnx
 from sentcli.model import bundle
 from sentcli.model.bilstm import choose_device
 from sentcli.report.measured import render_training
@@ -50,6 +49,8 @@ class Record:
 
     def write(self, folder: Path, output: Path) -> None:
         """Write the files for scoring, then those about the training; `output` will be the model folder."""
+        from sentcli.export.export import write_onnx  # imports onnx, late
+
         texts, base, network = self.data.texts, self.settings.base, self.fitted.network
         # The band of neutral texts starts from that of the model to fine-tune.
         neutral = base.bundle.config.neutral if base and base.keeps_classifier else None

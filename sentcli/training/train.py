@@ -20,11 +20,11 @@ from sentcli.errors import DataError, UsageError, option
 from sentcli.files.atomic import Lock, output_errors, resolve
 from sentcli.files.sink import Target, write_file
 from sentcli.model.bilstm import choose_device
-from sentcli.model.bundle import HISTORY, check_target, check_writable, default_bundle_path
+from sentcli.model.bundle import HISTORY, check_target, check_writable, default_bundle_path, load_bundle
 from sentcli.scoring.labels import NEUTRAL, STARS
 from sentcli.text.tokenizer import words_of
 from sentcli.training.corpus import DataSource, Texts, read_texts
-from sentcli.training.finetune import MOST_LEARNED, Base, load_base
+from sentcli.training.finetune import MOST_LEARNED, Base, has_classes, load_base
 from sentcli.training.glove import check_source
 from sentcli.training.record import facts_of
 from sentcli.training.settings import DataSize, Options, resolve_settings
@@ -68,7 +68,7 @@ def train_bundle(
         if not base and not source.glove and size.texts < _FEW:
             base = _included_model(source, given, parts, labels)
         if base:
-            base = replace(base, keeps_classifier=base.keeps_network and base.has_classes(labels))
+            base = replace(base, keeps_classifier=base.keeps_network and has_classes(base.bundle, labels))
             if not base.keeps_classifier:
                 change = ("classes", "classifier") if base.keeps_network else ("hidden units", "LSTM")
                 LOG.info("%s has other %s: the new model gets a new %s", base.origin["name"], *change)
@@ -91,16 +91,18 @@ def _included_model(
     source: DataSource, given: Mapping[str, Any], parts: Sequence[LabeledTexts], labels: Sequence[str]
 ) -> Base | None:
     """Return the included model for English texts with labels of reviews, unless settings contradict it."""
-    base = load_base(default_bundle_path())
-    known = [word in base.vocab for part in parts for text in part.texts for word in words_of(text)]
-    is_of_reviews = base.has_classes(labels) or tuple(labels) in (STARS, _THREE)
-    if not is_of_reviews or "hidden_size" in given or sum(known) < _ENGLISH * len(known):
+    bundle = load_bundle(default_bundle_path())
+    is_of_reviews = has_classes(bundle, labels) or tuple(labels) in (STARS, _THREE)
+    if not is_of_reviews or "hidden_size" in given:
         return None
+    known = [word in bundle.vocab for part in parts for text in part.texts for word in words_of(text)]
     with suppress(UsageError):
-        resolve_settings(source, given, base)
-        choice = "few English reviews: fine-tuning the included model %s; %s starts from word vectors"
-        LOG.info(choice, base.origin["name"], option("glove"))
-        return base
+        if sum(known) >= _ENGLISH * len(known):
+            base = load_base(bundle.path)
+            resolve_settings(source, given, base)
+            choice = "few English reviews: fine-tuning the included model %s; %s starts from word vectors"
+            LOG.info(choice, base.origin["name"], option("glove"))
+            return base
     return None
 
 

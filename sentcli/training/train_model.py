@@ -3,9 +3,9 @@
 A network is validated on texts set aside, or with few texts by cross-validation on all of them.
 """
 
-import json
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,20 +14,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
-from safetensors.numpy import save
 from torch import Tensor, nn
 
 from sentcli.backends import Logits
 from sentcli.config import LOG, TrainConfig
 from sentcli.errors import option
 from sentcli.evaluation.display import accuracy_of_texts, rarest
-from sentcli.files.sink import Target, write_file
 from sentcli.model import bundle
 from sentcli.model.bilstm import choose_device, round_embedding
 from sentcli.scoring.labels import STARS
 from sentcli.training.classifier import balanced_weights, loss_and_accuracy, predict_logits
-from sentcli.training.corpus import Corpus, Examples, Indices, Texts, encode_texts
+from sentcli.training.corpus import Corpus, Examples, Texts, encode_texts
 from sentcli.training.even_words import even_words, read_kinds
 from sentcli.training.glove import NO_VECTORS, frequent_words
 from sentcli.training.heads import Fitted, add_neutral_head, calibrate
@@ -38,7 +35,6 @@ from sentcli.training.record import Record
 from sentcli.training.settings import Options, Settings
 
 _CHECKPOINT = "model.safetensors"
-_TRIED = 12  # epochs before a network is left out; most with few texts are best after 7 to 10
 _SKEWED = 1.5  # the most frequent class has this many times an even share
 
 
@@ -46,17 +42,18 @@ def train_model(
     texts: Texts, settings: Settings, options: Options, output: Path, work: Path, *, overwrite: bool
 ) -> None:
     """Train one model and write its folder; continue from its checkpoint in `work` if there is one."""
-    started = time.perf_counter()
+    started = time.monotonic()
+    ends = started + (settings.config.time_limit or math.inf)
     with torch_set_up(options.threads, sum(text.count(" ") + 1 for text in texts.train.texts)):
-        record = _fit_model(texts, settings, options, work)
+        record = _fit_model(texts, settings, options, work, ends)
     with bundle.new_bundle(output, overwrite=overwrite) as folder:
         record.write(folder, output)
     (work / _CHECKPOINT).unlink(missing_ok=True)
-    _report(output.name, record, time.perf_counter() - started)
+    _report(output.name, record, time.monotonic() - started)
     _warn_of_chance(output.name, record.calibrated.figures, settings.config.class_weight)
 
 
-def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -> Record:
+def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path, ends: float) -> Record:
     config, device, glove = settings.config, choose_device(options.device), settings.glove
 
     # The data, with the vocabulary of the model to fine-tune or one that vectors extend, and the network.
@@ -80,18 +77,16 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path) -
 
     # The fit. In a cross-validation, that of the folds decides how many epochs the network is trained.
     validated = int(data.validation.has_label.sum())
-    run = Run(device, class_weights, validated, quiet=options.quiet, vary=initial.vary)
+    run = Run(device, class_weights, validated, ends=ends, quiet=options.quiet, vary=initial.vary)
+    if linear and initial.takes_features:
+        run = replace(run, is_hopeless=partial(adds_nothing, linear, data, weights))
     unseen, seconds, is_alone = None, 0.0, False
     if len(data.folds) > 1:
-        is_hopeless = (
-            partial(adds_nothing, linear, data, weights) if linear and initial.takes_features else None
-        )
-        known, unseen, seconds, is_alone = cross_validate(initial, data, work, run, is_hopeless)
+        known, unseen, seconds, is_alone = cross_validate(initial, data, work, run)
         run = replace(run, known=known)
     network = initial.build()
-    validate, _ = validation_of(data.validation, run)
     run = replace(run, checkpoint=work / _CHECKPOINT)
-    epochs = fit(network, initial.rehearse(data.train), validate, config, run)
+    epochs = fit(network, initial.rehearse(data.train), validation_of(data.validation, run), config, run)
     best = min(epochs, key=lambda record: record["validation_loss"])
     initial.interpolate(network)
     even_words(network, data.vocab, kinds)
@@ -118,53 +113,49 @@ def _class_weights(train: Examples, config: TrainConfig) -> Tensor | None:
     return balanced_weights(train.targets) if config.class_weight == "balanced" else None
 
 
-def validation_of(examples: Examples, run: Run) -> tuple[Validate, list[Logits]]:
-    """Return the function that validates a model on texts, and a list that gets the logits of each call."""
-    logits: list[Logits] = []
+def validation_of(examples: Examples, run: Run) -> Validate:
+    """Return the function that validates a model on texts, and keeps its logits."""
 
     def validate(model: nn.Module) -> tuple[float, float]:
-        logits.append(predict_logits(model, examples, run.device))
-        return loss_and_accuracy(logits[-1], examples, run.class_weights)
+        run.logits.append(predict_logits(model, examples, run.device))
+        return loss_and_accuracy(run.logits[-1], examples, run.class_weights)
 
-    return validate, logits
+    return validate
 
 
 def cross_validate(
-    initial: InitialModel,
-    data: Corpus,
-    work: Path,
-    run: Run,
-    is_hopeless: Callable[[Indices, Logits], bool] | None = None,
+    initial: InitialModel, data: Corpus, work: Path, run: Run
 ) -> tuple[list[list[float]], Logits, float, bool]:
     """Train a model without each fold, and choose the best number of epochs.
 
-    :param work: the folder that keeps finished folds.
-    :param is_hopeless: whether to leave the network out, from its logits for the texts of the first fold.
+    :param work: the folder of the checkpoints of the folds.
     :returns: for each epoch up to the best one, the mean loss and accuracy on the texts of the folds; the
         logits of these texts after it, `[texts, classes]`, each of a model that has not seen it; the seconds;
-        whether it was left out after a fold, when there is one epoch and no logits.
+        whether the network was left out after a fold, when there is one epoch and no logits.
     """
     histories: list[list[dict[str, float]]] = []
-    logits_of: list[Logits] = []  # after each epoch
+    logits_of: list[Sequence[Logits]] = []  # after each epoch
+    time_left = run.ends - time.monotonic()
     for number, (learned, tested) in enumerate(data.folds, start=1):
-        file, title = work / f"fold-{number}.safetensors", f"fold {number}/{len(data.folds)}"
-        if not file.exists():
-            train, unseen = data.train.take(learned), data.validation.take(tested)
-            weights = _class_weights(train, initial.config)
-            of_fold = replace(run, class_weights=weights, validated=len(tested), name=f"{title}, ")
-            validate, logits = validation_of(unseen, of_fold)
-            if is_hopeless and number == 1:
-                of_fold = replace(of_fold, is_hopeless=partial(_stops, is_hopeless, tested, logits))
-            history = fit(initial.build(), initial.rehearse(train), validate, initial.config, of_fold)
-            write_file(Target(file), save({"logits": np.stack(logits)}, {"history": json.dumps(history)}))
-        with safe_open(file, "np") as result:
-            histories.append(json.loads(result.metadata()["history"]))
-            logits_of.append(result.get_tensor("logits"))
+        title, train = f"fold {number}/{len(data.folds)}", data.train.take(learned)
+        of_fold = replace(
+            run,
+            class_weights=_class_weights(train, initial.config),
+            validated=len(tested),
+            checkpoint=work / f"fold-{number}.safetensors",
+            ends=run.ends - time_left * (1 - number / (len(data.folds) + 1)),
+            name=f"{title}, ",
+            is_hopeless=partial(run.is_hopeless, tested=tested) if run.is_hopeless and number == 1 else None,
+            logits=[],
+        )
+        validate = validation_of(data.validation.take(tested), of_fold)
+        histories.append(fit(initial.build(), initial.rehearse(train), validate, initial.config, of_fold))
+        logits_of.append(of_fold.logits)
         best = min(histories[-1], key=lambda record: record["validation_loss"])
         accuracy = accuracy_of_texts(best["validation_accuracy"], len(tested))
         values = title, best["validation_loss"], accuracy, best["epoch"], len(histories[-1])
         LOG.info("%s: validation loss %.4f, accuracy %s after epoch %d of %d", *values)
-        if number == 1 and is_hopeless and is_hopeless(tested, logits_of[0][int(best["epoch"]) - 1]):
+        if of_fold.is_hopeless and of_fold.is_hopeless(of_fold.logits[int(best["epoch"]) - 1]):
             LOG.info("the network adds nothing to the linear model beyond chance: left out")
             seconds, first = sum(record["seconds"] for record in histories[0]), histories[0][0]
             known = [[first["validation_loss"], first["validation_accuracy"]]]
@@ -182,10 +173,6 @@ def cross_validate(
         unseen_logits[tested] = of_epochs[last]
     seconds = sum(record["seconds"] for history in histories for record in history)
     return curve[: last + 1], unseen_logits, seconds, False
-
-
-def _stops(is_hopeless: Callable[[Indices, Logits], bool], tested: Indices, logits: Sequence[Logits]) -> bool:
-    return len(logits) >= _TRIED and is_hopeless(tested, logits[-1])
 
 
 def _report(name: str, record: Record, seconds: float) -> None:

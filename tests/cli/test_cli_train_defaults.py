@@ -17,7 +17,7 @@ from commands import invoke
 from sampling import whole_only
 
 from sentcli.model.bundle import METRICS
-from sentcli.training import train_model
+from sentcli.training import checkpoint, loop, train_model
 from sentcli.training.init_model import torch_set_up
 
 SMALL = ("--glove", "none", "--hidden-size", 8, "--embedding-dim", 16, "--device", "cpu", "--threads", 1)
@@ -49,21 +49,25 @@ def test_a_killed_cross_validation_continues_to_the_same_bytes(tmp_path, monkeyp
     rows, (whole, killed) = invented.reviews(60, seed=4), (tmp_path / name for name in ("whole", "killed"))
     for folder in (whole, killed):
         folder.mkdir()
-    monkeypatch.setattr(train_model, "adds_nothing", lambda *_: False)  # else there is one fold
-    train([*rows], whole, "--config", config(tmp_path, "epochs = 3\nfolds = 3"))
-    fit, names = train_model.fit, []
+    monkeypatch.setattr(train_model, "adds_nothing", lambda *_, tested: False)  # else there is one fold
+    step, made = loop.Learner.step, []
 
-    def stopped(*values):
-        names.append(values[-1].name)
-        if len(names) == 3:
+    def counted(*values):
+        made.append(None)
+        if len(made) == killed_at:
             raise KilledError
-        return fit(*values)
+        return step(*values)
 
-    monkeypatch.setattr(train_model, "fit", stopped)
+    monkeypatch.setattr(loop.Learner, "step", counted)
+    monkeypatch.setattr(checkpoint, "_SAVE_SECONDS", -1)  # after each step
+    killed_at, settings = 0, config(tmp_path, "epochs = 3\nfolds = 3")
+    train([*rows], whole, "--config", settings)
+    count, killed_at = len(made), len(made) + 37  # in the second epoch of the third fold
     with pytest.raises(KilledError):
-        train([*rows], killed, "--config", config(tmp_path, "epochs = 3\nfolds = 3"))
-    train([*rows], killed, "--config", config(tmp_path, "epochs = 3\nfolds = 3"))
-    assert names == ["fold 1/3, ", "fold 2/3, ", "fold 3/3, ", "fold 3/3, ", ""]
+        train([*rows], killed, "--config", settings)
+    _, said = train([*rows], killed, "--config", settings)
+    assert "continued after epoch 1, batch" in said
+    assert len(made) == 2 * count + 1
     for name in ("model.onnx", "config.json", "validation.csv", "learned-texts.bin"):
         assert (whole / "model" / name).read_bytes() == (killed / "model" / name).read_bytes()
     assert "3-fold cross-validation" in (whole / "model" / "README.md").read_text()

@@ -167,8 +167,9 @@ def test_the_share_is_that_of_the_mean_data_set():
     network = np.stack([zero, np.where(is_small, zero, 4 * sides)], axis=1)
     of_ngrams = np.stack([zero, np.where(is_small, 4, -2) * sides], axis=1)
     equal, weights = np.ones(2), np.where(is_small, 5.5, 0.55)
-    assert ngrams.share_of(labels, network, of_ngrams, equal, np.ones(1100), is_sure=True)[0] == 0
-    assert ngrams.share_of(labels, network, of_ngrams, equal, weights, is_sure=True)[0] > 0
+    for importance, is_added in ((np.ones(1100), False), (weights, True)):
+        gains, _ = ngrams.gains_of(labels, network, of_ngrams, equal, importance)
+        assert bool(ngrams.best_share(gains, is_sure=True)) == is_added
 
 
 def test_words_that_no_text_has_get_weights_from_their_features():
