@@ -47,8 +47,7 @@ class InitialModel:
     glove: dict[str, Any]  # see `Metrics.glove`
     weights: dict[str, Tensor]  # those that it begins with
     vectors: Floats | None  # of tokens, times the log of their rank, `[tokens, embedding_dim]`; 0 if unknown
-    takes_ngrams: bool = field(default=True, init=False)  # in its logits, once it is fitted
-    takes_features: bool = field(default=True, init=False)  # there too; see `token_features`
+    takes_linear: bool = field(default=True, init=False)  # members in its logits, once it is fitted
     figures: dict[str, float] = field(default_factory=dict, init=False)  # see `Metrics.start`
 
     def build(self) -> BiLSTM:
@@ -93,9 +92,8 @@ class FineTunedModel(InitialModel):
     logits: Floats = field(init=False)  # of the trained model, for the validation texts; see `before`
 
     def __post_init__(self) -> None:
-        # N-grams know only the new texts, so they would undo what rehearsal keeps.
-        self.takes_features = False
-        self.takes_ngrams = bool(self.base.bundle.config.model.ngram_buckets)
+        # They know only the new texts, so they would undo what rehearsal keeps.
+        self.takes_linear = bool(self.base.bundle.config.model.ngram_buckets)
 
     def before(self, data: Corpus, class_weights: Tensor | None) -> None:
         logits = self._predict(self.base.model, data.validation)

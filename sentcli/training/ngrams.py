@@ -1,4 +1,4 @@
-"""Linear models of n-grams: the baseline of every network, and the part that n-grams have in its logits."""
+"""Linear models of n-grams and of features of tokens: their part in the logits, and the baseline of a network."""
 
 import math
 import time
@@ -12,7 +12,6 @@ import torch
 from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, SGDClassifier
-from sklearn.pipeline import make_union
 from threadpoolctl import threadpool_limits
 from torch import nn
 
@@ -24,15 +23,13 @@ from sentcli.evaluation.metrics import Labels, evaluate
 from sentcli.files import stop
 from sentcli.model.bilstm import SMALLEST_SQUARE, BiLSTM, hash_pairs
 from sentcli.scoring.labels import Floats, choose_classes, softmax
-from sentcli.text.tokenizer import PAD_ID, UNK_ID, words_of
+from sentcli.text.tokenizer import PAD_ID, UNK_ID
 from sentcli.training.corpus import Corpus, Indices, TokenIds
 from sentcli.training.heads import Calibrated
 
-_FEWEST_TEXTS, _MANY_TEXTS = 3, 5_000  # with an n-gram of the baseline; from so many texts on
-_MOST_CHARACTERS = 40_000_000  # times classes, of texts whose characters are read too
-_MOST_TEXTS = 25_000  # limit of texts to learn from: the n-grams of more take gigabytes
-_INVERSE_PENALTY = 10.0  # of the weights of the baseline
-_PENALTY, _PENALTY_OF_ALL = 1e-5, 0.1  # of the weights in the logits: the lowest one; times the texts
+_MOST_TEXTS = 25_000  # with more, texts have enough words of their own, and few features say more
+_INVERSE_PENALTY = 10.0  # of the weights of features
+_PENALTY, _PENALTY_OF_ALL = 1e-5, 0.1  # of the weights of n-grams: the lowest one; times the texts
 _SGD = {"max_iter": 20, "tol": None, "fit_intercept": False, "average": True}
 _SMOOTHING = 0.5  # of counts
 _MOST_LABELED = 75_000  # texts to learn these from
@@ -56,27 +53,11 @@ _STEPS = 100  # of a fit of token features, enough for the accuracy
 TokenFeatures: TypeAlias = Floats | sparse.csr_array
 
 
-def predict_by_ngrams(data: Corpus) -> Floats:
-    """Return the probabilities `[texts, classes]` of the validation texts with a label.
-
-    They are those of a linear model of n-grams, which learns from the same texts as the network.
-    """
-    is_validated = data.validation.has_label
-    classes = len(data.texts.labels)
-    probabilities = np.empty((len(data.validation), classes))
-    for learned, tested in data.folds:
-        rows, unseen = draw_labeled(data, learned, _MOST_TEXTS), tested[is_validated[tested]]
-        train = [data.texts.train.texts[row] for row in rows]
-        validated = [data.texts.validation.texts[row] for row in unseen]
-        probabilities[unseen] = classify_by_ngrams(train, data.train.labels[rows], validated, classes)
-    return probabilities[is_validated]
-
-
-def compare_with_ngrams(calibrated: Calibrated, data: Corpus) -> dict[str, Any]:
-    """Return the figures of a model of n-grams, the baseline, and the verdict of McNemar's test at 5 %."""
-    started, names, sure = time.perf_counter(), data.texts.labels, data.validation.has_label
-    labels, baseline = data.validation.labels[sure], predict_by_ngrams(data)
-    seconds = time.perf_counter() - started
+def compare_with_linear(calibrated: Calibrated, linear: "Linear", data: Corpus) -> dict[str, Any]:
+    """Return the figures of the linear members alone, the baseline, and the verdict of McNemar's test at 5 %."""
+    names, sure = data.texts.labels, data.validation.has_label
+    labels, logits = data.validation.labels[sure], linear.logits[sure]
+    baseline = softmax(logits / fit_temperature(labels, logits))
     figures = evaluate(labels, baseline, names)
     is_right = choose_classes(calibrated.probabilities[sure], names) == labels
     is_baseline_right = choose_classes(baseline, names) == labels
@@ -84,34 +65,10 @@ def compare_with_ngrams(calibrated: Calibrated, data: Corpus) -> dict[str, Any]:
     chance = 1.96 * math.sqrt(won + lost)
     return {
         **{name: figures[name] for name in _FIGURES},
-        "seconds": round(seconds, 1),
+        "seconds": round(linear.seconds, 1),
         "is_beaten": won - lost > chance,
         "is_better": lost - won > chance,
     }
-
-
-def classify_by_ngrams(texts: Sequence[str], labels: Labels, unseen: Sequence[str], classes: int) -> Floats:
-    """Return the probabilities `[unseen, classes]` of unseen texts from a linear model of n-grams.
-
-    Logistic regression on TF-IDF of words, pairs and triples is fast and unlike a network (G. Mesnil, T.
-    Mikolov, M. Ranzato and Y. Bengio, "Ensemble of Generative and Discriminative Techniques for Sentiment
-    Analysis of Movie Reviews", arXiv:1412.5335, 2014). Two to five characters of a word help where a
-    language has many forms of a word. More than `_MOST_CHARACTERS`, as in thousands of long texts or in tens
-    of classes, would take minutes and gigabytes: then there are only words.
-    """
-    of_words = {"tokenizer": words_of, "token_pattern": None, "lowercase": False, "ngram_range": (1, 3)}
-    kinds: list[dict[str, Any]] = [of_words, {"analyzer": "char_wb", "ngram_range": (2, 5)}]
-    if classes * sum(map(len, texts)) > _MOST_CHARACTERS:
-        del kinds[1]
-    fewest = _FEWEST_TEXTS if len(texts) > _MANY_TEXTS else 1
-    vectorizer = make_union(
-        *(TfidfVectorizer(min_df=fewest, sublinear_tf=True, dtype=np.float32, **kind) for kind in kinds)
-    )
-    model = LogisticRegression(C=_INVERSE_PENALTY, fit_intercept=False, max_iter=1000)
-    weights = _fit(model, vectorizer.fit_transform(texts), labels, classes)
-    logits: Floats = vectorizer.transform(unseen) @ weights.T
-    logits[:, np.bincount(labels, minlength=classes) == 0] = -np.inf  # in a fold
-    return softmax(logits)
 
 
 def _fit(
@@ -138,6 +95,7 @@ class Linear:
     table: Floats  # `[n-grams, classes]`
     logits: Floats  # of the validation texts, `[texts, classes]`
     shares: dict[str, float]  # of each member; for many texts, only of n-grams
+    seconds: float  # of their fit
 
 
 def fit_linear(
@@ -147,7 +105,7 @@ def fit_linear(
 
     :param same: see `learn_tables`, as for the features.
     """
-    train, words = data.train, len(data.vocab)
+    started, train, words = time.perf_counter(), data.train, len(data.vocab)
     buckets = MANY_BUCKETS if train.lengths.sum() > _MANY_TOKENS else _BUCKETS
     unseen = count_ngrams(data.validation.ids, words, buckets)
     members = [np.empty((len(data.validation), len(class_weights))) for _ in range(1 + len(features))]
@@ -166,7 +124,7 @@ def fit_linear(
     listed = ", ".join(f"{name} {share:.2f}" for name, share in shares.items())
     accuracy = accuracy_of_texts(accuracy_of(mixed, data), int(data.validation.has_label.sum()))
     LOG.info("linear model alone: accuracy %s on validation texts; %s", accuracy, listed)
-    return Linear(whole, mixed, shares)
+    return Linear(whole, mixed, shares, time.perf_counter() - started)
 
 
 def add_linear(

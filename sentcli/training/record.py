@@ -43,7 +43,7 @@ class Record:
     initial: InitialModel
     fitted: Fitted
     calibrated: Calibrated
-    baseline: dict[str, Any]  # see `compare_with_ngrams`
+    baseline: dict[str, Any]  # see `compare_with_linear`
     epochs: Sequence[Mapping[str, float]]
     seconds: float  # the time of all epochs, those of folds included
 

@@ -30,7 +30,7 @@ from sentcli.training.glove import NO_VECTORS, frequent_words
 from sentcli.training.heads import Fitted, add_neutral_head, calibrate
 from sentcli.training.init_model import InitialModel, init_model, torch_set_up
 from sentcli.training.loop import Run, Validate, fit
-from sentcli.training.ngrams import add_linear, adds_nothing, compare_with_ngrams, fit_linear, token_features
+from sentcli.training.ngrams import add_linear, adds_nothing, compare_with_linear, fit_linear, token_features
 from sentcli.training.record import Record
 from sentcli.training.settings import Options, Settings
 
@@ -69,16 +69,13 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path, e
     # The linear members, within seconds.
     kinds = read_kinds(settings.source.even_words)
     weights = np.ones(len(texts.labels)) if class_weights is None else class_weights.double().numpy()
-    linear = None
-    if initial.takes_ngrams:
-        same = even_words(initial.build(), data.vocab, kinds)
-        features = token_features(data, initial.vectors) if initial.takes_features else {}
-        linear = fit_linear(data, weights, same, features)
+    same = even_words(initial.build(), data.vocab, kinds)
+    linear = fit_linear(data, weights, same, token_features(data, initial.vectors))
 
     # The fit. In a cross-validation, that of the folds decides how many epochs the network is trained.
     validated = int(data.validation.has_label.sum())
     run = Run(device, class_weights, validated, ends=ends, quiet=options.quiet, vary=initial.vary)
-    if linear and initial.takes_features:
+    if initial.takes_linear:
         run = replace(run, is_hopeless=partial(adds_nothing, linear, data, weights))
     unseen, seconds, is_alone = None, 0.0, False
     if len(data.folds) > 1:
@@ -95,16 +92,16 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path, e
     # The n-grams in the logits, and the choice between the network and the one that it started from.
     own = predict_logits(network, data.validation, torch.device("cpu")) if unseen is None else unseen
     logits, ngrams = own.astype(np.float64), dict[str, float]()
-    if linear:
+    if initial.takes_linear:
         logits, ngrams = add_linear(network, linear, data, logits, weights, is_alone=is_alone)
     fitted = initial.choose(Fitted(network, logits, int(best["epoch"]), ngrams), data, class_weights)
 
-    # The calibration, the neutral head, and the comparison with a model of n-grams alone.
+    # The calibration, the neutral head, and the comparison with the linear members alone.
     calibrated = calibrate(fitted, data, class_weights)
     if calibrated.neutral and len(data.folds) == 1:
         add_neutral_head(fitted.network, data, settings.source.data)
     initial.after(fitted.network)
-    compared = compare_with_ngrams(calibrated, data)
+    compared = compare_with_linear(calibrated, linear, data)
     seconds += sum(record["seconds"] for record in epochs)
     return Record(texts, settings, options, data, initial, fitted, calibrated, compared, epochs, seconds)
 

@@ -14,13 +14,7 @@ from sentcli.text.tokenizer import PAD, PAD_ID, UNK, Vocab
 from sentcli.training import ngrams
 from sentcli.training.classifier import predict_logits
 from sentcli.training.corpus import Texts, encode_texts
-from sentcli.training.ngrams import (
-    add_linear,
-    classify_by_ngrams,
-    draw_labeled,
-    fit_linear,
-    predict_by_ngrams,
-)
+from sentcli.training.ngrams import add_linear, draw_labeled, fit_linear
 
 PAIRS = ("not good", "good not", "not not")
 ALTERNATE = [(np.array([1, 3]), np.array([0, 2])), (np.array([0, 2]), np.array([1, 3]))]
@@ -31,44 +25,6 @@ def corpus(train, validation, **settings):
         LabeledTexts([text for text, _ in rows], [label for _, label in rows]) for rows in (train, validation)
     ]
     return encode_texts(Texts(*parts, invented.TWO), TextConfig(), TrainConfig(min_freq=1, **settings))
-
-
-def test_ngrams_learn_from_labels():
-    texts = ["it was not good", "it was not bad", "it was bad", "it was good"] * 20
-    probabilities = classify_by_ngrams(texts, np.array([0, 1, 0, 1] * 20), [*texts[:4], "unknown", ""], 3)
-    assert probabilities.argmax(axis=1)[:4].tolist() == [0, 1, 0, 1]
-    assert probabilities[4:, :2] == pytest.approx(np.full((2, 2), 0.5), abs=0.1)
-    assert not probabilities[:, 2].any()  # a class without a text
-
-
-def test_the_baseline_is_measured_on_the_validation_texts(monkeypatch):
-    monkeypatch.setattr(ngrams, "_MOST_TEXTS", 80)
-    data = corpus(
-        [*invented.reviews(100, seed=1), (" ", "positive")], [("", "negative"), *invented.reviews(40, seed=2)]
-    )
-    found = predict_by_ngrams(data)
-    assert found.shape == (40, 2)
-    assert (found.argmax(axis=1) == data.validation.labels).mean() > 0.9
-
-
-def test_in_a_cross_validation_it_does_not_see_the_texts_of_the_fold():
-    data = corpus(invented.reviews(60, seed=1), [], folds=3)
-    found = predict_by_ngrams(data)
-    assert (found.argmax(axis=1) == data.train.labels).mean() > 0.8
-    rows = [("warm", "positive"), ("dull", "negative"), ("clever", "positive"), ("loud", "negative")]
-    unseen = predict_by_ngrams(replace(corpus(rows, [], folds=2), folds=ALTERNATE))
-    assert unseen.argmax(axis=1).tolist() == [0, 1, 0, 1]  # each fold learned the other class alone
-
-
-def test_parts_of_words_count_unless_they_are_many(monkeypatch):
-    texts, unseen = (
-        ["hablamos bien", "comemos mal", "cantamos hoy", "hablaba ayer", "comía ayer"] * 4,
-        ["bailamos"],
-    )
-    labels = np.array([0, 0, 0, 1, 1] * 4)
-    assert classify_by_ngrams(texts, labels, unseen, 2)[0, 0] > 0.6
-    monkeypatch.setattr(ngrams, "_MOST_CHARACTERS", 100)
-    assert classify_by_ngrams(texts, labels, unseen, 2)[0, 0] == pytest.approx(0.5)
 
 
 # The n-grams in the logits of a network
