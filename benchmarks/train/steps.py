@@ -28,6 +28,9 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 from torch import Tensor, nn
 
 from sentcli.backends.torch import load_model
@@ -46,7 +49,7 @@ from sentcli.training.classifier import loss_and_accuracy, predict_logits
 from sentcli.training.corpus import Corpus, DataSource, Examples, encode_texts, read_texts
 from sentcli.training.heads import divide_logits
 from sentcli.training.init_model import init_model, torch_set_up
-from sentcli.training.ngrams import add_linear, classify_by_ngrams, fit_linear
+from sentcli.training.ngrams import add_linear, fit_linear
 from sentcli.training.settings import Settings, resolve_settings
 
 ROOT = Path(__file__).parents[2]
@@ -160,8 +163,8 @@ class Walk:
                 network = self._train(step, data, settings)
         logits = predict_logits(network, data.validation, CPU).astype(np.float64)
         if step.key in ("wide", "sentences"):
-            linear = fit_linear(data, np.ones(2), np.arange(len(data.vocab)), {})
-            logits, _ = add_linear(network, linear, data, logits, np.ones(2))
+            linear = fit_linear(data, np.arange(len(data.vocab)), {})
+            logits, _ = add_linear(network, linear, data, logits)
         seconds, names = time.process_time() - started, data.texts.labels
         temperature = fit_temperature(data.validation.labels, logits)
         before, after = (
@@ -209,7 +212,7 @@ class Walk:
         def validate(model: nn.Module) -> tuple[float, float]:
             return loss_and_accuracy(predict_logits(model, data.validation, CPU), data.validation)
 
-        run = loop.Run(CPU, None, len(data.validation), quiet=True, vary=initial.vary)
+        run = loop.Run(CPU, quiet=True, vary=initial.vary)
         is_constant = step.key in (*CELLS, "longer")
         with patch.object(loop, "learning_rate", lambda *_: config.lr) if is_constant else nullcontext():
             loop.fit(network, data.train, validate, config, run)
@@ -229,7 +232,11 @@ class Walk:
         test, short = (load_split(DataSet(path), "test") for path in (self.dataset, str(SENTENCES)))
         parts = {"validation": data.texts.validation, "test": test, "sentences": short}
         unseen = [text for part in parts.values() for text in part.texts]
-        found = classify_by_ngrams(data.texts.train.texts, data.train.labels, unseen, len(names))
+        words = {"tokenizer": words_of, "token_pattern": None, "lowercase": False, "ngram_range": (1, 3)}
+        model = make_pipeline(
+            TfidfVectorizer(min_df=3, sublinear_tf=True, **words), LogisticRegression(C=10, max_iter=1000)
+        )
+        found = model.fit(data.texts.train.texts, data.train.labels).predict_proba(unseen)
         ends = np.cumsum([len(part) for part in parts.values()])
         of_parts = {
             name: figures(label_ids(part.labels, names, part.where), found[end - len(part) : end], names)

@@ -21,9 +21,7 @@ _FEW = 50  # neutral texts
 _STEPS = 401  # quantiles of the scores that are tried as ends of a band
 
 
-def fit_temperature(
-    labels: Labels, logits: npt.NDArray[np.floating], class_weights: npt.ArrayLike = 1.0
-) -> float:
+def fit_temperature(labels: Labels, logits: npt.NDArray[np.floating]) -> float:
     """Return the temperature T at which softmax(logits / T) has the lowest log loss.
 
     Temperature scaling: C. Guo, G. Pleiss, Y. Sun and K. Weinberger, "On Calibration of Modern Neural
@@ -35,7 +33,6 @@ def fit_temperature(
     above_label = exact - exact[np.arange(len(labels)), labels][:, None]
     if above_label.max() <= 0:
         return 1.0
-    above_label *= np.broadcast_to(class_weights, exact.shape[1:])[labels][:, None]
     low, high = (math.log(temperature) for temperature in TEMPERATURES)
     for _ in range(40):  # until the logarithm of T is exact to 4e-12
         middle = (low + high) / 2
@@ -44,11 +41,11 @@ def fit_temperature(
     return math.exp((low + high) / 2)
 
 
-def cooled_losses(labels: Labels, logits: Floats, class_weights: Floats) -> Floats:
+def cooled_losses(labels: Labels, logits: Floats) -> Floats:
     """Return the log loss of each text at the best temperature."""
-    cooled = softmax(logits / fit_temperature(labels, logits, class_weights))
+    cooled = softmax(logits / fit_temperature(labels, logits))
     of_label = np.maximum(cooled[np.arange(len(labels)), labels], np.finfo(float).tiny)
-    return np.asarray(-np.log(of_label) * class_weights[labels])
+    return np.asarray(-np.log(of_label))
 
 
 def shrink_temperature(temperature: float, texts: int) -> float:
@@ -59,9 +56,7 @@ def shrink_temperature(temperature: float, texts: int) -> float:
     return float(temperature ** (texts / (texts + _PRIOR_TEXTS))) if texts < _MANY else temperature
 
 
-def choose_strength(
-    labels: Labels, logits: npt.NDArray[np.floating], log_priors: npt.NDArray[np.float64]
-) -> float:
+def choose_strength(labels: Labels, logits: Floats, log_priors: Floats) -> float:
     """Return the tau with the highest macro F1 of the predictions argmax(logits - tau * log priors).
 
     Logit adjustment after training: A. Menon et al., "Long-tail Learning via Logit Adjustment", ICLR 2021,

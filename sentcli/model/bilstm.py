@@ -27,7 +27,9 @@ class BiLSTM(nn.Module):
         super().__init__()
         self.config = config
         self.pooling = config.pooling
-        self.embedding = _embedding(config.vocab_size, config.embedding_dim, PAD_ID)
+        # Random vectors of its own: on the device meta, those of nn.Embedding import a compiler for a second.
+        rows, width = config.vocab_size, config.embedding_dim
+        self.embedding = nn.Embedding(rows, width, PAD_ID, _weight=torch.randn(rows, width))
         self.embedding_dropout = nn.Dropout(config.embedding_dropout)
         shape = config.embedding_dim, config.hidden_size, config.num_layers
         dropout = config.embedding_dropout if config.num_layers > 1 else 0.0
@@ -35,8 +37,8 @@ class BiLSTM(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
         self.classifier = nn.Linear(config.pooled_size, config.num_classes)
         self.neutral_head = nn.Linear(config.pooled_size, SIDES) if config.neutral_head else None
-        ngrams = config.vocab_size + config.ngram_buckets  # tokens, then buckets of pairs
-        self.ngrams = _embedding(ngrams, config.num_classes) if config.ngram_buckets else None
+        ngrams = config.vocab_size + config.ngram_buckets, config.num_classes  # tokens, then buckets of pairs
+        self.ngrams = nn.Embedding(*ngrams, _weight=torch.randn(ngrams)) if config.ngram_buckets else None
         self._initialize()
 
     def _initialize(self) -> None:
@@ -127,11 +129,6 @@ class BiLSTM(nn.Module):
         maxima = [(states + penalty).amax(0) for states in [forward, backward]]
         means = [(states * weight).sum(0) / lengths[:, None] for states in [forward, backward]]
         return torch.cat(maxima + means, 1)  # [batch, pooled_size]
-
-
-def _embedding(rows: int, width: int, padding: int | None = None) -> nn.Embedding:
-    """Return random vectors; on the device meta, those of nn.Embedding import a compiler for a second."""
-    return nn.Embedding.from_pretrained(torch.randn(rows, width), freeze=False, padding_idx=padding)
 
 
 def hash_pairs(

@@ -20,13 +20,11 @@ _VALIDATION_TOKENS = 32_768  # padded tokens of a validation batch
 
 
 class Classification:
-    """The objective of a BiLSTM that learns the classes of texts; class weights make them count equally."""
+    """The objective of a BiLSTM that learns the classes of texts."""
 
-    def __init__(self, config: TrainConfig, device: torch.device, weights: Tensor | None) -> None:
+    def __init__(self, config: TrainConfig, device: torch.device) -> None:
         self._config = config
         self._autocast = torch.autocast(device.type, torch.bfloat16, enabled=uses_bf16(config, device))
-        # Class priors: the inverse of `balanced_weights`.
-        self._priors = None if weights is None else (1 / (len(weights) * weights)).to(device)
 
     def backward(
         self, model: BiLSTM, ids: Tensor, lengths: Tensor, targets: Tensor
@@ -52,26 +50,16 @@ class Classification:
                 moved = model.embed(ids) + size.to(norm.device)[:, None] * embedded.grad / norm
                 loss = self._loss(model.classify(moved, lengths).float(), targets)
             loss.backward()  # type: ignore[no-untyped-call]
-        # Reported without smoothing and weights, so that it is comparable with the validation loss.
+        # Reported without smoothing, so that it is comparable with the validation loss.
         plain = targets / targets.sum(dim=1, keepdim=True)
         reported = functional.cross_entropy(logits.detach(), plain, reduction="sum")
         return reported, *_correct(logits, targets)
 
     def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the mean cross-entropy, in which the sum of its targets is the weight of a text.
-
-        With class weights, first add the log priors to the logits: the model then learns the evidence for a
-        class without its prior. Texts weighted by class would have no effect once all training texts are
-        right, which happens soon if a class is rare (A. Menon et al., "Long-tail Learning via Logit
-        Adjustment", ICLR 2021, equation 10).
-        """
+        """Return the mean cross-entropy, in which the sum of its targets is the weight of a text."""
         smoothing, weights = self._config.label_smoothing, targets.sum(dim=1, keepdim=True)
-        if self._priors is None:
-            smooth = (1 - smoothing) * targets + smoothing / targets.shape[1] * weights
-            return functional.cross_entropy(logits, smooth)
-        # Smooth towards the priors: uniform smoothing can lower the target of a frequent class to its prior.
-        smooth = torch.lerp(targets, weights * self._priors, smoothing)
-        return functional.cross_entropy(logits + self._priors.log(), smooth)
+        smooth = (1 - smoothing) * targets + smoothing / targets.shape[1] * weights
+        return functional.cross_entropy(logits, smooth)
 
 
 def uses_bf16(config: TrainConfig, device: torch.device) -> bool:
@@ -85,16 +73,6 @@ def uses_bf16(config: TrainConfig, device: torch.device) -> bool:
     return bool(torch.backends.cpu.get_cpu_capability().startswith("AVX512")) and bool(has_bf16())
 
 
-def balanced_weights(targets: npt.NDArray[np.float32]) -> Tensor:
-    """Return weights that make all classes count equally: n / (classes * count), float32 `[classes]`.
-
-    The formula of scikit-learn's `class_weight="balanced"`, after G. King and L. Zeng, "Logistic Regression
-    in Rare Events Data", 2001. The weights of all n texts have the mean 1. A count is the sum of targets.
-    """
-    counts = targets.sum(axis=0, dtype=np.float64)
-    return torch.from_numpy((counts.sum() / (len(counts) * np.maximum(counts, 1))).astype(np.float32))
-
-
 @torch.inference_mode()
 def predict_logits(model: nn.Module, examples: Examples, device: torch.device) -> npt.NDArray[np.float32]:
     """Return what a model returns for texts, `[examples, outputs]`, in fp32."""
@@ -104,21 +82,16 @@ def predict_logits(model: nn.Module, examples: Examples, device: torch.device) -
     return np.asarray(np.concatenate(logits)[np.argsort(np.concatenate(batches))], np.float32)
 
 
-def loss_and_accuracy(
-    logits: npt.NDArray[np.float32], examples: Examples, class_weights: Tensor | None = None
-) -> tuple[float, float]:
-    """Return the mean cross-entropy in nats, weighted by class, and the accuracy.
+def loss_and_accuracy(logits: npt.NDArray[np.float32], examples: Examples) -> tuple[float, float]:
+    """Return the mean cross-entropy in nats, and the accuracy.
 
     :param examples: texts, whose weights do not count; those without a label, see `Examples.has_label`,
         count in the loss alone.
     """
     given, targets = torch.from_numpy(logits), torch.from_numpy(examples.targets)
     targets = targets / targets.sum(1, keepdim=True)
-    losses = functional.cross_entropy(given, targets, reduction="none")
-    if class_weights is not None:
-        losses = losses * (targets @ class_weights)
     correct, labeled = _correct(given, targets)
-    return losses.mean().item(), correct / labeled
+    return functional.cross_entropy(given, targets).item(), correct / labeled
 
 
 def _correct(logits: Tensor, targets: Tensor) -> tuple[int, int]:

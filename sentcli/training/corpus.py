@@ -158,9 +158,7 @@ def read_texts(
         if len(parts) > 1:
             LOG.info("%s: %d texts to train on", data.path, len(part))
     train = join(weighted)
-    validated = (
-        f"{len(validation)} to validate" if len(validation) else "each validated by a model without it"
-    )
+    validated = f"{len(validation)} to validate" if len(validation) else "each validated by another model"
     counts = f"{len(train)} texts to train on, {validated}"
     LOG.info("%s: %s; %d classes: %.400s", train.where, counts, len(labels), ", ".join(labels))
     return Texts(train, validation, labels, tuple(map(len, trains)))

@@ -1,7 +1,6 @@
 """The initial embedding: GloVe vectors from a file or the Hugging Face hub, or random vectors."""
 
 import io
-import logging
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
@@ -22,15 +21,9 @@ from sentcli.text.tokenizer import PAD_ID, UNK_ID, words_of
 NO_VECTORS = "none"  # the source of random vectors
 INCLUDED = "included"  # that of the vectors in `_FILE`, which data/vectors.py writes
 _FILE = Path(__file__).with_name("glove.safetensors")
-HUB_REPOSITORY = "stanfordnlp/glove"  # the archives of https://nlp.stanford.edu/projects/glove
-_ARCHIVES = {  # name: file, gigabytes, dimensions
-    "6B": ("glove.6B.zip", 0.86, (50, 100, 200, 300)),
-    "42B": ("glove.42B.300d.zip", 1.88, (300,)),
-    "840B": ("glove.840B.300d.zip", 2.18, (300,)),
-    "twitter.27B": ("glove.twitter.27B.zip", 1.52, (25, 50, 100, 200)),
-}
-GLOVE_DIMS = {INCLUDED: 100}
-GLOVE_DIMS |= {f"{name}.{dim}d": dim for name, (_, _, dims) in _ARCHIVES.items() for dim in dims}
+HUB_REPOSITORY = "stanfordnlp/glove"  # the archive of https://nlp.stanford.edu/projects/glove
+_ARCHIVE = "glove.6B.zip"
+GLOVE_DIMS = {INCLUDED: 100, "6B.50d": 50, "6B.100d": 100, "6B.200d": 200, "6B.300d": 300}
 
 Vector = npt.NDArray[np.float64]
 
@@ -46,25 +39,17 @@ def check_source(source: str | Path, dim: int) -> None:
         raise DataError(f"{source!s:.200}: no such file of word vectors; {known}")
 
 
-def download(name: str) -> Path:
+def download() -> Path:
     """Return the archive of GloVe vectors from the cache of the Hugging Face hub; download it if needed."""
     import huggingface_hub
-    from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]  # documented
 
-    file, gigabytes, _ = _ARCHIVES[name.rpartition(".")[0]]
-    cached = huggingface_hub.try_to_load_from_cache(HUB_REPOSITORY, file)
-    if isinstance(cached, str):
-        return Path(cached)
-    LOG.info("%s: downloading %.2f GB from huggingface.co/%s, once", file, gigabytes, HUB_REPOSITORY)
-    if not LOG.isEnabledFor(logging.INFO):
-        disable_progress_bars()
+    LOG.info("%s from huggingface.co/%s: 0.86 GB, downloaded once", _ARCHIVE, HUB_REPOSITORY)
     try:
-        return Path(huggingface_hub.hf_hub_download(HUB_REPOSITORY, file, token=False))
+        return Path(huggingface_hub.hf_hub_download(HUB_REPOSITORY, _ARCHIVE, token=False))
     except Exception as error:  # httpx, the hub and the disk raise different types
         reason = " ".join(str(error).split()) or type(error).__name__
-        problem = f"{file} ({gigabytes} GB) cannot be downloaded from huggingface.co/{HUB_REPOSITORY}"
-        others = f"{option('glove', 'FILE')} with a local copy, or {option('glove', 'none')}"
-        hint = f"the same command resumes the download; or try {others}"
+        problem = f"{_ARCHIVE} (0.86 GB) cannot be downloaded from huggingface.co/{HUB_REPOSITORY}"
+        hint = f"try {option('glove', INCLUDED)}, or {option('glove', 'FILE')} with a local copy"
         raise DataError(f"{problem}: {reason:.300}; {hint}") from error
 
 
@@ -119,7 +104,7 @@ def read_rows(source: str | Path, dim: int) -> Iterator[tuple[int, bytes, bytes 
         vectors = file["vectors"] * file["scales"].astype(np.float64)
         yield from zip(range(1, len(words) + 1), words, vectors, strict=True)
         return
-    path = download(str(source)) if source in GLOVE_DIMS else Path(source)
+    path = download() if source in GLOVE_DIMS else Path(source)
     line = rows = 0
     broken: tuple[type[Exception], ...] = (*damage(), RuntimeError)
     try:

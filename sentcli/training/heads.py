@@ -9,13 +9,12 @@ import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
-from torch import Tensor, nn
+from torch import nn
 
 from sentcli.config import PROBABILITY, SIDES, DataSet
 from sentcli.evaluation.calibration import (
     choose_band,
     choose_strength,
-    cooled_losses,
     fit_temperature,
     shrink_temperature,
 )
@@ -23,7 +22,7 @@ from sentcli.evaluation.metrics import calibration_error, evaluate, log_loss, sc
 from sentcli.model.bilstm import BiLSTM, round_embedding
 from sentcli.scoring.labels import Floats, softmax
 from sentcli.training.classifier import predict_logits
-from sentcli.training.corpus import Corpus, Examples
+from sentcli.training.corpus import Corpus
 
 # Of a neutral head: the fewest neutral texts to learn from; the most texts of one side and one data set, so
 # that none outweighs the others; the inverse penalty of its weights, chosen on validation texts.
@@ -51,33 +50,23 @@ class Calibrated:
     record: dict[str, float]  # see `Metrics.calibration`
 
 
-def calibrate(fitted: Fitted, data: Corpus, class_weights: Tensor | None) -> Calibrated:
+def calibrate(fitted: Fitted, data: Corpus, *, is_balanced: bool) -> Calibrated:
     """Fold the temperature and the correction for rare classes into the weights of classifier and n-grams.
 
     So every backend and every exported graph returns calibrated probabilities without an extra step. The
-    logits are divided by the temperature that fits the validation texts. If a part of the log priors is then
-    subtracted, the temperature is fitted again. Class weights leave no such part.
+    logits are divided by the temperature that fits the validation texts, then a part of the log priors is
+    subtracted: all of it, if all classes are to count equally.
     """
     network, exact, validation = fitted.network, fitted.logits, data.validation
     sure = validation.has_label
     labels = validation.labels[sure]
-    weights = 1.0 if class_weights is None else class_weights.numpy()
     counts = data.train.targets.sum(axis=0, dtype=np.float64)
     log_priors = np.log(np.maximum(counts, 1) / max(counts.sum(), 1))
-
-    def temperature_of(logits: Floats) -> float:
-        if fitted.has_learned_validation:
-            return 1.0
-        return shrink_temperature(fit_temperature(labels, logits[sure], weights), len(labels))
-
-    temperature = temperature_of(exact)
-    shift, strength = np.zeros(len(counts)), 0.0
-    if class_weights is None and not fitted.has_learned_validation:
-        strength = choose_strength(labels, exact[sure] / temperature, log_priors)
-    if strength:
-        shift = strength * log_priors
-        again = temperature_of(exact / temperature - shift)
-        temperature, shift = temperature * again, shift / again
+    temperature, strength = 1.0, float(is_balanced)
+    if not fitted.has_learned_validation:
+        temperature = shrink_temperature(fit_temperature(labels, exact[sure]), len(labels))
+        strength = strength or choose_strength(labels, exact[sure] / temperature, log_priors)
+    shift = strength * log_priors
     divide_logits(network, temperature)
     network.classifier.bias.data.sub_(torch.from_numpy(shift))
     round_embedding(network)
@@ -102,14 +91,6 @@ def divide_logits(network: BiLSTM, divisor: float) -> None:
         parameter.data.div_(divisor)
     if network.ngrams is not None:
         network.ngrams.weight.data[:, :-1].div_(divisor)  # the last column has squares
-
-
-def is_better(logits: Floats, base: Floats, validation: Examples, class_weights: Tensor | None) -> bool:
-    """Return whether logits have a lower loss than those of the base, each at its best temperature."""
-    sure = validation.has_label
-    weights = np.ones(logits.shape[1]) if class_weights is None else class_weights.numpy()
-    own, of_base = (cooled_losses(validation.labels[sure], each[sure], weights) for each in (logits, base))
-    return bool(own.mean() < of_base.mean())
 
 
 def add_neutral_head(network: BiLSTM, data: Corpus, sets: Sequence[DataSet]) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor
 from sentcli.config import LOG, ModelConfig, TrainConfig
 from sentcli.datasets.splits import are_learned
 from sentcli.errors import option
+from sentcli.evaluation.calibration import cooled_losses
 from sentcli.evaluation.display import accuracy_of_texts
 from sentcli.model.bilstm import BiLSTM, is_short_of_memory, tie_gates
 from sentcli.scoring.labels import Floats, softmax
@@ -26,7 +27,7 @@ from sentcli.training.corpus import Corpus, Examples, TokenIds, split_bigrams
 from sentcli.training.even_words import even_words, read_kinds
 from sentcli.training.finetune import MOST_LEARNED, Base
 from sentcli.training.glove import NO_VECTORS, load_glove
-from sentcli.training.heads import Fitted, is_better
+from sentcli.training.heads import Fitted
 from sentcli.training.settings import Settings
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # parameters of mallopt, from malloc.h
@@ -58,7 +59,7 @@ class InitialModel:
         network.load_state_dict(self.weights, strict=False)
         return network
 
-    def before(self, data: Corpus, class_weights: Tensor | None) -> None:
+    def before(self, data: Corpus) -> None:
         """Measure this network on the validation texts."""
 
     def rehearse(self, train: Examples) -> Examples:
@@ -76,7 +77,7 @@ class InitialModel:
             for name, before in self.weights.items():
                 weights[name].lerp_(before, self.config.interpolate)
 
-    def choose(self, fitted: Fitted, data: Corpus, class_weights: Tensor | None) -> Fitted:
+    def choose(self, fitted: Fitted, data: Corpus) -> Fitted:
         """Return the fitted network, or this one if it is better."""
         return fitted
 
@@ -95,9 +96,9 @@ class FineTunedModel(InitialModel):
         # They know only the new texts, so they would undo what rehearsal keeps.
         self.takes_linear = bool(self.base.bundle.config.model.ngram_buckets)
 
-    def before(self, data: Corpus, class_weights: Tensor | None) -> None:
+    def before(self, data: Corpus) -> None:
         logits = self._predict(self.base.model, data.validation)
-        loss, accuracy = loss_and_accuracy(logits, data.validation, class_weights)
+        loss, accuracy = loss_and_accuracy(logits, data.validation)
         texts = accuracy_of_texts(accuracy, int(data.validation.has_label.sum()))
         LOG.info("%s alone: accuracy %s, loss %.4f", self.base.origin["name"], texts, loss)
         self.logits = logits.astype(np.float64)
@@ -116,9 +117,11 @@ class FineTunedModel(InitialModel):
         targets = softmax(self._predict(self.base.model, sentences)).astype(np.float32)
         return Examples([*train.ids, *sentences.ids], np.concatenate([train.targets, targets]))
 
-    def choose(self, fitted: Fitted, data: Corpus, class_weights: Tensor | None) -> Fitted:
+    def choose(self, fitted: Fitted, data: Corpus) -> Fitted:
         has_learned = are_learned(data.texts.validation.texts, self.base.learned).mean() > MOST_LEARNED
-        if not has_learned and is_better(fitted.logits, self.logits, data.validation, class_weights):
+        sure, labels = data.validation.has_label, data.validation.labels
+        own, of_base = (cooled_losses(labels[sure], logits[sure]) for logits in (fitted.logits, self.logits))
+        if not has_learned and own.mean() < of_base.mean():
             return fitted
         reason = "it has learned the validation texts" if has_learned else "training did not lower the loss"
         LOG.info("kept the weights of %s: %s", self.base.origin["name"], reason)
@@ -179,17 +182,16 @@ def _embedding(
         of_words = f"{types:,} of {len(words) - 2:,} words"
         LOG.info("word vectors for %s, %.1f%% of tokens", of_words, 100 * share)
         if share < _FEW_TOKENS:
-            advice = "of the language of the texts, such as a .vec file of fastText, or the model of n-grams"
-            problem = "%s: vectors for few of the words; try %s with vectors %s in docs/training.md"
+            advice = "of the language of the texts, such as a .vec file of fastText"
+            problem = "%s: vectors for few of the words; try %s with vectors %s"
             LOG.warning(problem, glove, option("glove", "FILE"), advice)
     of_pairs = embedding[np.array(pairs, np.int64).reshape(-1, 2)].mean(axis=1)
     rank_of = {word: rank for rank, word in reversed([*enumerate(frequent)])}  # of a repeated word, the first
     ranks = np.array([rank_of.get(word, len(frequent)) for word in words])
     weighted = embedding * (has_vector * np.log(2 + ranks))[:, None]
     vectors = np.concatenate([weighted, weighted[np.array(pairs, np.int64).reshape(-1, 2)].sum(axis=1)])
-    counts = {"types_covered": types, "types_total": len(words) - 2}
-    counts |= {"tokens_covered": tokens, "tokens_total": total}
-    record = {"source": Path(glove).name, **counts}
+    record = {"source": Path(glove).name, "types_covered": types, "types_total": len(words) - 2}
+    record |= {"tokens_covered": tokens, "tokens_total": total}
     return np.concatenate([embedding, of_pairs]), vectors if share >= _FEW_TOKENS else None, record
 
 

@@ -20,7 +20,6 @@ from torch.optim.swa_utils import AveragedModel
 from sentcli.backends import Logits
 from sentcli.config import LOG, TrainConfig
 from sentcli.errors import TrainingError, option
-from sentcli.evaluation.display import accuracy_of_texts
 from sentcli.model.bilstm import BiLSTM
 from sentcli.model.bundle import HISTORY
 from sentcli.scoring.scorer import progress_bar
@@ -42,8 +41,6 @@ class Run:
     """What one run of `fit` has of its own."""
 
     device: torch.device
-    class_weights: Tensor | None
-    validated: int  # the number of texts of the validation accuracy, for the log
     checkpoint: Path | None = None
     # Validation loss and accuracy after each epoch, if known; the learning rate follows `config.epochs`.
     known: Sequence[Sequence[float]] = ()
@@ -51,7 +48,7 @@ class Run:
     quiet: bool = False
     vary: Callable[..., TokenIds] | None = None  # returns the ids of a text, by random numbers
     ends: float = math.inf  # when to stop, by `time.monotonic`
-    is_hopeless: Callable[[Logits], bool] | None = None  # whether to stop, by the logits of an epoch
+    is_hopeless: Callable[..., bool] | None = None  # whether to stop, by the logits of an epoch
     logits: list[Logits] = field(default_factory=list)  # after each epoch, for the validation texts
 
 
@@ -67,7 +64,7 @@ def fit(
     :returns: a record for each epoch: losses, accuracies, learning rate, seconds, words/s.
     """
     torch.manual_seed(config.seed)
-    learner = Learner(model, config, run.device, run.class_weights)
+    learner = Learner(model, config, run.device)
     checkpoint = Checkpoint(run.checkpoint, model, learner.averaged, learner.optimizers, run.logits)
     progress, best = checkpoint.load()
     epochs, patience = (len(run.known), 0) if run.known else (config.epochs, config.patience)
@@ -129,9 +126,9 @@ def fit(
 
 
 def _log_epoch(title: str, record: Mapping[str, float], run: Run) -> None:
-    accuracy = accuracy_of_texts(record["validation_accuracy"], run.validated)
-    values = title, record["train_loss"], record["train_accuracy"], record["validation_loss"], accuracy
-    line = "%s: train loss %.4f, accuracy %.4f; validation loss %.4f, accuracy %s; %s words/s"
+    names = "train_loss", "train_accuracy", "validation_loss", "validation_accuracy"
+    values = title, *(record[name] for name in names)
+    line = "%s: train loss %.4f, accuracy %.4f; validation loss %.4f, accuracy %.4f; %s words/s"
     LOG.log(logging.DEBUG if run.name else logging.INFO, line, *values, f"{record['words_per_second']:,.0f}")
 
 
@@ -153,9 +150,7 @@ def _is_hopeless(run: Run) -> bool:
 class Learner:
     """A model with its optimizers and the moving average (EMA) of its weights."""
 
-    def __init__(
-        self, model: BiLSTM, config: TrainConfig, device: torch.device, class_weights: Tensor | None = None
-    ) -> None:
+    def __init__(self, model: BiLSTM, config: TrainConfig, device: torch.device) -> None:
         self.model = model.to(device)
         self.averaged = AveragedModel(model)
         average: Any = self.averaged.module
@@ -166,7 +161,7 @@ class Learner:
         self.lazy = LazyAdamW(model.embedding, average.embedding, adamw)
         self._adamw = torch.optim.AdamW([weight for weight, _ in self._dense], **adamw, fused=True)
         self.optimizers: tuple[torch.optim.Optimizer, ...] = (self._adamw, self.lazy)
-        self.objective = Classification(config, device, class_weights)
+        self.objective = Classification(config, device)
         self._config = config
 
     def step(self, ids: Tensor, lengths: Tensor, targets: Tensor, rate: float) -> tuple[float, int, int]:

@@ -1,4 +1,4 @@
-"""Linear models of n-grams and of features of tokens: their part in the logits, and the baseline of a network."""
+"""Linear models of n-grams and of features of tokens: a part of the logits, and the baseline of a network."""
 
 import math
 import time
@@ -54,7 +54,7 @@ TokenFeatures: TypeAlias = Floats | sparse.csr_array
 
 
 def compare_with_linear(calibrated: Calibrated, linear: "Linear", data: Corpus) -> dict[str, Any]:
-    """Return the figures of the linear members alone, the baseline, and the verdict of McNemar's test at 5 %."""
+    """Return the figures of the linear members alone, and the verdict of McNemar's test at 5 %."""
     names, sure = data.texts.labels, data.validation.has_label
     labels, logits = data.validation.labels[sure], linear.logits[sure]
     baseline = softmax(logits / fit_temperature(labels, logits))
@@ -65,6 +65,7 @@ def compare_with_linear(calibrated: Calibrated, linear: "Linear", data: Corpus) 
     chance = 1.96 * math.sqrt(won + lost)
     return {
         **{name: figures[name] for name in _FIGURES},
+        "shares": linear.shares,
         "seconds": round(linear.seconds, 1),
         "is_beaten": won - lost > chance,
         "is_better": lost - won > chance,
@@ -76,7 +77,7 @@ def _fit(
     features: sparse.csr_array,
     labels: Labels,
     classes: int,
-    weights: Floats | None = None,
+    weights: Floats,
 ) -> Floats:
     """Return the weights `[classes, features]` of logistic regression."""
     stop.check()
@@ -98,9 +99,7 @@ class Linear:
     seconds: float  # of their fit
 
 
-def fit_linear(
-    data: Corpus, class_weights: Floats, same: Indices, features: Mapping[str, TokenFeatures]
-) -> Linear:
+def fit_linear(data: Corpus, same: Indices, features: Mapping[str, TokenFeatures]) -> Linear:
     """Fit the linear members, and choose the share of each on validation texts.
 
     :param same: see `learn_tables`, as for the features.
@@ -108,17 +107,16 @@ def fit_linear(
     started, train, words = time.perf_counter(), data.train, len(data.vocab)
     buckets = MANY_BUCKETS if train.lengths.sum() > _MANY_TOKENS else _BUCKETS
     unseen = count_ngrams(data.validation.ids, words, buckets)
-    members = [np.empty((len(data.validation), len(class_weights))) for _ in range(1 + len(features))]
+    members = [np.empty(data.validation.targets.shape) for _ in range(1 + len(features))]
     for learned, tested in data.folds:
-        tables = learn_tables(data, learned, buckets, class_weights, same, [*features.values()])
+        tables = learn_tables(data, learned, buckets, same, [*features.values()])
         for logits, table in zip(members, tables, strict=True):
             logits[tested] = ngram_logits(unseen[tested], table)
     if len(data.folds) > 1:
-        rows = np.arange(len(train))
-        tables = learn_tables(data, rows, buckets, class_weights, same, [*features.values()])
+        tables = learn_tables(data, np.arange(len(train)), buckets, same, [*features.values()])
     mixed, whole, shares = members[0], tables[0], {"ngrams": 1.0}
     for name, logits, table in zip(features, members[1:], tables[1:], strict=True):
-        mixed, share, scale = mix(data, mixed, logits, class_weights)
+        mixed, share, scale = mix(data, mixed, logits)
         whole[:, :-1] = (1 - share) * whole[:, :-1] + share * scale * table[:, :-1]
         shares = {**{key: (1 - share) * value for key, value in shares.items()}, name: share}
     listed = ", ".join(f"{name} {share:.2f}" for name, share in shares.items())
@@ -128,24 +126,16 @@ def fit_linear(
 
 
 def add_linear(
-    network: BiLSTM,
-    linear: Linear,
-    data: Corpus,
-    logits: Floats,
-    class_weights: Floats,
-    *,
-    is_alone: bool = False,
+    network: BiLSTM, linear: Linear, data: Corpus, logits: Floats
 ) -> tuple[Floats, dict[str, float]]:
     """Add the linear members to the logits of a network, with the share that is best on validation texts.
 
-    :param logits: of the network for the validation texts, `[texts, classes]`.
-    :param is_alone: whether the network has no part.
+    :param logits: of the network for the validation texts, `[texts, classes]`; zeros if it has no part.
     :returns: the new logits of these texts, and the figures of the choice; no figures if nothing was added.
     """
     mixed, share, scale = linear.logits, 1.0, 1.0
-    if not is_alone:
-        is_sure = len(linear.shares) == 1
-        mixed, share, scale = mix(data, logits, linear.logits, class_weights, is_sure=is_sure)
+    if logits.any():
+        mixed, share, scale = mix(data, logits, linear.logits, is_sure=len(linear.shares) == 1)
     if not share:
         return logits, {}
     table = linear.table.copy()
@@ -161,20 +151,11 @@ def add_linear(
     return mixed, {"share": share, "accuracy_before": before, "accuracy_after": after}
 
 
-def adds_nothing(
-    linear: Linear, data: Corpus, class_weights: Floats, logits: Logits, tested: Indices | None = None
-) -> bool:
-    """Return whether the logits of a network add nothing to linear members beyond chance.
-
-    :param tested: the validation texts of the logits; None: all.
-    """
-    has_label = data.validation.has_label
-    is_tested = has_label if tested is None else has_label[tested]
-    rows = np.flatnonzero(has_label) if tested is None else tested[is_tested]
-    own, of_network = linear.logits[rows], logits[is_tested].astype(np.float64)
-    return not best_share(
-        gains_of(data.validation.labels[rows], own, of_network, class_weights)[0], is_sure=True
-    )
+def adds_nothing(linear: Linear, data: Corpus, logits: Logits, tested: Indices | slice = slice(None)) -> bool:
+    """Return whether the logits of a network for these texts add nothing to linear members beyond chance."""
+    sure, labels = data.validation.has_label[tested], data.validation.labels[tested]
+    gains, _ = gains_of(labels[sure], linear.logits[tested][sure], logits[sure].astype(np.float64))
+    return not best_share(gains, is_sure=True)
 
 
 def accuracy_of(logits: Floats, data: Corpus) -> float:
@@ -210,13 +191,8 @@ def ngram_logits(counts: sparse.csr_array, table: Floats) -> Floats:
     return np.hstack([np.zeros_like(norms), sums[:, :-1] / norms])
 
 
-def learn_tables(  # the texts, and what to learn of them
-    data: Corpus,
-    rows: Indices,
-    buckets: int,
-    class_weights: Floats,
-    same: Indices,
-    features: Sequence[TokenFeatures] = (),
+def learn_tables(
+    data: Corpus, rows: Indices, buckets: int, same: Indices, features: Sequence[TokenFeatures] = ()
 ) -> list[Floats]:
     """Return tables `[n-grams, classes]` of weights and squares, learned from labeled texts; see `BiLSTM`.
 
@@ -233,7 +209,7 @@ def learn_tables(  # the texts, and what to learn of them
     rows = draw_labeled(data, rows, _MOST_LABELED)
     counts = count_ngrams([same[data.train.ids[row]] for row in rows], len(same), buckets)
     has, labels, known = counts.sign(), data.train.labels[rows], np.unique(data.train.labels[rows])
-    weights = (data.importance * data.train.targets.sum(axis=1))[rows] * class_weights[labels]
+    weights = (data.importance * data.train.targets.sum(axis=1))[rows]
     values = np.log((1 + len(rows)) / (1 + has.sum(axis=0))) + 1
     if len(known) == 2:
         texts = [weights[labels == label] @ has[labels == label] + _SMOOTHING for label in known]
@@ -249,13 +225,15 @@ def learn_tables(  # the texts, and what to learn of them
     counts.data *= values[counts.indices]
     penalty = max(_PENALTY, _PENALTY_OF_ALL / len(rows))
     model = SGDClassifier("log_loss", alpha=penalty, **_SGD, random_state=0)
-    fitted = _fit(model, counts, labels, len(class_weights), weights)
+    fitted = _fit(model, counts, labels, len(data.texts.labels), weights)
     tables = [np.column_stack([*(fitted[1:] - fitted[0]) * values, values**2])]
     for described in features:
         of_texts = of_tokens @ described
         scale = np.sqrt((of_texts * of_texts).sum()) / len(rows) ** 0.5
         model = LogisticRegression(C=_INVERSE_PENALTY, fit_intercept=False, max_iter=_STEPS)
-        fitted = described @ (_fit(model, of_texts / scale, labels, len(class_weights), weights).T / scale)
+        fitted = described @ (
+            _fit(model, of_texts / scale, labels, len(data.texts.labels), weights).T / scale
+        )
         table = np.zeros_like(tables[0])
         table[: len(same), :-1] = fitted[:, 1:] - fitted[:, :1]
         table[:, -1] = tables[0][:, -1]
@@ -282,9 +260,7 @@ def token_features(data: Corpus, vectors: Floats | None) -> dict[str, TokenFeatu
     return {"characters": described} | ({} if vectors is None else {"vectors": vectors})
 
 
-def mix(
-    data: Corpus, first: Floats, second: Floats, class_weights: Floats, *, is_sure: bool = False
-) -> tuple[Floats, float, float]:
+def mix(data: Corpus, first: Floats, second: Floats, *, is_sure: bool = False) -> tuple[Floats, float, float]:
     """Return a mix of two logits, the best share of the second ones on validation texts, and their scale.
 
     Figures of the mix are not too good: each third of the texts has the share that is best on the others.
@@ -298,32 +274,29 @@ def mix(
         _, number, sizes = np.unique(np.array(column)[rows], return_inverse=True, return_counts=True)
         importance = sizes.mean() / sizes[number]
     labels = data.validation.labels[rows]
-    gains, scale = gains_of(labels, first[rows], second[rows], class_weights, importance)
+    gains, scale = gains_of(labels, first[rows], second[rows], importance)
     share = best_share(gains, is_sure=is_sure)
     shares, part = np.full((len(first), 1), share), np.random.default_rng(0).permutation(len(rows)) % _PARTS
-    for number in range(_PARTS):
-        shares[rows[part == number]] = best_share(gains[:, part != number], is_sure=is_sure)
+    for chosen in range(_PARTS):
+        shares[rows[part == chosen]] = best_share(gains[:, part != chosen], is_sure=is_sure)
     return (1 - shares) * first + shares * scale * second, share, scale
 
 
 def gains_of(
-    labels: Labels, first: Floats, second: Floats, weights: Floats, importance: Floats | float = 1.0
+    labels: Labels, first: Floats, second: Floats, importance: Floats | float = 1.0
 ) -> tuple[Floats, float]:
     """Return how much the log loss of texts falls by each share of the second logits, and their scale.
 
     Nothing is gained on first logits without an error, whose loss could be as low at another temperature.
 
-    :param weights: of the classes; `importance` is that of the texts.
+    :param importance: of the texts.
     :returns: the gains `[shares, texts]`.
     """
-
-    def losses_of(logits: Floats) -> Floats:
-        return cooled_losses(labels, logits, weights) * importance
-
     if (first.argmax(axis=1) == labels).all():
         return np.zeros((len(_SHARES), len(labels))), 1.0
-    scale = fit_temperature(labels, first, weights) / fit_temperature(labels, second, weights)
-    losses = np.array([losses_of((1 - share) * first + share * scale * second) for share in _SHARES])
+    scale = fit_temperature(labels, first) / fit_temperature(labels, second)
+    mixes = ((1 - share) * first + share * scale * second for share in _SHARES)
+    losses = np.array([cooled_losses(labels, logits) for logits in mixes]) * importance
     return losses[0] - losses, scale
 
 

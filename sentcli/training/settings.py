@@ -26,7 +26,8 @@ _LARGEST_SHARE = 0.2  # the share of small data, even if that is fewer than 100 
 _SMALLEST_SHARE = 0.001
 _FOLDS = 3  # five take 1.7 times as long, and the interval that they print is no better
 _FEWEST, _FEW = 10, 1000  # texts; from the first up to the second, they are cross-validated
-_FEW_RARE = 20  # validation texts of the rarer of two labels; with fewer, more texts are cross-validated too
+# With fewer validation texts of the rarer of two labels, or fewer texts of a class, more are cross-validated.
+_FEW_RARE = 20
 
 _KIND_OF = {field.name: kind for kind in (TextConfig, ModelConfig, TrainConfig) for field in fields(kind)}
 
@@ -128,10 +129,8 @@ def _chosen_for(
         decided.add("validation_share")
     suited = choices(size, finetunes=base is not None)
     chosen = {name: value for name, value in suited.items() if name not in decided}
-    has_folds = chosen.get("folds") or given.get("folds")
-    listed = [name for name in chosen if name != "validation_share" or not has_folds]
-    if listed:
-        values = ", ".join(f"{name.replace('_', '-')} {chosen[name]}" for name in listed)
+    if chosen:
+        values = ", ".join(f"{name.replace('_', '-')} {value}" for name, value in chosen.items())
         amount = counted(size.texts, "text"), f"{size.words:,}", size.classes
         LOG.info("chosen for %s of %s words in %d classes: %s", *amount, values)
     return chosen
@@ -153,11 +152,12 @@ def choices(size: DataSize, *, finetunes: bool = False) -> dict[str, Any]:
     # Early stopping ends most trainings before the last epoch; those of many classes need more steps.
     many = min(math.log2(max(size.classes, 2)), _MOST_CLASSES_FACTOR)
     epochs = min(max(round(usual.epochs * many / texts), 1), _MOST_EPOCHS)
+    few = max(_FEW, _FEW_RARE * size.classes)
     is_rare = size.classes == 2 and 0 < size.rarest < min(RARE / 2 * count, _FEW_RARE / share)
     return {
         "epochs": epochs,
         "patience": max(_LEAST_PATIENCE, round(epochs / 12)),
-        "folds": _FOLDS if _FEWEST <= count < (_TEXTS if is_rare and not finetunes else _FEW) else 0,
+        "folds": _FOLDS if _FEWEST <= count < (_TEXTS if is_rare and not finetunes else few) else 0,
         # On TREC, without adversarial steps, accuracy was 0.898 instead of 0.928 with changes of full size.
         "adversarial": 0.0 if finetunes and count < _FEW else usual.adversarial,
         # With rehearsal, on two draws of 1,000 tweets: 1.3 points less accuracy, 7.6 more on products.

@@ -115,14 +115,13 @@ def _validate_on_new(texts: Texts, base: Base) -> Texts:
     """Return the texts without validation texts that the base model has learned, unless few are new."""
     (new,) = (~are_learned(texts.validation.texts, base.learned)).nonzero()
     counts = base.origin["name"], len(texts.validation) - len(new), len(texts.validation)
-    if len(new) == len(texts.validation):
-        return texts
     if len(new) < min(_FEWEST_NEW, len(texts.validation) / 2):
         advice = f"so the model will keep its weights; pass new texts with {option('validation', 'FILE')}"
         LOG.warning("%s has learned %d of %d validation texts, %s", *counts, advice)
-        return texts
-    LOG.info("%s has learned %d of %d validation texts, which do not validate", *counts)
-    return replace(texts, validation=texts.validation.take(new.tolist()))
+    elif len(new) < len(texts.validation):
+        LOG.info("%s has learned %d of %d validation texts, which do not validate", *counts)
+        return replace(texts, validation=texts.validation.take(new.tolist()))
+    return texts
 
 
 def work_folder(output: Path) -> Path:

@@ -14,19 +14,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from sentcli.backends import Logits
-from sentcli.config import LOG, TrainConfig
+from sentcli.config import LOG
 from sentcli.errors import option
 from sentcli.evaluation.display import accuracy_of_texts, rarest
 from sentcli.model import bundle
 from sentcli.model.bilstm import choose_device, round_embedding
 from sentcli.scoring.labels import STARS
-from sentcli.training.classifier import balanced_weights, loss_and_accuracy, predict_logits
+from sentcli.training.classifier import loss_and_accuracy, predict_logits
 from sentcli.training.corpus import Corpus, Examples, Texts, encode_texts
 from sentcli.training.even_words import even_words, read_kinds
-from sentcli.training.glove import NO_VECTORS, frequent_words
+from sentcli.training.glove import INCLUDED, NO_VECTORS, frequent_words
 from sentcli.training.heads import Fitted, add_neutral_head, calibrate
 from sentcli.training.init_model import InitialModel, init_model, torch_set_up
 from sentcli.training.loop import Run, Validate, fit
@@ -35,7 +35,6 @@ from sentcli.training.record import Record
 from sentcli.training.settings import Options, Settings
 
 _CHECKPOINT = "model.safetensors"
-_SKEWED = 1.5  # the most frequent class has this many times an even share
 
 
 def train_model(
@@ -50,7 +49,7 @@ def train_model(
         record.write(folder, output)
     (work / _CHECKPOINT).unlink(missing_ok=True)
     _report(output.name, record, time.monotonic() - started)
-    _warn_of_chance(output.name, record.calibrated.figures, settings.config.class_weight)
+    _warn_of_chance(output.name, record.calibrated.figures)
 
 
 def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path, ends: float) -> Record:
@@ -62,24 +61,21 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path, e
         frequent = frequent_words(glove, settings.model.embedding_dim, 2 * config.fill_vocab)
     vocab = settings.base.vocab if settings.base else None
     data = encode_texts(texts, settings.text, config, vocab, frequent)
-    class_weights = _class_weights(data.train, config)
     initial = init_model(data, settings, frequent)
-    initial.before(data, class_weights)
+    initial.before(data)
 
     # The linear members, within seconds.
     kinds = read_kinds(settings.source.even_words)
-    weights = np.ones(len(texts.labels)) if class_weights is None else class_weights.double().numpy()
     same = even_words(initial.build(), data.vocab, kinds)
-    linear = fit_linear(data, weights, same, token_features(data, initial.vectors))
+    linear = fit_linear(data, same, token_features(data, initial.vectors))
 
     # The fit. In a cross-validation, that of the folds decides how many epochs the network is trained.
-    validated = int(data.validation.has_label.sum())
-    run = Run(device, class_weights, validated, ends=ends, quiet=options.quiet, vary=initial.vary)
+    run = Run(device, ends=ends, quiet=options.quiet, vary=initial.vary)
     if initial.takes_linear:
-        run = replace(run, is_hopeless=partial(adds_nothing, linear, data, weights))
-    unseen, seconds, is_alone = None, 0.0, False
+        run = replace(run, is_hopeless=partial(adds_nothing, linear, data))
+    unseen, seconds = None, 0.0
     if len(data.folds) > 1:
-        known, unseen, seconds, is_alone = cross_validate(initial, data, work, run)
+        known, unseen, seconds = cross_validate(initial, data, work, run)
         run = replace(run, known=known)
     network = initial.build()
     run = replace(run, checkpoint=work / _CHECKPOINT)
@@ -93,11 +89,11 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path, e
     own = predict_logits(network, data.validation, torch.device("cpu")) if unseen is None else unseen
     logits, ngrams = own.astype(np.float64), dict[str, float]()
     if initial.takes_linear:
-        logits, ngrams = add_linear(network, linear, data, logits, weights, is_alone=is_alone)
-    fitted = initial.choose(Fitted(network, logits, int(best["epoch"]), ngrams), data, class_weights)
+        logits, ngrams = add_linear(network, linear, data, logits)
+    fitted = initial.choose(Fitted(network, logits, int(best["epoch"]), ngrams), data)
 
     # The calibration, the neutral head, and the comparison with the linear members alone.
-    calibrated = calibrate(fitted, data, class_weights)
+    calibrated = calibrate(fitted, data, is_balanced=config.class_weight == "balanced")
     if calibrated.neutral and len(data.folds) == 1:
         add_neutral_head(fitted.network, data, settings.source.data)
     initial.after(fitted.network)
@@ -106,41 +102,35 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path, e
     return Record(texts, settings, options, data, initial, fitted, calibrated, compared, epochs, seconds)
 
 
-def _class_weights(train: Examples, config: TrainConfig) -> Tensor | None:
-    return balanced_weights(train.targets) if config.class_weight == "balanced" else None
-
-
 def validation_of(examples: Examples, run: Run) -> Validate:
     """Return the function that validates a model on texts, and keeps its logits."""
 
     def validate(model: nn.Module) -> tuple[float, float]:
         run.logits.append(predict_logits(model, examples, run.device))
-        return loss_and_accuracy(run.logits[-1], examples, run.class_weights)
+        return loss_and_accuracy(run.logits[-1], examples)
 
     return validate
 
 
 def cross_validate(
     initial: InitialModel, data: Corpus, work: Path, run: Run
-) -> tuple[list[list[float]], Logits, float, bool]:
+) -> tuple[list[list[float]], Logits, float]:
     """Train a model without each fold, and choose the best number of epochs.
 
     :param work: the folder of the checkpoints of the folds.
     :returns: for each epoch up to the best one, the mean loss and accuracy on the texts of the folds; the
-        logits of these texts after it, `[texts, classes]`, each of a model that has not seen it; the seconds;
-        whether the network was left out after a fold, when there is one epoch and no logits.
+        logits of these texts after it, `[texts, classes]`, each of a model that has not seen it, or zeros
+        and one epoch for a network that was left out after a fold; the seconds.
     """
     histories: list[list[dict[str, float]]] = []
     logits_of: list[Sequence[Logits]] = []  # after each epoch
-    time_left = run.ends - time.monotonic()
+    started = time.monotonic()
     for number, (learned, tested) in enumerate(data.folds, start=1):
         title, train = f"fold {number}/{len(data.folds)}", data.train.take(learned)
         of_fold = replace(
             run,
-            class_weights=_class_weights(train, initial.config),
-            validated=len(tested),
             checkpoint=work / f"fold-{number}.safetensors",
-            ends=run.ends - time_left * (1 - number / (len(data.folds) + 1)),
+            ends=started + (run.ends - started) * number / (len(data.folds) + 1),
             name=f"{title}, ",
             is_hopeless=partial(run.is_hopeless, tested=tested) if run.is_hopeless and number == 1 else None,
             logits=[],
@@ -154,22 +144,22 @@ def cross_validate(
         LOG.info("%s: validation loss %.4f, accuracy %s after epoch %d of %d", *values)
         if of_fold.is_hopeless and of_fold.is_hopeless(of_fold.logits[int(best["epoch"]) - 1]):
             LOG.info("the network adds nothing to the linear model beyond chance: left out")
-            seconds, first = sum(record["seconds"] for record in histories[0]), histories[0][0]
-            known = [[first["validation_loss"], first["validation_accuracy"]]]
-            return known, np.zeros_like(data.validation.targets), seconds, True
-    sizes = [len(tested) for _, tested in data.folds]
+            break
+    sizes = [len(tested) for _, tested in data.folds][: len(histories)]
     names = "validation_loss", "validation_accuracy"
     curve = [
         [fmean([record[name] for record in records], sizes) for name in names]
         for records in zip(*histories, strict=False)
     ]
+    seconds = sum(record["seconds"] for history in histories for record in history)
+    unseen_logits = np.zeros_like(data.validation.targets)
+    if len(histories) < len(data.folds):
+        return curve[:1], unseen_logits, seconds
     losses = [loss for loss, _ in curve]
     last = losses.index(min(losses))
-    unseen_logits = np.empty_like(data.validation.targets)
     for (_, tested), of_epochs in zip(data.folds, logits_of, strict=True):
         unseen_logits[tested] = of_epochs[last]
-    seconds = sum(record["seconds"] for history in histories for record in history)
-    return curve[: last + 1], unseen_logits, seconds, False
+    return curve[: last + 1], unseen_logits, seconds
 
 
 def _report(name: str, record: Record, seconds: float) -> None:
@@ -180,23 +170,17 @@ def _report(name: str, record: Record, seconds: float) -> None:
         stars = ", ".join(f"{key.replace('_', ' ')} {value:.3f}" for key, value in figures["ordered"].items())
         LOG.info("%s: labels are stars: a score is their mean, a label their median: %s", name, stars)
     accuracy = accuracy_of_texts(figures["accuracy"], figures["examples"])
-    of_ngrams = accuracy_of_texts(baseline["accuracy"], figures["examples"])
-    line = "%s: validation accuracy %s, loss %.4f; %.0f s; n-grams alone: %s; %.1f s"
-    LOG.info(line, name, accuracy, figures["log_loss"], seconds, of_ngrams, baseline["seconds"])
+    of_linear = accuracy_of_texts(baseline["accuracy"], figures["examples"])
+    line = "%s: validation accuracy %s, loss %.4f; %.0f s; linear model alone: %s; %.1f s"
+    LOG.info(line, name, accuracy, figures["log_loss"], seconds, of_linear, baseline["seconds"])
     if baseline["is_better"]:
-        use = "docs/training.md shows how to use that one: 'N-grams instead of a network'"
-        LOG.warning("%s: worse than a linear model of words and characters (n-grams); %s", name, use)
-    elif not baseline["is_beaten"]:
-        LOG.warning("%s: not better than a linear model of n-grams alone beyond chance", name)
+        LOG.warning("%s: worse than the linear model alone; %s has it", name, option("glove", INCLUDED))
 
 
-def _warn_of_chance(name: str, figures: Mapping[str, Any], class_weight: str) -> None:
+def _warn_of_chance(name: str, figures: Mapping[str, Any]) -> None:
     """Warn if a model is no better than one label for every text."""
     classes = [row for row in figures["classes"] if row["support"]]
-    most_frequent = max(classes, key=lambda row: row["support"])
-    if figures["balanced_accuracy"] > 1 / len(classes):
-        return
-    is_skewed = most_frequent["support"] * len(classes) > _SKEWED * figures["examples"]
-    advice = f", or {option('class_weight', 'balanced')}" if is_skewed and class_weight == "none" else ""
-    problem = "%s: on validation texts, it is no better than %r for every text; try more texts%s"
-    LOG.warning(problem, name, most_frequent["name"], advice)
+    if figures["balanced_accuracy"] <= 1 / len(classes):
+        most_frequent = max(classes, key=lambda row: row["support"])["name"]
+        problem = "%s: on validation texts, it is no better than %r for every text; try more texts"
+        LOG.warning(problem, name, most_frequent)

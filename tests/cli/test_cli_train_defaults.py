@@ -42,7 +42,7 @@ def test_a_hundred_texts_of_three_classes(tmp_path):
     figures, said = train(invented.reviews(100, seed=4, labels=invented.THREE), tmp_path)
     assert figures["accuracy"] > majority(figures) + 0.2
     assert figures["examples"] == 100  # in the cross-validation
-    assert "n-grams alone: " in said
+    assert "linear model alone: " in said
 
 
 def test_a_killed_cross_validation_continues_to_the_same_bytes(tmp_path, monkeypatch):

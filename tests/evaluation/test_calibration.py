@@ -42,16 +42,6 @@ def test_no_other_temperature_has_a_lower_loss(seed, classes, rows):
     assert loss(fitted) <= min(map(loss, np.geomspace(low, high, 100))) + 1e-9
 
 
-def test_a_class_with_twice_the_weight_counts_like_the_same_examples_twice():
-    random = np.random.default_rng(6)
-    logits = random.normal(0, 3, (60, 2))
-    labels = (logits / 2 + random.gumbel(size=logits.shape)).argmax(axis=1)
-    twice = np.concatenate([np.arange(60), np.flatnonzero(labels == 1)])
-    weighted = fit_temperature(labels, logits, [1.0, 2.0])
-    assert weighted == pytest.approx(fit_temperature(labels[twice], logits[twice]), rel=1e-9)
-    assert weighted != pytest.approx(fit_temperature(labels, logits), rel=1e-4)
-
-
 def test_few_texts_change_little():
     assert shrink_temperature(4.0, 50) == pytest.approx(2.0)
     assert shrink_temperature(0.25, 10) == pytest.approx(0.25 ** (1 / 6))

@@ -10,7 +10,6 @@ from torch.nn import functional
 from sentcli.config import TrainConfig
 from sentcli.text.tokenizer import UNK_ID
 from sentcli.training.classifier import (
-    balanced_weights,
     drop_words,
     loss_and_accuracy,
     predict_logits,
@@ -26,10 +25,10 @@ PLAIN = {"adversarial": 0.0, "label_smoothing": 0.0, "word_dropout": 0.0, "preci
 class Trainer:
     """A small model and what teaches it."""
 
-    def __init__(self, class_weights: torch.Tensor | None = None, **settings) -> None:
+    def __init__(self, **settings) -> None:
         config = TrainConfig(**PLAIN | settings)
         self.model = tiny_models.make_model(dropout=0.0, embedding_dropout=0.0).train()
-        self.learner = Learner(self.model, config, CPU, class_weights)
+        self.learner = Learner(self.model, config, CPU)
 
     def step(self, *batch, rate: float) -> tuple[float, int, int]:
         return self.learner.step(*batch, rate)
@@ -94,38 +93,14 @@ def test_the_average_follows_the_weights_in_a_short_training():
     assert not torch.equal(average, passed[-1])
 
 
-def test_balanced_weights_are_those_of_scikit_learn() -> None:
-    labels = np.array([0, 0, 0, 0, 0, 0, 1, 1, 2])
-    expected = [9 / (3 * 6), 9 / (3 * 2), 9 / (3 * 1)]
-    assert balanced_weights(np.eye(3, dtype=np.float32)[labels]).tolist() == pytest.approx(expected)
-    assert balanced_weights(np.eye(4, dtype=np.float32)[labels])[3] < 3  # of a class without a text: finite
-    vague = np.array([[0.75, 0.25]] * 8, np.float32)
-    assert balanced_weights(vague).tolist() == pytest.approx([2 / 3, 2])
-
-
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_class_weights_add_the_log_priors_to_the_logits(smoothing) -> None:
-    shares = torch.tensor([0.8, 0.2])
-    found = Trainer(1 / (2 * shares), clip=1e6, label_smoothing=smoothing).gradients()
-    ids, lengths, targets = batch()
-    model = Trainer().model
-    smooth = (1 - smoothing) * targets + smoothing * shares
-    functional.cross_entropy(model(ids, lengths) + shares.log(), smooth).backward()
-    for gradient, parameter in zip(found, model.parameters(), strict=True):
-        torch.testing.assert_close(gradient, parameter.grad.to_dense(), rtol=1e-4, atol=1e-6)
-    reported = Trainer(1 / (2 * shares)).step(*batch(), rate=1e-12)[0]
-    assert reported == pytest.approx(Trainer().step(*batch(), rate=1e-12)[0], rel=1e-5)
-
-
-@pytest.mark.parametrize("class_weights", [None, torch.tensor([0.6, 2.5])])
-def test_a_text_of_weight_2_counts_like_two_texts(class_weights) -> None:
+def test_a_text_of_weight_2_counts_like_two_texts() -> None:
     ids, lengths, targets = batch()
     twice = targets.clone()
     twice[0] *= 2
     repeated = [torch.cat([each, each[:1]]) for each in (ids, lengths, targets)]
     found, wanted = [], []
     for rows, some in (((ids, lengths, twice), found), (repeated, wanted)):
-        trainer = Trainer(class_weights, clip=1e6, label_smoothing=0.2)
+        trainer = Trainer(clip=1e6, label_smoothing=0.2)
         trainer.learner.objective.backward(trainer.model, *rows)
         some += [len(rows[0]) * each.grad.to_dense() for each in trainer.model.parameters()]
     for one, other in zip(found, wanted, strict=True):
@@ -154,7 +129,7 @@ def test_drop_words_returns_a_share_of_unknown_words():
     assert ids.eq(7).all()
 
 
-def test_measure_is_the_mean_cross_entropy_weighted_by_class():
+def test_measure_is_the_mean_cross_entropy():
     model = tiny_models.make_model()
     random = np.random.default_rng(0)
     texts = [random.integers(1, tiny_models.VOCAB_SIZE, length) for length in random.integers(1, 30, 40)]
@@ -169,9 +144,6 @@ def test_measure_is_the_mean_cross_entropy_weighted_by_class():
     loss, accuracy = loss_and_accuracy(logits, examples)
     assert loss == pytest.approx(np.mean(losses), abs=1e-5)
     assert accuracy == correct / len(examples)
-    weighted, same = loss_and_accuracy(logits, examples, torch.tensor([0.5, 3.0]))
-    assert weighted == pytest.approx(np.mean(np.where(examples.labels, 3, 0.5) * losses), rel=1e-4)
-    assert same == accuracy
     assert loss_and_accuracy(logits[:1], examples.take(np.array([0])))[0] == pytest.approx(
         losses[0], abs=1e-5
     )

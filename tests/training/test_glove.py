@@ -178,14 +178,14 @@ def test_unknown_names_and_other_dimensions_are_refused_before_the_download(tmp_
 
 def test_a_name_is_read_from_the_cache_of_the_hub_without_a_network(tmp_path, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *_, **__: pytest.fail("downloaded"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     repository = tmp_path / f"models--{HUB_REPOSITORY.replace('/', '--')}"
     (repository / "refs").mkdir(parents=True)
     (repository / "refs" / "main").write_text("abc")
     (repository / "snapshots" / "abc").mkdir(parents=True)
-    rows = f"film{' 0.5' * 25}\n"
-    write_zip(repository / "snapshots" / "abc" / "glove.twitter.27B.zip", {"glove.twitter.27B.25d.txt": rows})
-    matrix, has_vector = load_glove("twitter.27B.25d", WORDS, 25, seed=1)
+    rows = f"film{' 0.5' * 50}\n"
+    write_zip(repository / "snapshots" / "abc" / "glove.6B.zip", {"glove.6B.50d.txt": rows})
+    matrix, has_vector = load_glove("6B.50d", WORDS, 50, seed=1)
     assert (matrix[3] == 0.5).all()
     assert has_vector.sum() == 1
 
@@ -200,14 +200,16 @@ def test_a_name_is_downloaded_once_after_its_size_is_told(tmp_path, monkeypatch,
     )
     load_glove("6B.100d", WORDS, 100, seed=1)
     assert asked == [("stanfordnlp/glove", "glove.6B.zip")]
-    assert "glove.6B.zip: downloading 0.86 GB" in caplog.text
+    assert "huggingface.co/stanfordnlp/glove: 0.86 GB, downloaded once" in caplog.text
 
 
 def test_a_hub_out_of_reach_is_an_error_that_names_the_ways_on(tmp_path, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(DataError, match=r"glove\.6B\.zip .*glove='FILE' with a local copy, or glove='none'"):
-        glove.download("6B.100d")
+    with pytest.raises(
+        DataError, match=r"glove\.6B\.zip .*glove='included', or glove='FILE' with a local copy"
+    ):
+        glove.download()
 
 
 def test_random_embedding():

@@ -54,7 +54,7 @@ def run(
     def measured(model):
         return loss_and_accuracy(predict_logits(model, validation, CPU), validation)
 
-    how = Run(CPU, None, len(validation), path, **{"quiet": True, "vary": blur} | options)
+    how = Run(CPU, path, **{"quiet": True, "vary": blur} | options)
     return model, fit(model, train, validate or measured, config, how)
 
 

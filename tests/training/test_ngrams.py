@@ -41,11 +41,9 @@ def ids(data):
     return np.arange(len(data.vocab))
 
 
-def add_ngrams(network, data, logits, class_weights, same, features=()):
+def add_ngrams(network, data, logits):
     """Fit linear members and add them to a network."""
-    weights = np.ones(logits.shape[1]) if class_weights is None else class_weights.numpy()
-    linear = fit_linear(data, weights, same, dict(features))
-    return add_linear(network, linear, data, logits, weights)
+    return add_linear(network, fit_linear(data, ids(data), {}), data, logits)
 
 
 def network_of(data, classes=2):
@@ -53,13 +51,12 @@ def network_of(data, classes=2):
 
 
 @pytest.mark.parametrize("has_folds", [False, True])
-@pytest.mark.parametrize("class_weights", [None, torch.tensor([0.5, 2.0])])
-def test_a_pair_of_words_gets_its_weights(has_folds, class_weights, caplog):
+def test_a_pair_of_words_gets_its_weights(has_folds, caplog):
     data = corpus(pairs_decide(80), [] if has_folds else pairs_decide(40), folds=3 * has_folds)
     network = network_of(data)
     logits = predict_logits(network, data.validation, torch.device("cpu")).astype(np.float64)
     with caplog.at_level("INFO"):
-        mixed, figures = add_ngrams(network, data, logits, class_weights, ids(data))
+        mixed, figures = add_ngrams(network, data, logits)
     assert figures["share"] >= 0.5
     assert figures["accuracy_after"] > 0.9 > 0.7 > figures["accuracy_before"]
     assert "linear members have a share of" in caplog.text
@@ -68,7 +65,7 @@ def test_a_pair_of_words_gets_its_weights(has_folds, class_weights, caplog):
     assert has_folds or np.abs(found - mixed).max() < 1e-4  # a fold learned from fewer texts
     assert network.config.ngram_buckets
     again = network_of(data)
-    add_ngrams(again, data, logits, class_weights, ids(data))
+    add_ngrams(again, data, logits)
     assert all(torch.equal(*both) for both in zip(network.parameters(), again.parameters(), strict=True))
 
 
@@ -76,14 +73,14 @@ def test_a_gain_within_the_noise_adds_nothing():
     data = corpus(pairs_decide(60), pairs_decide(30))
     logits = 8.0 * np.eye(2)[data.validation.labels]
     network = network_of(data)
-    found, figures = add_ngrams(network, data, logits, None, ids(data))
+    found, figures = add_ngrams(network, data, logits)
     assert (found is logits, figures, network.ngrams, network.config.ngram_buckets) == (True, {}, None, 0)
 
 
 def test_a_fold_without_a_class_knows_nothing_about_it():
     rows = [("warm", "positive"), ("dull", "negative")] * 2
     data = replace(corpus(rows, rows), folds=ALTERNATE)
-    _, figures = add_ngrams(network_of(data), data, np.zeros((4, 2)), None, ids(data))
+    _, figures = add_ngrams(network_of(data), data, np.full((4, 2), 1e-9))
     assert figures == {}
 
 
@@ -92,7 +89,7 @@ def test_three_classes_get_their_pairs():
     parts = [LabeledTexts(*map(list, zip(*rows, strict=True))) for rows in (texts[:60], texts[60:])]
     data = encode_texts(Texts(*parts, ("0", "1", "2")), TextConfig(), TrainConfig(min_freq=1))
     network = network_of(data, 3)
-    mixed, figures = add_ngrams(network, data, np.zeros((30, 3)), None, ids(data))
+    mixed, figures = add_ngrams(network, data, np.full((30, 3), 1e-9))
     assert figures["accuracy_after"] > 0.9
     found = predict_logits(network, data.validation, torch.device("cpu"))
     plain = network_of(data, 3)
@@ -105,7 +102,7 @@ def test_many_tokens_get_many_buckets(monkeypatch):
     monkeypatch.setattr(ngrams, "_MANY_TOKENS", 100)
     data = corpus(pairs_decide(80), pairs_decide(40))
     network = network_of(data)
-    add_ngrams(network, data, np.zeros((40, 2)), None, ids(data))
+    add_ngrams(network, data, np.full((40, 2), 1e-9))
     assert network.config.ngram_buckets == 262_139
 
 
@@ -122,9 +119,9 @@ def test_the_share_is_that_of_the_mean_data_set():
     sides, zero = 2.0 * labels - 1, np.zeros(1100)
     network = np.stack([zero, np.where(is_small, zero, 4 * sides)], axis=1)
     of_ngrams = np.stack([zero, np.where(is_small, 4, -2) * sides], axis=1)
-    equal, weights = np.ones(2), np.where(is_small, 5.5, 0.55)
+    weights = np.where(is_small, 5.5, 0.55)
     for importance, is_added in ((np.ones(1100), False), (weights, True)):
-        gains, _ = ngrams.gains_of(labels, network, of_ngrams, equal, importance)
+        gains, _ = ngrams.gains_of(labels, network, of_ngrams, importance)
         assert bool(ngrams.best_share(gains, is_sure=True)) == is_added
 
 
@@ -137,9 +134,9 @@ def test_words_that_no_text_has_get_weights_from_their_features():
     vectors = np.zeros((len(vocab), 2))
     vectors[[2, 3, 4]] = (1, 0), (-1, 0), (1, 0)
     features = ngrams.token_features(data, vectors)
-    tables = ngrams.learn_tables(data, np.arange(40), 101, np.ones(2), ids(data), [*features.values()])
+    tables = ngrams.learn_tables(data, np.arange(40), 101, ids(data), [*features.values()])
     of_ngrams, of_characters, of_vectors = (table[4, 0] for table in tables)
     assert (of_ngrams, of_characters > 0.1, of_vectors > 0.1) == (0, True, True)
     assert all(np.array_equal(table[:, 1], tables[0][:, 1]) for table in tables)
-    assert ngrams.learn_tables(data, np.arange(40), 101, np.ones(2), ids(data))[0][4, 1] == 0
+    assert ngrams.learn_tables(data, np.arange(40), 101, ids(data))[0][4, 1] == 0
     assert not any(table[PAD_ID].any() for table in tables)
