@@ -350,7 +350,7 @@ def test_overwrite_starts_over_and_a_finished_model_needs_it(data, train, tmp_pa
 def test_a_full_disk_leaves_the_old_model_and_the_checkpoint(data, train, tmp_path, stop_at, monkeypatch):
     train()
     made = load_bundle(tmp_path / "model").digest
-    stop_at(record, "write_onnx", OSError(28, "No space left on device"))
+    stop_at(export, "write_onnx", OSError(28, "No space left on device"))
     line = ("--epochs", 1, "--seed", 2, "-o", tmp_path / "model")
     assert "No space left on device" in refuse(*line, "--overwrite", data=data).message
     assert load_bundle(tmp_path / "model").digest == made
