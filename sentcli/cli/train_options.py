@@ -44,16 +44,12 @@ class _Auto(click.ParamType):  # type: ignore[type-arg]  # generic in later clic
         return None if value == _AUTO else self._kind.convert(value, param, ctx)
 
 
-class _Seconds(click.ParamType):  # type: ignore[type-arg]  # as above
-    """A time such as 90s, 10m or 2h, which the command gets in seconds."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        parts = re.fullmatch(r"(\d+(?:\.\d*)?)([smh]?)", str(value))
-        if not parts:
-            self.fail(f"{value!r:.100} is not a time such as 90s, 10m or 2h")
-        return float(parts[1]) * {"h": 3600, "m": 60}.get(parts[2], 1)
+def _seconds(time: str) -> float:
+    """Return a time such as 90s, 10m or 2h in seconds."""
+    parts = re.fullmatch(r"(\d+(?:\.\d*)?)([smh]?)", str(time))
+    if not parts:
+        raise click.BadParameter(f"{time!r:.100} is not a time such as 90s, 10m or 2h")
+    return float(parts[1]) * {"h": 3600, "m": 60}.get(parts[2], 1)
 
 
 def _read_config(context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
@@ -114,7 +110,7 @@ def _setting_option(name: str, cls: type[click.Option] = click.Option) -> click.
     setting = _SETTINGS[name]
     rule, default = setting.metadata, setting.default
     kind: Any = click.Choice(rule["choices"]) if "choices" in rule else setting.type
-    kind = _Seconds() if name == "time_limit" else kind
+    kind = click.types.FuncParamType(_seconds) if name == "time_limit" else kind
     if rule.get("auto"):
         kind, default = _Auto(kind), _AUTO
     return cls([name, flag_of(name)], default=default, type=kind, help=rule["help"])

@@ -76,12 +76,11 @@ class Checkpoint:
         if self.path is None:
             return
         kept = {str(number): torch.from_numpy(logits) for number, logits in enumerate(self.logits)}
-        parts, optimizers = {"best": best, "logits": kept}, list[torch.optim.Optimizer]()
+        parts = {"best": best, "logits": kept}
         if not progress.is_finished:
             parts |= {"model": self.model.state_dict(), "averaged": self.averaged.state_dict()}
-            optimizers += self.optimizers
         tensors = {f"{part}.{name}": value for part, state in parts.items() for name, value in state.items()}
-        for number, optimizer in enumerate(optimizers):
+        for number, optimizer in enumerate([] if progress.is_finished else self.optimizers):
             for index, values in optimizer.state_dict()["state"].items():
                 tensors |= {f"optimizer.{number}.{index}.{name}": value for name, value in values.items()}
         tensors["random.cpu"] = torch.get_rng_state()

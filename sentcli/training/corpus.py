@@ -155,8 +155,6 @@ def read_texts(
     weighted = []
     for data, part in zip(source.data, trains, strict=True):
         weighted.append(replace(part, targets=np.float32(data.weight) * part.class_targets(labels)))
-        if len(parts) > 1:
-            LOG.info("%s: %d texts to train on", data.path, len(part))
     train = join(weighted)
     validated = f"{len(validation)} to validate" if len(validation) else "each validated by another model"
     counts = f"{len(train)} texts to train on, {validated}"

@@ -16,10 +16,11 @@ from commands import fail, invoke
 import sentcli
 from sentcli.backends.torch import load_model
 from sentcli.errors import StopRequested, TrainingError
+from sentcli.export import export
 from sentcli.files.atomic import Lock
 from sentcli.model.bilstm import gates_of
 from sentcli.model.bundle import load_bundle
-from sentcli.training import classifier, loop, record, train_model
+from sentcli.training import classifier, loop, train_model
 
 FILES = {
     *("README.md", "config.json", "history.csv", "learned-texts.bin", "manifest.json", "metrics.json"),
@@ -428,3 +429,9 @@ def test_vectors_and_output_are_checked_before_the_data_is_read(tmp_path, monkey
 def test_a_device_that_is_missing_is_refused(data, tmp_path):
     failure = refuse("-o", tmp_path / "m", "--device", "cuda", data=data)
     assert (failure.code, "--device cpu" in failure.message) == (2, True)
+
+
+def test_a_time_limit_has_a_unit_and_is_in_the_recipe(data, train, tmp_path):
+    train("--time-limit", "2h")
+    assert "time-limit = 7200.0" in (tmp_path / "model" / "recipe.toml").read_text()
+    assert "'2x' is not a time such as 90s, 10m or 2h" in refuse("--time-limit", "2x", data=data).message

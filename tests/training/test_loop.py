@@ -107,6 +107,15 @@ def test_the_weights_are_the_average_of_the_best_epoch(data, tmp_path):
     assert any(not torch.equal(seen[1][name], seen[2][name]) for name in seen[1])
 
 
+def test_a_time_limit_ends_an_epoch_and_the_training(data, tmp_path, caplog, monkeypatch):
+    with caplog.at_level("INFO"):
+        model, history = run(data, tmp_path / "checkpoint", ends=0)
+    assert "epoch 1/3: the time limit ends the training; its best state counts" in caplog.text
+    assert len(history) == 1
+    monkeypatch.setattr(loop.Learner, "step", None)  # the same command does not go on
+    assert_same((model, history), run(data, tmp_path / "checkpoint"))
+
+
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(data, finished, tmp_path):
     assert_same(finished, run(data, tmp_path / "again"))
     other, _ = run(data, tmp_path / "other", replace(CONFIG, seed=2))

@@ -140,3 +140,14 @@ def test_words_that_no_text_has_get_weights_from_their_features():
     assert all(np.array_equal(table[:, 1], tables[0][:, 1]) for table in tables)
     assert ngrams.learn_tables(data, np.arange(40), 101, ids(data))[0][4, 1] == 0
     assert not any(table[PAD_ID].any() for table in tables)
+
+
+def test_figures_of_a_mix_are_no_better_than_chance_on_random_labels():
+    random, rows = np.random.default_rng(1), pairs_decide(40)
+    data = corpus(rows, rows)
+    accuracies = []
+    for _ in range(200):
+        data.validation.targets[:] = np.eye(2)[random.integers(0, 2, 40)]
+        mixed, _, _ = ngrams.mix(data, *random.normal(size=(2, 40, 2)))
+        accuracies.append(ngrams.accuracy_of(mixed, data))
+    assert np.mean(accuracies) == pytest.approx(0.5, abs=0.015)  # 0.53 with shares chosen on the same texts
