@@ -20,7 +20,7 @@ from sentcli.evaluation.calibration import (
 )
 from sentcli.evaluation.metrics import calibration_error, evaluate, log_loss, scores_by_confidence
 from sentcli.model.bilstm import BiLSTM, round_embedding
-from sentcli.scoring.labels import Floats, softmax
+from sentcli.scoring.labels import STARS, Floats, softmax
 from sentcli.training.classifier import predict_logits
 from sentcli.training.corpus import Corpus
 
@@ -65,7 +65,8 @@ def calibrate(fitted: Fitted, data: Corpus, *, is_balanced: bool) -> Calibrated:
     temperature, strength = 1.0, float(is_balanced)
     if not fitted.has_learned_validation:
         temperature = shrink_temperature(fit_temperature(labels, exact[sure]), len(labels))
-        strength = strength or choose_strength(labels, exact[sure] / temperature, log_priors)
+        if data.texts.labels != STARS:  # their label is the median, not the most probable one
+            strength = strength or choose_strength(labels, exact[sure] / temperature, log_priors)
     shift = strength * log_priors
     divide_logits(network, temperature)
     network.classifier.bias.data.sub_(torch.from_numpy(shift))

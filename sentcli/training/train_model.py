@@ -67,7 +67,8 @@ def _fit_model(texts: Texts, settings: Settings, options: Options, work: Path, e
     # The linear members, within seconds.
     kinds = read_kinds(settings.source.even_words)
     same = even_words(initial.build(), data.vocab, kinds)
-    linear = fit_linear(data, same, token_features(data, initial.vectors))
+    is_tuned = settings.base is not None and settings.base.keeps_classifier
+    linear = fit_linear(data, same, {} if is_tuned else token_features(data, initial.vectors))
 
     # The fit. In a cross-validation, that of the folds decides how many epochs the network is trained.
     run = Run(device, ends=ends, quiet=options.quiet, vary=initial.vary)
