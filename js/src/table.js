@@ -49,6 +49,7 @@ export async function scoreTable(table, scorer, column, options = {}, report = (
   for await (const { records, done } of table.chunks()) {
     const rows = records.filter((record) => isRow(record));
     const results = await scorer.score(rows.map((row) => row.fields[column]), options);
+    options.seen?.(rows, results);
     const result = new Map(rows.map((row, place) => [row, results[place]]));
     output.push(new Blob(records.filter((record) => !record.problem).map((record) => line(table, record, result))));
     rejects.push(...records.filter((record) => record.problem));
