@@ -4,6 +4,7 @@ import { Collector, findColumns } from "./collector.js";
 import { renderScored } from "./scored.js";
 
 const [FIRST_ROWS, FIRST_ROWS_OF_SMALL] = [512, 8192]; // that decide on the columns
+const SMALL = 8 << 20; // bytes of a file
 
 export class Report {
   /**
@@ -14,7 +15,7 @@ export class Report {
   constructor(explainer, table, column) {
     Object.assign(this, { explainer, column });
     this.names = table.columns;
-    this.first = table.isSmall ? FIRST_ROWS_OF_SMALL : FIRST_ROWS;
+    this.first = table.file.size <= SMALL ? FIRST_ROWS_OF_SMALL : FIRST_ROWS;
     this.waiting = []; // rows, until the columns are known
     this.collected = null;
   }
