@@ -1,4 +1,4 @@
-"""The module in JavaScript makes the page of `sentcli report`: the same bytes, but for the digits of shades."""
+"""The module in JavaScript makes the page of `sentcli report`: the same bytes, but for digits of shades."""
 
 import csv
 import datetime as dt

@@ -22,11 +22,7 @@ export function beginning(text, size) {
 }
 
 /** Return the number of characters of a text. */
-export function lengthOf(text) {
-  let surrogates = 0;
-  for (let place = 0; place < text.length; place++) surrogates += (text.charCodeAt(place) & 0xfc00) === 0xdc00;
-  return text.length - surrogates;
-}
+export const lengthOf = (text) => text.length - (text.match(/[\udc00-\udfff]/g)?.length ?? 0);
 
 /** Add to the count of a key. */
 export const count = (counts, key, rows = 1) => counts.set(key, (counts.get(key) ?? 0) + rows);
