@@ -1,8 +1,7 @@
 // The pieces and sentences of a text in its own spelling, as in sentcli/explain/pieces.py.
 
-import { LETTERS, SPACES, wordsOf } from "./normalize.js";
+import { LETTERS, MARKS, SPACES, wordsOf } from "./normalize.js";
 
-const MARKS = new Set("'.,!?()*+$%"); // tokens that are no words
 const LT = "&(?:amp;)*lt;";
 const GT = "&(?:amp;)*gt;";
 // What has no blank, or is a comment or a tag.
@@ -41,7 +40,7 @@ const SAYS = 1;
 
 /** Return whether tokens are only marks. */
 export function areMarks(tokens) {
-  return tokens.every((token) => MARKS.has(token));
+  return tokens.every((token) => token.length === 1 && MARKS.includes(token));
 }
 
 /** Return the pieces of a text in order: `{start, end, tokens}`. Together they have its tokens. */
