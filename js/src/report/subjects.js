@@ -19,7 +19,7 @@ const [SUBJECTS, QUOTES] = [10, 3]; // of a list; of a subject
 const [GRID_SUBJECTS, GRID_GROUPS, GRID_QUOTES] = [8, 12, 2];
 const MOST_READ = 400; // reviews to search in
 // Before a word, these say that it is a verb, or that there is none of it.
-const BEFORE_VERBS = new Set("i we you they he she to can will would could should may might must didn't don't".split(" "));
+const BEFORE_VERBS = new Set("i we you they he she to can will would could should may must didn't don't".split(" "));
 const ABSENT = ["no", "without", "zero"];
 
 /** What reviews say of a subject; see the class of the same name in subjects.py. */
