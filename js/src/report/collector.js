@@ -2,12 +2,13 @@
 
 import { lists } from "package:report";
 import { dayOf, isDayFirst, monthOf, settle } from "./dates.js";
-import { beginning, count, Counts, lengthOf, LONGEST_VALUE, MIXED, NEUTRAL, sortedBy, sum } from "./labels.js";
+import { beginning, cached, count, Counts, lengthOf, LONGEST_VALUE, MIXED, NEUTRAL, sortedBy, sum } from "./labels.js";
 import { fixed } from "./numbers.js";
 import { randomNumbers } from "./random.js";
 import { findRating, mayBeNps, npsOf, starsOf } from "./ratings.js";
 
 export const SCORE_BINS = [...Array(20).keys()].map((step) => `${fixed(step / 20, 2)} to ${fixed((step + 1) / 20, 2)}`);
+const ROUNDING = 1e-9; // of a score with six decimals
 const LENGTHS = [1, 100, 250, 500, 1000, 2000]; // characters; where each slice begins
 export const LENGTH_BINS = LENGTHS.map((start, place) =>
   place < LENGTHS.length - 1 ? `${start} to ${LENGTHS[place + 1] - 1}` : `${start} or more`,
@@ -60,6 +61,9 @@ function areGroups(values) {
   return names.size <= limit && isShort && 2 * rare <= names.size && isText;
 }
 
+const [readDay, readMonth] = [cached(dayOf), cached((day) => monthOf(day))];
+const [readStars, readNps] = [cached(starsOf), cached(npsOf)];
+
 /** Collects the figures and the rows of a report. */
 export class Collector {
   constructor([first, last], columns) {
@@ -72,22 +76,20 @@ export class Collector {
     this.kept = []; // with their random numbers and their places
   }
 
-  /** Add a row; its `values` are texts by the names of the columns. */
-  add(text, result, values) {
+  /** Add a row; `valueOf` returns the text in a column. */
+  add(text, result, valueOf) {
     const { by, time, stars, is_nps } = this.columns;
     const label = result?.label ?? null;
-    const score = result ? Number(result.score.toFixed(6)) : NaN; // as files have it
-    const day = time ? dayOf(values.get(time) ?? "") : "";
-    const rated = stars ? (is_nps ? npsOf : starsOf)(values.get(stars) ?? "") : 0;
+    const score = result ? Number(result.score.toFixed(6)) : 1; // as files have it; without one, as NumPy counts it
+    const day = time ? readDay(valueOf(time)) : "";
+    const rated = stars ? (is_nps ? readNps : readStars)(valueOf(stars)) : 0;
     const size = lengthOf(text ?? "");
-    const step = LENGTHS.slice(1).filter((start) => start <= size).length;
-    this.counts.length.add(LENGTH_BINS[step], label);
-    // Without a score, NumPy has the last place.
-    this.counts.score.add(SCORE_BINS[result ? [...Array(19).keys()].filter((bin) => (bin + 1) / 20 <= score).length : 19], label);
+    this.counts.length.add(LENGTH_BINS[LENGTHS.findLastIndex((start, place) => !place || start <= size)], label);
+    this.counts.score.add(SCORE_BINS[Math.min(19, Math.floor(20 * score + ROUNDING))], label);
     this.counts.day.add(day, label);
     this.counts.stars.add(String(rated), label);
-    const groups = by.map((name) => beginning(values.get(name) ?? "", LONGEST_VALUE));
-    groups.forEach((value, place) => this.by.get(by[place]).add(value, `${monthOf(day)} ${label ?? ""}`));
+    const groups = by.map((name) => beginning(valueOf(name), LONGEST_VALUE));
+    groups.forEach((value, place) => this.by.get(by[place]).add(value, `${readMonth(day)} ${label ?? ""}`));
     const key = this.random();
     if (result) {
       const review = { text: beginning(text, LONGEST_TEXT), label, score, groups, day, stars: rated };

@@ -5,6 +5,7 @@ export const MIXED = "mixed";
 export const OTHERS = "(other values)";
 export const LONGEST_VALUE = 200; // characters; longer values that begin alike are counted together
 const MOST_VALUES = 10_000; // of a column; further ones are counted together
+const MOST_CACHED = 1 << 14;
 const Z = 1.959963984540054; // below it are 97.5 % of a standard normal distribution
 const NO_GROUPS = new Set(["", OTHERS, "(no date)"]);
 
@@ -27,6 +28,18 @@ export const lengthOf = (text) => text.length - (text.match(/[\udc00-\udfff]/g)?
 /** Add to the count of a key. */
 export const count = (counts, key, rows = 1) => counts.set(key, (counts.get(key) ?? 0) + rows);
 export const sum = (values) => [...values].reduce((total, value) => total + value, 0);
+
+/** Return a function of texts that reads each of them once. */
+export function cached(read) {
+  const known = new Map();
+  return (text) => {
+    if (!known.has(text)) {
+      if (known.size === MOST_CACHED) known.clear();
+      known.set(text, read(text));
+    }
+    return known.get(text);
+  };
+}
 
 /** Return items in the order of their numbers, the lowest first. */
 export const sortedBy = (items, number) => [...items].sort((one, other) => number(one) - number(other));

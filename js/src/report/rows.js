@@ -15,6 +15,7 @@ export class Report {
   constructor(explainer, table, column) {
     Object.assign(this, { explainer, column });
     this.names = table.columns;
+    this.places = new Map(table.columns.map((name, place) => [name, place]));
     this.first = table.file.size <= SMALL ? FIRST_ROWS_OF_SMALL : FIRST_ROWS;
     this.waiting = []; // rows, until the columns are known
     this.collected = null;
@@ -39,7 +40,7 @@ export class Report {
   }
 
   addRow(fields, result) {
-    this.collected.add(fields[this.column], result, new Map(this.names.map((name, place) => [name, fields[place] ?? ""])));
+    this.collected.add(fields[this.column], result, (name) => fields[this.places.get(name)] ?? "");
   }
 
   /** Return the page of the rows of a file. */
