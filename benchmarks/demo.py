@@ -89,7 +89,7 @@ def score_file(tab: Any, source: Path, output: Path, timeout: float = 60) -> str
     tab.click("#start")
     tab.wait_for_selector("#start:not([disabled])", timeout=1000 * timeout)
     with tab.expect_download() as download:
-        tab.click("#result .download")
+        tab.click("#result a[download*=-scored]")
     download.value.save_as(output)
     return str(tab.inner_text("#file-status"))
 

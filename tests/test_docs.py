@@ -117,13 +117,12 @@ GENERATED = ("api.md", "commands.md", "training-settings.md")
 
 
 def test_the_documentation_is_no_longer_than_it_has_to_be() -> None:
-    """Without what is generated; a new fact replaces an older one, or is shorter."""
+    """As `wc -w` counts, without what is generated; a new fact replaces an older one, or is shorter."""
     pages = (
         read(name) for name, path in PAGES.items() if path.parent.name == "docs" and name not in GENERATED
     )
-    written = [re.sub(r"<!-- ([\w ]+) -->.*?<!-- end of \1 -->", "", page, flags=re.DOTALL) for page in pages]
-    words = [word for page in written for word in page.split() if re.search(r"\w", word)]
-    assert len(words) <= 18_000
+    written = (re.sub(r"<!-- ([\w ]+) -->.*?<!-- end of \1 -->", "", page, flags=re.DOTALL) for page in pages)
+    assert sum(len(page.split()) for page in written) <= 18_000
 
 
 @pytest.mark.parametrize("page", sorted(PAGES))

@@ -3,62 +3,47 @@
 `basic_english` knows ASCII alone: `isn’t`, `<b>great</b>` or `Amazing😍` would be unknown words.
 
 A model reads what it learnt from, so other rules need another name in `config.json`. Each model folder has a
-copy of this module for other runtimes, so it imports only the standard library.
+copy of this module and of its rules for other runtimes, so it imports only the standard library.
 """
 
+import json
 import re
 import unicodedata
 from functools import cache
 from html import unescape
 from itertools import chain, groupby, islice
+from pathlib import Path
+
+# js/src/normalize.js reads the rules too, and spells out \s and \w, which therefore stand in brackets.
+_RULES = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
 
 # ASCII marks that end a word and say nothing, and marks that are tokens of their own.
-SEPARATORS = '"&-/:;<=>@[\\]^_{|}~#'
-TOKENS = "*+$%"
+SEPARATORS: str = _RULES["separators"]
+TOKENS: str = _RULES["tokens"]
 
-_ENTITY = re.compile(r"&(?:amp;)*(#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_ENTITY = re.compile(_RULES["entity"])
 # A tag has no blank, except before attributes and at its end: "rooms < 20 m2 and > 3 beds" has none.
-_TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9]*(?:\s+[\w:-]+\s*=[^<>]*|\s*/?)>")
-_TAG_OR_COMMENT = re.compile(rf"{_TAG.pattern}|<!--.*?-->", re.DOTALL)
+_TAG = re.compile(_RULES["tag"])
+_TAG_OR_COMMENT = re.compile(f"{_RULES['tag']}|{_RULES['comment']}", re.DOTALL)
 _BREAK = re.compile("<br />")  # faster than str.replace
-_HEART = "<3"
 # What says nothing, and has parts that would be words: "https://shop.example/bad", "@great_service".
-_LINK, _MENTION = re.compile(r"https?://[^\s<>]+", re.IGNORECASE), re.compile(r"(?<!\w)@\w+")
+_LINK, _MENTION = re.compile(_RULES["link"], re.IGNORECASE), re.compile(_RULES["mention"])
 # Emoticons: eyes, perhaps a tear or a nose, and a mouth. What touches a word may be a bracket, a letter or a
 # slash of the text: "pros:(1) cheap", "https://".
-_EMOTICON = re.compile(
-    r"[:;=](?<!\w=)['’]?-?(?:(?P<smile>\)+)|(?P<frown>\(+(?!\w))"
-    r"|(?<!\w[:;])(?:(?P<laugh>[DpP](?!\w))|(?P<doubt>[/\\](?![/\\\w]))))"
-)
+_EMOTICON, _EMOJI = re.compile(_RULES["emoticon"]), _RULES["emoji"]
 _AFTER_EYES = ")(DpP/\\'’-"
-_EMOJI = {"smile": "🙂", "frown": "🙁", "laugh": "😃", "doubt": "😕"}
 
 # Letters and digits in another shape, which NFKC makes plain: ligatures, full width, circled, mathematical.
-_SHAPED = re.compile("[\ufb00-\ufb06\uff01-\uffee\u2460-\u24ff\U0001d400-\U0001d7ff]+")
+_SHAPED = re.compile(f"[{_RULES['shaped']}]+")
 # Emoji and other symbols, and letters of scripts without blanks between words (Thai, Lao, Burmese, Khmer,
 # Chinese, Japanese): each is a token.
-_SINGLE = re.compile(
-    "([\u2190-\u2bff\U0001f000-\U0001faff"
-    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u3105-\u312f"
-    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])"
-)
+_SINGLE = re.compile(f"([{_RULES['single']}])")
 # Among these characters are all combining marks. No language writes more than 30 of them on one letter: the
 # limit of Unicode's stream-safe text format (UAX 15).
-_MOST_MARKS = 30
-_MAY_BE_MARK = re.compile(r"[^\w\s\x00-\x7f]")
-_TOO_MANY = re.compile(rf"{_MAY_BE_MARK.pattern}{{{_MOST_MARKS + 1},}}")
-_REPEATED, _REPEATED_OTHER = re.compile(r"([a-z])\1\1+"), re.compile(r"([^\W\d_\x00-\x7f])\1\1+")
-
-_APOSTROPHES = "\x91\x92\u2018\u2019\u201a\u201b\u2032\u2035\u02b9\u02bb\u02bc\xb4`"
-_QUOTES = "\x93\x94\u201c\u201d\u201e\u201f\u2033\u2036\u2039\u203a\xab\xbb\u300c-\u3011\u300a\u300b"
-_DASHES = "\x96\x97\u2010-\u2015\u2212\u2e3a\u2e3b"
-_BLANKS = "\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f"
-_BLANKS += "\xa1\xa6\xa7\xa9\xac\xae\xb6\xb7\xbf\u2022\u2044\u2122\u3000"
-# Characters without a width, and those that change the emoji before them: variation, colour of skin, sex.
-_INVISIBLE = (
-    "\xad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
-    "\u2640\u2642\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f"
-)
+_MOST_MARKS: int = _RULES["most_marks"]
+_MAY_BE_MARK = re.compile(_RULES["may_be_mark"])
+_TOO_MANY = re.compile(f"{_RULES['may_be_mark']}{{{_MOST_MARKS + 1},}}")
+_REPEATED, _REPEATED_OTHER = re.compile(_RULES["repeated"]), re.compile(r"([^\W\d_\x00-\x7f])\1\1+")
 
 
 def _characters(ranges: str) -> list[int]:
@@ -67,15 +52,10 @@ def _characters(ranges: str) -> list[int]:
     return [code for low, high, one in found for code in range(ord(low or one), ord(high or one) + 1)]
 
 
-_TYPOGRAPHY: dict[int, str | None] = {
-    **dict.fromkeys(_characters(_APOSTROPHES), "'"),
-    **dict.fromkeys(_characters(_QUOTES), '"'),
-    **dict.fromkeys(_characters(_DASHES), "-"),
-    **dict.fromkeys(_characters(_BLANKS), " "),
-    **dict.fromkeys(_characters(_INVISIBLE), None),
-    ord("…"): "...",
-    ord("、"): ",",
-    ord("。"): ".",
+# Quotes, dashes and blanks. "" replaces characters without a width, and those that change the emoji before
+# them: variation, colour of skin, sex.
+_TYPOGRAPHY: dict[int, str] = {
+    code: mark for mark, ranges in _RULES["typography"].items() for code in _characters(ranges)
 }
 _ASCII = str.maketrans(SEPARATORS + "`", " " * len(SEPARATORS) + "'")
 
@@ -111,13 +91,13 @@ def plain(text: str) -> str:
         text = _ENTITY.sub(lambda entity: unescape(f"&{entity[1]};"), text)
     if "<" in text:
         bare = _BREAK.sub(" ", text)  # all that most reviews need
-        text = _without_tags(text).replace(_HEART, "❤") if "<" in bare else bare
+        text = _without_tags(text).replace("<3", _RULES["heart"]) if "<" in bare else bare
     if "://" in text:
         text = _LINK.sub(" ", text)
     if "@" in text:
         text = _MENTION.sub(" ", text)
     if (":" in text or ";" in text or "=" in text) and _may_have_face(text):
-        text = _EMOTICON.sub(lambda face: f" {_EMOJI[str(face.lastgroup)]} ", text)
+        text = _EMOTICON.sub(lambda face: f" {_EMOJI[face.lastgroup]} ", text)
     if text.isascii():
         return text
     others = {*_OTHER.findall(text)}

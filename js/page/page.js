@@ -167,8 +167,12 @@ async function scoreFile() {
       find("progress").value = done;
       say(said(rows) + (rejected ? `, ${counted(rejected)} could not be read` : ""));
     });
-    say(said(result.rows));
+    const scored = said(result.rows);
+    say(`${scored}. Making the report…`);
     find("result").replaceChildren(...results(result));
+    const page = await ask("report", { title: file.name, rejected: result.rejected });
+    if (page) find("result").prepend(...linksOf(page));
+    say(scored);
   } catch (error) {
     say(error.message === "stopped" ? "Stopped." : `${file.name}: ${error.message}`, error.message !== "stopped");
   }
@@ -177,7 +181,7 @@ async function scoreFile() {
 
 function setScoring(isScoring) {
   for (const id of ["progress", "stop"]) show(id, isScoring);
-  for (const id of ["start", "column", "file", "neutral"]) find(id).disabled = isScoring;
+  for (const id of ["start", "column", "file", "neutral", "take"]) find(id).disabled = isScoring;
   find("progress").value = 0;
 }
 
@@ -204,6 +208,13 @@ function results({ rows, empty, rejected, labels: counts, output, rejects, first
   parts.push(stack, element("p", { className: "key" }, ...key));
   if (first.length) parts.push(element("h3", {}, "The first rows"), table(first));
   return parts;
+}
+
+// The report in a tab of its own, and as a file.
+function linksOf(page) {
+  const saved = link(page, "report.html");
+  const text = "Open the report";
+  return [element("a", { href: saved.href, target: "_blank", className: "download", id: "report" }, text), saved];
 }
 
 function bar(name, width) {
@@ -258,6 +269,11 @@ function listen() {
     choose(find("file").files[0]);
     find("file").value = ""; // so that the same file can be chosen again
   });
+  find("take").addEventListener("click", () => {
+    const lines = find("lines").value.split("\n").filter((line) => line.trim());
+    const rows = ["text", ...lines].map((line) => `"${line.replaceAll('"', '""')}"\n`);
+    if (lines.length) choose(new File(rows, "pasted.csv"));
+  });
   find("column").addEventListener("change", showSample);
   find("start").addEventListener("click", scoreFile);
   find("stop").addEventListener("click", () => ask("stop", {}));
@@ -280,7 +296,7 @@ async function begin() {
     labels = model.labels;
     find("second").textContent = labels.length === 2 ? labels[1] : "the label";
     show("neutral-option", model.canBeNeutral);
-    for (const id of ["text", "file"]) find(id).disabled = false;
+    for (const id of ["text", "file", "lines"]) find(id).disabled = false;
     find("status").hidden = true;
     listen();
     showExplanation();

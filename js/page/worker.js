@@ -2,11 +2,13 @@
 
 import * as ort from "onnxruntime-web/wasm";
 import { Explainer } from "../src/explain.js";
+import { Report } from "../src/report/rows.js";
 import { Scorer } from "../src/scorer.js";
 import { likelyTexts, openTable, scoreTable } from "../src/table.js";
 
 let scorer;
 let explainer;
+let report; // of the file that was scored last
 let isStopped;
 
 const actions = {
@@ -24,14 +26,19 @@ const actions = {
     const table = await openTable(file);
     return { columns: table.columns, likely: likelyTexts(table), sample: table.sample.slice(0, 5) };
   },
-  async score({ file, column, options }, report) {
+  async score({ file, column, options }, tell) {
     isStopped = false;
     const table = await openTable(file);
-    return scoreTable(table, scorer, column, options, async (counts) => {
-      report(counts);
+    report = scorer.labels.length === 2 ? new Report(explainer, table, column) : null;
+    const seen = (rows, results) => report?.add(rows, results);
+    return scoreTable(table, scorer, column, { ...options, seen }, async (counts) => {
+      tell(counts);
       await new Promise((next) => setTimeout(next)); // lets other messages in
       if (isStopped) throw new Error("stopped");
     });
+  },
+  async report({ title, rejected }) {
+    return report && new Blob([await report.page(title, MODEL, rejected)], { type: "text/html" });
   },
   stop: () => void (isStopped = true),
 };

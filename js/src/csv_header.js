@@ -125,7 +125,8 @@ function furtherHeaders([first = [], ...rest]) {
   return Number(SECOND_HEADER.some((name) => first.includes(name)));
 }
 
-function isUsual(name) {
+/** Return whether a name is usual for a column of texts. */
+export function isUsual(name) {
   return TEXT_NAMES.has(name.replace(/[^\p{L}\p{N}]+/gu, "").toLowerCase());
 }
 

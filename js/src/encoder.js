@@ -4,6 +4,7 @@ import { NULL_VALUES } from "./null_values.js";
 import { NORMALIZER, SPACES, wordsOf } from "./normalize.js";
 
 const UNKNOWN = 1;
+const FOREIGN = 0.3; // of the words: with a larger share unknown, a text is perhaps in another language
 const MEANING = /[\p{L}\p{So}\p{Lowercase}]/u;
 // As Python's casefold on what can become ASCII.
 const folded = (value) => value.toUpperCase().toLowerCase();
@@ -48,6 +49,15 @@ export class Encoder {
   encode(text) {
     const ids = isNull(text) ? [] : this.idsOf(wordsOf(text));
     return ids.some((id) => this.means[id]) ? this.truncate(ids) : [];
+  }
+
+  /** Return whether a text is perhaps in another language, and whether the model reads only a part of it. */
+  doubtsOf(text) {
+    const ids = isNull(text) ? [] : this.idsOf(wordsOf(text));
+    const unknown = ids.filter((id) => id === UNKNOWN).length;
+    const words = ids.flatMap((id) => (id > UNKNOWN ? this.words[id].split(" ") : []));
+    const known = words.filter((word) => MEANING.test(word)).length;
+    return { isForeign: unknown > FOREIGN * (unknown + known), isTruncated: known > 0 && ids.length > this.mostTokens };
   }
 
   /** Return the ids of words; bigrams are matched from the left. */

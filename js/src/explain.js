@@ -1,7 +1,7 @@
 // Why a text has its score: the part of each word, by leaving it out, as `sentcli explain` shows.
 
 import { areMarks, piecesOf, sentencesOf } from "./pieces.js";
-import { split } from "./normalize.js";
+import { split, wordsOf } from "./normalize.js";
 
 const UNKNOWN = 1;
 // When a word decides; see sentcli/explain/explanation.py.
@@ -9,6 +9,7 @@ const PART = 0.1;
 const PART_SHARE = 0.2;
 const ALONE = 1.5;
 const ALONE_SHARE = 0.3;
+const [SHARE, FEWEST] = [4, 4]; // of many texts, a quarter of the words is left out, and at least this many
 // As in sentcli/explain/bare_words.txt: words that say nothing alone. A negation belongs to the next other word.
 const BARE = (
   "not no nor never cannot without hardly barely but else and or so as if then than though although yet while upon because " +
@@ -45,31 +46,44 @@ export class Explainer {
     return { ...result, words, phrases: phrasesOf(text, words), sentences };
   }
 
-  /** Return the words that the model reads, with their parts in log odds. */
-  async words(text) {
+  /** Return for each text the largest effect of one of its words alone, in log odds. */
+  async effects(texts) {
+    const read = texts.map((text) => (text ? wordsOf(text) : []));
+    await this.readAlone(new Set(read.flat()));
+    return read.map((tokens) => tokens.reduce((most, token) => Math.max(most, this.alone.get(token) ?? 0), 0));
+  }
+
+  /**
+   * Return the words that the model reads, with their parts in log odds: all of them, or only the quarter with the
+   * largest effect alone.
+   */
+  async words(text, isExact = true) {
     let pieces = piecesOf(text).filter((piece) => piece.tokens.length);
     const most = 2 * this.encoder.mostTokens; // an id is two tokens at most
     if (pieces.length > 2 * most) pieces = [...pieces.slice(0, most), ...pieces.slice(-most)];
     const tokens = pieces.flatMap((piece) => piece.tokens);
     await this.readAlone(new Set(tokens));
-    const words = [];
-    const variants = [tokens];
+    let words = [];
     let first = 0;
     for (const { start, end, tokens: own } of pieces) {
       const last = first + own.length;
       if (!areMarks(own)) {
         const isKnown = own.every((token) => this.encoder.has(token));
         const alone = Math.max(...own.map((token) => this.alone.get(token) ?? 0));
-        words.push({ start, end, part: 0, isKnown, alone });
-        variants.push([...tokens.slice(0, first), ...tokens.slice(last)]);
+        words.push({ start, end, part: 0, isKnown, alone, first, last });
       }
       first = last;
     }
+    if (!isExact) {
+      const kept = Math.max(FEWEST, Math.ceil(words.length / SHARE));
+      const likely = [...words].sort((one, other) => other.alone - one.alone).slice(0, kept);
+      words = likely.sort((one, other) => one.first - other.first);
+    }
+    const variants = [tokens, ...words.map((word) => [...tokens.slice(0, word.first), ...tokens.slice(word.last)])];
     const ids = variants.map((variant) => this.encoder.truncate(this.encoder.idsOf(variant)));
     const outputs = await this.scorer.run(ids.map((some) => (some.length ? some : [UNKNOWN])));
     const odds = logOdds(outputs.map((output) => output.logits));
-    words.forEach((word, place) => (word.part = odds[0] - odds[place + 1]));
-    return words;
+    return words.map(({ first: _, last: __, ...word }, place) => ({ ...word, part: odds[0] - odds[place + 1] }));
   }
 
   // How far the log odds of a token as a text of its own are from those of an unknown word.

@@ -1,6 +1,7 @@
-// The normalizer `sentcli-1`, as in `normalize.py` of a model folder, and the words of `basic_english`.
+// The normalizer `sentcli-1`, as in sentcli/text/normalize.py with its rules, and the words of `basic_english`.
 
 import { decodeHTML } from "entities";
+import RULES from "../../sentcli/text/normalize.json" with { type: "json" };
 
 export const NORMALIZER = "sentcli-1";
 
@@ -9,43 +10,37 @@ export const SPACES = "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028
 export const LETTERS = "\\p{L}\\p{N}"; // str.isalnum()
 const WORD = `${LETTERS}_`;
 
-const ENTITY = /&(?:amp;)*(#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});/g;
-const tag = `</?[A-Za-z][A-Za-z0-9]*(?:[${SPACES}]+[${WORD}:\\-]+[${SPACES}]*=[^<>]*|[${SPACES}]*/?)>`;
-const TAG = new RegExp(tag, "gu");
-const TAG_OR_COMMENT = new RegExp(`${tag}|<!--.*?-->`, "gsu");
+// A pattern of Python, which writes its classes in brackets.
+function pattern(source, flags) {
+  const spelled = source.replaceAll("\\s", SPACES).replaceAll("\\w", WORD).replaceAll("(?P<", "(?<");
+  return new RegExp(spelled, flags);
+}
+
+const ENTITY = pattern(RULES.entity, "g");
+const TAG = pattern(RULES.tag, "gu");
+const TAG_OR_COMMENT = pattern(`${RULES.tag}|${RULES.comment}`, "gsu");
 // With `u`, because Python's IGNORECASE matches U+017F for s.
-const LINK = new RegExp(`https?://[^${SPACES}<>]+`, "giu");
-const MENTION = new RegExp(`(?<![${WORD}])@[${WORD}]+`, "gu");
-const EMOTICON = new RegExp(
-  `[:;=](?<![${WORD}]=)['’]?-?(?:(?<smile>\\)+)|(?<frown>\\(+(?![${WORD}]))` +
-    `|(?<![${WORD}][:;])(?:(?<laugh>[DpP](?![${WORD}]))|(?<doubt>[/\\\\](?![/\\\\${WORD}]))))`,
-  "gu",
-);
-const EMOJI = { smile: "🙂", frown: "🙁", laugh: "😃", doubt: "😕" };
+const LINK = pattern(RULES.link, "giu");
+const MENTION = pattern(RULES.mention, "gu");
+const EMOTICON = pattern(RULES.emoticon, "gu");
 
 const OTHER = /[^\x00-\x7f]/;
-const SHAPED = /[\ufb00-\ufb06\uff01-\uffee\u2460-\u24ff\u{1d400}-\u{1d7ff}]+/gu;
-const SINGLE =
-  /[\u2190-\u2bff\u{1f000}-\u{1faff}\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u3105-\u312f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u{20000}-\u{3ffff}]/gu;
-const REPEATED = /([a-z])\1\1+/g;
+const SHAPED = pattern(`[${RULES.shaped}]+`, "gu");
+const SINGLE = pattern(`[${RULES.single}]`, "gu");
+const REPEATED = pattern(RULES.repeated, "g");
 const REPEATED_OTHER = /((?![\x00-\x7f])[\p{L}\p{Nl}\p{No}])\1\1+/gu;
-const MOST_MARKS = 30;
-const TOO_MANY = new RegExp(`[^${WORD}${SPACES}\\x00-\\x7f]{${MOST_MARKS + 1},}`, "gu");
-const MARKS = new RegExp(`(\\p{M}{${MOST_MARKS}})\\p{M}+`, "gu");
-
-const APOSTROPHES = /[\x91\x92\u2018\u2019\u201a\u201b\u2032\u2035\u02b9\u02bb\u02bc\xb4`]/g;
-const QUOTES = /[\x93\x94\u201c\u201d\u201e\u201f\u2033\u2036\u2039\u203a\xab\xbb\u300c-\u3011\u300a\u300b]/g;
-const DASHES = /[\x96\x97\u2010-\u2015\u2212\u2e3a\u2e3b]/g;
-const BLANKS =
-  /[\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\xa1\xa6\xa7\xa9\xac\xae\xb6\xb7\xbf\u2022\u2044\u2122\u3000]/g;
-const INVISIBLE =
-  /[\xad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\u2640\u2642\u{1f3fb}-\u{1f3ff}\u{e0020}-\u{e007f}]/gu;
-const SEPARATORS = /["&\-/:;<=>@[\\\]^_{|}~#]/g;
+const TOO_MANY = pattern(`${RULES.may_be_mark}{${RULES.most_marks + 1},}`, "gu");
+const MANY_MARKS = pattern(`(\\p{M}{${RULES.most_marks}})\\p{M}+`, "gu");
+const TYPOGRAPHY = Object.entries(RULES.typography).map(([mark, characters]) => [pattern(`[${characters}]`, "gu"), mark]);
+const SEPARATORS = new RegExp(`[${RULES.separators.replace(/[\]\\^-]/g, "\\$&")}]`, "g");
+/** The tokens that are no words. */
+export const MARKS = `'.,()!?${RULES.tokens}`;
+const TOKENS = new RegExp(`[${MARKS}]`, "g");
 const SPACE_RUN = new RegExp(`[${SPACES}]+`, "u");
 
 /** Return the words that a model reads: `words_of` of sentcli. */
 export function wordsOf(text) {
-  const marked = normalized(text).replace(/['.,()!?*+$%]/g, " $& ");
+  const marked = normalized(text).replace(TOKENS, " $& ");
   return split(marked);
 }
 
@@ -64,7 +59,7 @@ function plain(text) {
   if (text.includes("&")) text = text.replace(ENTITY, (_, name) => unescape(name));
   if (text.includes("<")) {
     const bare = text.replaceAll("<br />", " ");
-    text = bare.includes("<") ? withoutTags(text).replaceAll("<3", "❤") : bare;
+    text = bare.includes("<") ? withoutTags(text).replaceAll("<3", RULES.heart) : bare;
   }
   if (text.includes("://")) text = text.replace(LINK, " ");
   if (text.includes("@")) text = text.replace(MENTION, " ");
@@ -80,19 +75,12 @@ function withoutTags(text) {
 
 function emojiOf(...found) {
   const groups = found.at(-1);
-  return ` ${EMOJI[Object.keys(EMOJI).find((name) => groups[name] !== undefined)]} `;
+  return ` ${RULES.emoji[Object.keys(RULES.emoji).find((name) => groups[name] !== undefined)]} `;
 }
 
 function changed(text) {
-  text = composed(text.replace(SHAPED, (shaped) => shaped.normalize("NFKC")))
-    .replace(APOSTROPHES, "'")
-    .replace(QUOTES, '"')
-    .replace(DASHES, "-")
-    .replace(BLANKS, " ")
-    .replace(INVISIBLE, "")
-    .replaceAll("…", "...")
-    .replaceAll("、", ",")
-    .replaceAll("。", ".");
+  text = composed(text.replace(SHAPED, (shaped) => shaped.normalize("NFKC")));
+  for (const [characters, mark] of TYPOGRAPHY) text = text.replace(characters, mark);
   return composed(text.toLowerCase()).replace(SINGLE, " $& ");
 }
 
@@ -101,7 +89,7 @@ function composed(text) {
 }
 
 function fewerMarks(text) {
-  return text.replace(TOO_MANY, (run) => run.replace(MARKS, "$1"));
+  return text.replace(TOO_MANY, (run) => run.replace(MANY_MARKS, "$1"));
 }
 
 // Python's html.unescape of `&name;`: the numbers 0x80 to 0x9f are those of cp1252, invalid ones vanish.

@@ -18,7 +18,7 @@ export class ParquetTable {
   }
 
   static async open(file) {
-    const buffer = { byteLength: file.size, slice: (start, end) => file.slice(start, end).arrayBuffer() };
+    const buffer = { byteLength: file.size, size: file.size, slice: (start, end) => file.slice(start, end).arrayBuffer() };
     const metadata = await parquetMetadataAsync(buffer);
     for (const element of metadata.schema) keepDecimals(element);
     const table = new ParquetTable(buffer, metadata);

@@ -1,8 +1,7 @@
 // The pieces and sentences of a text in its own spelling, as in sentcli/explain/pieces.py.
 
-import { LETTERS, SPACES, wordsOf } from "./normalize.js";
+import { LETTERS, MARKS, SPACES, wordsOf } from "./normalize.js";
 
-const MARKS = new Set("'.,!?()*+$%"); // tokens that are no words
 const LT = "&(?:amp;)*lt;";
 const GT = "&(?:amp;)*gt;";
 // What has no blank, or is a comment or a tag.
@@ -30,9 +29,18 @@ const SENTENCE_END = new RegExp(
   "giu",
 );
 
+// Where a clause may end. It does if both sides have a word with this effect alone, in log odds. A word with this
+// effect keeps the "with" after it: "bad rooms with good beds", but not "happy with the beds".
+const CLAUSE = new RegExp(
+  `[,;][${SPACES}]+|${START}([${LETTERS}]+)[${SPACES}](?=with[${SPACES}])` +
+    `|[${SPACES}](?=(?:and|while|whereas|though|yet)[${SPACES}])`,
+  "giu",
+);
+const SAYS = 1;
+
 /** Return whether tokens are only marks. */
 export function areMarks(tokens) {
-  return tokens.every((token) => MARKS.has(token));
+  return tokens.every((token) => token.length === 1 && MARKS.includes(token));
 }
 
 /** Return the pieces of a text in order: `{start, end, tokens}`. Together they have its tokens. */
@@ -51,6 +59,47 @@ export function sentencesOf(text) {
     .concat(text.length)
     .map((end, place) => trimmed(text, borders[place], end))
     .filter(({ start, end }) => !areMarks(wordsOf(text.slice(start, end))));
+}
+
+/**
+ * Return the clauses of texts that each say something: the number of the `text`, the `sentence` and the `clause`, both
+ * `{start, end}`.
+ *
+ * @param {(texts: string[]) => Promise<number[]>} effects how far one of the words of each text moves the log odds alone
+ */
+export async function clausesOf(texts, effects) {
+  const cut = []; // possible clauses, each with the word before
+  texts.forEach((text, number) => {
+    for (const sentence of sentencesOf(text)) {
+      const marks = marksOf(text.slice(0, sentence.end), sentence.start);
+      const borders = [sentence.start, ...marks.map((mark) => mark.index + mark[0].length), sentence.end];
+      const words = ["", ...marks.map((mark) => mark[1] ?? "")];
+      words.forEach((word, place) => {
+        cut.push({ text: number, sentence, clause: { start: borders[place], end: borders[place + 1] }, word });
+      });
+    }
+  });
+  const says = await effects(cut.map(({ text, clause }) => texts[text].slice(clause.start, clause.end)));
+  const wordsSay = await effects(cut.map(({ word }) => word));
+  const clauses = [];
+  let lastSaid = 0;
+  cut.forEach(({ text, sentence, clause }, place) => {
+    let said = says[place];
+    const last = clauses.at(-1);
+    if (last?.sentence === sentence && (Math.min(said, lastSaid) < SAYS || wordsSay[place] >= SAYS)) {
+      last.clause = { start: last.clause.start, end: clause.end };
+      said = Math.max(said, lastSaid);
+    } else clauses.push({ text, sentence, clause });
+    lastSaid = said;
+  });
+  return clauses;
+}
+
+function marksOf(text, start) {
+  const marks = [];
+  CLAUSE.lastIndex = start;
+  for (let mark; (mark = CLAUSE.exec(text)); ) marks.push(mark);
+  return marks;
 }
 
 function trimmed(text, start, end) {

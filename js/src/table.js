@@ -2,12 +2,14 @@
 
 import { CsvTable } from "./csv.js";
 import { ParquetTable } from "./parquet.js";
+import { openWorkbook } from "./workbook.js";
 
 const COLUMNS = ["sentiment", "sentiment_score"];
 const FIRST_ROWS = 10; // to show
 const HINT = "sentcli score reads it";
+const WORKBOOK = /^PK\x03\x04/;
 const SIGNATURES = [
-  [/^PK(\x03\x04|\x05\x06)/, "a workbook or an archive"],
+  [/^PK\x05\x06/, "an empty archive"],
   [/^\x1f\x8b/, "compressed with gzip"],
   [/^\x28\xb5\x2f\xfd/, "compressed with zstd"],
   [/^ARROW1\0\0/, "an Arrow file"],
@@ -15,10 +17,11 @@ const SIGNATURES = [
   [/^(\xff\xfe|\xfe\xff|\0\0\xfe\xff)/, "UTF-16 or UTF-32"],
 ];
 
-/** Open a CSV or Parquet file. */
+/** Open a CSV or Parquet file, or a workbook. */
 export async function openTable(file) {
   const start = String.fromCharCode(...new Uint8Array(await file.slice(0, 20).arrayBuffer()));
   if (start.startsWith("PAR1\x15")) return ParquetTable.open(file);
+  if (WORKBOOK.test(start)) return openWorkbook(file);
   const [, found] = SIGNATURES.find(([signature]) => signature.test(start)) ?? [];
   if (found) throw new Error(`the file is ${found}: ${HINT}`);
   return CsvTable.open(file);
@@ -49,6 +52,7 @@ export async function scoreTable(table, scorer, column, options = {}, report = (
   for await (const { records, done } of table.chunks()) {
     const rows = records.filter((record) => isRow(record));
     const results = await scorer.score(rows.map((row) => row.fields[column]), options);
+    options.seen?.(rows, results);
     const result = new Map(rows.map((row, place) => [row, results[place]]));
     output.push(new Blob(records.filter((record) => !record.problem).map((record) => line(table, record, result))));
     rejects.push(...records.filter((record) => record.problem));

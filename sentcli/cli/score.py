@@ -146,8 +146,10 @@ class ScoreOptions:
     summary: str | None = option(
         "File for the summary, as JSON.", type=NamedPath(), heading="More on what is written"
     )
-    by_time: str | None = common.column("Date column for --report. Default: detected.")
-    since: str | None = common.since("For --report: compare the rows since then with those before.")
+    by_time: str | None = common.column("Date column for --report and workbooks. Default: detected.")
+    since: str | None = common.since(
+        "For --report and workbooks: compare the rows since then with those before."
+    )
     day_first: bool | None = common.day_first()
     prefix: str | None = option("Prefix of the names of the new columns, such as model_.")
     strings: bool = option("Parquet and XLSX output: columns of CSV, JSONL and XLSX stay text.")
@@ -235,10 +237,12 @@ def score(options: ScoreOptions) -> None:
         report = summary = None
         if options.summary:
             summary = SummaryFile(Target(options.summary), partial(_write_summary, options, scorer))
-        if options.report:
+        is_workbook = options.output.lower().endswith(".xlsx") and len(scorer.labels) == 2
+        if options.report or is_workbook:  # a workbook has a sheet of what the page says
             from sentcli.report.rows import Report  # few runs have one
 
-            report = Report(scorer, Target(options.report), options.by_time, options.since or "")
+            target = Target(options.report) if options.report else None
+            report = Report(scorer, target, options.by_time, options.since or "")
         run = named(options, JobOptions) | {"rejects": rejects, "report": report, "summary": summary}
         job, inputs = JobOptions(read, write, **run), options.inputs or ("-",)
         cluster = (options.ray, settings) if options.ray else None
@@ -268,8 +272,9 @@ def _check_inputs(options: ScoreOptions) -> None:
         raise UsageError("--text is scored in place of INPUTS and has no --input-format")
     if suffix_of(options.output) == ".html" and not options.output_format:
         raise UsageError(f"--output is for rows; for a page, give --report {shlex.quote(options.output)}")
-    if (options.by_time or options.since) and not options.report:
-        raise UsageError("--by-time and --since are for --report; add --report report.html")
+    is_shown = options.report or options.output.lower().endswith(".xlsx")
+    if (options.by_time or options.since) and not is_shown:
+        raise UsageError("--by-time and --since are for a page or a workbook; add --report report.html")
     if not (options.text or options.inputs) and is_terminal(sys.stdin):
         raise UsageError("nothing to score: name a file, or pipe text to stdin; see sentcli score --help")
     for name in options.inputs:

@@ -36,21 +36,34 @@ def fill_in(template: Path, filters: Mapping[str, Any], **values: Any) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {"aligned": _aligned, "counted": counted, "printable": printable, "short": _short}
-    environment.filters |= {"four": four, "interval": _interval, "thousands": "{:,}".format}
+    environment.filters |= {
+        "digits": digits_of,
+        "four": four,
+        "interval": _interval,
+        "thousands": "{:,}".format,
+    }
     environment.filters |= {"verdict": _verdict}
     environment.filters |= {"lengths": lengths_of, "metrics": metrics_of, "rarest": rarest, **filters}
     return environment.get_template(template.name).render(values)
 
 
-def metrics_of(figures: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """Return name, value and 95 % interval of each metric."""
+def metrics_of(figures: Mapping[str, Any], *, rounded: bool = False) -> list[tuple[str, str, str]]:
+    """Return name, value and 95 % interval of each metric.
+
+    :param rounded: to as many decimals as the number of texts bears, in place of four.
+    """
+    digits = digits_of(figures["examples"]) if rounded else 4
     names = ["accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "log_loss", "expected_calibration_error"]
     if len(figures["classes"]) == 2:
         names.insert(2, "f1")
     values = {**{name: figures[name] for name in names}, **figures.get("ordered", {})}
     intervals = {"accuracy": figures["accuracy_interval"], **figures["intervals"]}
     return [
-        (_NAMES.get(name, name.replace("_", " ")), four(value), _interval(intervals.get(name)))
+        (
+            _NAMES.get(name, name.replace("_", " ")),
+            four(value, digits),
+            _interval(intervals.get(name), digits),
+        )
         for name, value in values.items()
     ]
 
@@ -80,13 +93,18 @@ def accuracy_of_texts(accuracy: float, texts: int) -> str:
     return f"{accuracy:.4f} of {texts:,} texts ({low:.2f} to {high:.2f})"
 
 
-def four(value: float | None) -> str:
-    """Return a number with four decimals, or a dash for None and NaN."""
-    return "-" if value is None or value != value else f"{value:.4f}"
+def digits_of(texts: int) -> int:
+    """Return how many decimals of a share a number of texts bears, by the width of its 95 % interval."""
+    return 2 if texts < 400 else 3 if texts < 10_000 else 4
 
 
-def _interval(bounds: Sequence[float] | None) -> str:
-    return f"{bounds[0]:.4f} to {bounds[1]:.4f}" if bounds else "-"
+def four(value: float | None, digits: int = 4) -> str:
+    """Return a number with four decimals, or as many as given; a dash for None and NaN."""
+    return "-" if value is None or value != value else f"{value:.{digits}f}"
+
+
+def _interval(bounds: Sequence[float] | None, digits: int = 4) -> str:
+    return " to ".join(four(bound, digits) for bound in bounds) if bounds else "-"
 
 
 def lengths_of(part: Mapping[str, Any]) -> str:

@@ -22,7 +22,8 @@ from sentcli.text.tokenizer import Vocab
 
 CONFIG = "config.json"
 VOCAB = "vocab.txt"
-NORMALIZER = "normalize.py"  # a copy of `sentcli.text.normalize` for other runtimes; never run here
+# Copies of `sentcli.text.normalize` and of its rules for other runtimes; never run here.
+NORMALIZER = ("normalize.py", "normalize.json")
 ONNX = "model.onnx"
 TORCHSCRIPT = "model.torchscript.pt"
 METRICS = "metrics.json"
@@ -218,8 +219,9 @@ def write_manifest(folder: Path) -> None:
 
 
 def write_config(folder: Path, config: BundleConfig) -> None:
-    """Write `config.json`, and `normalize.py`, the rules for texts that it names."""
-    shutil.copyfile(normalize.__file__, folder / NORMALIZER)
+    """Write `config.json`, and the normalizer that it names."""
+    for name in NORMALIZER:
+        shutil.copyfile(Path(normalize.__file__).with_name(name), folder / name)
     (folder / CONFIG).write_text(json.dumps(config.to_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 

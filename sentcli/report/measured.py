@@ -1,6 +1,7 @@
 """The pages of an evaluation and of a training."""
 
 import math
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,7 @@ from sklearn.metrics import auc, precision_recall_curve, roc_curve
 from sentcli.evaluation.evaluate import Measurement
 from sentcli.evaluation.model_card import Epochs, Metrics
 from sentcli.report.page import fill, shaded
-from sentcli.scoring.labels import Bools, Floats
+from sentcli.scoring.labels import Bools, Floats, wilson_interval
 from sentcli.scoring.scorer import Scorer
 
 Curve = list[tuple[float, float]]  # points from 0 to 1
@@ -34,10 +35,20 @@ def render_evaluation(measured: Measurement, scorer: Scorer) -> bytes:
             for number in shown
             if 0 < (labels == number).sum() < len(labels)
         ],
+        apart=_apart(measured.record["classes"]),
         thresholds=_thresholds(labels == 1, probabilities[:, 1]) if len(classes) == 2 else None,
         errors=measured.errors,
         shaded=partial(shaded, scorer),
     )
+
+
+def _apart(classes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return a class of low and one of high recall, if their 95 % intervals do not meet."""
+    known = [row for row in classes if row["support"]]
+    bounds = [wilson_interval(round(row["recall"] * row["support"]), row["support"]) for row in known]
+    lowest = min(range(len(known)), key=lambda place: bounds[place][1])
+    highest = max(range(len(known)), key=lambda place: bounds[place][0])
+    return [known[lowest], known[highest]] if bounds[lowest][1] < bounds[highest][0] else []
 
 
 def _roc(is_class: Bools, scores: Floats) -> tuple[float, Curve]:

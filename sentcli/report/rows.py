@@ -31,11 +31,12 @@ class Report:
 
     :ivar doubt: what is not sure about the dates; "" if nothing is.
 
+    :param target: the file of the page; None if only its sentences are needed, for a workbook.
     :param time: the column of dates; None: found by its values.
     :param since: the period that is compared with the time before it, see `find_since`; "" for the default.
     """
 
-    def __init__(self, scorer: "Scorer", target: Target, time: str | None, since: str = "") -> None:
+    def __init__(self, scorer: "Scorer", target: Target | None, time: str | None, since: str = "") -> None:
         self.target = target
         self._scorer, self._time, self._since = scorer, time, since
         self._earlier: Sequence[str] = ()  # the files with which the rows are compared
@@ -118,17 +119,18 @@ class Report:
 
     @property
     def line(self) -> str:
-        """What was written, and which columns it shows, for a message."""
+        """What was written, and which columns it shows, for a message; "" without a page."""
         columns = self.collected.columns
         shown = {"groups": columns.by, "dates": (columns.time,), "stars": (columns.stars,)}
         shown |= {"further dates (see --by-time)": columns.more_times}
         lists = {kind: ", ".join(f"{name!r:.60}" for name in of if name) for kind, of in shown.items()}
         first = f"{counted(self.collected.rows, 'review')}, {len(self.page) / 1000:,.0f} kB"
         parts = [first, *(f"{kind} in {names}" for kind, names in lists.items() if names)]
-        return f"{self.target.name}: {'; '.join(parts)}"
+        return f"{self.target.name}: {'; '.join(parts)}" if self.target else ""
 
     def publish(self) -> None:
-        write_file(self.target, self.page)
+        if self.target:
+            write_file(self.target, self.page)
 
 
 def _title(inputs: Sequence[str]) -> str:

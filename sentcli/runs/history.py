@@ -91,7 +91,8 @@ class History:
 
     def _refuse_existing(self) -> None:
         # A stopped run that renamed its output may have left the page and the summary.
-        pages = [file.target for file in (self.options.report, self.options.summary) if file]
+        files = (self.options.report, self.options.summary)
+        pages = [file.target for file in files if file and file.target]
         for target in (*self.targets, *pages):
             target.refuse_existing()
 

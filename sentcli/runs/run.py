@@ -47,7 +47,7 @@ def score_files(  # the options of a run
     pairs, failed = plan_outputs(inputs, target, options.read, options.write.format)
     if rejects and len(pairs) > 1:
         raise UsageError(f"--rejects names one file for {len(pairs)} outputs; without it, each gets its own")
-    if options.report and target.is_folder:
+    if options.report and options.report.target and target.is_folder:
         raise UsageError("--report shows one output; for others: sentcli report FILES -o report.html")
     _check_files(target, pairs, options)
     options = replace(options, progress=Progress(shown=show_progress))
@@ -138,7 +138,8 @@ def _score_in_turn(scorer: Scorer, pairs: Sequence[Pair], folder: Target, option
 def _check_files(output: Target, pairs: Sequence[Pair], options: JobOptions) -> None:
     """Refuse a summary or a page that would replace a file of the run, or that cannot be written."""
     named = {"--summary": options.summary, "--report": options.report}
-    for flag, file in ((flag, file.target) for flag, file in named.items() if file):
+    targets = {flag: file.target for flag, file in named.items() if file and file.target}
+    for flag, file in targets.items():
         if file.name == STANDARD or (output.is_standard_output and file.is_standard_output):
             raise UsageError(f"{flag} takes the name of a file; standard output is for the rows")
         file.check()

@@ -24,7 +24,8 @@ from sentcli.training import classifier, loop, train_model
 
 FILES = {
     *("README.md", "config.json", "history.csv", "learned-texts.bin", "manifest.json", "metrics.json"),
-    *("model.onnx", "normalize.py", "recipe.toml", "training.html", "validation.csv", "vocab.txt"),
+    *("model.onnx", "normalize.json", "normalize.py", "recipe.toml", "training.html", "validation.csv"),
+    "vocab.txt",
 }
 NO_SHARE = (
     *("--glove", "none", "--hidden-size", 4, "--embedding-dim", 5, "--max-tokens", 20, "--min-freq", 1),

@@ -47,7 +47,7 @@ def test_the_result_is_a_bundle_that_runs(tmp_path, trained, model, options, fil
     exported = load_bundle(output)
     assert exported.config == trained.config
     assert exported.vocab.words == trained.vocab.words
-    others = {"config.json", "normalize.py", "vocab.txt"}
+    others = {"config.json", "normalize.json", "normalize.py", "vocab.txt"}
     assert exported.digests.keys() == files | others
     assert {file.name for file in report} == files
     if operator:

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from demo import build, compare, open_page, score_file, serve
 from test_golden_ids import GOLDEN
+from test_report import CASES, report, without_shades
 
 from sentcli.__main__ import main
 
@@ -100,6 +101,41 @@ def test_a_parquet_file_has_the_values_of_score(offline, tmp_path):
     for row, other in zip(rows, others, strict=True):
         assert row[:-1] == other[:-1]
     assert compare(found, expected)["largest_difference"] <= 1e-4
+
+
+@pytest.mark.parametrize("name", ["falling", "workbook"])
+def test_a_file_ends_in_its_report(offline, tmp_path, name):
+    source = CASES[name][0](tmp_path)
+    score_file(offline, source, tmp_path / "found.csv")
+    with offline.expect_popup() as opened:
+        offline.click("#report")
+    page, said = opened.value, []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.reload()  # with its messages
+    assert page.title() == f"Reviews in {source.name}"
+    assert page.url.startswith("blob:")
+    page.fill("#read input", "room")  # hidden without the script of the page
+    assert "reviews" in page.inner_text("#read [aria-live]")
+    assert page.evaluate("parseFloat(getComputedStyle(document.querySelector('.stack i')).width)") > 1
+    assert page.evaluate("fetch('https://a.example/').then(() => 'sent', () => 'refused')") == "refused"
+    assert not [message for message in said if "a.example" not in message]
+    page.close()
+    with offline.expect_download() as download:
+        offline.click("text=Download report.html")
+    saved = Path(download.value.path()).read_text("utf-8")
+    assert without_shades(saved)[0] == without_shades(report(source))[0]
+
+
+def test_pasted_lines_are_texts(offline):
+    offline.click(".paste summary")
+    offline.fill("#lines", 'So "good", really\n\n  a bad thing\nfine now')
+    offline.click("#take")
+    offline.wait_for_selector("#choice:not([hidden])")
+    offline.click("#start")
+    offline.wait_for_selector("#report")
+    assert "3 rows" in offline.inner_text("#file-status")
+    assert 'So "good", really' in offline.inner_text("#result table")
 
 
 def test_rows_that_do_not_fit_are_counted(offline, tmp_path):

@@ -87,7 +87,7 @@ def test_round_trip(folder: Path) -> None:
     read = load_bundle(folder)
     assert (read.path, read.name, read.model_file, read.is_shipped) == (folder, "small", None, False)
     assert read.config == SETTINGS
-    assert read.digests.keys() == {CONFIG, NORMALIZER, *CONTENT}
+    assert read.digests.keys() == {CONFIG, *NORMALIZER, *CONTENT}
     assert {name: read.read(name) for name in CONTENT} == CONTENT
     assert read.vocab.words == ("<pad>", "<unk>", "film", "été", "🎬")
     assert names_in(folder.parent) == ["small"]
@@ -96,7 +96,7 @@ def test_round_trip(folder: Path) -> None:
 def test_files_are_what_other_tools_expect(folder: Path) -> None:
     manifest = json.loads((folder / MANIFEST).read_bytes())
     lines = [f"{digest}  {name}" for name, digest in manifest["sha256"].items()]
-    names = sorted([CONFIG, NORMALIZER, *CONTENT])
+    names = sorted([CONFIG, *NORMALIZER, *CONTENT])
     assert lines == [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}" for name in names]
     assert json.loads((folder / CONFIG).read_text("utf-8")) == json.loads(json.dumps(SETTINGS.to_json()))
     assert "großartig" in (folder / CONFIG).read_text("utf-8")
@@ -154,7 +154,7 @@ def test_a_target_that_exists_is_kept_without_overwrite(folder: Path) -> None:
         write(folder, {})
     assert read_all(folder) == before
     write(folder, {VOCAB: b"new"}, overwrite=True)
-    assert read_all(folder).keys() == {CONFIG, NORMALIZER, VOCAB, MANIFEST}
+    assert read_all(folder).keys() == {CONFIG, *NORMALIZER, VOCAB, MANIFEST}
     assert load_bundle(folder).read(VOCAB) == b"new"
     assert names_in(folder.parent) == ["small"]
 
@@ -296,7 +296,7 @@ def test_a_link_to_a_model_folder_stays(folder: Path, tmp_path: Path) -> None:
     assert load_bundle(link).name == "small"
     write(link, {}, overwrite=True)
     assert link.readlink() == folder
-    assert load_bundle(folder).digests.keys() == {CONFIG, NORMALIZER}
+    assert load_bundle(folder).digests.keys() == {CONFIG, *NORMALIZER}
 
 
 # Damage

@@ -38,7 +38,7 @@ def test_it_has_the_metrics_and_the_errors(evaluated):
 def test_the_figures_are_those_of_the_command(evaluated):
     done = invoke("evaluate", "-q", "--dataset", evaluated.with_name("test.csv"))
     accuracy = next(line.split()[1] for line in done.stdout.splitlines() if line.startswith("accuracy"))
-    assert accuracy in evaluated.read_text("utf-8")
+    assert f"<b>{float(accuracy):.2f}</b>" in evaluated.read_text("utf-8")  # as many digits as 43 texts bear
 
 
 def test_accuracy_by_a_column(tmp_path):

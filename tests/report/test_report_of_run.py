@@ -106,6 +106,14 @@ def test_a_workbook_opens_on_what_its_report_says(source, tmp_path):
     assert (tmp_path / "out.xlsx").read_bytes() == before
 
 
+def test_a_workbook_says_the_same_without_the_page(source, tmp_path):
+    options = ["--about", "acting=acting,cast", "--since", "2026-01-01"]
+    score("in.csv", "-o", "out.xlsx", "--report", "run.html", *options)
+    score("in.csv", "-o", "alone.xlsx", *options)
+    books = [(tmp_path / name).read_bytes() for name in ("out.xlsx", "alone.xlsx")]
+    assert books[0] == books[1]
+
+
 def test_a_workbook_has_the_groups_that_its_report_found(source, tmp_path):
     score("in.csv", "-o", "out.xlsx", "--report", "run.html")
     rows = CalamineWorkbook.from_path(tmp_path / "out.xlsx").get_sheet_by_name("Summary").to_python()
