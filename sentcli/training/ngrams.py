@@ -36,17 +36,8 @@ _MOST_LABELED = 75_000  # texts to learn these from
 _BUCKETS = 16_381  # of pairs; a prime, so that the product of two tokens reaches all of them
 MANY_BUCKETS, _MANY_TOKENS = 262_139, 5_000_000  # with more tokens to train on
 _FIGURES = ("accuracy", "accuracy_interval", "macro_f1", "log_loss")  # of those that `evaluate` returns
-_SHARES = (
-    0.0,
-    0.1,
-    0.15,
-    0.2,
-    0.35,
-    0.5,
-    0.65,
-    0.8,
-    1.0,
-)  # candidates for the share of a member in the logits
+# Candidates for the share of a member in the logits.
+_SHARES = (0.0, 0.1, 0.15, 0.2, 0.35, 0.5, 0.65, 0.8, 1.0)
 _PARTS = 3  # of the validation texts, each with a share that is chosen on the others
 _STEPS = 100  # of a fit of token features, enough for the accuracy
 
