@@ -73,7 +73,9 @@ def bundle(folder, trained, tmp_path):
 @pytest.mark.parametrize("name", ["model.onnx", "vocab.txt", "config.json", "manifest.json"])
 def test_a_damaged_file_of_the_bundle_is_refused_by_name(score, bundle, name):
     content = (bundle / name).read_bytes()
-    for place in (0, len(content) // 2, len(content) - 2):
+    # In the manifest, a digest of a file that scoring reads: the copies for other runtimes are not read.
+    middle = content.find(b"model.onnx") + 20 if name == "manifest.json" else len(content) // 2
+    for place in (0, middle, len(content) - 2):
         (bundle / name).write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
         assert refused(score, bundle, name if name != "manifest.json" else "")
     for length in (0, len(content) // 2, len(content) - 1):
