@@ -237,8 +237,8 @@ def score(options: ScoreOptions) -> None:
         report = summary = None
         if options.summary:
             summary = SummaryFile(Target(options.summary), partial(_write_summary, options, scorer))
-        is_workbook = options.output.lower().endswith(".xlsx") and len(scorer.labels) == 2
-        if options.report or is_workbook:  # a workbook has a sheet of what the page says
+        is_asked = options.report or options.by_time or options.since
+        if is_asked or (_is_workbook(options) and len(scorer.labels) == 2):
             from sentcli.report.rows import Report  # few runs have one
 
             target = Target(options.report) if options.report else None
@@ -272,8 +272,7 @@ def _check_inputs(options: ScoreOptions) -> None:
         raise UsageError("--text is scored in place of INPUTS and has no --input-format")
     if suffix_of(options.output) == ".html" and not options.output_format:
         raise UsageError(f"--output is for rows; for a page, give --report {shlex.quote(options.output)}")
-    is_shown = options.report or options.output.lower().endswith(".xlsx")
-    if (options.by_time or options.since) and not is_shown:
+    if (options.by_time or options.since) and not (options.report or _is_workbook(options)):
         raise UsageError("--by-time and --since are for a page or a workbook; add --report report.html")
     if not (options.text or options.inputs) and is_terminal(sys.stdin):
         raise UsageError("nothing to score: name a file, or pipe text to stdin; see sentcli score --help")
@@ -282,6 +281,11 @@ def _check_inputs(options: ScoreOptions) -> None:
         if " " in name.strip() and not is_name:
             text = shlex.quote(name if len(name) <= 80 else "...")
             raise UsageError(f"{name!r:.80}: no such file; if this is a text: sentcli score --text {text}")
+
+
+def _is_workbook(options: ScoreOptions) -> bool:
+    """Return whether the output is a workbook, which has a sheet of what the page of a report says."""
+    return suffix_of(options.output) == ".xlsx" and options.output_format in (None, "xlsx")
 
 
 def _read_options(options: ScoreOptions) -> ReadOptions:

@@ -35,14 +35,14 @@ def render_evaluation(measured: Measurement, scorer: Scorer) -> bytes:
             for number in shown
             if 0 < (labels == number).sum() < len(labels)
         ],
-        apart=_apart(measured.record["classes"]),
+        apart=recall_extremes(measured.record["classes"]),
         thresholds=_thresholds(labels == 1, probabilities[:, 1]) if len(classes) == 2 else None,
         errors=measured.errors,
         shaded=partial(shaded, scorer),
     )
 
 
-def _apart(classes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def recall_extremes(classes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return a class of low and one of high recall, if their 95 % intervals do not meet."""
     known = [row for row in classes if row["support"]]
     bounds = [wilson_interval(round(row["recall"] * row["support"]), row["support"]) for row in known]

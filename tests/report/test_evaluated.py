@@ -11,6 +11,10 @@ from test_page import Elements
 from sentcli.scoring.labels import wilson_interval
 
 pytest.importorskip("sklearn")
+
+from sentcli.evaluation.display import digits_of, four
+from sentcli.report.measured import recall_extremes
+
 REVIEWS = [*enumerate(invented.reviews(60, 6))]
 
 
@@ -80,3 +84,19 @@ def test_more_than_two_classes(tmp_path, trained_three):
     assert "Reliability" in text
     assert text.count(", area 0.") + text.count(", area 1.") == 3  # a ROC curve of each class
     assert "Precision and recall of" not in text  # of a second class
+
+
+def test_two_classes_are_named_only_if_their_recall_differs():
+    def classes(**counts):
+        return [
+            {"name": name, "recall": hits / size, "support": size} for name, (hits, size) in counts.items()
+        ]
+
+    few = classes(rare=(5, 9), low=(71, 113), high=(137, 138))
+    assert [row["name"] for row in recall_extremes(few)] == ["low", "high"]  # not the 5 of 9
+    assert recall_extremes(classes(a=(80, 100), b=(85, 100), c=(5, 9))) == []
+
+
+@pytest.mark.parametrize(("texts", "shown"), [(43, "0.92"), (1_000, "0.924"), (25_000, "0.9242")])
+def test_a_page_has_as_many_digits_as_the_texts_bear(texts, shown):
+    assert four(0.92416, digits_of(texts)) == shown

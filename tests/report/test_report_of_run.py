@@ -239,3 +239,10 @@ def test_more_than_two_labels_are_refused(source, trained_three):
     assert refused in fail("score", "in.csv", "-o", "out.csv", "--report", "x.html", *model).message
     score("in.csv", "-o", "out.csv", *model)
     assert refused in fail("report", "out.csv", "-o", "x.html", *model).message
+
+
+def test_a_period_for_a_workbook_needs_two_labels(tmp_path, trained_three):
+    (tmp_path / "in.csv").write_text("review\nlovely\n", "utf-8")
+    command = ["score", tmp_path / "in.csv", "--model", trained_three.path, "-o", tmp_path / "out.xlsx"]
+    assert "two labels" in fail(*command, "--since", "2026-01-01").message
+    assert invoke(*command).exit_code == 0
