@@ -143,7 +143,7 @@ def add_linear(
 
 
 def adds_nothing(linear: Linear, data: Corpus, logits: Logits, tested: Indices | slice = slice(None)) -> bool:
-    """Return whether the logits of a network for these texts add nothing to linear members beyond chance."""
+    """Return whether a network lowers the loss of linear members by less than a standard error."""
     sure, labels = data.validation.has_label[tested], data.validation.labels[tested]
     gains, _ = gains_of(labels[sure], linear.logits[tested][sure], logits[sure].astype(np.float64))
     return not best_share(gains, is_sure=True)

@@ -144,7 +144,7 @@ def cross_validate(
         values = title, best["validation_loss"], accuracy, best["epoch"], len(histories[-1])
         LOG.info("%s: validation loss %.4f, accuracy %s after epoch %d of %d", *values)
         if of_fold.is_hopeless and of_fold.is_hopeless(of_fold.logits[int(best["epoch"]) - 1]):
-            LOG.info("the network adds nothing to the linear model beyond chance: left out")
+            LOG.info("left out: the network lowers the loss by less than the standard error of its gain")
             break
     sizes = [len(tested) for _, tested in data.folds][: len(histories)]
     names = "validation_loss", "validation_accuracy"
