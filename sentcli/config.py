@@ -210,6 +210,7 @@ class DataSet(_Settings):
     # The probability of the second of two classes for each label; `PROBABILITY`: the labels are these
     # probabilities; None: labels are names.
     targets: Mapping[str, float] | str | None = None
+    round_labels: bool = False  # whether labels such as 4.5 become whole numbers
     most: int | None = _number(None, 1)  # texts of each label to use, drawn at random
     validate: bool = True  # whether a share of its texts is set aside to validate on
     terms: str | None = None  # its license or terms, for the model card

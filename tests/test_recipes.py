@@ -160,24 +160,6 @@ def test_scikit_learn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert scorer.score(["an absolute joy", "dull and lifeless"]).labels == ["positive", "negative"]
 
 
-def test_what_to_label_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("pandas")
-    monkeypatch.chdir(tmp_path)
-    texts = ["a joy", "dull", "it is good but bad", "", "not sure, all right"]
-    with Path("unlabeled.csv").open("w", newline="") as file:
-        csv.writer(file).writerows(
-            [["text"], *([text] for text in texts), *([f"a joy {n}"] for n in range(99))]
-        )
-    assert invoke("score", "unlabeled.csv", "-o", "scored.csv", "--probabilities").exit_code == 0
-    exec(MARKED["label next"], {})
-    with Path("label-next.csv").open(newline="") as file:
-        found = [*csv.DictReader(file)]
-    assert len(found) == 100
-    margins = [float(row["margin"]) for row in found]
-    assert margins == sorted(margins)
-    assert {texts[2], texts[4]} <= {row["text"] for row in found[:3]}
-
-
 @pytest.mark.skipif(not shutil.which("jq"), reason="needs the program jq")
 def test_jq(tmp_path: Path) -> None:
     reviews = [{"id": 1, "body": "Sturdy."}, {"id": 2, "body": "It rattles.", "photos": ["a.jpg"]}]

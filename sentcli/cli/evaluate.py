@@ -32,6 +32,7 @@ class EvaluateOptions:
     split: str = option("Split of the data set; a file has only one.", default="test")
     text_column: str | None = common.text_column()
     label_column: str | None = common.label_column()
+    round_labels: bool = common.round_labels()
     targets: str | None = option(
         "Two labels: the probability of the second for each label of the data, as in a [[data]] table of "
         "sentcli train, such as '{ 1 = 0, 2 = 0, 3 = 0.5, 4 = 1, 5 = 1 }'. A text in the middle is neutral.",
@@ -84,7 +85,8 @@ def evaluate(options: EvaluateOptions) -> None:
     if options.card and options.against:
         raise UsageError("--card writes the metrics of a single model; omit --against")
     targets = _read_targets(options.targets) if options.targets else None
-    data = DataSet(options.dataset, options.text_column, options.label_column, targets=targets)
+    columns = options.text_column, options.label_column
+    data = DataSet(options.dataset, *columns, targets=targets, round_labels=options.round_labels)
     bundle = load_bundle(options.model)
     against = load_bundle(options.against) if options.against else None
     _check_labels(options, bundle, against)

@@ -85,6 +85,7 @@ dataset = partial(
 text_column = partial(
     option, "Text column: name, number, or several: title,body. Default: detected.", "-c", **_ONCE
 )
+round_labels = partial(option, "Round labels that are numbers, such as 4.5 stars to 5.", default=False)
 label_column = partial(option, "Column of the labels. Default: label, sentiment, class, stars or similar.")
 day_first = partial(option, "In 3/4/2025. Default: detected.", "--day-first/--month-first", default=None)
 delimiter = partial(option, r"CSV and TSV: field separator; \t is a tab.")

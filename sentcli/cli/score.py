@@ -94,6 +94,9 @@ class ScoreOptions:
     )
     drop: _Names = _name_list("Leave out these columns, such as the text. Rejected rows keep them.")
     keep: _Names = _name_list("Write only these columns of the input, and the new ones.")
+    label_next: int | None = option(
+        "Write only the N rows to label next: the least certain first, no text twice.", metavar="N", low=1
+    )
     by: tuple[str, ...] = common.column(
         "Count rows and labels per value of a column, or per date:week, :month, :quarter, :year; repeatable."
     )
@@ -232,6 +235,7 @@ def score(options: ScoreOptions) -> None:
     rejects = RejectOptions(options.rejects, options.max_rejects)
     talks = not (options.quiet or is_shown)  # if rows go to a terminal, write nothing else
     settings = named(options, Scorer, Extras) | {"words": common.weights_of(options.words)}
+    settings["probabilities"] |= bool(options.label_next)
     model = settings.pop("model")
     with Scorer(model, **settings) as scorer:
         report = summary = None
@@ -249,7 +253,7 @@ def score(options: ScoreOptions) -> None:
         result = score_files(
             scorer, inputs, options.output, job, shard=options.shard, show_progress=talks, cluster=cluster
         )
-    name = "" if options.output == "-" else options.output
+    name = "" if options.output == "-" or options.label_next else options.output
     said = [*result.lines(name, ordered=scorer.ordered), *result.tables(scorer.labels[-1])] if talks else []
     said += [report.line] if talks and report else []
     warning = result.warning if options.null_unknown == 1 else ""  # which says to set it

@@ -129,6 +129,7 @@ class TrainOptions:
     text_column: str | None = common.text_column()
     label_column: str | None = common.label_column()
     weight_column: str | None = common.column("Column of the weight of each text.")
+    round_labels: bool = common.round_labels()
     positive: str | None = common.name(
         "Label whose probability is the score (two labels). Default: the second in sort order."
     )

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -26,7 +26,7 @@ RARE = 0.2  # of an even share: a class with fewer texts is rare
 _MOST_LISTED = 6  # classes named in a warning
 _NULL = NullValues(("nan", "n/a", "#n/a", "null"))  # no labels; "none" may be one
 _FEW_CLASSES = 5  # up to so many, each may have a single text
-_SIMILAR = 0.85  # of `get_close_matches`: one edit of a word of seven letters
+_SIMILAR = 0.8  # of `get_close_matches`: one letter of five
 _MOST_DECIMALS = 20  # labels; more numbers, some with decimals, are no classes
 
 
@@ -124,6 +124,15 @@ def normalize_label(label: str) -> str:
     return whole[1] if whole else _FULL_NAMES.get(label, label)
 
 
+def round_labels(data: LabeledTexts) -> LabeledTexts:
+    """Return the texts with whole numbers for labels with decimals; a half becomes the higher one."""
+    numbers = [label for label in {*data.labels} if label and are_numbers([label])]
+    whole = {label: f"{np.floor(float(label) + 0.5):.0f}" for label in numbers}
+    if rounded := [f"{label} to {name}" for label, name in sorted(whole.items()) if label != name]:
+        LOG.info("%s: labels rounded: %.300s", data.where, ", ".join(rounded))
+    return replace(data, labels=[whole.get(label, label) for label in data.labels])
+
+
 def are_numbers(labels: Iterable[str]) -> bool:
     """Return whether all labels are numbers."""
     return all(map(_NUMBER.fullmatch, labels))
@@ -141,7 +150,8 @@ def class_names(data: LabeledTexts) -> tuple[str, ...]:
     limit = _MOST_DECIMALS if has_decimals else MAX_CLASSES
     if not 2 <= len(names) <= limit:
         examples = ", ".join(repr(name)[:40] for name in names[:3])
-        hint = ' Round them; for probabilities, the [[data]] table needs targets = "probability"'
+        rounding = f"Round them ({option('round_labels', True)})"
+        hint = f' {rounding}; for probabilities, the [[data]] table needs targets = "probability"'
         raise DataError(
             f"{data.where}: {counted(len(names), 'different label')} ({examples}); a model has 2 to {limit}; "
             f"is {option('label_column')} right?{hint * has_decimals}"

@@ -21,6 +21,7 @@ from sentcli.datasets.labels import (
     label_ids,
     label_name,
     normalize_label,
+    round_labels,
 )
 from sentcli.datasets.splits import warn_of_contradictions
 from sentcli.errors import DataError, RejectsError, UsageError, counted, option, requires
@@ -95,6 +96,7 @@ def load_split(
     weight, options = data.weight_column, replace(options, text_column=data.text_column)
     names = {weight: "weight_column"} if weight else dict.fromkeys(options.by, "by")
     texts, entries = _read(*_open(data.path, split, options), data.label_column, names)
+    texts = round_labels(texts) if data.round_labels else texts
     if not len(texts) + len(entries):
         raise DataError(f"{texts.where}: no rows")
     missing = {row: "no label" for row, label in enumerate(texts.labels) if label is None}

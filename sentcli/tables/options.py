@@ -142,6 +142,7 @@ class WriteOptions:
     :param strings: all columns of text formats and workbooks stay text where the output has types.
     :param output_delimiter: of CSV and TSV; None: that of the input, or the usual one.
     :param output_encoding: of CSV and TSV: any of Python's text encodings; None: that of the input, or UTF-8.
+    :param label_next: write only so many rows, see `sentcli.runs.label_next`; None: all.
     :raises UsageError: for an invalid value, naming the option.
     """
 
@@ -151,6 +152,7 @@ class WriteOptions:
     strings: bool = False
     output_delimiter: str | None = None
     output_encoding: str | None = None
+    label_next: int | None = None
 
     def __post_init__(self) -> None:
         _read_tab(self, "output_delimiter")

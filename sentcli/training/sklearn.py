@@ -1,7 +1,10 @@
 """A scikit-learn classifier of texts, which trains as `sentcli train` does and predicts as `Scorer` does."""
 
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
@@ -11,12 +14,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sentcli import load
-from sentcli.config import DataSet
+from sentcli.config import LOG, BundleConfig, DataSet
 from sentcli.datasets.labels import known_labels
-from sentcli.errors import requires
+from sentcli.errors import SentcliError, requires
+from sentcli.model.bundle import CONFIG, Bundle, load_bundle, new_bundle
 from sentcli.scoring.inference import as_texts
 from sentcli.scoring.labels import choose_classes
+from sentcli.scoring.scorer import Scorer
 
 with requires("train"):
     from sklearn.base import BaseEstimator, ClassifierMixin
@@ -27,6 +31,35 @@ with requires("train"):
     from sentcli.training.corpus import DataSource
     from sentcli.training.settings import Options
     from sentcli.training.train import train_bundle
+
+_STATE = "classifier.json"  # parameters, the classes of y, and their shares
+
+
+@dataclass(frozen=True)
+class _InMemory(Bundle):
+    """A model whose files are not on disk."""
+
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+    def read(self, name: str) -> bytes:
+        return self.files[name]
+
+
+@contextmanager
+def _without_path(path: Path) -> Iterator[None]:
+    """Replace the path of a temporary file in errors and log lines."""
+
+    def rename(record: logging.LogRecord) -> bool:
+        record.msg, record.args = record.getMessage().replace(str(path), "X and y"), ()
+        return True
+
+    LOG.addFilter(rename)
+    try:
+        yield
+    except SentcliError as error:
+        raise type(error)(str(error).replace(str(path), "X and y")) from None
+    finally:
+        LOG.removeFilter(rename)
 
 
 class SentimentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -54,23 +87,25 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.seed = seed
         self.settings = settings
 
-    def fit(self, X: Any, y: Any) -> Self:  # noqa: N803  # scikit-learn's name
-        """Train a model.
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803  # scikit-learn's name
+        """Train a model, in a temporary folder.
 
         :param y: the label of each text: strings, or numbers that identify classes.
+        :param sample_weight: the weight of each text, as `--weight-column` of `sentcli train`; None: 1.
         :raises ValueError: for X and y of different lengths, and for labels of fewer than two classes.
         :raises TypeError: for an element of X that is neither a string nor missing.
         :raises SentcliError: for parameters or texts that cannot be used.
         """
         texts, y = [text or "" for text in as_texts(X)], column_or_1d(y)
-        check_consistent_length(texts, y)
+        weights = np.ones(len(texts)) if sample_weight is None else column_or_1d(sample_weight, dtype=float)
+        check_consistent_length(texts, y, weights)
         if missing := sum(label is None or label != label for label in y.tolist()):
             raise ValueError(f"y has no label (None or NaN) for {missing} of {len(texts)} texts; omit these")
         check_classification_targets(y)
-        self.classes_, ids, counts = np.unique(y, return_inverse=True, return_counts=True)
-        if len(counts) < 2:
-            raise ValueError(f"y has {len(counts)} class; a classifier needs two or more")
-        self.class_prior_ = counts / len(texts)
+        self.classes_, ids = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(f"y has {len(self.classes_)} class; a classifier needs two or more")
+        self.class_prior_ = np.bincount(ids, weights) / weights.sum()
         given = {"epochs": self.epochs, "seed": self.seed, **(self.settings or {})}
         options = Options(quiet=True, command="sentcli.training.sklearn.SentimentClassifier")
         glove = str(self.glove) if self.glove else None
@@ -79,20 +114,47 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             data, model = Path(folder, "texts.parquet"), Path(folder, "model")
             names = self.classes_.astype(str)  # stated, as they may differ by case alone
             stated = json.dumps({"info": {"features": {"label": {"names": names.tolist()}}}})
-            columns = {"text": texts, "label": names[ids]}
+            columns = {"text": texts, "label": names[ids], "weight": weights}
             pq.write_table(pa.table(columns, metadata={"huggingface": stated}), data)
-            train_bundle(DataSource((DataSet(str(data)),), glove, finetune), given, model, options)
+            data_set = DataSet(str(data), weight_column=None if sample_weight is None else "weight")
+            with _without_path(data):
+                train_bundle(DataSource((data_set,), glove, finetune), given, model, options)
             self.files_ = {path.name: path.read_bytes() for path in model.iterdir()}
         return self
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> None:
+        """Write a model folder for `load`, `sentcli.load` and `sentcli score --model`."""
+        check_is_fitted(self)
+        state = {"parameters": self.get_params(), "classes": self.classes_.tolist()}
+        state["class_prior"] = self.class_prior_.tolist()
+        with new_bundle(Path(folder), overwrite=overwrite) as new:
+            for name, content in self.files_.items():
+                (new / name).write_bytes(content)
+            (new / _STATE).write_text(json.dumps(state, default=str))
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Return the classifier that `save` wrote, or one of another model folder, whose labels are strings.
+
+        :raises BundleError: for a folder that is not of a model.
+        """
+        bundle = load_bundle(Path(folder))
+        labels = sorted(bundle.config.labels)
+        state = {"parameters": {}, "classes": labels, "class_prior": [1 / len(labels)] * len(labels)}
+        if _STATE in bundle.digests:
+            state = json.loads(bundle.read(_STATE))
+        loaded = cls(**state["parameters"])
+        loaded.classes_, loaded.class_prior_ = map(np.array, (state["classes"], state["class_prior"]))
+        loaded.files_ = {name: bundle.read(name) for name in bundle.digests if name != _STATE}
+        return loaded
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:  # noqa: N803
         """Return the probability of each class, `[texts, classes]`; raise errors as `Scorer.score`."""
         check_is_fitted(self)
-        with TemporaryDirectory() as folder:
-            for name, content in self.files_.items():
-                Path(folder, name).write_bytes(content)
-            with load(folder) as scorer:
-                probabilities = scorer.probabilities(X)
+        config = BundleConfig.from_json(json.loads(self.files_[CONFIG]), CONFIG)
+        bundle = _InMemory(Path("classifier"), config, dict.fromkeys(self.files_, ""), files=self.files_)
+        with Scorer(bundle) as scorer:
+            probabilities = scorer.probabilities(X)
         names = self.classes_.astype(str).tolist()
         ids = known_labels(names, scorer.labels)
         probabilities = probabilities[:, [ids[name] for name in names]]

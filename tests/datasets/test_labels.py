@@ -71,6 +71,8 @@ def test_classes_with_a_single_text_are_warned_of(caplog: pytest.LogCaptureFixtu
     assert "r.csv: classes that have a single text: '?'; are they mistyped?" in caplog.text
     class_names(LabeledTexts([""] * 9, ["positive", "negative"] * 4 + ["positiv"]))
     assert "'positiv' (did you mean 'positive'?)" in caplog.text
+    class_names(LabeledTexts([""] * 9, ["anger", "joy"] * 4 + ["angre"]))
+    assert "'angre' (did you mean 'anger'?)" in caplog.text
 
 
 @pytest.mark.parametrize("value", [None, "", "  ", float("nan"), "nan", "NaN", "N/A", "NULL", "#N/A"])

@@ -2,6 +2,7 @@
 
 import pickle
 from pathlib import Path
+from tempfile import gettempdir
 
 import invented
 import numpy as np
@@ -17,7 +18,8 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import estimator_checks
 
 from sentcli import load
-from sentcli.errors import UsageError
+from sentcli.errors import RejectsError, SentcliError, UsageError
+from sentcli.training import sklearn
 from sentcli.training.sklearn import SentimentClassifier
 
 TINY = {"hidden_size": 8, "embedding_dim": 12, "max_tokens": 40, "batch_size": 16, "lr": 0.02, "min_freq": 1}
@@ -41,6 +43,43 @@ def folder(fitted, tmp_path_factory) -> Path:
     for name, content in fitted.files_.items():
         (folder / name).write_bytes(content)
     return folder
+
+
+def test_it_is_saved_and_loaded(fitted, tmp_path):
+    fitted.save(tmp_path / "model")
+    loaded = SentimentClassifier.load(tmp_path / "model")
+    assert loaded.get_params() == fitted.get_params()
+    assert loaded.classes_.tolist() == fitted.classes_.tolist()
+    texts = [*TEXTS[:9], None]
+    assert np.array_equal(loaded.predict_proba(texts), fitted.predict_proba(texts))
+    loaded.save(tmp_path / "model", overwrite=True)
+    with load(tmp_path / "model") as scorer:
+        assert scorer.labels == ("negative", "positive")
+
+
+def test_prediction_writes_no_file(fitted, monkeypatch):
+    monkeypatch.setattr(sklearn, "TemporaryDirectory", None)
+    assert len(fitted.predict(TEXTS[:3])) == 3
+
+
+def test_weights_are_those_of_the_texts():
+    """Every text also has the wrong label, with a weight of nearly nothing."""
+    wrong = ["positive" if label == "negative" else "negative" for label in LABELS]
+    weights = [1] * 200 + [1e-4] * 200
+    found = classifier().fit(TEXTS * 2, LABELS + wrong, sample_weight=weights)
+    assert found.score(TEXTS, LABELS) > 0.9
+    share = LABELS.count("negative") / 200
+    assert found.class_prior_ == pytest.approx([share, 1 - share], abs=1e-3)
+    with pytest.raises(RejectsError, match=r"'-1\.0' is not a number of at least 0"):
+        classifier().fit(TEXTS, LABELS, sample_weight=[-1] * 200)
+
+
+def test_no_temporary_folder_is_named(caplog):
+    with pytest.raises(SentcliError, match=r"^X and y: 7 different labels in 12 texts"):
+        classifier().fit(TEXTS[:12], [*"abcdefgabcde"])
+    classifier(epochs=1).fit([*TEXTS, TEXTS[0]], [*LABELS, "rare"])
+    assert "X and y: " in caplog.text
+    assert gettempdir() not in caplog.text
 
 
 def test_predictions_are_those_of_its_model(fitted, folder):
