@@ -48,7 +48,7 @@ class Run:
     quiet: bool = False
     vary: Callable[..., TokenIds] | None = None  # returns the ids of a text, by random numbers
     ends: float = math.inf  # when to stop, by `time.monotonic`
-    is_hopeless: Callable[..., bool] | None = None  # whether to stop, by the logits of an epoch
+    is_hopeless: Callable[..., bool] = lambda *_, **__: False  # to stop, by the logits of an epoch
     logits: list[Logits] = field(default_factory=list)  # after each epoch, for the validation texts
 
 
@@ -115,7 +115,7 @@ def fit(
             progress.epoch == epochs
             or time.monotonic() > run.ends
             or has_stalled(progress.history, patience, loss_by_frequencies)
-            or _is_hopeless(run)
+            or (len(run.logits) >= _TRIED and run.is_hopeless(run.logits[-1]))
         )
         checkpoint.save_if_due(progress, best)
 
@@ -141,10 +141,6 @@ def has_stalled(history: Sequence[Mapping[str, float]], patience: int, loss_by_f
     if not patience or min(losses, default=math.inf) >= _LEARNED * loss_by_frequencies:
         return False
     return len(losses) - losses.index(min(losses)) > patience
-
-
-def _is_hopeless(run: Run) -> bool:
-    return run.is_hopeless is not None and len(run.logits) >= _TRIED and run.is_hopeless(run.logits[-1])
 
 
 class Learner:
