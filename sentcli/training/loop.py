@@ -25,7 +25,7 @@ from sentcli.model.bundle import HISTORY
 from sentcli.scoring.scorer import progress_bar
 from sentcli.text.tokenizer import UNK_ID
 from sentcli.training.checkpoint import Checkpoint
-from sentcli.training.classifier import Classification
+from sentcli.training.classifier import backward
 from sentcli.training.corpus import Examples, TokenIds, collate, epoch_batches
 from sentcli.training.lazy_adamw import LazyAdamW
 
@@ -157,7 +157,6 @@ class Learner:
         self.lazy = LazyAdamW(model.embedding, average.embedding, adamw)
         self._adamw = torch.optim.AdamW([weight for weight, _ in self._dense], **adamw, fused=True)
         self.optimizers: tuple[torch.optim.Optimizer, ...] = (self._adamw, self.lazy)
-        self.objective = Classification(config, device)
         self._config = config
 
     def step(self, ids: Tensor, lengths: Tensor, targets: Tensor, rate: float) -> tuple[float, int, int]:
@@ -168,7 +167,7 @@ class Learner:
         rows = functional.pad(ids.flatten(), (0, 1), value=UNK_ID)  # word dropout reads `<unk>` too
         self.lazy.catch_up(torch.unique(rows))
         # In the backward pass, the hooks of `tie_gates` keep tied gates tied.
-        loss, correct, labeled = self.objective.backward(self.model, ids, lengths, targets)
+        loss, correct, labeled = backward(self.model, ids, lengths, targets, self._config)
         with torch.no_grad():
             gradients = [weight.grad for weight, _ in self._dense if weight.grad is not None]
             gradients.append(self.lazy.gradient())
