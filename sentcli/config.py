@@ -14,7 +14,6 @@ from sentcli.errors import BundleError, UsageError, is_utf8
 POOLINGS = ("last", "max+mean")
 CLASS_WEIGHTS = ("none", "balanced")
 GATES = ("separate", "forget")
-TRAINING_PRECISIONS = ("auto", "fp32")
 SCORING_PRECISIONS = ("fp32", "bf16", "fp16")
 BACKENDS = ("onnx", "torch", "torchscript")
 DEVICES = ("cpu", "cuda")
@@ -26,7 +25,6 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+", re.ASCII)  # id of a data set
 FORMAT_VERSION = 1
 MAX_CLASSES = 1000
 SIDES = 3  # negative, neutral and positive
-SEEDS = 2**32  # number of seeds; NumPy and scikit-learn accept 0 to 2**32 - 1
 
 
 def _number(default: Any, low: float, high: float = math.inf, help: str = "", **more: Any) -> Any:  # noqa: A002
@@ -263,8 +261,9 @@ class TrainConfig(_Settings):
     time_limit: float = _number(
         0.0, 0, help="End training after a time such as 10m; 0: no limit.", is_new=True
     )
-    precision: str = _choice("auto", TRAINING_PRECISIONS, "auto: bf16 if the hardware has it, else fp32.")
-    seed: int = _number(1, 0, SEEDS - 1, "Random seed for everything except the validation split.")
+    precision: str = _choice("auto", ("auto", "fp32"), "auto: bf16 if the hardware has it, else fp32.")
+    # NumPy and scikit-learn accept these seeds.
+    seed: int = _number(1, 0, 2**32 - 1, "Random seed for everything except the validation split.")
 
 
 def settable() -> list[Field[Any]]:

@@ -7,7 +7,7 @@ import click
 
 from sentcli.cli import options as common
 from sentcli.cli import say
-from sentcli.cli.command import OTHER, Command, option
+from sentcli.cli.command import OTHER, Command, named, option
 from sentcli.errors import requires
 from sentcli.export import FORMATS, GRAPHS
 from sentcli.model.bundle import load_bundle
@@ -51,7 +51,9 @@ def export(options: ExportOptions) -> None:
         from sentcli.export.export import export_bundle
     output = options.output or Path(f"{bundle.name}-{options.format}")
     formats = FORMATS if options.format == _ALL else (options.format,)
-    files = export_bundle(bundle, output, formats=formats, graph=options.graph, overwrite=options.overwrite)
-    for file in () if options.quiet else files:
-        difference = f"from PyTorch's by at most {file.difference:.1e} on synthetic texts"
-        say(f"{output / file.name}: {file.size / 1e6:.1f} MB; its probabilities differ {difference}")
+    how = named(options, export_bundle) | {"output": output, "formats": formats}
+    for name, largest in export_bundle(bundle, **how).items():
+        size = (output / name).stat().st_size / 1e6
+        difference = f"from PyTorch's by at most {largest:.1e} on synthetic texts"
+        if not options.quiet:
+            say(f"{output / name}: {size:.1f} MB; its probabilities differ {difference}")

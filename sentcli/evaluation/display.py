@@ -36,14 +36,9 @@ def fill_in(template: Path, filters: Mapping[str, Any], **values: Any) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {"aligned": _aligned, "counted": counted, "printable": printable, "short": _short}
-    environment.filters |= {
-        "digits": digits_of,
-        "four": four,
-        "interval": _interval,
-        "thousands": "{:,}".format,
-    }
-    environment.filters |= {"verdict": _verdict}
-    environment.filters |= {"lengths": lengths_of, "metrics": metrics_of, "rarest": rarest, **filters}
+    environment.filters |= {"digits": digits_of, "four": four, "interval": _interval, "verdict": _verdict}
+    environment.filters |= {"lengths": lengths_of, "metrics": metrics_of, "rarest": rarest}
+    environment.filters |= {"thousands": "{:,}".format, **filters}
     return environment.get_template(template.name).render(values)
 
 

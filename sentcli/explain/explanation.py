@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -154,25 +154,20 @@ class Aspects:
 
     def scores(self, texts: Sequence[str], parts: Parts, score: Score) -> dict[str, list[float | None]]:
         """Return for each aspect a score per text; None for a text without its words."""
-        asked: dict[tuple[int, str], list[str]] = {}
-        for row, clause, name in self._clauses(texts, parts):
-            asked.setdefault((row, name), []).append(clause)
-        numbers = [number for _, number in score([*map(" ".join, asked.values())])]
-        scores = dict(zip(asked, numbers, strict=True))
-        return {name: [scores.get((row, name)) for row in range(len(texts))] for name in self._names}
-
-    def _clauses(self, texts: Sequence[str], parts: Parts) -> Iterator[tuple[int, str, str]]:
-        """Yield the row of each clause that has a word of an aspect, the clause, and each of its aspects."""
         found = [self._phrases.find(text) for text in texts]
-        asked = [text if places else "" for text, places in zip(texts, found, strict=True)]
+        read = [text if places else "" for text, places in zip(texts, found, strict=True)]
 
         def is_wanted(row: int, span: Span) -> bool:
             return any(span[0] <= place < span[1] for _, place, _ in found[row])
 
-        for row, _, (start, end) in clauses_of(asked, parts.alone, is_wanted):
+        asked: dict[tuple[int, str], list[str]] = {}
+        for row, _, (start, end) in clauses_of(read, parts.alone, is_wanted):
             names = chain.from_iterable(names for names, place, _ in found[row] if start <= place < end)
             for name in dict.fromkeys(names):
-                yield row, texts[row][start:end], name
+                asked.setdefault((row, name), []).append(texts[row][start:end])
+        numbers = [number for _, number in score([*map(" ".join, asked.values())])]
+        scores = dict(zip(asked, numbers, strict=True))
+        return {name: [scores.get((row, name)) for row in range(len(texts))] for name in self._names}
 
 
 def forms_of(word: str) -> list[str]:

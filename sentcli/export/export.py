@@ -4,7 +4,6 @@ import copy
 import io
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -41,15 +40,6 @@ _SHORT = 64  # tokens; in a longer text a wrong word vector changes the probabil
 _BUILDERS = {"portable": portable_graph, "folded": folded_graph}
 
 
-@dataclass(frozen=True)
-class ExportedFile:
-    """A model file that was written."""
-
-    name: str
-    size: int  # in bytes
-    difference: float  # the largest from PyTorch's probabilities, on synthetic texts
-
-
 def export_bundle(
     bundle: Bundle,
     output: Path,
@@ -57,9 +47,10 @@ def export_bundle(
     formats: Sequence[str] = ("onnx",),
     graph: str = "portable",
     overwrite: bool = False,
-) -> list[ExportedFile]:
+) -> dict[str, float]:
     """Write a model folder with the model in other formats, for `sentcli score --model`.
 
+    :returns: for each new model file, by its name, the largest difference from PyTorch's probabilities.
     :raises ExportError: when an exported file disagrees with PyTorch; nothing is written then.
     """
     if graph != "portable" and "onnx" not in formats:
@@ -68,21 +59,19 @@ def export_bundle(
         raise OutputError(f"{output} is the model itself; name another folder with -o")
     torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
     model, max_tokens = load_model(bundle), bundle.config.text.max_tokens
-    files = []
+    differences = {}
     with new_bundle(output, overwrite=overwrite) as folder:
         write_config(folder, bundle.config)
         (folder / VOCAB).write_bytes(bundle.read(VOCAB))
         if "onnx" in formats:
-            files.append(write_onnx(model, folder / ONNX, graph, max_tokens))
+            differences[ONNX] = write_onnx(model, folder / ONNX, graph, max_tokens)
         if "torchscript" in formats:
-            files.append(write_torchscript(model, folder / TORCHSCRIPT, max_tokens))
-    return files
+            differences[TORCHSCRIPT] = write_torchscript(model, folder / TORCHSCRIPT, max_tokens)
+    return differences
 
 
-def write_onnx(
-    model: BiLSTM, path: Path, graph: str, max_tokens: int = TextConfig.max_tokens
-) -> ExportedFile:
-    """Write a model as ONNX.
+def write_onnx(model: BiLSTM, path: Path, graph: str, max_tokens: int = TextConfig.max_tokens) -> float:
+    """Write a model as ONNX, and return the largest difference from PyTorch's probabilities.
 
     :param model: its embedding rounded by `round_embedding`, because the file holds it in fp16.
     :param max_tokens: length of the longest text that is compared.
@@ -92,7 +81,7 @@ def write_onnx(
     return _write(content, path, OnnxBackend(content, path, model.config), model, max_tokens)
 
 
-def write_torchscript(model: BiLSTM, path: Path, max_tokens: int = TextConfig.max_tokens) -> ExportedFile:
+def write_torchscript(model: BiLSTM, path: Path, max_tokens: int = TextConfig.max_tokens) -> float:
     """Write a model as TorchScript, which PyTorch loads without sentcli; see `write_onnx`.
 
     PyTorch has deprecated TorchScript, so it should never be the only copy of a model.
@@ -105,10 +94,10 @@ def write_torchscript(model: BiLSTM, path: Path, max_tokens: int = TextConfig.ma
     return _write(content, path, load_torchscript(content, path, model.config, "cpu"), model, max_tokens)
 
 
-def _write(content: bytes, path: Path, exported: Backend, model: BiLSTM, max_tokens: int) -> ExportedFile:
+def _write(content: bytes, path: Path, exported: Backend, model: BiLSTM, max_tokens: int) -> float:
     difference = check_parity(model, exported, path, max_tokens)
     path.write_bytes(content)
-    return ExportedFile(path.name, len(content), difference)
+    return difference
 
 
 def check_parity(model: BiLSTM, exported: Backend, file: Path, max_tokens: int) -> float:

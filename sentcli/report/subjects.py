@@ -145,14 +145,12 @@ class Subjects:
         """
         bad, good = (sum(sign * clause.odds > _CLEAR for clause in self._clauses) for sign in (-1, 1))
         usual = share_of((bad, bad + good))
-        shares = [share_of((row.all[0], row.all[0] + row.praise)) for row in self.found]
-        sides = [*zip(self.found, shares, strict=True)]
-        praised = [
-            row for row, share in sides if row.gain >= _LEAST_EFFECT and share <= min(usual, _MOST_COMPLAINTS)
-        ]
-        blamed = [row for row, share in sides if row.stake >= _LEAST_EFFECT and share >= usual / 2]
-        praised.sort(key=lambda row: -row.gain)
-        blamed.sort(key=lambda row: -row.stake)
+        most = min(usual, _MOST_COMPLAINTS)
+        share = {row.name: share_of((row.all[0], row.all[0] + row.praise)) for row in self.found}
+        praised = sorted(self.found, key=lambda row: -row.gain)
+        praised = [row for row in praised if row.gain >= _LEAST_EFFECT and share[row.name] <= most]
+        blamed = sorted(self.found, key=lambda row: -row.stake)
+        blamed = [row for row in blamed if row.stake >= _LEAST_EFFECT and share[row.name] >= usual / 2]
         return praised[:_SUBJECTS], blamed[:_SUBJECTS]
 
     def _quoted(self, rows: Sequence[Subject], signs: Sequence[int], taken: Numbers) -> list[Subject]:

@@ -19,47 +19,38 @@ _ADVERSARIAL_WORDS = 200
 _VALIDATION_TOKENS = 32_768  # padded tokens of a validation batch
 
 
-class Classification:
-    """The objective of a BiLSTM that learns the classes of texts."""
+def backward(
+    model: BiLSTM, ids: Tensor, lengths: Tensor, targets: Tensor, config: TrainConfig
+) -> tuple[Tensor, int, int]:
+    """Add the gradients of one batch.
 
-    def __init__(self, config: TrainConfig, device: torch.device) -> None:
-        self._config = config
-        self._autocast = torch.autocast(device.type, torch.bfloat16, enabled=uses_bf16(config, device))
-
-    def backward(
-        self, model: BiLSTM, ids: Tensor, lengths: Tensor, targets: Tensor
-    ) -> tuple[Tensor, int, int]:
-        """Add the gradients of one batch.
-
-        :param ids: `[batch, tokens]`, with `lengths [batch]` (on the CPU) and `targets [batch, classes]`.
-        :returns: the sum of the losses in nats, correct predictions, texts with a label.
-        """
-        with self._autocast:
-            embedded = model.embed(drop_words(ids, self._config.word_dropout))
-            embedded.retain_grad()
-            logits = model.classify(embedded, lengths).float()
-            loss = self._loss(logits, targets)
+    :param ids: `[batch, tokens]`, with `lengths [batch]` (on the CPU) and `targets [batch, classes]`.
+    :returns: the sum of the losses in nats, correct predictions, texts with a label.
+    """
+    autocast = torch.autocast(ids.device.type, torch.bfloat16, enabled=uses_bf16(config, ids.device))
+    # In the loss of a batch, the sum of its targets is the weight of a text.
+    smoothing, weights = config.label_smoothing, targets.sum(dim=1, keepdim=True)
+    smooth = (1 - smoothing) * targets + smoothing / targets.shape[1] * weights
+    with autocast:
+        embedded = model.embed(drop_words(ids, config.word_dropout))
+        embedded.retain_grad()
+        logits = model.classify(embedded, lengths).float()
+        loss = functional.cross_entropy(logits, smooth)
+    loss.backward()  # type: ignore[no-untyped-call]
+    if config.adversarial and embedded.grad is not None:
+        # Adversarial training on embeddings (T. Miyato, A. Dai and I. Goodfellow, 2017, section 3): a second
+        # pass, with the vectors moved in the direction in which the loss grows most. A model that is still
+        # right relies less on single rare words, such as the names of a film's actors.
+        norm = embedded.grad.float().norm(dim=(0, 2), keepdim=True).clamp_min(1e-12)  # one per text
+        with autocast:
+            size = config.adversarial * (lengths / _ADVERSARIAL_WORDS).clamp(max=1).sqrt()
+            moved = model.embed(ids) + size.to(norm.device)[:, None] * embedded.grad / norm
+            loss = functional.cross_entropy(model.classify(moved, lengths).float(), smooth)
         loss.backward()  # type: ignore[no-untyped-call]
-        if self._config.adversarial and embedded.grad is not None:
-            # Adversarial training on embeddings (T. Miyato, A. Dai and I. Goodfellow, 2017, section 3): a
-            # second pass, with the vectors moved in the direction in which the loss grows most. A model that
-            # is still right relies less on single rare words, such as the names of a film's actors.
-            norm = embedded.grad.float().norm(dim=(0, 2), keepdim=True).clamp_min(1e-12)  # one per text
-            with self._autocast:
-                size = self._config.adversarial * (lengths / _ADVERSARIAL_WORDS).clamp(max=1).sqrt()
-                moved = model.embed(ids) + size.to(norm.device)[:, None] * embedded.grad / norm
-                loss = self._loss(model.classify(moved, lengths).float(), targets)
-            loss.backward()  # type: ignore[no-untyped-call]
-        # Reported without smoothing, so that it is comparable with the validation loss.
-        plain = targets / targets.sum(dim=1, keepdim=True)
-        reported = functional.cross_entropy(logits.detach(), plain, reduction="sum")
-        return reported, *_correct(logits, targets)
-
-    def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Return the mean cross-entropy, in which the sum of its targets is the weight of a text."""
-        smoothing, weights = self._config.label_smoothing, targets.sum(dim=1, keepdim=True)
-        smooth = (1 - smoothing) * targets + smoothing / targets.shape[1] * weights
-        return functional.cross_entropy(logits, smooth)
+    # Reported without smoothing, so that it is comparable with the validation loss.
+    plain = targets / weights
+    reported = functional.cross_entropy(logits.detach(), plain, reduction="sum")
+    return reported, *_correct(logits, targets)
 
 
 def uses_bf16(config: TrainConfig, device: torch.device) -> bool:

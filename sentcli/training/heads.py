@@ -12,12 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from sentcli.config import PROBABILITY, SIDES, DataSet
-from sentcli.evaluation.calibration import (
-    choose_band,
-    choose_strength,
-    fit_temperature,
-    shrink_temperature,
-)
+from sentcli.evaluation.calibration import choose_band, choose_strength, fit_temperature, shrink_temperature
 from sentcli.evaluation.metrics import calibration_error, evaluate, log_loss, scores_by_confidence
 from sentcli.model.bilstm import BiLSTM, round_embedding
 from sentcli.scoring.labels import STARS, Floats, softmax

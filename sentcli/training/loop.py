@@ -25,7 +25,7 @@ from sentcli.model.bundle import HISTORY
 from sentcli.scoring.scorer import progress_bar
 from sentcli.text.tokenizer import UNK_ID
 from sentcli.training.checkpoint import Checkpoint
-from sentcli.training.classifier import Classification
+from sentcli.training.classifier import backward
 from sentcli.training.corpus import Examples, TokenIds, collate, epoch_batches
 from sentcli.training.lazy_adamw import LazyAdamW
 
@@ -48,7 +48,7 @@ class Run:
     quiet: bool = False
     vary: Callable[..., TokenIds] | None = None  # returns the ids of a text, by random numbers
     ends: float = math.inf  # when to stop, by `time.monotonic`
-    is_hopeless: Callable[..., bool] | None = None  # whether to stop, by the logits of an epoch
+    is_hopeless: Callable[..., bool] = lambda *_, **__: False  # to stop, by the logits of an epoch
     logits: list[Logits] = field(default_factory=list)  # after each epoch, for the validation texts
 
 
@@ -115,7 +115,7 @@ def fit(
             progress.epoch == epochs
             or time.monotonic() > run.ends
             or has_stalled(progress.history, patience, loss_by_frequencies)
-            or _is_hopeless(run)
+            or (len(run.logits) >= _TRIED and run.is_hopeless(run.logits[-1]))
         )
         checkpoint.save_if_due(progress, best)
 
@@ -143,10 +143,6 @@ def has_stalled(history: Sequence[Mapping[str, float]], patience: int, loss_by_f
     return len(losses) - losses.index(min(losses)) > patience
 
 
-def _is_hopeless(run: Run) -> bool:
-    return run.is_hopeless is not None and len(run.logits) >= _TRIED and run.is_hopeless(run.logits[-1])
-
-
 class Learner:
     """A model with its optimizers and the moving average (EMA) of its weights."""
 
@@ -161,7 +157,6 @@ class Learner:
         self.lazy = LazyAdamW(model.embedding, average.embedding, adamw)
         self._adamw = torch.optim.AdamW([weight for weight, _ in self._dense], **adamw, fused=True)
         self.optimizers: tuple[torch.optim.Optimizer, ...] = (self._adamw, self.lazy)
-        self.objective = Classification(config, device)
         self._config = config
 
     def step(self, ids: Tensor, lengths: Tensor, targets: Tensor, rate: float) -> tuple[float, int, int]:
@@ -172,7 +167,7 @@ class Learner:
         rows = functional.pad(ids.flatten(), (0, 1), value=UNK_ID)  # word dropout reads `<unk>` too
         self.lazy.catch_up(torch.unique(rows))
         # In the backward pass, the hooks of `tie_gates` keep tied gates tied.
-        loss, correct, labeled = self.objective.backward(self.model, ids, lengths, targets)
+        loss, correct, labeled = backward(self.model, ids, lengths, targets, self._config)
         with torch.no_grad():
             gradients = [weight.grad for weight, _ in self._dense if weight.grad is not None]
             gradients.append(self.lazy.gradient())

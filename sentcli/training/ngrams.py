@@ -63,23 +63,6 @@ def compare_with_linear(calibrated: Calibrated, linear: "Linear", data: Corpus) 
     }
 
 
-def _fit(
-    model: LogisticRegression | SGDClassifier,
-    features: sparse.csr_array,
-    labels: Labels,
-    classes: int,
-    weights: Floats,
-) -> Floats:
-    """Return the weights `[classes, features]` of logistic regression."""
-    stop.check()
-    table, known = np.zeros((classes, features.shape[1])), np.unique(labels)
-    if len(known) > 1:
-        with threadpool_limits(1):  # the sums of several threads have other last bits
-            fitted = model.fit(features, labels, sample_weight=weights).coef_
-        table[known] = fitted if len(known) > 2 else np.vstack([-fitted, fitted]) / 2
-    return table
-
-
 @dataclass(frozen=True)
 class Linear:
     """The linear members of a model, mixed: their table, see `BiLSTM`, and their logits out of fold."""
@@ -210,21 +193,30 @@ def learn_tables(
     if features:  # new tokens have weights too, so they have a part in the norm
         is_new[[PAD_ID, *range(len(same), len(values))]] = False
         values[is_new] = np.sqrt(np.mean(values[values != 0] ** 2))
+
+    def fit(model: LogisticRegression | SGDClassifier, features: sparse.csr_array) -> Floats:
+        """Return the weights `[classes, features]` of logistic regression."""
+        stop.check()
+        weights_of = np.zeros((len(data.texts.labels), features.shape[1]))
+        if len(known) > 1:
+            with threadpool_limits(1):  # the sums of several threads have other last bits
+                fitted = model.fit(features, labels, sample_weight=weights).coef_
+            weights_of[known] = fitted if len(known) > 2 else np.vstack([-fitted, fitted]) / 2
+        return weights_of
+
     norms = np.sqrt(np.maximum(counts @ values**2, SMALLEST_SQUARE))
     counts.data /= np.repeat(norms, np.diff(counts.indptr))
     of_tokens = counts[:, : len(same)]
     counts.data *= values[counts.indices]
     penalty = max(_PENALTY, _PENALTY_OF_ALL / len(rows))
     model = SGDClassifier("log_loss", alpha=penalty, **_SGD, random_state=0)
-    fitted = _fit(model, counts, labels, len(data.texts.labels), weights)
+    fitted = fit(model, counts)
     tables = [np.column_stack([*(fitted[1:] - fitted[0]) * values, values**2])]
     for described in features:
         of_texts = of_tokens @ described
         scale = np.sqrt((of_texts * of_texts).sum()) / len(rows) ** 0.5
         model = LogisticRegression(C=_INVERSE_PENALTY, fit_intercept=False, max_iter=_STEPS)
-        fitted = described @ (
-            _fit(model, of_texts / scale, labels, len(data.texts.labels), weights).T / scale
-        )
+        fitted = described @ (fit(model, of_texts / scale).T / scale)
         table = np.zeros_like(tables[0])
         table[: len(same), :-1] = fitted[:, 1:] - fitted[:, :1]
         table[:, -1] = tables[0][:, -1]

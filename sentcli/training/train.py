@@ -160,8 +160,7 @@ def _noted(work: Path, note: dict[str, Any], facts: dict[str, Any], *, overwrite
     try:
         if not note:
             shutil.rmtree(work, ignore_errors=True)
-            with output_errors(work):
-                work.mkdir(parents=True)
+            work.mkdir(parents=True)
             data = json.dumps({**facts, _OVERWRITE: overwrite}, indent=2) + "\n"
             write_file(Target(work / _NOTE), data.encode())
         yield

@@ -133,7 +133,7 @@ def cross_validate(
             checkpoint=work / f"fold-{number}.safetensors",
             ends=started + (run.ends - started) * number / (len(data.folds) + 1),
             name=f"{title}, ",
-            is_hopeless=partial(run.is_hopeless, tested=tested) if run.is_hopeless and number == 1 else None,
+            is_hopeless=partial(run.is_hopeless, tested=tested) if number == 1 else Run.is_hopeless,
             logits=[],
         )
         validate = validation_of(data.validation.take(tested), of_fold)
@@ -143,7 +143,7 @@ def cross_validate(
         accuracy = accuracy_of_texts(best["validation_accuracy"], len(tested))
         values = title, best["validation_loss"], accuracy, best["epoch"], len(histories[-1])
         LOG.info("%s: validation loss %.4f, accuracy %s after epoch %d of %d", *values)
-        if of_fold.is_hopeless and of_fold.is_hopeless(of_fold.logits[int(best["epoch"]) - 1]):
+        if of_fold.is_hopeless(of_fold.logits[int(best["epoch"]) - 1]):
             LOG.info("left out: the network lowers the loss by less than the standard error of its gain")
             break
     sizes = [len(tested) for _, tested in data.folds][: len(histories)]

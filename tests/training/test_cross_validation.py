@@ -33,7 +33,9 @@ def data() -> tuple[Examples, int]:
     return labeled_examples([vocab.encode(words) for words in tokens], labels, 2), len(vocab)
 
 
-def run(data, work, config=CONFIG, is_hopeless=None) -> tuple[list[list[float]], np.ndarray, float]:
+def run(
+    data, work, config=CONFIG, is_hopeless=Run.is_hopeless
+) -> tuple[list[list[float]], np.ndarray, float]:
     examples, words = data
 
     def build():
