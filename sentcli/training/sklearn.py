@@ -140,7 +140,11 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """
         bundle = load_bundle(Path(folder))
         labels = sorted(bundle.config.labels)
-        state = {"parameters": {}, "classes": labels, "class_prior": [1 / len(labels)] * len(labels)}
+        state: dict[str, Any] = {
+            "parameters": {},
+            "classes": labels,
+            "class_prior": [1 / len(labels)] * len(labels),
+        }
         if _STATE in bundle.digests:
             state = json.loads(bundle.read(_STATE))
         loaded = cls(**state["parameters"])
