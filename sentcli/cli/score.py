@@ -95,7 +95,9 @@ class ScoreOptions:
     drop: _Names = _name_list("Leave out these columns, such as the text. Rejected rows keep them.")
     keep: _Names = _name_list("Write only these columns of the input, and the new ones.")
     label_next: int | None = option(
-        "Write only the N rows to label next: the least certain first, no text twice.", metavar="N", low=1
+        "Write only the N rows of each output to label next: least certain first, no text twice.",
+        metavar="N",
+        low=1,
     )
     by: tuple[str, ...] = common.column(
         "Count rows and labels per value of a column, or per date:week, :month, :quarter, :year; repeatable."

@@ -139,16 +139,10 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         :raises BundleError: for a folder that is not of a model.
         """
         bundle = load_bundle(Path(folder))
-        labels = sorted(bundle.config.labels)
-        state: dict[str, Any] = {
-            "parameters": {},
-            "classes": labels,
-            "class_prior": [1 / len(labels)] * len(labels),
-        }
-        if _STATE in bundle.digests:
-            state = json.loads(bundle.read(_STATE))
-        loaded = cls(**state["parameters"])
-        loaded.classes_, loaded.class_prior_ = map(np.array, (state["classes"], state["class_prior"]))
+        state = json.loads(bundle.read(_STATE)) if _STATE in bundle.digests else {}
+        loaded, labels = cls(**state.get("parameters", {})), sorted(bundle.config.labels)
+        loaded.classes_ = np.array(state.get("classes", labels))
+        loaded.class_prior_ = np.array(state.get("class_prior", [1 / len(labels)] * len(labels)))
         loaded.files_ = {name: bundle.read(name) for name in bundle.digests if name != _STATE}
         return loaded
 
