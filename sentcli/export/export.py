@@ -1,7 +1,6 @@
 """Write a trained model as ONNX and TorchScript, checked against PyTorch."""
 
 import copy
-import io
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -86,11 +85,9 @@ def write_torchscript(model: BiLSTM, path: Path, max_tokens: int = TextConfig.ma
 
     PyTorch has deprecated TorchScript, so it should never be the only copy of a model.
     """
-    buffer = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", TORCHSCRIPT_DEPRECATED)  # `sentcli export --help` says so
-        torch.jit.save(torch.jit.script(copy.deepcopy(model).cpu().eval()), buffer)
-    content = buffer.getvalue()
+        content = torch.jit.script(copy.deepcopy(model).cpu().eval()).save_to_buffer()  # type: ignore[no-untyped-call]
     return _write(content, path, load_torchscript(content, path, model.config, "cpu"), model, max_tokens)
 
 

@@ -17,8 +17,6 @@ from sentcli.scoring.extras import MIXED
 from sentcli.scoring.labels import NEUTRAL, OTHERS, Group
 from sentcli.scoring.scorer import Scorer
 
-Strings = Sequence[str]
-
 _WEAK, _REPEATED = 0.02, 4  # the share of texts that is worth a warning, and the number of equal ones
 _SHELF = 12  # rows to read
 _LONG_ENOUGH = 30  # characters of a text that is worth reading; shorter ones come last
@@ -104,7 +102,7 @@ def _weak_shares(sample: Sequence[Review], scorer: Scorer) -> dict[str, float]:
     return {name: count / len(texts) for name, count in counts.items() if count > _WEAK * len(texts)}
 
 
-def figures_of(collected: Collector, asked: str = "", named: Strings = ()) -> dict[str, Any]:
+def figures_of(collected: Collector, asked: str = "", named: Sequence[str] = ()) -> dict[str, Any]:
     """Return the figures of what was collected, by their names in the template.
 
     :param asked: the period that is compared, see `find_since`.
