@@ -92,7 +92,7 @@ class Reading(Inputs):
     """The inputs of a job, which can be iterated over once."""
 
     def __iter__(self) -> Iterator[Chunk]:
-        return self.chunks()
+        return self.chunks
 
 
 def read_chunks(

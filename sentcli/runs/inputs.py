@@ -1,7 +1,7 @@
 """The inputs of one output: check that they fit together, and read their chunks in order."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -94,6 +94,7 @@ class Inputs:
     opened once, except that of more than `_MOST_OPEN` inputs the others are closed until their turn. A stream
     after the first input is opened when it is its turn, because its program may be waiting for that.
 
+    :ivar chunks: the chunks in order, to be read once.
     :ivar table: the table of the first input that has records.
     :ivar writer: the writer of the output.
     :ivar scored: the new columns of the output whose values come from scores.
@@ -120,6 +121,7 @@ class Inputs:
         self._files, self._output, self.scored = files, target.name, results
         self._open: dict[int, Source] = {}  # inputs that were opened already
         self._tables: dict[int, Table] = {}  # those of open inputs
+        self.chunks = self._checked_chunks()
         with ExitStack() as stack:
             stack.callback(self.close)
             self._read, self._write = (read, write) if read.format else self._guess(read, write)
@@ -140,7 +142,7 @@ class Inputs:
             stack.pop_all()
         self.text_columns = [*self.table.texts] if self._read.format != "lines" else []
 
-    def chunks(self) -> Iterator[Chunk]:
+    def _checked_chunks(self) -> Generator[Chunk, None, None]:
         """Yield the chunks; rows that the output cannot hold are rejected."""
         cursor = Cursor(self._read.limit)
         for chunk in self._chunks(cursor):
@@ -160,7 +162,9 @@ class Inputs:
         return [*([values[chunk.position.input]] * rows for values in self._partitions.values()), *results]
 
     def close(self) -> None:
-        """Close the inputs that were not read."""
+        """Close the inputs that were not read to their end."""
+        with suppress(ValueError):  # a thread that still waits for a pipe has it
+            self.chunks.close()
         while self._open:
             self._open.popitem()[1].close()
 

@@ -207,13 +207,12 @@ class _Job:
             if report:
                 report.add(inputs.table, chunk, results)
 
-        chunks = inputs.chunks()
-        for chunk, results, counts in ledger.replay(chunks, names):
+        for chunk, results, counts in ledger.replay(inputs.chunks, names):
             stop.check()
             write(chunk, results)
             total += counts
         replayed = output.rows
-        for chunk, scores in scorer.stream(chunks):
+        for chunk, scores in scorer.stream(inputs.chunks):
             results = [column.values(scores) for column in inputs.scored]
             write(chunk, results)
             total += scores.counts

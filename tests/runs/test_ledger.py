@@ -8,6 +8,8 @@ import os
 import stat
 import threading
 import time
+from contextlib import ExitStack
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -284,19 +286,21 @@ def test_a_job_stopped_by_rejects_continues_with_a_higher_limit(tmp_path):
 def pipe(monkeypatch):
     """Replace standard input by a pipe; returns a function that sends pieces with pauses between them."""
 
-    def send(*pieces):
-        read_end, write_end = os.pipe()
-        monkeypatch.setattr("sys.stdin", os.fdopen(read_end))
+    with ExitStack() as stack:
+        yield partial(_send, monkeypatch, stack)
 
-        def write():
-            with os.fdopen(write_end, "wb", buffering=0) as file:
-                for piece in pieces:
-                    file.write(piece)
-                    time.sleep(0.2)
 
-        threading.Thread(target=write).start()
+def _send(monkeypatch, stack, *pieces):
+    read_end, write_end = os.pipe()
+    monkeypatch.setattr("sys.stdin", stack.enter_context(os.fdopen(read_end)))
 
-    return send
+    def write():
+        with os.fdopen(write_end, "wb", buffering=0) as file:
+            for piece in pieces:
+                file.write(piece)
+                time.sleep(0.2)
+
+    threading.Thread(target=write).start()
 
 
 def test_a_pipe_continues_wherever_it_pauses(tmp_path, pipe, lines):
