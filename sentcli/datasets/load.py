@@ -196,15 +196,17 @@ def read_data_sets(
     rejects: Rejects | None = None,
     positive: str | None = None,
     base: tuple[str, ...] | None = None,
+    given: LabeledTexts | None = None,
 ) -> tuple[list[LabeledTexts], tuple[str, ...]]:
     """Read the train splits of data sets, with the names of classes as labels; return these names too.
 
     :param positive: the class to put last of two, as a score is its probability.
     :param base: the classes of the model to fine-tune, which are taken if all labels are among them.
+    :param given: the texts of the only data set, if they are in memory.
     """
     parts, rejects = [], rejects or Rejects()
     for data in sets:
-        part = load_split(data, "train", csv, rejects)
+        part = given or load_split(data, "train", csv, rejects)
         parts.append(_draw(part, data.most) if data.most else part)
     named = [part for data, part in zip(sets, parts, strict=True) if data.targets is None]
     # Numbers stand for names if another data set has names.

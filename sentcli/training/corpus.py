@@ -44,6 +44,7 @@ class DataSource:
     validation: str | None = None  # see `read_validation`; None: a share of the data sets
     even_words: str | None = None  # a file, see `training.even_words`
     positive: str | None = None  # of two labels, the one whose probability is the score; None: the second
+    given: LabeledTexts | None = None  # the texts of the only data set, if they are in memory
     max_rejects: str = MOST  # the limit on rows of a data set that cannot be used, `N` or `P%`
 
 

@@ -1,9 +1,7 @@
 """A scikit-learn classifier of texts, which trains as `sentcli train` does and predicts as `Scorer` does."""
 
 import json
-import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,12 +9,10 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from sentcli.config import LOG, BundleConfig, DataSet
-from sentcli.datasets.labels import known_labels
-from sentcli.errors import SentcliError, requires
+from sentcli.config import BundleConfig, DataSet
+from sentcli.datasets.labels import LabeledTexts, known_labels, normalize_label
+from sentcli.errors import requires
 from sentcli.model.bundle import CONFIG, Bundle, load_bundle, new_bundle
 from sentcli.scoring.inference import as_texts
 from sentcli.scoring.labels import choose_classes
@@ -45,23 +41,6 @@ class _InMemory(Bundle):
         return self.files[name]
 
 
-@contextmanager
-def _without_path(path: Path) -> Iterator[None]:
-    """Replace the path of a temporary file in errors and log lines."""
-
-    def rename(record: logging.LogRecord) -> bool:
-        record.msg, record.args = record.getMessage().replace(str(path), "X and y"), ()
-        return True
-
-    LOG.addFilter(rename)
-    try:
-        yield
-    except SentcliError as error:
-        raise type(error)(str(error).replace(str(path), "X and y")) from None
-    finally:
-        LOG.removeFilter(rename)
-
-
 class SentimentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """A classifier of texts, which are a list or a column of strings as for `Scorer.score`.
 
@@ -88,7 +67,7 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.settings = settings
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803  # scikit-learn's name
-        """Train a model, in a temporary folder.
+        """Train a model; a temporary folder has its state meanwhile.
 
         :param y: the label of each text: strings, or numbers that identify classes.
         :param sample_weight: the weight of each text, as `--weight-column` of `sentcli train`; None: 1.
@@ -110,15 +89,14 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         options = Options(quiet=True, command="sentcli.training.sklearn.SentimentClassifier")
         glove = str(self.glove) if self.glove else None
         finetune = Path(self.finetune) if self.finetune else None
+        names = [*map(normalize_label, self.classes_.astype(str).tolist())]
+        labels, columns = [names[number] for number in ids.tolist()], [[*map(str, weights.tolist())]]
+        rows, where = range(1, len(texts) + 1), "X and y"
+        labeled = LabeledTexts(texts, labels, tuple(names), where, rows=rows, columns=columns)
+        source = DataSource((DataSet(where),), glove, finetune, given=labeled)
         with TemporaryDirectory() as folder:
-            data, model = Path(folder, "texts.parquet"), Path(folder, "model")
-            names = self.classes_.astype(str)  # stated, as they may differ by case alone
-            stated = json.dumps({"info": {"features": {"label": {"names": names.tolist()}}}})
-            columns = {"text": texts, "label": names[ids], "weight": weights}
-            pq.write_table(pa.table(columns, metadata={"huggingface": stated}), data)
-            data_set = DataSet(str(data), weight_column=None if sample_weight is None else "weight")
-            with _without_path(data):
-                train_bundle(DataSource((data_set,), glove, finetune), given, model, options)
+            model = Path(folder, "model")
+            train_bundle(source, given, model, options)
             self.files_ = {path.name: path.read_bytes() for path in model.iterdir()}
         return self
 

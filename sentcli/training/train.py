@@ -63,7 +63,8 @@ def train_bundle(
         replaces = bool(note.pop(_OVERWRITE, overwrite))  # an interrupted run may have begun with it
         check_target(output, overwrite=replaces)
         names = base.bundle.config.labels if base else None
-        parts, labels = read_data_sets(source.data, source.csv, rejects, source.positive, names)
+        reading = source.csv, rejects, source.positive, names, source.given
+        parts, labels = read_data_sets(source.data, *reading)
         size = DataSize.of(parts, source, labels)
         if not base and not source.glove and size.texts < _FEW:
             base = _included_model(source, given, parts, labels)
