@@ -128,8 +128,6 @@ def round_labels(data: LabeledTexts) -> LabeledTexts:
     """Return the texts with whole numbers for labels with decimals; a half becomes the higher one."""
     numbers = [label for label in {*data.labels} if label and are_numbers([label])]
     whole = {label: f"{np.floor(float(label) + 0.5):.0f}" for label in numbers}
-    if rounded := [f"{label} to {name}" for label, name in sorted(whole.items()) if label != name]:
-        LOG.info("%s: labels rounded: %.300s", data.where, ", ".join(rounded))
     return replace(data, labels=[whole.get(label, label) for label in data.labels])
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import auc, precision_recall_curve, roc_curve
+from sklearn.metrics import precision_recall_curve
 
 from sentcli.evaluation.evaluate import Measurement
 from sentcli.evaluation.model_card import Epochs, Metrics
@@ -16,7 +16,6 @@ from sentcli.scoring.scorer import Scorer
 
 Curve = list[tuple[float, float]]  # points from 0 to 1
 
-_MOST_CURVES = 6  # in a ROC plot
 _STEPS = np.linspace(0, 1, 101)  # of a curve
 _PARTS, _MOST_TICKS = ("train", "validation"), 12  # of a plot of epochs
 
@@ -25,16 +24,10 @@ def render_evaluation(measured: Measurement, scorer: Scorer) -> bytes:
     """Return the page of an evaluation; the measured model, as a scorer, finds the parts of words."""
     labels, probabilities = measured.labels, measured.probabilities
     classes = [row["name"] for row in measured.record["classes"]]
-    shown = [1] if len(classes) == 2 else range(min(_MOST_CURVES, len(classes)))
     return fill(
         "evaluated.html.jinja",
         record=measured.record,
         classes=classes,
-        roc=[
-            (classes[number], *_roc(labels == number, probabilities[:, number]))
-            for number in shown
-            if 0 < (labels == number).sum() < len(labels)
-        ],
         apart=recall_extremes(measured.record["classes"]),
         thresholds=_thresholds(labels == 1, probabilities[:, 1]) if len(classes) == 2 else None,
         errors=measured.errors,
@@ -51,23 +44,13 @@ def recall_extremes(classes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, A
     return [known[lowest], known[highest]] if bounds[lowest][1] < bounds[highest][0] else []
 
 
-def _roc(is_class: Bools, scores: Floats) -> tuple[float, Curve]:
-    """Return the ROC curve of a class, and before it the area under it."""
-    false, true, _ = roc_curve(is_class, scores)
-    places = np.linspace(0, len(false) - 1, len(_STEPS)).astype(int)
-    return float(auc(false, true)), _points(false[places], true[places])
-
-
 def _thresholds(is_second: Bools, scores: Floats) -> dict[str, Curve]:
     """Return precision and recall of the second class by threshold."""
     precision, recall, ends = precision_recall_curve(is_second, scores)
     steps = _STEPS[ends[-1] >= _STEPS]
     places = np.searchsorted(ends, steps)
-    return {"precision": _points(steps, precision[places]), "recall": _points(steps, recall[places])}
-
-
-def _points(x: Floats, y: Floats) -> Curve:
-    return [*zip(x.tolist(), y.tolist(), strict=True)]
+    rates = {"precision": precision[places], "recall": recall[places]}
+    return {name: [*zip(steps.tolist(), values.tolist(), strict=True)] for name, values in rates.items()}
 
 
 def render_training(metrics: Metrics, epochs: Epochs, name: str) -> bytes:

@@ -10,7 +10,6 @@ from sentcli.errors import DataError, UsageError, option
 from sentcli.files.compression import SUFFIXES
 from sentcli.files.sink import Target
 from sentcli.files.source import STANDARD, InputFile, Source
-from sentcli.runs.label_next import LabelNext
 from sentcli.runs.plan import Partitions
 from sentcli.tables import registry
 from sentcli.tables.chunk import Chunk, Cursor, Position, Results
@@ -137,8 +136,6 @@ class Inputs:
             self._partitions = self._with_room(partitions) if partitions and has_room else {}
             columns = *self._partitions, *results
             self.writer: registry.Writer = form.Writer(self.table, self._write, columns, target.scratch)
-            if write.label_next:
-                self.writer = LabelNext(self.writer, write.label_next)
             stack.pop_all()
         self.text_columns = [*self.table.texts] if self._read.format != "lines" else []
 

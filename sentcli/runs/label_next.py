@@ -7,33 +7,27 @@ from operator import itemgetter
 
 from sentcli.config import LOG
 from sentcli.errors import counted
-from sentcli.tables.chunk import Chunk, Results, Sheet
+from sentcli.tables.chunk import Chunk, Results
 from sentcli.tables.registry import Writer
 
 _DIGITS = 6
 
 
-class LabelNext(Writer):
-    """Writes the least certain rows of all inputs at the end, in this order, and no text twice.
+class LabelNext:
+    """Keeps the least certain rows of an output for its end: the least certain first, and no text twice.
 
-    :param writer: that of the format; its columns have the probability of each label.
+    :param writer: that of the output; its columns have the probability of each label.
     """
 
     def __init__(self, writer: Writer, limit: int) -> None:
-        super().__init__(writer.table, writer.write, writer.results, writer.scratch)
         self._writer, self._limit = writer, limit
         prefix = f"{writer.write.prefix}probability_"
-        self._places = [place for place, name in enumerate(self.names) if name.startswith(prefix)]
+        self._places = [place for place, name in enumerate(writer.names) if name.startswith(prefix)]
         self._rows: list[tuple[float, Chunk, Results]] = []
         self._texts: set[str] = set()
 
-    def misfits(self, chunk: Chunk) -> dict[int, str]:
-        return self._writer.misfits(chunk)
-
-    def begin(self) -> bytes:
-        return self._writer.begin()
-
-    def encode(self, chunk: Chunk, results: Results) -> bytes:
+    def add(self, chunk: Chunk, results: Results) -> None:
+        """Keep the rows of a chunk that are less certain than those so far."""
         rows = enumerate(zip(*(results[place] for place in self._places), strict=True))
         margins = [(_margin(values), row) for row, values in rows if values[0] is not None]
         for margin, row in sorted(margins):
@@ -43,15 +37,13 @@ class LabelNext(Writer):
             if text not in self._texts:
                 self._texts.add(text)
                 alone = replace(chunk.take([row], {}, chunk.position), gaps=(), size=0, ends_group=False)
-                values = [[column[row]] for column in results]
-                insort(self._rows, (margin, alone, values), key=itemgetter(0))
+                insort(self._rows, (margin, alone, [[column[row]] for column in results]), key=itemgetter(0))
                 del self._rows[self._limit :]
-        return b""
 
-    def close(self, summary: Sheet = ()) -> bytes:
+    def encode(self) -> bytes:
+        """Return the rows as the writer has them."""
         LOG.info("%s to label next, the least certain first", counted(len(self._rows), "row"))
-        rows = (self._writer.encode(chunk, results) for _, chunk, results in self._rows)
-        return b"".join(rows) + self._writer.close(summary)
+        return b"".join(self._writer.encode(chunk, results) for _, chunk, results in self._rows)
 
 
 def _margin(probabilities: Sequence[float]) -> float:

@@ -13,6 +13,7 @@ from sentcli.files.atomic import AtomicFile
 from sentcli.files.compression import Compressor, compression_of
 from sentcli.files.sink import Sink, Target, is_terminal, open_sink
 from sentcli.runs.inputs import Inputs
+from sentcli.runs.label_next import LabelNext
 from sentcli.tables.chunk import Chunk, Position, Reject, Results, Sheet
 from sentcli.tables.options import RejectOptions
 from sentcli.tables.registry import Writer
@@ -38,6 +39,7 @@ class Output:
         self._kinds: Counter[str] = Counter()  # of reasons
         self._examples: dict[str, Reject] = {}  # the first of each kind
         self._writer = writer
+        self._label_next = LabelNext(writer, writer.write.label_next) if writer.write.label_next else None
         self._compressor = Compressor(compression_of(targets[0].name))
         self._rejects: Sink | None = None
         self._sink = open_sink(targets[0])
@@ -59,7 +61,10 @@ class Output:
             self._check_rejects(is_end=False)
             self._rejects = self._rejects or open_sink(self._rejects_target)
             self._rejects.write(b"".join(self._shown(chunk.rejects)))
-        self._write(self._writer.encode(chunk, results))
+        if self._label_next:
+            self._label_next.add(chunk, results)
+        else:
+            self._write(self._writer.encode(chunk, results))
 
     def _shown(self, rejects: Sequence[Reject]) -> Iterator[bytes]:
         """Return the rejects as JSON; for a terminal, the first ones of the output as brief lines."""
@@ -81,6 +86,8 @@ class Output:
             raise SentcliError("the output cannot be finished: the inputs were not read to their end")
         self._check_law(inputs.position)
         self._check_rejects(is_end=True)
+        if self._label_next:
+            self._write(self._label_next.encode())
         self._write(self._writer.close(summary))
         self._sink.write(self._compressor.close())
         for sink in (self._rejects, self._sink):
