@@ -1,6 +1,5 @@
 """The pages of an evaluation and of a training."""
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -17,7 +16,7 @@ from sentcli.scoring.scorer import Scorer
 Curve = list[tuple[float, float]]  # points from 0 to 1
 
 _STEPS = np.linspace(0, 1, 101)  # of a curve
-_PARTS, _MOST_TICKS = ("train", "validation"), 12  # of a plot of epochs
+_PARTS, _MOST_TICKS, _LEAST_RANGE = ("train", "validation"), 12, 1e-4  # of a plot of epochs
 
 
 def render_evaluation(measured: Measurement, scorer: Scorer) -> bytes:
@@ -76,14 +75,10 @@ def _curves(metric: str, epochs: Epochs) -> dict[str, Any]:
     """Return the curves of a metric over the epochs in points from 0 to 1, and the ticks of its values."""
     values = np.array([[epoch[f"{part}_{metric}"] for epoch in epochs] for part in _PARTS], np.float64)
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    step = 10.0 ** math.floor(math.log10(max(high - low, 1e-4)))
-    step /= 1 if high - low > 3 * step else 2
-    first, digits = math.floor(low / step), max(0, -math.floor(math.log10(step)))
-    size = max(1, math.ceil(high / step) - first)
     places = [_place(number, len(epochs)) for number in range(len(epochs))]
-    lines = ((values / step - first) / size).tolist()
+    lines = ((values - low) / max(high - low, _LEAST_RANGE)).tolist()
     return {
-        "y": [(tick / size, f"{(first + tick) * step:.{digits}f}") for tick in range(size + 1)],
+        "y": [(0, f"{low:.3f}"), (1, f"{high:.3f}")],
         "lines": [(f"l{number}", [*zip(places, line, strict=True)]) for number, line in enumerate(lines)],
     }
 
