@@ -88,8 +88,7 @@ def find_text_columns(
 def _may_be_text(kind: pa.DataType) -> bool:
     """Return whether a column may be the text column, as one whose values are all missing may."""
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    return bool(is_text or pa.types.is_null(kind))
+    return kind in (pa.string(), pa.large_string(), pa.string_view(), pa.null())
 
 
 def result_field(column: ResultColumn) -> pa.Field:

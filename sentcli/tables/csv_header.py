@@ -83,7 +83,6 @@ class _CsvStart:
             self._text.name,
             self._options,
             columns,
-            texts=tuple(columns[place] for place in choice.places),
             places=choice.places,
             lead=lead,
             is_empty=not header,

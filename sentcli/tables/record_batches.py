@@ -127,7 +127,6 @@ def table_of(
         name,
         options,
         tuple(schema.names),
-        texts=tuple(name for place in choice.places for name, path, _ in paths if path == place),
         places=choice.places,
         types={column.name: kind for column in schema if (kind := python_type(column.type))},
         notes=choice.notes,

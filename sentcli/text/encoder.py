@@ -210,6 +210,7 @@ class _BigramTable:
         are &= self._second.take(numbers, mode="clip") == second
         return are
 
+
 def _hashes(first: Ids, second: Ids) -> npt.NDArray[np.uint32]:
     """Return a hash below `1 << _HASH_BITS` for each pair: the high bits of products with odd constants."""
     mixed = (first * np.int32(0x1B873593)) ^ (second * np.int32(0x27D4EB2F))
