@@ -71,9 +71,10 @@ def batch_of(rows: Sequence[Sequence[Any]], table: Table) -> pa.RecordBatch:
 
 
 def find_text_columns(
-    paths: Sequence[ColumnPath], begin: Sequence[pa.RecordBatch], wanted: str | None, where: str
+    schema: pa.Schema, begin: Sequence[pa.RecordBatch], wanted: str | None, where: str
 ) -> Choice:
     """Choose the columns to score among `paths_of` a schema; see `Sample.choose`."""
+    paths = paths_of(schema)
     others = {name: f"is {kind}, not a string" for name, _, kind in paths if not _may_be_text(kind)}
 
     def first_values(path: tuple[int, ...]) -> list[Any]:

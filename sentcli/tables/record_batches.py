@@ -121,8 +121,7 @@ def table_of(
     if isinstance(like, ArrowTable) and not like.schema.equals(schema):
         difference = _difference(like.schema, schema)
         raise DataError(f"{name}: the schema differs from the first input: {difference}")
-    paths = paths_of(schema)
-    choice = Choice(like.places) if like else find_text_columns(paths, begin, options.text_column, name)
+    choice = Choice(like.places) if like else find_text_columns(schema, begin, options.text_column, name)
     return ArrowTable(
         name,
         options,
