@@ -36,7 +36,7 @@ class Backend(Protocol):
     def logits(self, ids: Ids, lengths: Lengths) -> Logits:
         """Return the logits of a batch.
 
-        :param ids: `[batch, tokens]`, padded with `<pad>` at the end; the batch may be empty.
+        :param ids: `[batch, tokens]`, at least one row, padded with `<pad>` at the end.
         :param lengths: `[batch]`, the tokens of each row, at least 1.
         :returns: `[batch, outputs]`, all finite.
         :raises BundleError: when the model fails, or returns anything else.

@@ -57,11 +57,9 @@ def length_buckets(
         best = int(totals.argmin())
         begins.append(first + best)
         costs[end] += totals[best]
-    chosen = []
-    end = begins[-1]
-    while end:
+    chosen, end = [], -1
+    while end := begins[end]:
         chosen.append(int(cuts[end]))
-        end = begins[end]
     return np.split(order, chosen[::-1])
 
 

@@ -239,9 +239,8 @@ class Scorer(AbstractContextManager["Scorer"]):
             raise TypeError(f"batch is a {type(batch)!r:.200}; pass a pyarrow Table or RecordBatch")
         table = batch if isinstance(batch, pa.Table) else pa.Table.from_batches([batch])
         added = self._columns(prefix, table.column_names, _BATCH)
-        paths = arrow.paths_of(table.schema)
         begin = table.slice(0, SAMPLE_ROWS).to_batches()
-        choice = arrow.find_text_columns(paths, begin, text_column, _BATCH)
+        choice = arrow.find_text_columns(table.schema, begin, text_column, _BATCH)
         log_notes(choice.notes)
         texts: list[str | None] = []
         for part in table.to_batches():

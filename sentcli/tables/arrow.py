@@ -71,9 +71,10 @@ def batch_of(rows: Sequence[Sequence[Any]], table: Table) -> pa.RecordBatch:
 
 
 def find_text_columns(
-    paths: Sequence[ColumnPath], begin: Sequence[pa.RecordBatch], wanted: str | None, where: str
+    schema: pa.Schema, begin: Sequence[pa.RecordBatch], wanted: str | None, where: str
 ) -> Choice:
     """Choose the columns to score among `paths_of` a schema; see `Sample.choose`."""
+    paths = paths_of(schema)
     others = {name: f"is {kind}, not a string" for name, _, kind in paths if not _may_be_text(kind)}
 
     def first_values(path: tuple[int, ...]) -> list[Any]:
@@ -88,8 +89,7 @@ def find_text_columns(
 def _may_be_text(kind: pa.DataType) -> bool:
     """Return whether a column may be the text column, as one whose values are all missing may."""
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    return bool(is_text or pa.types.is_null(kind))
+    return kind in (pa.string(), pa.large_string(), pa.string_view(), pa.null())
 
 
 def result_field(column: ResultColumn) -> pa.Field:

@@ -20,7 +20,7 @@ from sentcli.errors import DataError, OutputError, UsageError, counted, option
 from sentcli.files.encodings import UTF_8, Encoding
 from sentcli.files.source import Source
 from sentcli.tables import registry
-from sentcli.tables.chunk import Chunk, Cursor, Event, Records, Results
+from sentcli.tables.chunk import Chunk, Event, Records, Results
 from sentcli.tables.convert import LastLine, six_decimals, to_text
 from sentcli.tables.line_reader import LineReader, bad_bytes
 from sentcli.tables.options import ReadOptions, ResultColumn, WriteOptions
@@ -93,11 +93,6 @@ class CsvTable(TextTable):
 
     def parse(self, raw: Sequence[bytes]) -> list[Any]:
         return [*self.dialect.parser(map(self.encoding.decode, raw))]
-
-
-def read(source: Source, table: CsvTable, cursor: Cursor) -> Iterator[Chunk]:
-    """Read one file; see `tables.open.read`."""
-    return _CsvReader(source, table).chunks(cursor)
 
 
 class _CsvReader(LineReader):
@@ -237,6 +232,9 @@ class _CsvReader(LineReader):
                 hint = f"try another {option('quotechar')}"
                 raise DataError(f"{self.name}: line {self.line}: too many quotes are not closed; {hint}")
         return malformed(line, error, size, self.table.options)
+
+
+read = _CsvReader.read
 
 
 def next_record(parser: Iterator[list[str]]) -> tuple[list[str], str]:

@@ -83,7 +83,6 @@ class _CsvStart:
             self._text.name,
             self._options,
             columns,
-            texts=tuple(columns[place] for place in choice.places),
             places=choice.places,
             lead=lead,
             is_empty=not header,
@@ -172,10 +171,9 @@ class _CsvStart:
         return bool(is_clear) or self._sample(columns, records).is_decided()
 
     def _sample(self, columns: tuple[str, ...], records: Sequence[_Record]) -> Sample:
-        rows = [record.fields for record in records[self._options.header + self._options.skip_rows :]]
-        values = [*zip(*(row for row in rows if len(row) == len(columns)), strict=True)] or [()] * len(
-            columns
-        )
+        after_header = records[self._options.header + self._options.skip_rows :]
+        rows = [record.fields for record in after_header if len(record.fields) == len(columns)]
+        values = [*zip(*rows, strict=True)] or [()] * len(columns)
         return Sample(columns, {}, self._options.text_column, self._text.name, values)
 
     def _note(self, message: str) -> None:
@@ -239,12 +237,11 @@ class _CsvStart:
 
     def _check_like(self, columns: tuple[str, ...]) -> None:
         """Refuse an input that does not fit the first one, except for its encoding."""
-        like, dialect, name = self._like, self._dialect, self._text.name
-        if not isinstance(like, CsvTable):
-            return
-        if like.columns != columns or like.dialect != replace(dialect, encoding=like.encoding):
+        like = self._like if isinstance(self._like, CsvTable) else None
+        if like and (columns, replace(self._dialect, encoding=like.encoding)) != (like.columns, like.dialect):
             both = f"{list_columns(columns)}, in the first input {list_columns(like.columns)}"
-            raise DataError(f"{name}: the columns or the dialect differ from the first input; {both}")
+            problem = "the columns or the dialect differ from the first input"
+            raise DataError(f"{self._text.name}: {problem}; {both}")
 
 
 def _delimiter(mark: str) -> str:

@@ -18,7 +18,7 @@ from sentcli.tables.table import Table, TextTable
 
 def open_table(source: Source, options: ReadOptions, like: Table | None) -> Table:
     """Return the table that all documents share; see `tables.open.open_table`."""
-    return Table(source.name, options, ("name", "text"), texts=("text",), places=(1,))
+    return Table(source.name, options, ("name", "text"), places=(1,))
 
 
 class _DocumentChunk(Chunk):

@@ -62,7 +62,6 @@ class _JsonStart:
             text.name,
             text.options,
             tuple(first),
-            texts=choice.places,
             places=choice.places,
             lead=page or text.lead,
             is_empty=not choice.places,

@@ -26,7 +26,7 @@ from sentcli.errors import DataError
 from sentcli.files.encodings import UTF_8
 from sentcli.files.source import Source
 from sentcli.tables import registry
-from sentcli.tables.chunk import Chunk, Cursor, Event, Results, Sheet
+from sentcli.tables.chunk import Chunk, Event, Results, Sheet
 from sentcli.tables.convert import LastLine, six_decimals, to_json
 from sentcli.tables.line_reader import LONGEST, LineReader, bad_bytes
 from sentcli.tables.options import ResultColumn, WriteOptions
@@ -94,11 +94,6 @@ class JsonChunk(Chunk):
         return [_cell(record.get(name)) for name in kept]
 
 
-def read(source: Source, table: JsonTable, cursor: Cursor) -> Iterator[Chunk]:
-    """Read one file; see `tables.open.read`."""
-    return _JsonReader(source, table).chunks(cursor)
-
-
 class _JsonReader(LineReader):
     chunk_type = JsonChunk
 
@@ -148,6 +143,9 @@ class _JsonReader(LineReader):
             offset = self.offset if self.has_offsets else 0
             return self.reject(line, bad_bytes(line, bad, offset, self.table))
         return self.reject(line, f"not JSON: {error.msg}, at character {error.pos + 1}")
+
+
+read = _JsonReader.read
 
 
 def split_records(blocks: Iterator[bytes], text: TextTable) -> Iterator[list[bytes]]:

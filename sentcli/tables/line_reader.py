@@ -37,9 +37,12 @@ class LineReader(ABC):
         self.line = 1 + len(lines) + bool(self.encoding.line_end(rest))
         self.offset = len(table.lead)
 
-    def chunks(self, cursor: Cursor) -> Iterator[Chunk]:
-        self._source.skip(self.offset)
-        return collect(self.events(), cursor, self.table, lead=self.table.lead, kind=self.chunk_type)
+    @classmethod
+    def read(cls, source: Source, table: TextTable, cursor: Cursor) -> Iterator[Chunk]:
+        """Read one file; see `tables.open.read`."""
+        source.skip(len(table.lead))
+        events = cls(source, table).events()
+        return collect(events, cursor, table, lead=table.lead, kind=cls.chunk_type)
 
     @abstractmethod
     def parse(self, lines: list[bytes]) -> Iterator[Event]:

@@ -15,7 +15,7 @@ from sentcli.errors import printable
 from sentcli.files.encodings import UTF_8
 from sentcli.files.source import Source
 from sentcli.tables import registry
-from sentcli.tables.chunk import Chunk, Cursor, Event, Results
+from sentcli.tables.chunk import Chunk, Event, Results
 from sentcli.tables.convert import LastLine, six_decimals, to_text
 from sentcli.tables.line_reader import LineReader, bad_bytes
 from sentcli.tables.options import ResultColumn, WriteOptions
@@ -26,12 +26,7 @@ _NUMBER_WIDTH = 8
 
 def open_table(_: Source, text: TextTable, __: Table | None) -> TextTable:
     """Return the table of lines; see `tables.open.open_table`."""
-    return replace(text, columns=("text",), texts=("text",), places=(0,))
-
-
-def read(source: Source, table: TextTable, cursor: Cursor) -> Iterator[Chunk]:
-    """Read one file; see `tables.open.read`."""
-    return _LinesReader(source, table).chunks(cursor)
+    return replace(text, columns=("text",), places=(0,))
 
 
 class _LinesReader(LineReader):
@@ -47,6 +42,9 @@ class _LinesReader(LineReader):
             else:
                 yield self.reject(lines[0], bad_bytes(lines[0], error, self.offset, self.table))
                 self.advance(1, len(lines[0]))
+
+
+read = _LinesReader.read
 
 
 class Writer(registry.Writer):

@@ -13,7 +13,7 @@ from typing import Any
 
 from sentcli.files.encodings import detect_encoding
 from sentcli.files.source import Source
-from sentcli.tables.chunk import Chunk, Cursor, Event
+from sentcli.tables.chunk import Event
 from sentcli.tables.line_reader import LineReader, check_length, too_long
 from sentcli.tables.options import ReadOptions
 from sentcli.tables.registry import signature_of
@@ -35,12 +35,7 @@ _LINES = ("br", "div", "h1", "h2", "h3", "hr", "li", "p", "td", "th", "tr")
 
 def open_table(source: Source, options: ReadOptions, _: Table | None) -> TextTable:
     """Return the table of all mail; see `tables.open.open_table`."""
-    return TextTable(source.name, options, _COLUMNS, texts=("text",), places=(3,))
-
-
-def read(source: Source, table: TextTable, cursor: Cursor) -> Iterator[Chunk]:
-    """Read one file; see `tables.open.read`."""
-    return _MailReader(source, table).chunks(cursor)
+    return TextTable(source.name, options, _COLUMNS, places=(3,))
 
 
 class _MailReader(LineReader):
@@ -67,6 +62,9 @@ class _MailReader(LineReader):
             except _DAMAGE as error:
                 yield self.reject(raw, f"not a message that can be read: {error}")
         self.advance(raw.count(b"\n"), len(raw))
+
+
+read = _MailReader.read
 
 
 def _values_of(message: EmailMessage) -> Sequence[str]:

@@ -121,13 +121,11 @@ def table_of(
     if isinstance(like, ArrowTable) and not like.schema.equals(schema):
         difference = _difference(like.schema, schema)
         raise DataError(f"{name}: the schema differs from the first input: {difference}")
-    paths = paths_of(schema)
-    choice = Choice(like.places) if like else find_text_columns(paths, begin, options.text_column, name)
+    choice = Choice(like.places) if like else find_text_columns(schema, begin, options.text_column, name)
     return ArrowTable(
         name,
         options,
         tuple(schema.names),
-        texts=tuple(name for place in choice.places for name, path, _ in paths if path == place),
         places=choice.places,
         types={column.name: kind for column in schema if (kind := python_type(column.type))},
         notes=choice.notes,

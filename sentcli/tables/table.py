@@ -22,8 +22,7 @@ class Table:
 
     :param options: those that read it, with the format that was found.
     :param columns: the names of its columns; empty if it has no record.
-    :param texts: the names or paths of the columns whose texts are scored, usually one.
-    :param places: the places of these columns, see `paths`.
+    :param places: the places of the columns whose texts are scored, usually one; see `paths`.
     :param lead: the bytes before the first row: a byte order mark, a header record.
     :param types: the types of the columns that are not text, for an output with types; see `tables.convert`.
     :param is_empty: there is no record that decides.
@@ -33,7 +32,6 @@ class Table:
     name: str
     options: ReadOptions
     columns: tuple[str, ...] = ()
-    texts: tuple[str, ...] = ()
     places: tuple[Any, ...] = ()
     lead: bytes = b""
     types: Mapping[str, Any] = field(default_factory=dict)
@@ -49,6 +47,12 @@ class Table:
     def paths(self) -> Sequence[tuple[str, Any]]:
         """The name of each column, and its place in a chunk; after these, of what is nested in columns."""
         return [(name, place) for place, name in enumerate(self.columns)]
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """The names or paths of the columns whose texts are scored."""
+        names = {place: name for name, place in self.paths}
+        return tuple(names.get(place, place) for place in self.places)
 
     @cached_property
     def kept(self) -> list[int]:

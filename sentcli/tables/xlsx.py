@@ -101,7 +101,6 @@ def open_table(source: Source, options: ReadOptions, like: Table | None) -> Shee
         name,
         options,
         columns,
-        texts=tuple(columns[place] for place in choice.places),
         places=choice.places,
         formulas_without_value=formulas,
         notes=(*notes, *choice.notes),

@@ -196,11 +196,11 @@ class _BigramTable:
         """Return the indices at which the two words are a bigram, and the numbers of the bigrams."""
         numbers = self._slots.take(_hashes(first, second), mode="clip")
         is_bigram = self._are(numbers, first, second)
-        rest = np.flatnonzero(~is_bigram & self._has_next(numbers))
+        rest = np.flatnonzero(~is_bigram & (numbers != self._none))
         while len(rest):
             numbers[rest] = self._next.take(numbers[rest])
             is_bigram[rest] = self._are(numbers[rest], first[rest], second[rest])
-            rest = rest[~is_bigram[rest] & self._has_next(numbers[rest])]
+            rest = rest[~is_bigram[rest] & (numbers[rest] != self._none)]
         places = np.flatnonzero(is_bigram)
         return places, numbers[places]
 
@@ -209,10 +209,6 @@ class _BigramTable:
         are: npt.NDArray[np.bool_] = self._first.take(numbers, mode="clip") == first
         are &= self._second.take(numbers, mode="clip") == second
         return are
-
-    def _has_next(self, numbers: Ids) -> npt.NDArray[np.bool_]:
-        has_next: npt.NDArray[np.bool_] = self._next.take(numbers, mode="clip") != self._none
-        return has_next
 
 
 def _hashes(first: Ids, second: Ids) -> npt.NDArray[np.uint32]:

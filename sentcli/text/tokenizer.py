@@ -57,13 +57,6 @@ def head_tokens(max_tokens: int) -> int:
     return max_tokens // 4
 
 
-class _Ids(dict[str, int]):
-    """Word to id; a missing word is `<unk>` and is not added."""
-
-    def __missing__(self, word: str) -> int:
-        return UNK_ID
-
-
 class Vocab:
     """The words and bigrams that a model knows; the id of each is its index in the list.
 
@@ -88,7 +81,7 @@ class Vocab:
         self.words = tuple(words)
         self.first_bigram = count
         # Without <pad> and <unk>, which are unknown words if a text contains them.
-        self._ids = _Ids(zip(words[2:], range(2, len(words)), strict=True))
+        self._ids = dict(zip(words[2:], range(2, len(words)), strict=True))
 
     @cached_property
     def bigrams(self) -> list[tuple[int, int]]:
@@ -111,13 +104,13 @@ class Vocab:
     def encode(self, tokens: Iterable[str]) -> list[int]:
         """Return the ids of words, with 1 for unknown words; bigrams are matched from the left."""
         if self.first_bigram == len(self):
-            return list(map(self._ids.__getitem__, tokens))
+            return [self._ids.get(word, UNK_ID) for word in tokens]
         ids: list[int] = []
         before = ""  # the word that a bigram may begin with
         for word in tokens:
             bigram = self._ids.get(f"{before} {word}")
             if bigram is None:
-                ids.append(self._ids[word])
+                ids.append(self._ids.get(word, UNK_ID))
                 before = word
             else:
                 ids[-1] = bigram
