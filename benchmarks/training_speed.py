@@ -14,6 +14,7 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from sentcli.model.bilstm import BiLSTM
 from sentcli.text.tokenizer import Vocab, truncate, words_of
 from sentcli.training.classifier import uses_bf16
 from sentcli.training.corpus import Examples, collate, epoch_batches
-from sentcli.training.init_model import keep_freed_memory
+from sentcli.training.init_model import torch_set_up
 from sentcli.training.loop import Learner
 
 CPU = torch.device("cpu")
@@ -127,11 +128,10 @@ def main() -> None:
     options = parser.parse_args()
 
     torch.set_num_threads(1)
-    if not options.give_back:
-        keep_freed_memory()
     examples, shape = read(options.dataset)
     batches = sample(examples, options.every)
-    result = report(examples, shape, batches, measure(examples, shape, batches, options.repeats))
+    with nullcontext() if options.give_back else torch_set_up(threads=1, words=0):
+        result = report(examples, shape, batches, measure(examples, shape, batches, options.repeats))
     if options.json:
         options.json.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
 

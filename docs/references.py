@@ -69,14 +69,16 @@ def settings_table() -> str:
         name = max(option.opts, key=len).removeprefix("--")
         if not isinstance(option, click.Option) or name in ("config", "overwrite", "quiet"):
             continue
-        kind = "list of texts" if option.multiple else "text"
+        kind = "`true`, `false`" if option.is_flag else "text"
         if choices := re.fullmatch(r"\[(.*)\]", option.make_metavar(click.Context(command))):
             kind = ", ".join(f"`{choice}`" for choice in choices[1].split("|"))
         elif option.type.name.startswith(("integer", "float")):
             kind = "whole number" if option.type.name.startswith("integer") else "number"
         elif name == "data":
             kind = "tables"
-        default = option.default if isinstance(option.default, str | int | float) else ""
+        default = (
+            "" if option.is_flag or not isinstance(option.default, str | int | float) else option.default
+        )
         is_option = "" if option.hidden else "yes"
         lines.append(f"| `{name}` | {option.help} | {kind} | {default} | {is_option} |")
     return "\n".join(lines)

@@ -59,7 +59,4 @@ def train(options: TrainOptions) -> None:
 def _say_done(output: Path) -> None:
     path, labels = shlex.quote(str(output)), load_bundle(output).config.labels
     means = f"; a score is the probability of {labels[1]!r:.100}" if len(labels) == 2 else ""
-    trial = f"sentcli score FILE --model {path}"
-    if labels == ("negative", "positive"):
-        trial = f"echo 'an absolute joy' | sentcli score --model {path}"
-    say(f"{output}: done{means}; {output / TRAINING} shows the training; try: {trial}")
+    say(f"{output}: done{means}; see {output / TRAINING}; try: sentcli score FILE --model {path}")

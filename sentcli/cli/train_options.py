@@ -88,7 +88,8 @@ def _checked(context: click.Context, option: click.Parameter, value: Any, where:
     """
     if option.name == "data":
         return _data_sets(value, where)
-    if isinstance(value, bool) or not isinstance(value, str | int | float) or "\0" in str(value):
+    is_no_flag = isinstance(value, bool) and not getattr(option, "is_flag", False)
+    if is_no_flag or not isinstance(value, str | int | float) or "\0" in str(value):
         raise UsageError(f"{where} is {value!r:.100}; it has to be a string or a number")
     value = (str(value),) if getattr(option, "multiple", False) else str(value)
     try:

@@ -12,7 +12,7 @@ import datasets
 from datasets.packaged_modules.csv.csv import CsvConfig
 from huggingface_hub import utils as hub
 
-from sentcli.config import DEFAULT_DATASET, HUB_ID, LOG
+from sentcli.config import DEFAULT_DATASET, HUB_ID
 from sentcli.errors import DataError
 from sentcli.tables.chunk import CHUNK_ROWS, Chunk, Cursor
 from sentcli.tables.options import ReadOptions
@@ -61,11 +61,10 @@ def read(data: datasets.Dataset, where: str, options: ReadOptions) -> Iterator[t
 @contextmanager
 def _translated(spec: str) -> Iterator[None]:
     """Raise a DataError for any error of the libraries, and hide their progress bars and logs."""
-    if not LOG.isEnabledFor(logging.DEBUG):
-        datasets.disable_progress_bars()
-        hub.disable_progress_bars()  # type: ignore[attr-defined]  # documented, yet not re-exported
-        for library in ("datasets", "huggingface_hub"):
-            logging.getLogger(library).setLevel(logging.CRITICAL)
+    datasets.disable_progress_bars()
+    hub.disable_progress_bars()  # type: ignore[attr-defined]  # documented, yet not re-exported
+    for library in ("datasets", "huggingface_hub"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
     try:
         yield
     except Exception as error:  # pandas, pyarrow, yaml, httpx and the hub raise many types

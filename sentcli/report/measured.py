@@ -16,7 +16,7 @@ from sentcli.scoring.scorer import Scorer
 Curve = list[tuple[float, float]]  # points from 0 to 1
 
 _STEPS = np.linspace(0, 1, 101)  # of a curve
-_PARTS, _MOST_TICKS, _LEAST_RANGE = ("train", "validation"), 12, 1e-4  # of a plot of epochs
+_PARTS, _LEAST_RANGE = ("train", "validation"), 1e-4  # of a plot of epochs
 
 
 def render_evaluation(measured: Measurement, scorer: Scorer) -> bytes:
@@ -58,7 +58,6 @@ def render_training(metrics: Metrics, epochs: Epochs, name: str) -> bytes:
     :param epochs: the records of `history.csv`.
     """
     count = len(epochs)
-    ticks = [1, count] if count > _MOST_TICKS else [*range(1, count + 1)]
     return fill(
         "trained.html.jinja",
         name=name,
@@ -66,7 +65,7 @@ def render_training(metrics: Metrics, epochs: Epochs, name: str) -> bytes:
         validation=metrics["validation"],
         epochs=epochs,
         curves={metric: _curves(metric, epochs) for metric in ("loss", "accuracy")},
-        ticks=ticks if count > 1 else ["", 1, ""],
+        ticks=[1, count] if count > 1 else ["", 1, ""],
         best=_place(max(metrics["best_epoch"], 1) - 1, count),
     )
 

@@ -6,7 +6,7 @@ import re
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import NamedTuple
@@ -297,7 +297,6 @@ def partitions_of(names: Sequence[str]) -> Partitions:
     for column in dict.fromkeys(column for folders in found for column in folders):
         values = [folders.get(column, _NULL) for folders in found]
         is_integer = all(value == _NULL or _INTEGER.fullmatch(value) for value in values)
-        kind: Callable[[str], int | str] = int if is_integer else str
-        typed = [None if value == _NULL else kind(value) for value in values]
+        typed = [None if value == _NULL else int(value) if is_integer else value for value in values]
         partitions[ResultColumn(column, lambda scores: (), is_integer=is_integer)] = typed
     return partitions

@@ -197,26 +197,22 @@ def _embedding(
 
 @contextmanager
 def torch_set_up(threads: int | None, words: int) -> Iterator[None]:
-    """Prepare PyTorch for training; raise a MemoryError, not PyTorch's own error, when memory runs out."""
+    """Prepare PyTorch for training; raise a MemoryError, not PyTorch's own error, when memory runs out.
+
+    Freed memory stays in this process for the next step, which only glibc can do. By default, each large
+    tensor is a separate mapping (mallopt(3), M_MMAP_THRESHOLD), whose pages the system clears in each step.
+    Kept memory raises the speed of one core from 49,000 to 71,000 words/s.
+    """
     # PyTorch's own number respects OMP_NUM_THREADS, but not the cores of this process.
     cores = min(torch.get_num_threads(), usable_cores()) if words > _FEW_WORDS else 1
     torch.set_num_threads(threads or cores)
-    keep_freed_memory()
+    with suppress(OSError, AttributeError, TypeError):  # another C library, another system
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_MMAP_MAX, 0)
+        mallopt(_TRIM_THRESHOLD, _NEVER)
     try:
         yield
     except RuntimeError as error:
         if is_short_of_memory(error):
             raise MemoryError(str(error)) from error
         raise
-
-
-def keep_freed_memory() -> None:
-    """Keep freed memory in this process for the next step; only glibc can do so.
-
-    By default, each large tensor is a separate mapping (mallopt(3), M_MMAP_THRESHOLD), whose pages the system
-    clears in each step. Kept memory raises the speed of one core from 49,000 to 71,000 words/s.
-    """
-    with suppress(OSError, AttributeError, TypeError):  # another C library, another system
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_MMAP_MAX, 0)
-        mallopt(_TRIM_THRESHOLD, _NEVER)

@@ -209,6 +209,16 @@ def test_rows_that_cannot_be_used_are_left_out_and_counted(trained, data, rows, 
     )
 
 
+def test_labels_with_decimals_are_rounded_on_request(trained, rows, tmp_path):
+    data = tmp_path / "r.csv"
+    numbers = {"negative": 0.4, "positive": 0.5}
+    invented.write_csv(data, [(text, str(numbers[label])) for text, label in rows])
+    done = invoke("evaluate", trained.path, "--dataset", data, "--round-labels", "--json")
+    assert json.loads(done.stdout)["examples"] == len(rows)
+    assert "0 is taken for 'negative', 1 is taken for 'positive'" in done.stderr
+    assert "0.4" in fail("evaluate", trained.path, "--dataset", data).message
+
+
 def test_targets_turn_other_labels_into_those_of_the_model(banded, rows, tmp_path):
     """Stars are negative, neutral and positive as the named labels are."""
     texts = [*rows, ("evening", "neutral"), ("a film", "neutral")]

@@ -58,6 +58,10 @@ def test_a_file_gives_defaults_and_a_flag_overrides_it(write) -> None:
     assert (read["hidden_size"], read["lr"], read["output"]) == (9, 1.0, Path("here"))
 
 
+def test_a_file_sets_a_flag(write) -> None:
+    assert settings("--config", write("round-labels = true"))["round_labels"] is True
+
+
 def test_auto_overrides_the_file(write) -> None:
     file = write('epochs = 4\nmin_freq = "auto"\n')
     assert settings("--config", file)["epochs"] == 4
@@ -71,6 +75,7 @@ def test_auto_overrides_the_file(write) -> None:
         ("hiden-size = 3", ["unknown key 'hiden-size'; did you mean hidden-size"]),
         ("epochs = 2.5", ["epochs: '2.5' is not a valid integer"]),
         ("epochs = true", ["epochs is True", "string or a number"]),
+        ("round-labels = 2", ["round-labels: '2' is not a valid boolean"]),
         ("batch-size = 3\nbatch_size = 4", ["batch_size is given twice"]),
         ('pooling = "min"', ["pooling: 'min' is not one of", "'max+mean'"]),
         ('output = "a\\u0000b"', ["output is 'a\\x00b'"]),
