@@ -162,7 +162,6 @@ class TrainOptions:
     lr: float = _setting()
     dropout: float = _setting()
     class_weight: str = _setting()
-    ema_decay: float = _setting()
     seed: int = _setting()
     time_limit: float = _setting()
     device: str | None = common.device()
