@@ -173,7 +173,7 @@ def find_inputs(names: Sequence[str], read: ReadOptions, output: str) -> list[Fo
         found = [each for each in found if each not in markers]
     _refuse_lakes(found)
     if not read.format and (count := _count_documents(each.file for each in found)) >= _MANY:
-        LOG.warning("each line of %s small text files is a text; if each file is, add --documents", count)
+        LOG.warning("%s small text files: each line is a text; if each file is one, add --documents", count)
     return found
 
 

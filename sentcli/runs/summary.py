@@ -145,7 +145,7 @@ class Summary(Counts):
             return ""
         verb = "is" if self.rows == 1 else "are"
         what = f"{count:,} of {counted(self.rows, 'row')} {verb} perhaps in another language"
-        why = f"more than {OTHER_LANGUAGE:.0%} of the words are unknown to the model, so labels mean little"
+        why = f"more than {OTHER_LANGUAGE:.0%} of the words are unknown to the model, so labels are doubtful"
         hint = f"--null-unknown {OTHER_LANGUAGE} leaves them without a label, --unknown-words adds a column"
         return f"{what}: {why}; {hint} with the share of unknown words"
 

@@ -208,7 +208,7 @@ def _refuse_envelope(record: dict[str, Any], source: Source) -> None:
         return
     command = _command(source, f"jq {shlex.quote(path)}", "json")
     other = f"if it is a record itself, add {option('text_column', 'NAME')}; if not, try: {command}"
-    raise DataError(f"{source.name}: one object that holds the records: {other}")
+    raise DataError(f"{source.name}: the file is one object, not records: {other}")
 
 
 def _flatten(record: dict[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Find out from the first bytes of a text whether it is a table, and what its first records are.
 
-Lines that are taken for a table lose texts, which is worse than a table that is taken for lines. So a table
-has to be plain: a record of short names, as many fields in each of the next records, a column of words, and a
-column with a usual name or of numbers. Tabs are rare in texts, so a table with tabs needs less.
+Mistaking lines for a table loses texts; mistaking a table for lines does not. So a table has to be plain: a
+record of short names, as many fields in each of the next records, a column of words, and a column with a
+usual name or of numbers. Tabs are rare in texts, so a table with tabs needs less.
 """
 
 import csv

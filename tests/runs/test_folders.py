@@ -179,7 +179,7 @@ def test_many_small_texts_that_are_not_a_folder_are_lines_with_a_hint(put, caplo
         caplog.clear()
         assert plan(inputs) == [(names, "-")]
         assert caplog.messages == [
-            "each line of 10 small text files is a text; if each file is, add --documents"
+            "10 small text files: each line is a text; if each file is one, add --documents"
         ]
     caplog.clear()
     plan(names[1:])

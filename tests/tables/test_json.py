@@ -127,7 +127,7 @@ def test_an_object_around_the_records_is_refused_with_a_command(tmp_path, monkey
         with zipfile.ZipFile("my in.zip", "w") as archive:
             archive.write("my in", "a.json")
     with pytest.raises(
-        DataError, match="one object that holds the records: if it is a record itself"
+        DataError, match="the file is one object, not records: if it is a record itself"
     ) as error:
         run_job(name, "out.json")
     *programs, rest = re.search("if not, try: (.*)", str(error.value))[1].split(" | sentcli score ")
