@@ -1,7 +1,7 @@
 """Compare `sentcli train` with its default settings and four usual models, on a folder of labeled sets.
 
     python benchmarks/train/defaults.py sets --prepare    # see below
-    python benchmarks/train/defaults.py sets --glove glove.6B.100d.txt.gz
+    python benchmarks/train/defaults.py sets
     python benchmarks/train/defaults.py sets --systems sentcli --python old/bin/python --name old
 
 The folder has two files of each set, with the columns `text` and `label`: SET.train.csv and SET.test.csv, or
@@ -290,7 +290,7 @@ def main() -> None:
     for name in ("labeled", "reviews", "snippets"):
         parser.add_argument(f"--{name}", type=Path, default=Path(name))
     parser.add_argument("--systems", nargs="+", default=["sentcli", *PEERS], choices=["sentcli", *PEERS])
-    parser.add_argument("--glove", help="file of word vectors; by default sentcli downloads them")
+    parser.add_argument("--glove", help="file of word vectors; by default those of sentcli")
     parser.add_argument("--python", default=sys.executable, help="Python with the sentcli to measure")
     parser.add_argument("--name", default="sentcli", help="column of this sentcli")
     parser.add_argument("--results", type=Path, default=Path("defaults.jsonl"))
