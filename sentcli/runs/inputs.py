@@ -160,7 +160,7 @@ class Inputs:
 
     def close(self) -> None:
         """Close the inputs that were not read to their end."""
-        with suppress(ValueError):  # a thread that still waits for a pipe has it
+        with suppress(ValueError):  # the thread that reads still waits for a pipe
             self.chunks.close()
         while self._open:
             self._open.popitem()[1].close()

@@ -14,7 +14,7 @@ _DIGITS = 6
 
 
 class LabelNext:
-    """Keeps the least certain rows of an output for its end: the least certain first, and no text twice.
+    """Collects the least certain rows of an output, which are written at its end; no text is written twice.
 
     :param writer: that of the output; its columns have the probability of each label.
     """

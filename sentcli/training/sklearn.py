@@ -67,7 +67,7 @@ class SentimentClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.settings = settings
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803  # scikit-learn's name
-        """Train a model; a temporary folder has its state meanwhile.
+        """Train a model, with its checkpoints in a temporary folder.
 
         :param y: the label of each text: strings, or numbers that identify classes.
         :param sample_weight: the weight of each text, as `--weight-column` of `sentcli train`; None: 1.

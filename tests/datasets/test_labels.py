@@ -2,7 +2,14 @@
 
 import pytest
 
-from sentcli.datasets.labels import LabeledTexts, class_names, known_labels, label_ids, label_name
+from sentcli.datasets.labels import (
+    LabeledTexts,
+    class_names,
+    known_labels,
+    label_ids,
+    label_name,
+    round_labels,
+)
 from sentcli.errors import DataError
 
 
@@ -73,6 +80,12 @@ def test_classes_with_a_single_text_are_warned_of(caplog: pytest.LogCaptureFixtu
     assert "'positiv' (did you mean 'positive'?)" in caplog.text
     class_names(LabeledTexts([""] * 9, ["anger", "joy"] * 4 + ["angre"]))
     assert "'angre' (did you mean 'anger'?)" in caplog.text
+
+
+def test_labels_are_rounded_and_a_half_goes_up():
+    labels = ["4.5", "2.5", "2.4", "-0.6", "3", "good"]
+    rounded = round_labels(LabeledTexts([""] * 6, labels)).labels
+    assert rounded == ["5", "3", "2", "-1", "3", "good"]
 
 
 @pytest.mark.parametrize("value", [None, "", "  ", float("nan"), "nan", "NaN", "N/A", "NULL", "#N/A"])

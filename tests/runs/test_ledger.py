@@ -10,6 +10,7 @@ import threading
 import time
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -22,6 +23,8 @@ from sentcli.runs.ledger import Ledger, parse_record
 from sentcli.scoring.labels import Counts
 from sentcli.tables.chunk import Position
 from sentcli.tables.options import ReadOptions, RejectOptions, WriteOptions
+
+DESCRIPTORS = Path("/proc/self/fd")
 
 ROWS, LINES = 60, 130
 
@@ -65,6 +68,18 @@ def lines(tmp_path):
     output.unlink()
     stop(source, output)
     return source, output, expected
+
+
+@pytest.mark.skipif(not DESCRIPTORS.is_dir(), reason="needs /proc")
+def test_a_stopped_job_closes_its_input(tmp_path):
+    """At once, and not when the error and its traceback are collected."""
+    source = tmp_path / "in.txt"
+    source.write_bytes(b"x\n" * LINES)
+    with pytest.raises(InterruptedRunError) as caught:
+        run_job(source, tmp_path / "out.txt", scorer=ParityScorer(1))
+    opened = [descriptor.resolve() for descriptor in DESCRIPTORS.iterdir()]
+    assert caught.value
+    assert source.resolve() not in opened
 
 
 @pytest.fixture

@@ -57,6 +57,12 @@ def test_it_is_saved_and_loaded(fitted, tmp_path):
         assert scorer.labels == ("negative", "positive")
 
 
+def test_a_model_of_the_command_line_is_loaded():
+    loaded = SentimentClassifier.load("imdb-bilstm")
+    assert loaded.predict(["an absolute joy", "dull and lifeless"]).tolist() == ["positive", "negative"]
+    assert loaded.predict_proba([""]).tolist() == [[0.5, 0.5]]
+
+
 def test_prediction_writes_no_file(fitted, monkeypatch):
     monkeypatch.setattr(sklearn, "TemporaryDirectory", None)
     assert len(fitted.predict(TEXTS[:3])) == 3
